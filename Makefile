@@ -1,0 +1,49 @@
+# The two commands: `make studio` opens the studio, `make test` proves it.
+# PYTHON=python3.12     another interpreter (3.11 or newer)
+# TORCH_INDEX=URL       an index whose build of torch is taken, e.g. PyTorch's CPU index;
+#                       without it torch comes from the default index, which on Linux is a CUDA build
+# PORT=8501 HOME_DIR=workspace
+
+PYTHON ?= python3
+PORT ?= 8501
+HOME_DIR ?= workspace
+VENV := .venv
+BIN := $(VENV)/bin
+# Byte-code is compiled on install; imports are three times slower without it.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: install studio demo test lint fix screenshots clean
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "News Studio needs Python 3.11 or newer: make PYTHON=python3.11 studio")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(if $(TORCH_INDEX),$(BIN)/python -m pip install --quiet --constraint constraints.txt --index-url $(TORCH_INDEX) torch)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+studio: install
+	$(BIN)/news-studio up --home $(HOME_DIR) --port $(PORT)
+
+demo: install
+	$(BIN)/news-studio demo --home $(HOME_DIR)
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: install
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: install
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+screenshots: install
+	$(BIN)/python benchmarks/take_screenshots.py
+
+clean:
+	rm -rf $(VENV) *.egg-info .mypy_cache .ruff_cache .pytest_cache
