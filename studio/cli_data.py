@@ -1,0 +1,179 @@
+"""Commands on data: check, import, freeze.
+
+Exit code 0: done; 1: problems found or the work failed; 2: unusable arguments or input.
+"""
+
+import getpass
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from studio.categories import load_scheme
+from studio.check import CheckReport, check_path
+from studio.cli_errors import AsJson, Home, print_json, report_errors
+from studio.importing import ImportReport, import_path
+from studio.language import say
+from studio.problems import Problem
+from studio.repairing import write_repaired
+from studio.store import open_store
+from studio.versions import Version, freeze
+from studio.workspace import open_workspace
+
+app = typer.Typer()
+
+SHOWN = 50
+"""Problems that are printed for a person; --json has them all."""
+
+Categories = Annotated[
+    Path | None, typer.Option("--categories", help="Category file (default: the ten bundled categories).")
+]
+
+
+@app.command()
+def check(
+    path: Annotated[Path, typer.Argument(help="A data file, or a folder with dataset_info.json.")],
+    fix: Annotated[
+        Path | None, typer.Option("--fix", help="Write a copy with every safe repair to this new place.")
+    ] = None,
+    categories: Categories = None,
+    as_json: AsJson = False,
+) -> None:
+    """Validate conversations or titles, row by row."""
+    with report_errors():
+        scheme = load_scheme(categories)
+        report = check_path(path, scheme)
+        if as_json:
+            print_json(report.to_json())
+        else:
+            _show_report(report)
+        if report.unreadable:
+            raise typer.Exit(2)
+        if fix is not None:
+            repaired = write_repaired(path, fix, scheme)
+            if not as_json:
+                typer.echo(
+                    say(
+                        f"已写入 {repaired.out}：{repaired.rows} 行，其中 {repaired.changed} 行有修改。",
+                        f"Wrote {repaired.out}: {repaired.rows} rows, {repaired.changed} of them changed.",
+                    )
+                )
+    raise typer.Exit(1 if report.has_errors else 0)
+
+
+def _show_report(report: CheckReport) -> None:
+    for problem in report.unreadable:
+        typer.echo(_line(problem), err=True)
+    if not report.rows:
+        return
+    others = [problem for problem in report.problems if problem not in report.unreadable]
+    ranked = sorted(others, key=lambda problem: ("error", "warning", "hint").index(problem.severity))
+    for problem in ranked[:SHOWN]:
+        typer.echo(_line(problem))
+    if len(ranked) > SHOWN:
+        left = len(ranked) - SHOWN
+        typer.echo(
+            say(f"…… 还有 {left} 条，用 --json 看全部。", f"... and {left} more; --json has them all.")
+        )
+    typer.echo(
+        say(
+            f"{report.rows} 行，{report.valid} 行可用，{len(report.problems)} 个问题。",
+            f"{report.rows} rows, {report.valid} valid, {len(report.problems)} problems.",
+        )
+    )
+    for code, count in report.counts.items():
+        typer.echo(f"  {count:6d}  {code}")
+
+
+def _line(problem: Problem) -> str:
+    place = problem.file if problem.row is None else f"{problem.file}:{problem.row}"
+    return f"{place}  {problem.severity}  {problem.code}  {problem.message}"
+
+
+@app.command("import")
+def import_(
+    path: Annotated[
+        Path, typer.Argument(help="Titles or conversations: a file, or a folder with dataset_info.json.")
+    ],
+    home: Home = None,
+    categories: Categories = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take in titles or conversations; no row is lost, repeats are merged."""
+    with report_errors(), closing(open_store(open_workspace(home).database)) as db:
+        report = import_path(db, path, load_scheme(categories))
+    if as_json:
+        print_json(report.to_json())
+    else:
+        _show_import(report)
+
+
+def _show_import(report: ImportReport) -> None:
+    typer.echo(
+        say(
+            f"{report.rows} 行：新增 {report.added} 个标题（{report.decided} 个已定类别，{report.waiting} 个待标注），"
+            f"合并重复 {report.merged} 行，拒收 {len(report.refused)} 行。",
+            f"{report.rows} rows: {report.added} new titles ({report.decided} decided, {report.waiting} waiting), "
+            f"{report.merged} merged, {len(report.refused)} refused.",
+        )
+    )
+    _list([f"{row['file']}:{row['row']}  {row['reason']}" for row in report.refused])
+    _list(list(report.notes))
+
+
+def _list(lines: Sequence[str]) -> None:
+    for line in lines[:SHOWN]:
+        typer.echo(f"  {line}")
+
+
+@app.command("freeze")
+def freeze_(
+    name: Annotated[str, typer.Argument(help="Name of the dataset; each freeze makes its next version.")],
+    eval_share: Annotated[
+        float | None,
+        typer.Option(
+            "--eval-share",
+            help="Share of the titles without a fixed split to evaluate (default: 0.2, or none if the import fixed some).",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Which titles the share picks.")] = 42,
+    home: Home = None,
+    categories: Categories = None,
+    as_json: AsJson = False,
+) -> None:
+    """Freeze the decided titles as a dataset version and write its files."""
+    with report_errors():
+        workspace = open_workspace(home)
+        with closing(open_store(workspace.database)) as db:
+            version = freeze(
+                db,
+                workspace,
+                name,
+                eval_share=eval_share,
+                seed=seed,
+                author=_author(),
+                scheme=load_scheme(categories),
+            )
+    if as_json:
+        print_json(version.to_json())
+    else:
+        _show_version(version)
+
+
+def _author() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return "command line"
+
+
+def _show_version(version: Version) -> None:
+    rows = version.rows
+    typer.echo(
+        say(
+            f"已冻结 {version.ref}：训练 {rows['train']} 行，评估 {rows['eval']} 行。\n  {version.folder}",
+            f"Froze {version.ref}: {rows['train']} rows to train on, {rows['eval']} to evaluate.\n  {version.folder}",
+        )
+    )

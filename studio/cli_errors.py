@@ -1,0 +1,35 @@
+"""The edge of the command line: errors become one message and an exit code."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from studio.errors import StudioError
+from studio.language import say
+
+Home = Annotated[
+    Path | None, typer.Option("--home", help="Workspace folder (default: STUDIO_HOME, then ./workspace).")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+
+@contextmanager
+def report_errors() -> Iterator[None]:
+    """Print a StudioError as problem and remedy on stderr and exit with its code."""
+    try:
+        yield
+    except StudioError as error:
+        typer.echo(
+            f"{say('问题', 'Problem')}: {error.problem}\n{say('办法', 'Remedy')}: {error.remedy}", err=True
+        )
+        raise typer.Exit(error.exit_code) from error
+
+
+def print_json(document: Any) -> None:
+    """Print one JSON document, Chinese readable, on stdout."""
+    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")

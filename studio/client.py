@@ -1,0 +1,168 @@
+"""A client of any OpenAI-compatible server, and of /v1/classify of our own.
+
+The chat works with vLLM, Ollama or a hosted model as well; NEWS_STUDIO_API_KEY is sent
+when it is set. This module knows no model and starts no server.
+"""
+
+import os
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import openai
+from openai.types.chat import ChatCompletionMessageParam
+from pydantic import BaseModel, ConfigDict
+
+from studio.contract import AnswerMode
+from studio.errors import ServerUnavailable
+from studio.language import say
+
+
+class Classification(BaseModel):
+    """A classified title; `category` is None when no category could be read."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    title: str
+    category: str | None
+    probabilities: dict[str, float] | None = None
+    chain: str | None = None
+    text: str = ""
+
+    @property
+    def confidence(self) -> float | None:
+        """Probability of the category; None where the server gives none."""
+        return self.probabilities.get(self.category) if self.probabilities and self.category else None
+
+
+class _Classifications(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    results: list[Classification]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Piece:
+    """A piece of a streamed answer: of the think chain (`reasoning`) or of the answer."""
+
+    kind: Literal["reasoning", "content"]
+    text: str
+
+
+def classify(
+    url: str, titles: Sequence[str], *, answer: AnswerMode = "chain", timeout_seconds: float = 600
+) -> list[Classification]:
+    """Category, probabilities and think chain of each title, in the order given.
+
+    Raises:
+        ServerUnavailable: the server does not answer, or refuses.
+    """
+    if not titles:
+        return []
+    body = {"titles": list(titles), "answer": answer}
+    with _client(url, timeout_seconds) as client:
+        answered = client.post("/classify", cast_to=object, body=body)
+    return _Classifications.model_validate(answered).results
+
+
+def stream_chat(
+    url: str,
+    messages: Sequence[ChatCompletionMessageParam],
+    *,
+    max_tokens: int,
+    temperature: float,
+    model: str | None = None,
+    timeout_seconds: float = 600,
+) -> Generator[Piece]:
+    """The answer piece by piece; closing the iterator ends the generation.
+
+    Args:
+        model: name of the model in the API; None: the first that the server lists.
+
+    Raises:
+        ServerUnavailable: the server does not answer, refuses, or breaks off.
+    """
+    with _client(url, timeout_seconds) as client:
+        stream = client.chat.completions.create(
+            model=model or client.models.list().data[0].id,
+            messages=messages,
+            max_tokens=max_tokens,
+            temperature=temperature,
+            stream=True,
+        )
+        finished = False
+        with stream:
+            for chunk in stream:
+                for choice in chunk.choices:
+                    yield from _pieces(choice.delta)
+                    finished = finished or choice.finish_reason is not None
+    if not finished:
+        raise _broken_off(url)
+
+
+def _pieces(delta: Any) -> Iterator[Piece]:
+    reasoning = getattr(delta, "reasoning_content", None)
+    if reasoning:
+        yield Piece(kind="reasoning", text=reasoning)
+    if delta.content:
+        yield Piece(kind="content", text=delta.content)
+
+
+def _restart() -> str:
+    return say("请重新选择模型，让服务重新启动。", "Choose the model again, which starts its server anew.")
+
+
+def _broken_off(url: str) -> ServerUnavailable:
+    """A stream that just stops must not pass for a whole answer."""
+    return ServerUnavailable(
+        say(f"{url} 的回答中途断开了。", f"{url} broke off in the middle of its answer."),
+        remedy=_restart(),
+    )
+
+
+@contextmanager
+def _client(url: str, timeout_seconds: float) -> Iterator[openai.OpenAI]:
+    """A client whose errors say what the user can do."""
+    host = urlsplit(url).hostname
+    client = openai.OpenAI(
+        base_url=f"{url.rstrip('/')}/v1",
+        api_key=os.environ.get("NEWS_STUDIO_API_KEY") or "not-needed",
+        timeout=timeout_seconds,
+        max_retries=0,
+        # A proxy of the environment is for the world outside, not for this machine.
+        http_client=openai.DefaultHttpxClient(trust_env=host not in ("127.0.0.1", "localhost", "::1")),
+    )
+    try:
+        with client:
+            yield client
+    except openai.APITimeoutError as error:
+        raise ServerUnavailable(
+            say(
+                f"{url} 在 {timeout_seconds:.0f} 秒内没有回答。",
+                f"{url} did not answer within {timeout_seconds:.0f} s.",
+            ),
+            remedy=say(
+                "请减少标题数或 max_tokens 后重试。",
+                "Send fewer titles or a smaller max_tokens and try again.",
+            ),
+        ) from error
+    except openai.APIStatusError as error:
+        raise ServerUnavailable(
+            say(
+                f"{url} 拒绝了请求（{error.status_code}）：{error.message}",
+                f"{url} refused ({error.status_code}): {error.message}",
+            ),
+            remedy=say(
+                "请按上面的原因改正请求，或重启模型服务。",
+                "Mend the request as it says, or restart the model server.",
+            ),
+        ) from error
+    except openai.APIError as error:
+        raise ServerUnavailable(
+            say(f"{url} 没有回答：{error.message}", f"{url} does not answer: {error.message}"),
+            remedy=say(
+                "请重新选择模型，让服务重新启动。", "Choose the model again, which starts its server anew."
+            ),
+        ) from error

@@ -1,0 +1,79 @@
+"""Every error that a user can mend.
+
+StudioError
+├── InputError            unusable arguments, an unreadable file or folder
+│   ├── UnreadableFile    missing, empty, truncated, wrong encoding or shape
+│   └── ModelUnusable     a model folder that cannot be loaded, and why
+├── NothingToFreeze       no decided title, or a split that would be empty
+├── StalePress            a key was pressed for a title that has moved on
+├── RunFailed             a worker ended without its result
+├── QueueUnavailable      the job queue does not answer
+├── ServerUnavailable     the model server does not start or does not answer
+├── WorkspaceBusy         another process holds what this one needs
+│   └── PortInUse         the port belongs to another program
+└── DiskFull              nothing was lost, but nothing more can be written
+"""
+
+
+class StudioError(Exception):
+    """A problem the user can mend: what happened, then what to do."""
+
+    exit_code = 1
+
+    def __init__(self, problem: str, *, remedy: str) -> None:
+        super().__init__(f"{problem} {remedy}")
+        self.problem = problem
+        self.remedy = remedy
+
+
+class InputError(StudioError):
+    """What was given cannot be used as it is."""
+
+    exit_code = 2
+
+
+class UnreadableFile(InputError):
+    """A file is missing, empty, truncated, wrongly encoded or wrongly shaped.
+
+    `code` says which, in the words of `news-studio check`.
+    """
+
+    def __init__(self, problem: str, *, remedy: str, code: str = "unreadable") -> None:
+        super().__init__(problem, remedy=remedy)
+        self.code = code
+
+
+class ModelUnusable(InputError):
+    """A model folder cannot be loaded."""
+
+
+class NothingToFreeze(StudioError):
+    """A version needs decided titles in both of its splits."""
+
+
+class StalePress(StudioError):
+    """The title on screen is no longer in the state that the person saw."""
+
+
+class RunFailed(StudioError):
+    """A worker ended without reaching its result."""
+
+
+class QueueUnavailable(StudioError):
+    """The job queue does not answer."""
+
+
+class ServerUnavailable(StudioError):
+    """The model server does not start or does not answer."""
+
+
+class WorkspaceBusy(StudioError):
+    """Another process holds what this one needs."""
+
+
+class PortInUse(WorkspaceBusy):
+    """The port belongs to another program."""
+
+
+class DiskFull(StudioError):
+    """The disk is full; what was written before is intact."""

@@ -1,0 +1,152 @@
+"""Jobs: runs wait in a queue and are worked off one at a time.
+
+    submit -> queue.db (huey) -> python -m studio.jobworker HOME -> worker of the run
+
+This module puts runs into the queue, waits for them and keeps a job process alive; what
+that process does is in jobworker. It knows no torch and no page.
+"""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from huey import SqliteHuey  # type: ignore[import-untyped]
+
+from studio import runs, workers
+from studio.errors import QueueUnavailable
+from studio.language import say
+from studio.runs import Run
+from studio.workspace import Workspace
+
+
+def submit(workspace: Workspace, run: Run) -> None:
+    """Queue the run, and see to it that a job process works the queue.
+
+    Raises:
+        QueueUnavailable: the queue file cannot be used.
+    """
+    with open_queue(workspace) as (_, run_job):
+        run_job(run.id)
+    # After the enqueue: a job process about to end looks at the queue once more.
+    ensure_worker(workspace)
+
+
+def worker_alive(workspace: Workspace) -> bool:
+    """Whether a job process works this workspace's queue."""
+    return workers.is_locked(lock_path(workspace))
+
+
+def ensure_worker(workspace: Workspace) -> None:
+    """Start the job process unless there is one; it outlives whoever calls."""
+    with lock_path(workspace).open("a") as lock, log_path(workspace).open("ab") as words:
+        if not workers.take_lock(lock):
+            return
+        lock.truncate(0)  # the id of an earlier job process is not to be signalled
+        # The lock goes to the child, so that two calls at once cannot start two.
+        process = subprocess.Popen(
+            [sys.executable, "-m", "studio.jobworker", str(workspace.home), "--lock", str(lock.fileno())],
+            stdin=subprocess.DEVNULL,
+            stdout=words,
+            stderr=words,
+            start_new_session=True,
+            pass_fds=[lock.fileno()],
+        )
+        write_pid(lock, process.pid)
+    workers.reap(process)
+
+
+def worker_pid(workspace: Workspace) -> int | None:
+    """Process id of the job process; None when there is none."""
+    while worker_alive(workspace):
+        text = lock_path(workspace).read_text()
+        if text.isdigit():
+            return int(text)
+        time.sleep(0.01)  # started this moment; it writes its id when it is up
+    return None
+
+
+def stop_worker(workspace: Workspace) -> None:
+    """End the job process; the worker of a run lives on."""
+    pid = worker_pid(workspace)
+    if pid is not None:
+        os.kill(pid, signal.SIGTERM)
+
+
+def wait(
+    workspace: Workspace,
+    run_id: str,
+    *,
+    on_poll: Callable[[Run], None] | None = None,
+    poll_seconds: float = 0.5,
+) -> Run:
+    """Wait until a submitted run is over and return it as it then stands.
+
+    Raises:
+        QueueUnavailable: the job process ends again and again.
+    """
+    deaths = 0
+    while not (run := runs.get_run(workspace, run_id)).is_over:
+        if on_poll:
+            on_poll(run)
+        if not worker_alive(workspace):
+            deaths += 1
+            if deaths > 3:
+                raise queue_unavailable(workspace, runs.read_tail(log_path(workspace), 5))
+            ensure_worker(workspace)
+        time.sleep(poll_seconds)
+    return run
+
+
+@contextmanager
+def open_queue(workspace: Workspace, do: Callable[[str], None] | None = None) -> Iterator[tuple[Any, Any]]:
+    """The huey queue and its one task; calling the task with a run id queues it.
+
+    Args:
+        do: what a job is; only the job process has it.
+    """
+
+    def job(run_id: str) -> None:
+        assert do is not None, "only the job process does jobs"
+        do(run_id)
+
+    try:
+        queue = SqliteHuey("jobs", filename=str(workspace.queue), results=False)
+        with closing(queue.storage):
+            yield queue, queue.task(name="run_job")(job)
+    except sqlite3.Error as error:
+        raise queue_unavailable(workspace, str(error)) from error
+
+
+def queue_unavailable(workspace: Workspace, reason: str) -> QueueUnavailable:
+    """The error for a queue that does not work, with what the user can do."""
+    return QueueUnavailable(
+        say(f"任务队列不可用：{reason}", f"The job queue does not work: {reason}"),
+        remedy=say(
+            f"停止 news-studio 后删除 {workspace.queue}，再重新启动；等待中的任务会重新排队。",
+            f"Stop news-studio, delete {workspace.queue} and start again; waiting jobs are queued again.",
+        ),
+    )
+
+
+def lock_path(workspace: Workspace) -> Path:
+    """Locked while a job process lives; holds its process id."""
+    return workspace.home / "jobs.lock"
+
+
+def log_path(workspace: Workspace) -> Path:
+    """What the job process said."""
+    return workspace.home / "jobs.log"
+
+
+def write_pid(lock: IO[str], pid: int) -> None:
+    """Leave a process id in an open lock file."""
+    lock.truncate(0)
+    lock.write(str(pid))
+    lock.flush()

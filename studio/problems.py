@@ -1,0 +1,43 @@
+"""What is wrong with a row of data, in one shape for files, store, page and command."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Severity = Literal["error", "warning", "hint"]
+"""error: the row cannot be used as it is. warning: it can, and probably should not.
+hint: worth a look."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Problem:
+    """One problem of one row, or of a whole file where `row` is None.
+
+    Rows count from 1: elements of a JSON list, data rows of a table, lines of a text
+    or JSON Lines file. `repair` is the text that would be safe in place of `found`;
+    None where only a person can tell. `title_id` is set for rows of the store.
+    """
+
+    file: str
+    row: int | None
+    code: str
+    severity: Severity
+    message: str
+    repair: str | None = None
+    found: str | None = None
+    title_id: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The entry of `news-studio check --json`; `found` and `title_id` only where known."""
+        entry: dict[str, Any] = {
+            "file": self.file,
+            "row": self.row,
+            "code": self.code,
+            "severity": self.severity,
+            "message": self.message,
+            "repair": self.repair,
+        }
+        if self.found is not None:
+            entry["found"] = self.found
+        if self.title_id is not None:
+            entry["title_id"] = self.title_id
+        return entry

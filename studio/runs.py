@@ -1,0 +1,400 @@
+"""Runs: what was asked of a worker, where it stands, what it brought back.
+
+A run is a folder. Its state is derived from what is there, never stored:
+
+    lock of `alive` held        running
+    result.json                 done, failed or cancelled, as the result says
+    no result, `cancel`         cancelled: it never began, or had to be killed
+    no result, `alive`          lost: somebody killed the worker
+    no result, no `alive`       queued
+
+This module starts nothing and knows no queue.
+"""
+
+import logging
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+
+from studio import contract, workers
+from studio.contract import (
+    AnswerMode,
+    EvaluateSpec,
+    Event,
+    Prediction,
+    Progress,
+    Result,
+    ScoreFile,
+    Step,
+    TrainSpec,
+)
+from studio.disk import guard_disk
+from studio.errors import DiskFull, InputError, RunFailed, UnreadableFile
+from studio.language import say
+from studio.workspace import SAMPLE_RUN, Workspace
+
+log = logging.getLogger(__name__)
+
+RunState = Literal["queued", "running", "done", "failed", "cancelled", "lost"]
+Phase = Literal["waiting", "loading", "training", "evaluating", "saving"]
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_TAIL_BYTES = 256 * 1024
+_job_spec: TypeAdapter[TrainSpec | EvaluateSpec] = TypeAdapter(
+    Annotated[TrainSpec | EvaluateSpec, Field(discriminator="kind")]
+)
+_prediction: TypeAdapter[Prediction] = TypeAdapter(Prediction)
+_Row = TypeVar("_Row")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One run as it stood when it was read; paths in `spec` are absolute."""
+
+    id: str
+    folder: Path
+    spec: TrainSpec | EvaluateSpec
+    state: RunState
+    result: Result | None
+    created_at: datetime
+    label: str
+    version: str | None
+    recorded: bool
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will happen to it."""
+        return self.state not in ("queued", "running")
+
+    @property
+    def failure(self) -> tuple[str, str] | None:
+        """Problem and remedy of a run that failed or was lost; None for the others."""
+        if self.state == "lost":
+            return (
+                say(
+                    "训练进程在完成前被终止（例如内存不足或被系统杀死）。",
+                    "The worker was killed before it finished.",
+                ),
+                say(
+                    "请重新开始一次；若再次发生，减小批大小或 cutoff_len，并查看日志。",
+                    "Start it again; if it happens again, lower the batch size or cutoff_len and read the log.",
+                ),
+            )
+        if self.state == "failed" and self.result:
+            return self.result.message, self.result.remedy
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunProgress:
+    """How far a run is; `done` of `total` in the unit of its phase (steps, rows)."""
+
+    phase: Phase
+    done: int
+    total: int
+    eta_seconds: float | None
+    answer: AnswerMode | None
+    last: Step | None
+
+    @property
+    def fraction(self) -> float:
+        """`done / total` of the phase, 0 to 1; 0 while the total is unknown."""
+        return min(1.0, self.done / self.total) if self.total else 0.0
+
+
+class RunCard(BaseModel):
+    """run.json: what people say about a run, and what the worker need not know."""
+
+    id: str
+    label: str = ""
+    created_at: datetime
+    version: str | None = None
+
+
+def prepare_run(
+    workspace: Workspace, spec: TrainSpec | EvaluateSpec, *, label: str = "", version: str | None = None
+) -> Run:
+    """Make the folder of a new run; it is queued once it is submitted.
+
+    Args:
+        version: dataset version as `name@3`, when the rows come from one.
+    """
+    now = datetime.now().astimezone()
+    folder = _new_folder(workspace.runs, f"{now:%Y%m%d-%H%M%S}-{spec.kind}")
+    card = RunCard(id=folder.name, label=label, created_at=now, version=version)
+    try:
+        with guard_disk(folder):
+            (folder / "run.json").write_text(card.model_dump_json(indent=2), encoding="utf-8")
+            # spec.json last and in one step: a folder is a run when it has one.
+            draft = folder / ".spec.json"
+            draft.write_text(_absolute(spec, Path.cwd()).model_dump_json(indent=2), encoding="utf-8")
+            draft.rename(folder / "spec.json")
+    except (OSError, DiskFull):
+        shutil.rmtree(folder)
+        raise
+    return _read_run(folder)
+
+
+def list_runs(workspace: Workspace, *, sample: Path = SAMPLE_RUN) -> list[Run]:
+    """Every readable run, newest first; the recorded sample run, if there, last."""
+    runs = [run for run in map(_readable_run, _run_folders(workspace)) if run]
+    runs.sort(key=lambda run: (run.created_at, run.id), reverse=True)
+    recorded = _readable_run(sample, recorded=True) if (sample / "spec.json").exists() else None
+    return [*runs, recorded] if recorded else runs
+
+
+def unreadable_runs(workspace: Workspace) -> list[UnreadableFile]:
+    """Why folders that look like runs are not in `list_runs`."""
+    problems = []
+    for folder in _run_folders(workspace):
+        try:
+            _read_run(folder)
+        except UnreadableFile as error:
+            problems.append(error)
+    return problems
+
+
+def get_run(workspace: Workspace, run_id: str, *, sample: Path = SAMPLE_RUN) -> Run:
+    """The run of that id.
+
+    Raises:
+        InputError: there is none.
+        UnreadableFile: its spec cannot be read.
+    """
+    if run_id == sample.name and (sample / "spec.json").exists():
+        return _read_run(sample, recorded=True)
+    folder = workspace.runs / run_id
+    if not _ID.fullmatch(run_id) or not (folder / "spec.json").exists():
+        raise InputError(
+            say(f"没有名为 {run_id} 的运行。", f"There is no run {run_id}."),
+            remedy=say("用 news-studio runs 查看所有运行。", "See all runs with: news-studio runs"),
+        )
+    return _read_run(folder)
+
+
+def cancel(workspace: Workspace, run_id: str) -> None:
+    """Ask a run to end: at once when it waits, at its next step when it runs.
+
+    A run that is over stays as it is.
+    """
+    run = get_run(workspace, run_id)
+    if not run.is_over:
+        (run.folder / "cancel").touch()
+
+
+def is_cancel_wanted(run: Run) -> bool:
+    """Whether somebody asked the run to end."""
+    return (run.folder / "cancel").exists()
+
+
+def require_done(run: Run) -> None:
+    """Nothing when the run is done.
+
+    Raises:
+        RunFailed: it is not, with its own problem and remedy where it has them.
+    """
+    if run.state == "done":
+        return
+    problem, remedy = run.failure or (
+        say(
+            f"运行 {run.id} 没有结果（状态：{run.state}）。",
+            f"Run {run.id} has no result (state: {run.state}).",
+        ),
+        say("请等它完成，或重新开始一次。", "Wait until it is done, or start it again."),
+    )
+    raise RunFailed(problem, remedy=remedy)
+
+
+def trained_model(run: Run) -> tuple[Path, Path | None]:
+    """Model folder and adapter folder that a run trained or evaluated.
+
+    The adapter is None for a full fine-tuning (its checkpoint is the model) and for
+    an evaluation of the base alone.
+
+    Raises:
+        RunFailed: a training run without a checkpoint.
+    """
+    if isinstance(run.spec, EvaluateSpec):
+        return run.spec.model_name_or_path, run.spec.adapter_name_or_path
+    if run.result is None or run.result.checkpoint is None:
+        require_done(run)
+        raise RunFailed(
+            say(f"运行 {run.id} 没有保存检查点。", f"Run {run.id} saved no checkpoint."),
+            remedy=say("请重新训练。", "Train again."),
+        )
+    checkpoint = run.folder / run.result.checkpoint
+    has_adapter = (checkpoint / "adapter_config.json").exists()
+    return (run.spec.model_name_or_path, checkpoint) if has_adapter else (checkpoint, None)
+
+
+def read_events(run: Run) -> list[Event]:
+    """Every event so far, in order."""
+    return list(_rows(run.folder / "metrics.jsonl", contract.event))
+
+
+def progress(run: Run) -> RunProgress:
+    """How far the run is, from its latest events; `waiting` before the first."""
+    phase: Phase = "waiting"
+    done, total, eta, answer, last = 0, 0, None, None, None
+    for event in _rows(run.folder / "metrics.jsonl", contract.event, tail_bytes=_TAIL_BYTES):
+        if isinstance(event, Step):
+            phase, done, total, eta, answer = (
+                "training",
+                event.step,
+                event.total_steps,
+                event.eta_seconds,
+                None,
+            )
+            last = event
+        elif isinstance(event, Progress):
+            phase, done, total = event.phase, event.done, event.total
+            eta, answer = event.eta_seconds, event.answer
+    return RunProgress(phase=phase, done=done, total=total, eta_seconds=eta, answer=answer, last=last)
+
+
+def read_log(run: Run, tail: int = 200) -> str:
+    """The last `tail` lines of the worker's words; empty before it began."""
+    return read_tail(run.folder / "log.txt", tail)
+
+
+def read_tail(path: Path, lines: int) -> str:
+    """The last lines of a log; of a line that was redrawn, what was left standing."""
+    text = _tail(path, _TAIL_BYTES).decode("utf-8", errors="replace")
+    standing = [line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")]
+    return "\n".join(standing[-lines - 1 :]).strip("\n")
+
+
+def load_scores(run: Run) -> ScoreFile | None:
+    """What the run measured; None when it measured nothing (yet).
+
+    Raises:
+        UnreadableFile: scores.json is not what a worker writes.
+    """
+    path = run.folder / "scores.json"
+    if not path.exists():
+        return None
+    try:
+        return ScoreFile.model_validate_json(_read(path))
+    except ValidationError as error:
+        raise _unreadable(path, error) from error
+
+
+def load_predictions(run: Run, answer: AnswerMode) -> list[Prediction]:
+    """The answered rows of one way of answering, in the order of the evaluated file."""
+    rows = [row for row in _rows(run.folder / "predictions.jsonl", _prediction) if row.answer == answer]
+    return sorted(rows, key=lambda row: row.row)
+
+
+def _run_folders(workspace: Workspace) -> list[Path]:
+    return [path.parent for path in workspace.runs.glob("*/spec.json")]
+
+
+def _readable_run(folder: Path, recorded: bool = False) -> Run | None:
+    try:
+        return _read_run(folder, recorded=recorded)
+    except UnreadableFile as error:
+        log.warning("%s", error)
+        return None
+
+
+def _read_run(folder: Path, recorded: bool = False) -> Run:
+    # The lock before the result: a worker that ends in between must not look lost.
+    started, alive = workers.was_started(folder), workers.is_alive(folder)
+    result_file, card_file = folder / "result.json", folder / "run.json"
+    try:
+        result = Result.model_validate_json(_read(result_file)) if result_file.exists() else None
+        # A recorded run was made in the repository and names its paths from there.
+        spec = _absolute(_job_spec.validate_json(_read(folder / "spec.json")), SAMPLE_RUN.parent.parent)
+        card = RunCard.model_validate_json(_read(card_file)) if card_file.exists() else _bare_card(folder)
+    except ValidationError as error:
+        raise _unreadable(folder, error) from error
+    return Run(
+        id=folder.name,
+        folder=folder,
+        spec=spec,
+        state=_state(started, alive, result, (folder / "cancel").exists()),
+        result=result,
+        created_at=card.created_at,
+        label=card.label,
+        version=card.version,
+        recorded=recorded,
+    )
+
+
+def _state(started: bool, alive: bool, result: Result | None, cancel_wanted: bool) -> RunState:
+    if alive:
+        return "running"
+    if result:
+        return result.status
+    if cancel_wanted:
+        return "cancelled"
+    return "lost" if started else "queued"
+
+
+def _bare_card(folder: Path) -> RunCard:
+    modified = datetime.fromtimestamp((folder / "spec.json").stat().st_mtime).astimezone()
+    return RunCard(id=folder.name, created_at=modified)
+
+
+def _absolute(spec: TrainSpec | EvaluateSpec, base: Path) -> TrainSpec | EvaluateSpec:
+    names = ("model_name_or_path", "adapter_name_or_path", "dataset_dir")
+    paths = {name: getattr(spec, name, None) for name in names}
+    return spec.model_copy(update={name: base / path for name, path in paths.items() if path})
+
+
+def _new_folder(parent: Path, name: str) -> Path:
+    for number in range(1, 1000):
+        folder = parent / (name if number == 1 else f"{name}-{number}")
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return folder
+    raise AssertionError(f"a thousand runs named {name} within a second")
+
+
+def _rows(path: Path, adapter: TypeAdapter[_Row], *, tail_bytes: int | None = None) -> Iterator[_Row]:
+    """Rows of a JSON-lines file; what follows the last line end is still being written."""
+    if not path.exists():
+        return
+    lines = (path.read_bytes() if tail_bytes is None else _tail(path, tail_bytes)).split(b"\n")
+    for number, line in enumerate(lines[:-1], start=1):
+        try:
+            yield adapter.validate_json(line)
+        except ValidationError:
+            # A line torn by a full disk, or an event of a later version: the rest counts.
+            log.warning("%s: line %d (of those read) is not readable and left out", path, number)
+
+
+def _tail(path: Path, size: int) -> bytes:
+    """The last bytes of a file, from the start of a line on; empty without a file."""
+    if not path.exists():
+        return b""
+    with path.open("rb") as file:
+        length = file.seek(0, 2)
+        file.seek(max(0, length - size))
+        text = file.read()
+    return text if length <= size else text.partition(b"\n")[2]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> UnreadableFile:
+    return UnreadableFile(
+        say(f"运行文件 {path} 无法读取：{error}", f"The run file {path} cannot be read: {error}"),
+        remedy=say(
+            "它可能来自另一个版本的工作室，或已损坏；可将该文件夹移走。",
+            "It may come from another version of the studio or be damaged; move the folder away.",
+        ),
+    )

@@ -1,0 +1,103 @@
+"""The workspace: one folder that holds everything a studio knows.
+
+    studio.db  queue.db  datasets/<name>/v<k>/  runs/<id>/  models/  exports/
+    backups/   serving/
+
+This module knows the names of the folders, not what is in them.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from studio.categories import BUNDLED_DATA
+from studio.errors import InputError
+from studio.language import Language, say
+
+BUNDLED_NAME = "bundled"
+"""What people call the bundled model and the bundled samples."""
+BUNDLED_MODEL = BUNDLED_DATA / "base_model"
+BUNDLED_DATASET = BUNDLED_DATA / "news_300"
+SAMPLE_RUN = BUNDLED_DATA / "sample_run"
+
+
+class Settings(BaseSettings):
+    """Read from the environment: STUDIO_HOME, STUDIO_LANG."""
+
+    model_config = SettingsConfigDict(env_prefix="STUDIO_", extra="ignore")
+
+    home: Path = Path("workspace")
+    lang: Language = "zh"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The folders and files of one studio; `home` is absolute."""
+
+    home: Path
+
+    @property
+    def database(self) -> Path:
+        """SQLite file of titles, annotations, decisions and dataset versions."""
+        return self.home / "studio.db"
+
+    @property
+    def queue(self) -> Path:
+        """SQLite file of the job queue; safe to delete when nothing is queued."""
+        return self.home / "queue.db"
+
+    @property
+    def datasets(self) -> Path:
+        """Frozen dataset versions: datasets/<name>/v<k>/."""
+        return self.home / "datasets"
+
+    @property
+    def runs(self) -> Path:
+        """Run folders: runs/<id>/."""
+        return self.home / "runs"
+
+    @property
+    def models(self) -> Path:
+        """Base models that were copied or downloaded."""
+        return self.home / "models"
+
+    @property
+    def exports(self) -> Path:
+        """What was exported for use elsewhere."""
+        return self.home / "exports"
+
+    @property
+    def backups(self) -> Path:
+        """Copies of the database."""
+        return self.home / "backups"
+
+    @property
+    def serving(self) -> Path:
+        """One folder for each model server."""
+        return self.home / "serving"
+
+
+def open_workspace(home: Path | None = None) -> Workspace:
+    """The workspace at `home` (default: STUDIO_HOME), its folders made if needed.
+
+    Raises:
+        InputError: the folder cannot be made or written.
+    """
+    folder = (home or Settings().home).expanduser().absolute()
+    workspace = Workspace(home=folder)
+    try:
+        for part in ("datasets", "runs", "models", "exports", "backups", "serving"):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            say(
+                f"无法建立工作区 {folder}：{error.strerror}。",
+                f"Cannot make the workspace {folder}: {error.strerror}.",
+            ),
+            remedy=say(
+                "请用 --home 或 STUDIO_HOME 指定一个可写的文件夹。",
+                "Name a writable folder with --home or STUDIO_HOME.",
+            ),
+        ) from error
+    return workspace
