@@ -1,0 +1,231 @@
+"""Answer held-out rows and score the answers: `python -m backend.evaluate RUN_FOLDER`.
+
+Reads spec.json; writes predictions.jsonl and scores.json; ends with result.json.
+"""
+
+import logging
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedModel, set_seed
+from transformers.utils import logging as transformers_logging
+
+from backend import rows
+from backend.answering import Answerer
+from backend.modeling import load_model, load_tokenizer, on_device
+from backend.templates import Renderer
+from backend.trainer import memory_gib
+from backend.worker import Cancelled, RunFolder, run_worker
+from studio.baselines import baseline_accuracies
+from studio.categories import Scheme, load_scheme
+from studio.contract import AnswerMode, EvaluateSpec, Prediction, Progress, ScoreFile, Scores
+from studio.errors import InputError
+from studio.language import say
+from studio.sample import exact_category, read_answer, read_question
+from studio.scores import score
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """Which rows to answer, and how many at once."""
+
+    dataset_dir: Path
+    dataset: str
+    train_dataset: str | None
+    limit: int | None
+    batch_size: int
+    max_new_tokens: int
+
+
+@dataclass(frozen=True)
+class LabelledRow:
+    """A row whose answer is one of the categories. `row` is its place in the file, from 0."""
+
+    row: int
+    title: str
+    category: str
+    chain: str
+
+
+def evaluate(folder: RunFolder) -> dict[str, Any]:
+    """Do what the folder's spec says; the fields of Result that evaluating knows."""
+    spec = folder.read_spec()
+    assert isinstance(spec, EvaluateSpec), spec.kind
+    set_seed(spec.seed)
+    folder.emit(Progress(phase="loading"))
+    tokenizer = load_tokenizer(spec.adapter_name_or_path or spec.model_name_or_path, spec.model_name_or_path)
+    model = on_device(load_model(spec.model_name_or_path, spec.adapter_name_or_path))
+    evaluation = Evaluation(
+        dataset_dir=spec.dataset_dir,
+        dataset=spec.dataset,
+        train_dataset=spec.train_dataset,
+        limit=spec.limit,
+        batch_size=spec.batch_size,
+        max_new_tokens=spec.max_new_tokens,
+    )
+    renderer = Renderer(tokenizer, spec.template)
+    evaluate_model(folder, model, renderer, evaluation, (spec.answer,))
+    return {"peak_memory_gib": memory_gib()}
+
+
+def evaluate_model(
+    folder: RunFolder,
+    model: PreTrainedModel,
+    renderer: Renderer,
+    evaluation: Evaluation,
+    modes: Sequence[AnswerMode],
+) -> None:
+    """Answer the rows in each way asked for; write predictions.jsonl and scores.json."""
+    scheme = dataset_scheme(evaluation.dataset_dir)
+    held_out, skipped = labelled_rows(evaluation.dataset_dir, evaluation.dataset, scheme)
+    if not held_out:
+        raise InputError(
+            say(
+                "评测数据里没有一条答案属于这些类别。",
+                "No evaluation row has an answer that is one of the categories.",
+            ),
+            remedy=say(
+                "请先在标注页改正这些答案，再冻结一个版本。",
+                "Mend the answers on the Label page, then freeze a version.",
+            ),
+        )
+    if skipped:
+        log.warning("%d rows of %s are not scored: their answer is no category", skipped, evaluation.dataset)
+    held_out = held_out[: evaluation.limit]
+    baselines = _baselines(evaluation, scheme, held_out)
+    answerer = Answerer(model, renderer)
+    scores: dict[AnswerMode, Scores] = {}
+    for mode in modes:
+        started = time.monotonic()
+        predictions = _answer(folder, answerer, held_out, scheme, mode, evaluation)
+        seconds = time.monotonic() - started
+        scores[mode] = score(predictions, scheme.names, answer=mode, seconds=seconds, baselines=baselines)
+        log.info("%s: accuracy %.3f, %d unparsed", mode, scores[mode].accuracy, scores[mode].unparsed)
+    folder.write("scores.json", ScoreFile(evaluations=scores))
+
+
+def labelled_rows(folder: Path, name: str, scheme: Scheme) -> tuple[list[LabelledRow], int]:
+    """Rows whose answer is one of the categories, and how many others there are."""
+    found = []
+    conversations = rows.read_conversations(folder, name)
+    for number, messages in enumerate(conversations):
+        answer = read_answer(messages[-1]["content"])
+        category = exact_category(answer.label, scheme.names)
+        question = next((m["content"] for m in reversed(messages) if m["role"] == "user"), "")
+        if category:
+            title, _ = read_question(question, scheme.prompt)
+            found.append(LabelledRow(number, title, category, answer.chain or ""))
+    return found, len(conversations) - len(found)
+
+
+def dataset_scheme(dataset_dir: Path) -> Scheme:
+    """The categories that a dataset version was frozen with, or the bundled ones."""
+    own = dataset_dir / "categories.toml"
+    return load_scheme(own if own.is_file() else None)
+
+
+def _baselines(evaluation: Evaluation, scheme: Scheme, held_out: Sequence[LabelledRow]) -> dict[str, float]:
+    name = evaluation.train_dataset
+    if not name or not rows.has_entry(evaluation.dataset_dir, name):
+        return {}
+    train, _ = labelled_rows(evaluation.dataset_dir, name, scheme)
+    return baseline_accuracies(
+        [(row.title, row.category) for row in train], [(row.title, row.category) for row in held_out]
+    )
+
+
+def _answer(
+    folder: RunFolder,
+    answerer: Answerer,
+    held_out: Sequence[LabelledRow],
+    scheme: Scheme,
+    mode: AnswerMode,
+    evaluation: Evaluation,
+) -> list[Prediction]:
+    """Predictions in the order of the rows; each batch is on disk before the next starts."""
+    predictions: list[Prediction] = []
+    started = time.monotonic()
+    for start in range(0, len(held_out), evaluation.batch_size):
+        done = len(predictions)
+        eta = (time.monotonic() - started) / done * (len(held_out) - done) if done else None
+        folder.emit(
+            Progress(phase="evaluating", done=done, total=len(held_out), eta_seconds=eta, answer=mode)
+        )
+        batch = held_out[start : start + evaluation.batch_size]
+        prompts = answerer.ask([row.title for row in batch], scheme.prompt)
+        if mode == "direct":
+            answered = _direct(answerer, prompts, batch, scheme)
+        else:
+            answered = _chains(answerer, prompts, batch, scheme, folder, evaluation.max_new_tokens)
+        if folder.cancel_requested:
+            raise Cancelled
+        for prediction in answered:
+            folder.append("predictions.jsonl", prediction)
+        predictions += answered
+    folder.emit(Progress(phase="evaluating", done=len(held_out), total=len(held_out), answer=mode))
+    return predictions
+
+
+def _direct(
+    answerer: Answerer, prompts: Sequence[str], batch: Sequence[LabelledRow], scheme: Scheme
+) -> list[Prediction]:
+    scored = answerer.score(prompts, scheme.names)
+    return [
+        Prediction(
+            row=row.row,
+            title=row.title,
+            label=row.category,
+            label_chain=row.chain,
+            answer="direct",
+            predicted=max(probabilities, key=lambda name: probabilities[name]),
+            chain=None,
+            text="",
+            probabilities={name: round(p, 6) for name, p in probabilities.items()},
+        )
+        for row, probabilities in zip(batch, scored, strict=True)
+    ]
+
+
+def _chains(
+    answerer: Answerer,
+    prompts: Sequence[str],
+    batch: Sequence[LabelledRow],
+    scheme: Scheme,
+    folder: RunFolder,
+    max_new_tokens: int,
+) -> list[Prediction]:
+    written = answerer.write(prompts, max_new_tokens=max_new_tokens, stop=lambda: folder.cancel_requested)
+    predictions = []
+    for row, answer in zip(batch, written, strict=True):
+        read = read_answer(answer.text)
+        predictions.append(
+            Prediction(
+                row=row.row,
+                title=row.title,
+                label=row.category,
+                label_chain=row.chain,
+                answer="chain",
+                predicted=exact_category(read.label, scheme.names) if answer.finished else None,
+                chain=read.chain,
+                text=answer.text,
+                tokens=answer.tokens,
+                forced=answer.forced,
+            )
+        )
+    return predictions
+
+
+def main() -> int:
+    """Entry of `python -m backend.evaluate`."""
+    transformers_logging.set_verbosity_warning()
+    return run_worker(evaluate)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,275 @@
+"""Serve one model over the OpenAI protocol: `python -m backend.serve FOLDER`.
+
+    GET  /health                 200 {"status": "ok"} once the model is loaded
+    GET  /v1/models
+    POST /v1/chat/completions    with streaming; `reasoning_content` apart from `content`
+    POST /v1/classify            {"titles": [...], "answer": "chain" | "direct"}
+
+Reads spec.json, writes address.json when it listens, and stops after a while
+without a request. One request computes at a time; others wait.
+"""
+
+import json
+import logging
+import socket
+import sys
+import threading
+import time
+import uuid
+from collections.abc import AsyncIterator, Generator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any, Literal
+
+import uvicorn
+from fastapi import FastAPI
+from fastapi.middleware.trustedhost import TrustedHostMiddleware
+from fastapi.responses import JSONResponse, StreamingResponse
+from pydantic import BaseModel, Field
+from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
+
+from backend.answering import Answerer
+from backend.modeling import load_model, load_tokenizer, on_device
+from backend.templates import Renderer
+from backend.worker import RunFolder, run_worker
+from studio.categories import Scheme, load_scheme
+from studio.contract import AnswerMode, ServeSpec
+from studio.errors import PortInUse
+from studio.language import say
+from studio.sample import CLOSE, exact_category, read_answer
+
+log = logging.getLogger(__name__)
+
+
+class ChatMessage(BaseModel):
+    """A turn; fields that we do not use are accepted and ignored."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class ChatRequest(BaseModel):
+    """The part of OpenAI's chat completion request that we honour."""
+
+    messages: list[ChatMessage] = Field(min_length=1)
+    model: str | None = None
+    stream: bool = False
+    max_tokens: int | None = Field(None, ge=1, le=32768)
+    max_completion_tokens: int | None = Field(None, ge=1, le=32768)
+    temperature: float = Field(0.0, ge=0, le=2)
+
+
+class ClassifyRequest(BaseModel):
+    """Titles to classify, and in which of the two ways."""
+
+    titles: list[str] = Field(min_length=1, max_length=1000)
+    answer: AnswerMode = "chain"
+
+
+class Address(BaseModel):
+    """address.json: where the server listens."""
+
+    host: str
+    port: int
+    url: str
+
+
+class Model:
+    """A loaded model, one computation at a time."""
+
+    def __init__(self, spec: ServeSpec, scheme: Scheme) -> None:
+        tokenizer = load_tokenizer(
+            spec.adapter_name_or_path or spec.model_name_or_path, spec.model_name_or_path
+        )
+        model = on_device(load_model(spec.model_name_or_path, spec.adapter_name_or_path))
+        self.spec = spec
+        self.scheme = scheme
+        self.answerer = Answerer(model, Renderer(tokenizer, spec.template))
+        self.turn = threading.Lock()
+
+    def classify(self, request: ClassifyRequest) -> list[dict[str, Any]]:
+        """Category, probabilities and chain of each title.
+
+        The probabilities are those of a direct answer in both ways: after a written
+        chain the category is all but certain, which would say nothing.
+        """
+        found = []
+        for start in range(0, len(request.titles), 32):
+            titles = request.titles[start : start + 32]
+            with self.turn:
+                found += self._classify_batch(titles, request.answer)
+        return found
+
+    def _classify_batch(self, titles: list[str], mode: AnswerMode) -> list[dict[str, Any]]:
+        prompts = self.answerer.ask(titles, self.scheme.prompt)
+        scored = self.answerer.score(prompts, self.scheme.names)
+        results: list[dict[str, Any]] = [
+            {
+                "title": title,
+                "category": max(p, key=lambda name: p[name]),
+                "probabilities": p,
+                "chain": None,
+                "text": "",
+            }
+            for title, p in zip(titles, scored, strict=True)
+        ]
+        if mode == "chain":
+            written = self.answerer.write(prompts, max_new_tokens=self.spec.max_new_tokens)
+            for result, answer in zip(results, written, strict=True):
+                read = read_answer(answer.text)
+                category = exact_category(read.label, self.scheme.names) if answer.finished else None
+                result |= {"category": category, "chain": read.chain, "text": answer.text}
+        return results
+
+    def stream(self, request: ChatRequest, stop: threading.Event) -> Generator[tuple[str, str]]:
+        """Pieces of an answer, each with its field: `reasoning_content` or `content`."""
+        messages = [{"role": message.role, "content": message.content} for message in request.messages]
+        limit = request.max_completion_tokens or request.max_tokens or self.spec.max_new_tokens
+        with self.turn:
+            pieces = self.answerer.stream(
+                messages, max_new_tokens=limit, temperature=request.temperature, stop=stop.is_set
+            )
+            yield from split_thought(pieces)
+
+
+def split_thought(pieces: Iterator[str]) -> Iterator[tuple[str, str]]:
+    """Tell the thought from the answer in a stream that begins inside the thought.
+
+    The closing tag may arrive in parts, so as many characters as could begin it are
+    held back.
+    """
+    field, held = "reasoning_content", ""
+    for piece in pieces:
+        if field == "content":
+            yield field, piece
+            continue
+        held += piece
+        thought, tag, rest = held.partition(CLOSE)
+        if tag:
+            if thought.strip():
+                yield field, thought.rstrip("\n")
+            field, held = "content", ""
+            if rest.lstrip("\n"):
+                yield field, rest.lstrip("\n")
+        else:
+            safe = max(len(held) - len(CLOSE), 0)
+            if safe:
+                yield field, held[:safe]
+            held = held[safe:]
+    if held:
+        yield field, held
+
+
+def make_app(model: Model, touched: threading.Event) -> FastAPI:
+    """The HTTP surface over a loaded model; each request sets `touched`."""
+    app = FastAPI(title="News Studio", docs_url=None, redoc_url=None)
+    # A page of another site must not reach this server through a name that points here.
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", model.spec.host])
+
+    @app.get("/health")
+    def health() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/v1/models")
+    def models() -> dict[str, Any]:
+        entry = {"id": model.spec.name, "object": "model", "created": 0, "owned_by": "news-studio"}
+        return {"object": "list", "data": [entry]}
+
+    @app.post("/v1/classify")
+    async def classify(request: ClassifyRequest) -> dict[str, Any]:
+        touched.set()
+        return {"model": model.spec.name, "results": await run_in_threadpool(model.classify, request)}
+
+    @app.post("/v1/chat/completions", response_model=None)
+    async def chat(request: ChatRequest) -> StreamingResponse | JSONResponse:
+        touched.set()
+        stop = threading.Event()
+        head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": model.spec.name}
+        if request.stream:
+            lines = server_sent_events(model, request, stop, head)
+            return StreamingResponse(lines, media_type="text/event-stream")
+        fields = {"reasoning_content": "", "content": ""}
+        for field, text in await run_in_threadpool(lambda: list(model.stream(request, stop))):
+            fields[field] += text
+        message = {"role": "assistant", **fields}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        return JSONResponse({**head, "object": "chat.completion", "choices": [choice]})
+
+    return app
+
+
+async def server_sent_events(
+    model: Model, request: ChatRequest, stop: threading.Event, head: dict[str, Any]
+) -> AsyncIterator[str]:
+    """The chunks of a streamed chat. When the client goes away, the generation stops."""
+
+    def chunk(delta: dict[str, str], finish: str | None = None) -> str:
+        choice = {"index": 0, "delta": delta, "finish_reason": finish}
+        body = {**head, "object": "chat.completion.chunk", "choices": [choice]}
+        return f"data: {json.dumps(body, ensure_ascii=False)}\n\n"
+
+    pieces = model.stream(request, stop)
+    try:
+        yield chunk({"role": "assistant"})
+        async for field, text in iterate_in_threadpool(pieces):
+            yield chunk({field: text})
+        yield chunk({}, finish="stop")
+        yield "data: [DONE]\n\n"
+    finally:
+        stop.set()
+        # Now, not whenever it is collected: it holds the turn, and nobody else would be answered.
+        pieces.close()
+
+
+def serve(folder: RunFolder) -> dict[str, Any]:
+    """Load the model, listen, and stay until idle or stopped."""
+    spec = folder.read_spec()
+    assert isinstance(spec, ServeSpec), spec.kind
+    listener = _listen(spec)
+    touched = threading.Event()
+    model = Model(spec, load_scheme())
+    app = make_app(model, touched)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
+
+    @asynccontextmanager
+    async def announce(_: FastAPI) -> AsyncIterator[None]:
+        host, port = listener.getsockname()[:2]
+        folder.write("address.json", Address(host=host, port=port, url=f"http://{host}:{port}"))
+        log.info("listening on http://%s:%d", host, port)
+        yield
+
+    app.router.lifespan_context = announce
+    threading.Thread(target=_stop_when_idle, args=(server, touched, spec.idle_seconds), daemon=True).start()
+    server.run(sockets=[listener])
+    return {}
+
+
+def _listen(spec: ServeSpec) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((spec.host, spec.port))
+    except OSError as error:
+        raise PortInUse(
+            say(
+                f"无法监听 {spec.host}:{spec.port}：{error.strerror}。",
+                f"Cannot listen on {spec.host}:{spec.port}: {error.strerror}.",
+            ),
+            remedy=say("请用 --port 换一个端口。", "Choose another port with --port."),
+        ) from error
+    return listener
+
+
+def _stop_when_idle(server: uvicorn.Server, touched: threading.Event, idle_seconds: float) -> None:
+    while touched.wait(timeout=idle_seconds):
+        touched.clear()
+    log.info("no request for %.0f s, stopping", idle_seconds)
+    server.should_exit = True
+
+
+def main() -> int:
+    """Entry of `python -m backend.serve`."""
+    return run_worker(serve)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
