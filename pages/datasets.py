@@ -1,0 +1,38 @@
+"""Datasets: mend what is wrong, freeze a version, take its files away, check a file."""
+
+import streamlit as st
+
+from pages.shared import datasets_view, shell
+from studio.language import say
+
+shell.header(
+    say("数据集", "Datasets"),
+    say(
+        "先处理问题，再冻结成版本；冻结后的版本不会再变，训练和评估都指着它。",
+        "Mend the problems, then freeze a version. A frozen version never changes; runs point at it.",
+    ),
+)
+db = shell.store()
+freeze, problems, aside, check = st.tabs(
+    [
+        say("版本", "Versions"),
+        say("数据问题", "Problems"),
+        say("搁置的标题", "Put aside"),
+        say("检查文件", "Check a file"),
+    ],
+    key="datasets_tab",
+    on_change="rerun",
+)
+if freeze.open:
+    with freeze:
+        datasets_view.freeze_section(db)
+        datasets_view.version_list(db)
+if problems.open:
+    with problems:
+        datasets_view.problem_list(db)
+if aside.open:
+    with aside:
+        datasets_view.put_aside_list(db)
+if check.open:
+    with check:
+        datasets_view.file_check()

@@ -1,0 +1,43 @@
+"""Home: where the workspace stands, the next step of the loop, and the way in for data."""
+
+import streamlit as st
+
+from pages.shared import charts, home_view, shell
+from studio.language import say
+from studio.loop import standing
+from studio.titles import category_counts
+
+shell.header(
+    say("新闻工作室", "News Studio"),
+    say(
+        "从原始新闻标题到可用的分类器，再从模型的每个错误回到造成它的那条数据。",
+        "From raw news titles to a usable classifier, and from every mistake of the model back to its row of data.",
+    ),
+)
+db = shell.store()
+now = standing(db, shell.workspace())
+home_view.loop_steps(now)
+
+st.space("small")
+left, right = st.columns([1.15, 1], gap="large")
+with left:
+    st.subheader(say("导入标题", "Import titles"), anchor=False)
+    home_view.import_section(db)
+with right:
+    if now.scores:
+        st.subheader(say("最近一次得分", "Latest score"), anchor=False)
+        home_view.latest_score(now)
+    if now.titles["decided"]:
+        st.subheader(say("已定标题", "Decided titles"), anchor=False)
+        st.altair_chart(
+            charts.category_bars(category_counts(db), shell.scheme()),
+            alt=say("每个类别的已定标题数", "Decided titles per category"),
+        )
+    elif not now.scores:
+        st.info(
+            say(
+                "导入之后，这里会显示每个类别有多少条。",
+                "After an import this shows how many titles each category has.",
+            ),
+            icon=":material/bar_chart:",
+        )

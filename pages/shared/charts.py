@@ -1,0 +1,169 @@
+"""The charts of all pages, built from plain values. Altair only; this module reads nothing."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+
+from pages.shared import shell
+from studio.categories import Scheme
+from studio.contract import UNPARSED, Confusion, Event, HeldOut, Step
+from studio.language import say
+
+INK, QUIET, ACCENT, WARM, PALE, GROUND = "#1F2937", "#6B7280", "#2B5C9E", "#D9822B", "#B8C2D0", "#F1F4F8"
+CELL = "cell"
+"""Name of the selection in the confusion matrix."""
+
+
+def _chart(rows: Sequence[Mapping[str, Any]]) -> alt.Chart:
+    """A chart of plain rows: no data frame is needed for it."""
+    return alt.Chart(alt.Data(values=list(rows)))  # type: ignore[no-untyped-call]
+
+
+def _bare_axis(**more: Any) -> alt.Axis:
+    """An axis that is only its labels."""
+    return alt.Axis(ticks=False, domain=False, labelFlush=False, labelPadding=8, **more)
+
+
+def column_name(name: str) -> str:
+    """A predicted category, or what stands for an answer that could not be read."""
+    return say("无法解析", "unparsed") if name == UNPARSED else shell.category_name(name)
+
+
+def _bars(rows: Sequence[Mapping[str, Any]], *, row_height: int, reach: float) -> alt.LayerChart:
+    """Horizontal bars in the order given, from `name`, `value`, `text` and `color` of each row.
+
+    Args:
+        reach: value at the right edge; room for the longest bar's text.
+    """
+    base = _chart(rows).encode(
+        y=alt.Y("name:N", sort=None, title=None, axis=_bare_axis(labelLimit=220)),
+        x=alt.X("value:Q", title=None, axis=None, scale=alt.Scale(domain=[0, reach])),
+    )
+    bars = base.mark_bar(cornerRadiusEnd=3, height=round(row_height * 0.58)).encode(
+        color=alt.Color("color:N", scale=None)
+    )
+    layers: alt.LayerChart = bars + base.mark_text(align="left", dx=6, color=QUIET).encode(text="text:N")
+    chart: alt.LayerChart = layers.properties(height=row_height * len(rows)).configure_view(stroke=None)
+    return chart
+
+
+def category_bars(counts: Mapping[str, int], scheme: Scheme) -> alt.LayerChart:
+    """Titles per category, in the scheme's order and colours."""
+    rows = [
+        {
+            "name": shell.category_name(category.name),
+            "value": counts.get(category.name, 0),
+            "text": str(counts.get(category.name, 0)),
+            "color": category.color,
+        }
+        for category in scheme.categories
+    ]
+    return _bars(rows, row_height=20, reach=max([1, *counts.values()]) * 1.12)
+
+
+def accuracy_bars(rates: Sequence[tuple[str, float, bool]]) -> alt.LayerChart:
+    """Accuracies side by side: (label, 0 to 1, whether it is a model of ours and no baseline)."""
+    rows = [
+        {"name": name, "value": rate, "text": f"{rate:.1%}", "color": ACCENT if ours else PALE}
+        for name, rate, ours in rates
+    ]
+    return _bars(rows, row_height=28, reach=1.15)
+
+
+def probability_bars(probabilities: Mapping[str, float], scheme: Scheme) -> alt.LayerChart:
+    """The probabilities of one title, highest first."""
+    rows = [
+        {
+            "name": shell.category_name(name),
+            "value": probability,
+            "text": f"{probability:.1%}",
+            "color": scheme.category(name).color,
+        }
+        for name, probability in sorted(probabilities.items(), key=lambda item: -item[1])
+    ]
+    return _bars(rows, row_height=22, reach=1.2)
+
+
+def loss_chart(events: Sequence[Event]) -> alt.LayerChart:
+    """Training loss as a line, held-out loss as a line with points, over steps."""
+    train, held = say("训练损失", "training loss"), say("留出损失", "held-out loss")
+    rows = [{"step": e.step, "loss": e.loss, "kind": train} for e in events if isinstance(e, Step)]
+    rows += [{"step": e.step, "loss": e.loss, "kind": held} for e in events if isinstance(e, HeldOut)]
+    base = _chart(rows).encode(
+        x=alt.X(
+            "step:Q",
+            title=say("步", "step"),
+            axis=alt.Axis(grid=False, tickMinStep=1),
+            scale=alt.Scale(nice=False),
+        ),
+        y=alt.Y("loss:Q", title=say("每个词元的损失", "loss per token"), scale=alt.Scale(zero=False)),
+        color=alt.Color(
+            "kind:N",
+            scale=alt.Scale(domain=[train, held], range=[ACCENT, WARM]),
+            legend=alt.Legend(title=None, orient="top"),
+        ),
+        tooltip=[
+            alt.Tooltip("step:Q", title=say("步", "step")),
+            alt.Tooltip("loss:Q", title=say("损失", "loss"), format=".4f"),
+        ],
+    )
+    points = base.transform_filter(f"datum.kind === '{held}'").mark_point(filled=True, size=60)
+    chart: alt.LayerChart = base.mark_line(strokeWidth=2) + points
+    return chart.properties(height=250)
+
+
+def confusion_chart(confusion: Confusion) -> alt.LayerChart:
+    """The confusion matrix; a click on a cell selects its `true` and `pred`, as stored names.
+
+    Right answers are blue, wrong ones orange; the deeper, the more rows.
+    """
+    rows = _cells(confusion)
+    highest = max(1, *(count for line in confusion.counts for count in line))
+    cell = alt.selection_point(name=CELL, fields=["true", "pred"], toggle=False, empty=False)
+    angle = say("0", "-40")
+    base = _chart(rows).encode(
+        x=alt.X(
+            "pred_name:N",
+            sort=None,
+            title=say("模型的回答", "what the model answered"),
+            axis=_bare_axis(orient="top", labelAngle=int(angle), labelOverlap=False),
+        ),
+        y=alt.Y(
+            "true_name:N", sort=None, title=say("数据集的类别", "what the dataset says"), axis=_bare_axis()
+        ),
+        tooltip=[
+            alt.Tooltip("true_name:N", title=say("数据集", "dataset")),
+            alt.Tooltip("pred_name:N", title=say("模型", "model")),
+            alt.Tooltip("n:Q", title=say("条数", "rows")),
+        ],
+    )
+    ground = base.mark_rect(cornerRadius=3, stroke="#FFFFFF", strokeWidth=2, fill=GROUND)
+    depth = alt.Opacity(
+        "n:Q", scale=alt.Scale(domain=[0, highest], range=[0.0, 0.95], type="sqrt"), legend=None
+    )
+    rects = base.mark_rect(cornerRadius=3, strokeWidth=2, cursor="pointer").encode(
+        fill=alt.condition("datum.right", alt.value(ACCENT), alt.value(WARM)), opacity=depth
+    )
+    frame = base.transform_filter(cell).mark_rect(cornerRadius=3, fill=None, stroke=INK, strokeWidth=2)
+    numbers = base.transform_filter("datum.n > 0").mark_text(fontSize=12, fontWeight=600)
+    numbers = numbers.encode(
+        color=alt.condition(f"datum.n > {highest * 0.45}", alt.value("#FFFFFF"), alt.value(INK)), text="n:Q"
+    )
+    chart: alt.LayerChart = ground + rects.add_params(cell) + frame + numbers
+    return chart.properties(height=385)
+
+
+def _cells(confusion: Confusion) -> list[dict[str, Any]]:
+    return [
+        {
+            "true": true,
+            "pred": pred,
+            "true_name": shell.category_name(true),
+            "pred_name": column_name(pred),
+            "n": count,
+            "right": true == pred,
+        }
+        for true, line in zip(confusion.rows, confusion.counts, strict=True)
+        for pred, count in zip(confusion.columns, line, strict=True)
+    ]

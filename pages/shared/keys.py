@@ -1,0 +1,73 @@
+"""What Streamlit's own keyboard shortcuts leave out, as two small browser components.
+
+Both only look at the page and never hold text or decisions of their own.
+"""
+
+from typing import Any
+
+import streamlit as st
+
+_KEYPAD = st.components.v2.component(
+    "news_studio_keypad",
+    html="<span></span>",
+    js="""
+export default function ({ parentElement }) {
+  const page = parentElement.ownerDocument ?? document
+  const press = (event) => {
+    const digit = /^Numpad([0-9])$/.exec(event.code)
+    if (!digit || event.repeat || event.ctrlKey || event.altKey || event.metaKey) return
+    if (event.target.closest?.("input, textarea, [contenteditable=true]")) return
+    page.querySelector(`[class*="st-key-digit-${digit[1]}-"] button`)?.click()
+  }
+  page.addEventListener("keydown", press)
+  page.documentElement.dataset.keypad = "on"
+  return () => {
+    page.removeEventListener("keydown", press)
+    delete page.documentElement.dataset.keypad
+  }
+}
+""",
+)
+
+_MIRROR = st.components.v2.component(
+    "news_studio_mirror",
+    html="<span></span>",
+    js="""
+export default function ({ data, parentElement, setStateValue }) {
+  const page = parentElement.ownerDocument ?? document
+  let waiting = null
+  const typed = (event) => {
+    if (!event.target.closest?.(`.st-key-${data.watch}`)) return
+    clearTimeout(waiting)
+    waiting = setTimeout(() => setStateValue("text", event.target.value), 400)
+  }
+  page.addEventListener("input", typed)
+  return () => { clearTimeout(waiting); page.removeEventListener("input", typed) }
+}
+""",
+)
+
+
+def keypad_digits() -> None:
+    """Let the digits of the number pad click the buttons whose key begins with `digit-<n>-`.
+
+    Streamlit's `shortcut=` hears only the upper row.
+    """
+    _KEYPAD(key="keypad", height="content")
+
+
+def typed_text(watch: str) -> str | None:
+    """What stands in the text box of that key right now, 0.4 s after the last stroke.
+
+    Streamlit tells a script only what was submitted. The box stays the one source of
+    what is saved; this copy is for checks while typing. None before the first stroke.
+    """
+    state: Any = _MIRROR(
+        key=f"mirror-{watch}", data={"watch": watch}, default={"text": None}, on_text_change=_nothing
+    )
+    text = state.text
+    return None if text is None else str(text)
+
+
+def _nothing() -> None:
+    """The new text is read in the run that follows."""

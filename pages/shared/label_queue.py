@@ -1,0 +1,115 @@
+"""The title on screen and what can be done with it, for both ways of labelling.
+
+A press carries the title and the revision that were on screen when the button was
+drawn. If the title has moved on since, `studio.annotations` refuses the press and the
+person is told: fast fingers can never label a title that they have not seen.
+"""
+
+import time
+
+import streamlit as st
+
+from pages.shared import shell
+from studio import annotations
+from studio.language import say
+from studio.store import Store
+from studio.titles import Title, get_title, next_waiting
+
+IDLE_SECONDS = 120.0
+"""Longer pauses before a press count as this long: nobody thinks two minutes about a title."""
+
+
+def open_title(title_id: int | None) -> None:
+    """Put a title on screen before the queue goes on; None: the queue."""
+    st.session_state["open_title"] = title_id
+
+
+def follow_link() -> None:
+    """Open the title that the address names (`?title=17`), once."""
+    asked = st.query_params.get("title", "")
+    if asked.isdigit():
+        open_title(int(asked))
+    if asked:
+        del st.query_params["title"]
+
+
+def current_title(db: Store) -> Title | None:
+    """The opened title, or the head of the queue; None when nothing waits."""
+    opened = st.session_state.get("open_title")
+    if opened is not None:
+        with shell.report_errors():
+            return get_title(db, opened)
+        open_title(None)
+    return next(iter(next_waiting(db)), None)
+
+
+def remember_shown(title: Title) -> None:
+    """Start the clock of a title when it comes on screen."""
+    shown = st.session_state.get("shown")
+    if shown is None or shown[:2] != (title.id, title.revision):
+        st.session_state["shown"] = (title.id, title.revision, time.monotonic())
+
+
+def _active_seconds(title_id: int, revision: int) -> float | None:
+    shown = st.session_state.get("shown")
+    if shown is None or shown[:2] != (title_id, revision):
+        return None
+    return min(time.monotonic() - float(shown[2]), IDLE_SECONDS)
+
+
+def decide(title_id: int, revision: int, category: str) -> None:
+    """Callback: label the title that was on screen."""
+    save_decision(title_id, revision, category, None)
+
+
+def save_decision(title_id: int, revision: int, category: str, chain: str | None) -> bool:
+    """Label the title that was on screen; False when the press was refused."""
+    with shell.report_errors(later=True):
+        annotations.annotate(
+            shell.store(),
+            title_id,
+            category=category,
+            chain=chain,
+            author=shell.annotator(),
+            seen_revision=revision,
+            active_seconds=_active_seconds(title_id, revision),
+        )
+        open_title(None)
+        return True
+    return False
+
+
+def skip(title_id: int, revision: int) -> None:
+    """Callback: put the title aside."""
+    with shell.report_errors(later=True):
+        annotations.skip(
+            shell.store(),
+            title_id,
+            reason=say("标注时跳过", "Skipped while labelling"),
+            author=shell.annotator(),
+            seen_revision=revision,
+        )
+        open_title(None)
+
+
+def flag(title_id: int, revision: int) -> None:
+    """Callback: put the title aside as a question to the others."""
+    with shell.report_errors(later=True):
+        annotations.flag(
+            shell.store(),
+            title_id,
+            reason=say("拿不准，请大家看看", "Unsure; please have a look"),
+            author=shell.annotator(),
+            seen_revision=revision,
+        )
+        open_title(None)
+
+
+def undo() -> None:
+    """Callback: take the last decision back and show its title again."""
+    with shell.report_errors(later=True):
+        title = annotations.undo(shell.store(), author=shell.annotator())
+        if title is None:
+            shell.notify(say("没有可以撤销的决定。", "There is no decision to take back."))
+        else:
+            open_title(title.id)

@@ -1,0 +1,140 @@
+"""What the Label page draws: the title, the row of actions, the decisions at the side."""
+
+import streamlit as st
+
+from pages.shared import label_queue, shell
+from studio import annotations
+from studio.language import say
+from studio.store import Store
+from studio.titles import Title
+
+STATUS_ICONS = {
+    "decided": ":material/check:",
+    "skipped": ":material/skip_next:",
+    "flagged": ":material/flag:",
+    "waiting": ":material/hourglass_empty:",
+}
+
+
+def title_card(title: Title, *, height: int = 176) -> None:
+    """The title, large, and why it waits or what it was labelled; always of one height, so nothing jumps."""
+    with st.container(border=True, height=height, vertical_alignment="center", gap="small"):
+        st.header(shell.plain(title.text), anchor=False)
+        facts = [f":gray[{say(f'第 {title.id} 条', f'No. {title.id}')}]"]
+        if title.category:
+            facts.append(say("现为 ", "now ") + shell.category_mark(title.category))
+        if title.status in ("skipped", "flagged"):
+            facts.append(say("已跳过", "skipped") if title.status == "skipped" else say("已标记", "flagged"))
+        if title.note:
+            facts.append(f":orange[:material/info: {shell.plain(title.note)}]")
+        st.markdown(f":small[{'　'.join(facts)}]")
+
+
+def digit_buttons(title: Title) -> None:
+    """One button a category; its digit labels the title and brings the next."""
+    # English names are longer: fewer columns.
+    width = int(say("96", "148"))
+    with st.grid(5, min_column_width=width, gap="small"):
+        for category in shell.scheme().categories:
+            st.button(
+                shell.category_mark(category.name),
+                key=f"digit-{category.key}-{title.id}-{title.revision}",
+                shortcut=category.key,
+                on_click=label_queue.decide,
+                args=(title.id, title.revision, category.name),
+                width="stretch",
+            )
+
+
+def actions(title: Title | None) -> None:
+    """Skip, flag, undo and, where something is proposed, accept it."""
+    with st.container(horizontal=True, gap="small"):
+        if title and title.proposal:
+            st.button(
+                say("接受建议：", "Accept: ") + shell.category_name(title.proposal),
+                key=f"accept-{title.id}-{title.revision}",
+                shortcut="Enter",
+                icon=":material/done_all:",
+                type="primary",
+                on_click=label_queue.decide,
+                args=(title.id, title.revision, title.proposal),
+            )
+        if title:
+            put_aside(title)
+        undo_button()
+
+
+def undo_button(*, with_key: bool = True) -> None:
+    """Take the last decision back; beside a text box only by mouse."""
+    st.button(
+        say("撤销", "Undo"),
+        key="undo",
+        shortcut="U" if with_key else None,
+        icon=":material/undo:",
+        on_click=label_queue.undo,
+    )
+
+
+def put_aside(title: Title, *, with_keys: bool = True) -> None:
+    """Skip and flag: the title leaves the queue without a category."""
+    for key, text, letter, icon, callback in (
+        ("skip", say("跳过", "Skip"), "S", ":material/skip_next:", label_queue.skip),
+        ("flag", say("存疑", "Flag"), "F", ":material/flag:", label_queue.flag),
+    ):
+        st.button(
+            text,
+            key=f"{key}-{title.id}-{title.revision}",
+            shortcut=letter if with_keys else None,
+            icon=icon,
+            on_click=callback,
+            args=(title.id, title.revision),
+        )
+
+
+def pace_line(db: Store) -> None:
+    """How far and how fast the annotator is."""
+    pace = annotations.pace(db, shell.annotator())
+    parts = [say(f"今天 {pace.today} 条", f"{pace.today} today")]
+    if pace.median_seconds is not None:
+        parts.append(say(f"中位 {pace.median_seconds:.1f} 秒/条", f"median {pace.median_seconds:.1f} s each"))
+    parts.append(say(f"还有 {pace.waiting} 条待标注", f"{pace.waiting} waiting"))
+    st.caption("　·　".join(parts))
+
+
+def recent_decisions(db: Store) -> None:
+    """The annotator's last ten decisions; a click puts one on screen again."""
+    st.markdown(f"**{say('最近十条', 'Last ten')}**")
+    titles = annotations.recent(db, author=shell.annotator())
+    if not titles:
+        st.caption(
+            say(
+                "标注过的标题会列在这里，点一下可以改。", "What you label is listed here; click to change it."
+            )
+        )
+    with st.container(gap=None):
+        for title in titles:
+            mark = shell.category_mark(title.category) if title.category else STATUS_ICONS[title.status]
+            st.button(
+                f"{mark}　:gray[{shell.plain(title.text)}]",
+                key=f"reopen-{title.id}-{title.revision}",
+                on_click=label_queue.open_title,
+                args=(title.id,),
+                type="tertiary",
+                width="stretch",
+                wrap=False,
+                help=shell.plain(title.text),
+            )
+
+
+def empty_queue() -> None:
+    """Nothing waits: say what to do next."""
+    st.success(say("没有等待标注的标题了。", "No title is waiting."), icon=":material/task_alt:")
+    with st.container(horizontal=True):
+        st.page_link(
+            shell.page_path("home"), label=say("导入更多标题", "Import more titles"), icon=":material/upload:"
+        )
+        st.page_link(
+            shell.page_path("datasets"),
+            label=say("去冻结数据集版本", "Freeze a dataset version"),
+            icon=":material/lock:",
+        )

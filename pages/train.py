@@ -1,0 +1,15 @@
+"""Train: choose model, data and settings, start, and watch."""
+
+from pages.shared import shell, train_view
+from studio.language import say
+
+shell.header(
+    say("训练", "Train"),
+    say(
+        "选基座模型和数据集版本，用一套预设开始；训练在后台进行，关掉浏览器也不会停。",
+        "Choose a base model and a dataset version, start from a preset; training goes on when the browser closes.",
+    ),
+)
+db = shell.store()
+train_view.new_run(db)
+train_view.watch_runs()
