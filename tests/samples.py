@@ -1,0 +1,60 @@
+"""What the tests of the data side share: small rows, small files, the real course set."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from studio.categories import load_scheme
+from studio.store import Store, open_store
+from studio.workspace import Workspace, open_workspace
+
+SCHEME = load_scheme()
+COURSE = Path(__file__).resolve().parent.parent.parent / "shared" / "data" / "course_news_300"
+
+needs_course_set = pytest.mark.skipif(
+    not COURSE.is_dir(), reason="the course set is not shipped; it lies beside the repository where it is"
+)
+
+CHAIN = (
+    "先看体育。“绝杀”和“主场”都是赛场上的词，讲的是一场比赛怎样分出胜负，主角是球队而不是俱乐部的买卖，"
+    "读者想知道的是比分和最后一球，所以归体育。"
+)
+"""A chain that the lint has nothing against, for the title below."""
+TITLE = "主队主场绝杀对手，终场前三秒投进三分"
+
+
+def sample(title: str = TITLE, category: str = "体育", chain: str = CHAIN, **extra: Any) -> dict[str, Any]:
+    """A conversation in canonical form."""
+    return conversation(f"新闻分类：{title}", f"<think>\n{chain}\n</think>\n\n{category}", **extra)
+
+
+def conversation(question: Any, answer: Any, **extra: Any) -> dict[str, Any]:
+    """A ShareGPT conversation of one question and one answer."""
+    return {
+        "conversations": [{"from": "human", "value": question}, {"from": "gpt", "value": answer}],
+        **extra,
+    }
+
+
+def write_json(path: Path, value: Any) -> Path:
+    """A JSON file as people have them."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
+    return path
+
+
+def write_folder(folder: Path, **splits: list[Any]) -> Path:
+    """A folder with dataset_info.json and one ShareGPT file a split."""
+    entries = {name: {"file_name": f"{name}.json", "formatting": "sharegpt"} for name in splits}
+    write_json(folder / "dataset_info.json", entries)
+    for name, rows in splits.items():
+        write_json(folder / f"{name}.json", rows)
+    return folder
+
+
+def new_store(folder: Path) -> tuple[Store, Workspace]:
+    """An empty workspace and a connection to it."""
+    workspace = open_workspace(folder)
+    return open_store(workspace.database), workspace

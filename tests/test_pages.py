@@ -1,0 +1,351 @@
+"""Every page opens, empty and filled, in both languages, and does what its buttons say."""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from filled import answered, fill
+from streamlit.testing.v1 import AppTest
+from tiny import TINY, end_everything
+
+from studio import annotations, runs, serving
+from studio.categories import BUNDLED_DATA, load_scheme
+from studio.importing import import_text
+from studio.store import open_store
+from studio.titles import count_by_status, find_title, find_titles, next_waiting
+from studio.versions import list_versions
+from studio.workspace import open_workspace
+
+APP = Path(__file__).parent.parent / "studio" / "app.py"
+PAGES = ["home", "label", "datasets", "train", "evaluate", "try_it"]
+TITLES = "央行下调存款准备金率\n主队补时绝杀夺冠\n新药进入三期临床"
+SCHEME_FILE = BUNDLED_DATA / "categories.toml"
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch):
+    monkeypatch.setenv("STUDIO_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("STUDIO_JOBS_WORKER", json.dumps(TINY))
+    monkeypatch.delenv("STUDIO_LANG", raising=False)
+    place = open_workspace()
+    yield place
+    end_everything(place)
+
+
+@pytest.fixture
+def db(workspace):
+    return open_store(workspace.database)
+
+
+@pytest.fixture
+def waiting(db):
+    """Three titles that wait for a label."""
+    import_text(db, TITLES, load_scheme())
+    return next_waiting(db, limit=3)
+
+
+@pytest.fixture
+def filled_run(db, workspace):
+    return fill(db, workspace)
+
+
+def open_page(name, lang="zh", **query):
+    """The app on one page, drawn once."""
+    app = AppTest.from_file(str(APP), default_timeout=30)
+    for key, value in {"lang": lang, "annotator": "ann", **query}.items():
+        app.query_params[key] = value
+    app.run()
+    return app if name == "home" else app.switch_page(f"../pages/{name}.py").run()
+
+
+def words(app, *, kinds=("title", "caption", "subheader", "info", "success", "warning")):
+    """Everything that stands on the page or beside it, choices that name data left out."""
+    texts = [element.value for kind in kinds for element in app.get(kind)]
+    texts += [
+        element.label
+        for kind in ("button", "selectbox", "text_input", "text_area", "number_input", "expander", "tab")
+        for element in app.get(kind)
+    ]
+    return "\n".join(text for text in texts if text and "Language" not in text)
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+@pytest.mark.parametrize("name", PAGES)
+def test_an_empty_page_opens(workspace, name, lang):
+    app = open_page(name, lang)
+    assert not app.exception
+    assert app.title[0].value
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+@pytest.mark.parametrize("name", PAGES)
+def test_a_filled_page_opens(filled_run, name, lang):
+    app = open_page(name, lang)
+    assert not app.exception
+    assert not app.error
+
+
+@pytest.mark.parametrize("name", ["label", "datasets"])
+def test_an_empty_page_says_what_to_do(workspace, name):
+    app = open_page(name)
+    assert app.info or app.success or app.warning
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_an_english_page_has_no_chinese_word_but_the_scheme(workspace, name):
+    scheme = SCHEME_FILE.read_text(encoding="utf-8")
+    app = open_page(name, "en")
+    # On Evaluate the markdown is the titles and chains of the recorded run.
+    shown = words(app) + words(app, kinds=() if name == "evaluate" else ("markdown",))
+    assert not [text for text in re.findall(r"[\u4e00-\u9fff]+", shown) if text not in scheme]
+
+
+@pytest.mark.parametrize("name", PAGES[:-1])
+def test_a_broken_database_is_one_message_with_the_remedy(workspace, name):
+    workspace.database.write_bytes(b"this is no database" * 100)
+    app = open_page(name)
+    assert not app.exception
+    assert "studio.db" in app.error[0].value.replace("\\", "")
+
+
+def test_the_language_comes_from_the_setting(workspace, monkeypatch):
+    monkeypatch.setenv("STUDIO_LANG", "en")
+    assert AppTest.from_file(str(APP), default_timeout=30).run().title[0].value == "News Studio"
+
+
+def test_home_imports_the_bundled_samples(workspace, db):
+    app = open_page("home")
+    app.button(key="import-samples").click().run()
+    assert "400" in app.success[0].value
+    assert count_by_status(db)["decided"] == 400
+
+
+def test_home_imports_pasted_titles(workspace, db):
+    app = open_page("home")
+    app.text_area(key="pasted").set_value(TITLES)
+    app.button(key="import-pasted").click().run()
+    assert count_by_status(db)["waiting"] == 3
+
+
+def test_home_says_why_an_upload_cannot_be_read(workspace):
+    app = open_page("home")
+    app.file_uploader(key="upload").upload("broken.json", b'[{"conversations": [').run()
+    app.button(key="import-file").click().run()
+    assert "broken.json" in app.error[0].value.replace("\\", "")
+    assert not app.exception
+
+
+def test_a_digit_labels_the_title_and_brings_the_next(waiting, db):
+    app = open_page("label")
+    app.button(key=f"digit-2-{waiting[0].id}-{waiting[0].revision}").click().run()
+    assert [title.text for title in find_titles(db, category="经济")] == [waiting[0].text]
+    assert app.header[0].value == waiting[1].text
+
+
+def test_a_press_for_a_title_that_moved_on_changes_nothing(waiting, db):
+    app = open_page("label")
+    title = waiting[0]
+    annotations.annotate(db, title.id, category="社会", author="other", seen_revision=title.revision)
+    app.button(key=f"digit-2-{title.id}-{title.revision}").click().run()
+    assert find_title(db, title.text).category == "社会"
+    assert "太快" in app.toast[0].value
+    assert app.header[0].value == waiting[1].text
+
+
+def test_undo_brings_the_title_back(waiting, db):
+    app = open_page("label")
+    app.button(key=f"digit-2-{waiting[0].id}-{waiting[0].revision}").click().run()
+    app.button(key="undo").click().run()
+    assert count_by_status(db)["waiting"] == 3
+    assert app.header[0].value == waiting[0].text
+
+
+@pytest.mark.parametrize(("button", "status"), [("skip", "skipped"), ("flag", "flagged")])
+def test_a_title_can_be_put_aside(waiting, db, button, status):
+    app = open_page("label")
+    app.button(key=f"{button}-{waiting[0].id}-{waiting[0].revision}").click().run()
+    assert count_by_status(db)[status] == 1
+    assert app.header[0].value == waiting[1].text
+
+
+def test_a_recent_decision_can_be_reopened_and_changed(waiting, db):
+    app = open_page("label")
+    app.button(key=f"digit-2-{waiting[0].id}-{waiting[0].revision}").click().run()
+    labelled = find_title(db, waiting[0].text)
+    app.button(key=f"reopen-{labelled.id}-{labelled.revision}").click().run()
+    app.button(key=f"digit-5-{labelled.id}-{labelled.revision}").click().run()
+    assert find_title(db, waiting[0].text).category == "体育"
+    assert app.header[0].value == waiting[1].text
+
+
+def test_a_link_opens_its_title(waiting):
+    app = open_page("label", title=str(waiting[2].id))
+    assert app.header[0].value == waiting[2].text
+
+
+def test_the_keys_of_the_label_page_are_distinct(filled_run, db):
+    annotations.send_back(db, [find_titles(db, limit=1)[0].id], reason="look", author="ann")
+    shortcuts = [button.proto.shortcut for button in open_page("label").button if button.proto.shortcut]
+    assert len(shortcuts) == 14
+    assert len(set(shortcuts)) == 14
+
+
+def test_a_chain_is_saved_with_its_category(waiting, db):
+    app, version = chain_page(waiting[0])
+    app.pills(key=f"choose-category-{version}").set_value("经济").run()
+    app.text_area(key=f"chain-{version}").set_value("写“准备金率”，是经济。")
+    app.button(key=f"save-{version}").click().run()
+    assert find_title(db, waiting[0].text).chain == "写“准备金率”，是经济。"
+    assert app.header[0].value == waiting[1].text
+
+
+def test_a_chain_without_category_is_kept_as_a_draft(waiting, db):
+    app, version = chain_page(waiting[0])
+    app.text_area(key=f"chain-{version}").set_value("先写下来")
+    app.button(key=f"save-{version}").click().run()
+    assert count_by_status(db)["decided"] == 0
+    assert app.text_area(key=f"chain-{version}").value == "先写下来"
+    assert "类别" in app.toast[0].value
+
+
+def chain_page(title):
+    app = open_page("label")
+    app.segmented_control(key="choose-label-mode").set_value("chain").run()
+    return app, f"{title.id}-{title.revision}"
+
+
+def test_datasets_freezes_a_version(filled_run, db, workspace):
+    app = open_page("datasets")
+    app.text_input(key="freeze-name").set_value("second")
+    app.button(key="freeze-now").click().run()
+    assert [version.ref for version in list_versions(db, workspace)] == ["second@1", "news@1"]
+    assert "second@1" in app.success[0].value
+
+
+def test_datasets_says_why_a_name_is_refused(filled_run):
+    app = open_page("datasets")
+    app.text_input(key="freeze-name").set_value("../up")
+    app.button(key="freeze-now").click().run()
+    assert "../up" in app.error[0].value.replace("\\", "")
+
+
+def test_datasets_checks_a_file(workspace):
+    row = {"conversations": [{"from": "human", "value": "新闻分类：某事"}, {"from": "gpt", "value": "旅游"}]}
+    app = open_page("datasets")
+    app.session_state["datasets_tab"] = "检查文件"
+    app.run()
+    app.file_uploader(key="check-file").upload("some.json", json.dumps([row] * 3).encode()).run()
+    assert "**3**" in app.markdown[0].value
+    assert "旅游" in app.dataframe[0].value.to_string()
+
+
+def test_train_starts_a_run_with_the_values_on_screen(filled_run, workspace):
+    app = open_page("train")
+    app.selectbox(key="choose-train-preset").set_value("quick_look").run()
+    app.number_input(key="spec-quick_look-lora_rank").set_value(4).run()
+    app.button(key="train-start").click().run()
+    started = runs.list_runs(workspace)[0]
+    assert not app.error
+    assert (started.spec.lora_rank, started.spec.max_steps, started.version) == (4, 30, "news@1")
+
+
+def test_train_shows_a_wrong_setting_as_a_sentence(filled_run, workspace):
+    app = open_page("train")
+    app.number_input(key="spec-sound_default-learning_rate").set_value(2.0).run()
+    app.button(key="train-start").click().run()
+    assert "应小于 1" in app.error[0].value.replace("\\", "")
+    assert [run.id for run in runs.list_runs(workspace) if not run.recorded] == [filled_run.id]
+
+
+def test_evaluate_lists_the_titles_of_a_cell(filled_run):
+    app = cell_page("政治", "经济")
+    [checkbox] = app.checkbox
+    assert checkbox.label == answer_of("政治", "经济").title
+
+
+def test_evaluate_keeps_a_column_for_answers_that_cannot_be_read(filled_run):
+    assert len(cell_page("社会", "unparsed").checkbox) == 1
+
+
+def test_evaluate_sends_a_title_back_to_the_queue(filled_run, db):
+    app = cell_page("政治", "经济")
+    app.checkbox[0].check().run()
+    app.button(key="send-back").click().run()
+    [title] = next_waiting(db, limit=5)
+    assert title.text == answer_of("政治", "经济").title
+    assert (title.proposal, "经济" in title.note) == ("政治", True)
+
+
+def cell_page(true, pred):
+    app = open_page("evaluate")
+    app.selectbox(key="choose-cell-true").set_value(true)
+    return app.selectbox(key="choose-cell-pred").set_value(pred).run()
+
+
+def answer_of(label, predicted):
+    return next(p for p in answered("chain") if (p.label, p.predicted) == (label, predicted))
+
+
+def test_evaluate_starts_another_evaluation(filled_run, workspace):
+    app = open_page("evaluate")
+    app.number_input(key="new-limit").set_value(10).run()
+    app.button(key="new-start").click().run()
+    spec = runs.list_runs(workspace)[0].spec
+    assert (spec.kind, spec.limit, spec.run) == ("evaluate", 10, filled_run.id)
+
+
+@pytest.fixture
+def server(filled_run, workspace):
+    """A server for the scored run that answers without a model; the page finds it running."""
+    model, adapter = runs.trained_model(filled_run)
+    command = (sys.executable, str(Path(__file__).with_name("tiny_server.py")), "{kind}")
+    return serving.ensure_server(
+        workspace, model=model, adapter=adapter, template="auto", name=filled_run.id, command=command
+    )
+
+
+def test_a_pasted_title_is_classified(server):
+    app = classified("主队补时绝杀夺冠")
+    assert any("体育" in element.value and "75%" in element.value for element in app.markdown)
+    assert any(server in element.value for element in app.caption)
+
+
+def test_a_wrong_answer_goes_to_the_label_queue(server, db):
+    app = classified("主队补时绝杀夺冠\n另一个标题")
+    app.button(key="wrong-1").click().run()
+    [title] = next_waiting(db, limit=5)
+    assert (title.text, "体育" in title.note) == ("另一个标题", True)
+
+
+def test_a_server_that_refuses_is_told(server):
+    app = classified("能不能答?")
+    assert "question mark" in app.error[0].value
+    assert not app.exception
+
+
+def classified(text):
+    app = open_page("try_it")
+    app.text_area(key="classify-text").set_value(text)
+    return app.button(key="classify-now").click().run()
+
+
+def test_a_chat_shows_thought_and_answer(server):
+    app = open_page("try_it")
+    app.session_state["try_tab"] = "对话"
+    app.run()
+    app.chat_input(key="chat-input").set_value("新闻分类：某事").run()
+    assert not app.exception
+    assert [message.name for message in app.chat_message] == ["user", "assistant"]
+    assert "新闻分类：某事" in app.chat_message[1].markdown[-1].value
+
+
+def test_an_answer_that_breaks_off_is_kept_and_told(server):
+    app = open_page("try_it")
+    app.session_state["try_tab"] = "对话"
+    app.run()
+    app.chat_input(key="chat-input").set_value("break").run()
+    assert "out of memory" in app.error[0].value
+    app.run()
+    assert "break" in app.chat_message[1].markdown[-1].value
