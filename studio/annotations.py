@@ -13,7 +13,8 @@ from typing import Literal
 
 from studio.errors import StalePress
 from studio.language import say
-from studio.store import BY_PERSON, Store, writing
+from studio.schema import BY_PERSON
+from studio.store import Store, writing
 from studio.titles import (
     SENT_BACK,
     Decision,

@@ -11,7 +11,8 @@ from samples import SCHEME, new_store
 from studio import annotations
 from studio.errors import StudioError, UnreadableFile, WorkspaceBusy
 from studio.importing import import_text
-from studio.store import migrations, open_store, writing
+from studio.schema import migrations
+from studio.store import open_store, writing
 from studio.titles import (
     category_counts,
     clean_title,
