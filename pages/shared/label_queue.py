@@ -11,17 +11,21 @@ import streamlit as st
 
 from pages.shared import shell
 from studio import annotations
+from studio.label_settings import load_settings
 from studio.language import say
+from studio.leases import Offer, offer, reopen
 from studio.store import Store
-from studio.titles import Title, get_title, next_waiting
+from studio.titles import Title
 
 IDLE_SECONDS = 120.0
 """Longer pauses before a press count as this long: nobody thinks two minutes about a title."""
 
 
-def open_title(title_id: int | None) -> None:
-    """Put a title on screen before the queue goes on; None: the queue."""
-    st.session_state["open_title"] = title_id
+def open_title(title_id: int) -> None:
+    """Put a title on screen before the queue goes on; it stays there through a reload."""
+    with shell.report_errors(later=True):
+        db = shell.store()
+        reopen(db, title_id, author=shell.annotator(), settings=load_settings(db))
 
 
 def follow_link() -> None:
@@ -33,14 +37,15 @@ def follow_link() -> None:
         del st.query_params["title"]
 
 
+def current_offer(db: Store) -> Offer | None:
+    """The title on this person's screen, as they may see it; None when nothing waits for them."""
+    return offer(db, author=shell.annotator(), settings=load_settings(db))
+
+
 def current_title(db: Store) -> Title | None:
-    """The opened title, or the head of the queue; None when nothing waits."""
-    opened = st.session_state.get("open_title")
-    if opened is not None:
-        with shell.report_errors():
-            return get_title(db, opened)
-        open_title(None)
-    return next(iter(next_waiting(db)), None)
+    """The title of the current offer."""
+    offered = current_offer(db)
+    return offered.title if offered else None
 
 
 def remember_shown(title: Title) -> None:
@@ -74,7 +79,6 @@ def save_decision(title_id: int, revision: int, category: str, chain: str | None
             seen_revision=revision,
             active_seconds=_active_seconds(title_id, revision),
         )
-        open_title(None)
         return True
     return False
 
@@ -89,7 +93,6 @@ def skip(title_id: int, revision: int) -> None:
             author=shell.annotator(),
             seen_revision=revision,
         )
-        open_title(None)
 
 
 def flag(title_id: int, revision: int) -> None:
@@ -102,7 +105,6 @@ def flag(title_id: int, revision: int) -> None:
             author=shell.annotator(),
             seen_revision=revision,
         )
-        open_title(None)
 
 
 def undo() -> None:

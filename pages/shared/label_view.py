@@ -8,12 +8,7 @@ from studio.language import say
 from studio.store import Store
 from studio.titles import Title
 
-STATUS_ICONS = {
-    "decided": ":material/check:",
-    "skipped": ":material/skip_next:",
-    "flagged": ":material/flag:",
-    "waiting": ":material/hourglass_empty:",
-}
+KIND_ICONS = {"skip": ":material/skip_next:", "flag": ":material/flag:"}
 
 
 def title_card(title: Title, *, height: int = 176) -> None:
@@ -104,25 +99,25 @@ def pace_line(db: Store) -> None:
 def recent_decisions(db: Store) -> None:
     """The annotator's last ten decisions; a click puts one on screen again."""
     st.markdown(f"**{say('最近十条', 'Last ten')}**")
-    titles = annotations.recent(db, author=shell.annotator())
-    if not titles:
+    answers = annotations.recent(db, author=shell.annotator())
+    if not answers:
         st.caption(
             say(
                 "标注过的标题会列在这里，点一下可以改。", "What you label is listed here; click to change it."
             )
         )
     with st.container(gap=None):
-        for title in titles:
-            mark = shell.category_mark(title.category) if title.category else STATUS_ICONS[title.status]
+        for answer in answers:
+            mark = shell.category_mark(answer.category) if answer.category else KIND_ICONS[answer.kind]
             st.button(
-                f"{mark}　:gray[{shell.plain(title.text)}]",
-                key=f"reopen-{title.id}-{title.revision}",
+                f"{mark}　:gray[{shell.plain(answer.text)}]",
+                key=f"reopen-{answer.title_id}-{answer.revision}",
                 on_click=label_queue.open_title,
-                args=(title.id,),
+                args=(answer.title_id,),
                 type="tertiary",
                 width="stretch",
                 wrap=False,
-                help=shell.plain(title.text),
+                help=shell.plain(answer.text),
             )
 
 
