@@ -17,7 +17,7 @@ from typing import Literal
 from studio.errors import StalePress
 from studio.label_settings import load_settings
 from studio.language import say
-from studio.leases import find_lease, release
+from studio.leases import end_lease, find_lease
 from studio.people import labellers
 from studio.store import Store, writing
 from studio.titles import (
@@ -113,7 +113,7 @@ def annotate(
             [title_id, title.decision_id, author, category, said, active_seconds, *shown, is_gold],
         ).lastrowid
         assert annotation_id is not None
-        release(db, author)
+        end_lease(db, author)
         if not is_gold:
             _conclude(db, title, annotation_id, author)
         return get_title(db, title_id)
@@ -249,7 +249,7 @@ def _put_down(
         [title.id, title.decision_id, author, kind, reason, is_gold],
     ).lastrowid
     assert annotation_id is not None
-    release(db, author)
+    end_lease(db, author)
     return annotation_id, is_gold
 
 

@@ -97,7 +97,7 @@ def reopen(
         title_id=title_id,
         is_gold=bool(row and row[0]) and title.status == "decided",
         is_reopened=True,
-        place=-1 if held is None else held.place,
+        place=-1 if held is None else _return_to(held),
         expires_at="",
     )
     _keep(db, lease, settings, now or datetime.now(UTC))
@@ -105,11 +105,30 @@ def reopen(
 
 
 def release(db: Store, author: str) -> None:
-    """Let others have the title; where in the queue the person was is remembered."""
+    """The person left without a press: others may have the title, and they themselves when they return."""
     held = find_lease(db, author)
     if held is not None and held.title_id is not None:
-        with writing(db):
-            db.execute("update leases set title_id = null, is_gold = 0 where author = ?", [author])
+        _end(db, author, place=_return_to(held))
+
+
+def end_lease(db: Store, author: str) -> None:
+    """The person pressed a key; from here the queue goes on. Inside a `writing` block."""
+    held = find_lease(db, author)
+    if held is not None and held.title_id is not None:
+        _end(db, author, place=held.place)
+
+
+def _end(db: Store, author: str, *, place: int) -> None:
+    with writing(db):
+        db.execute(
+            "update leases set title_id = null, is_gold = 0, is_reopened = 0, place = ? where author = ?",
+            [place, author],
+        )
+
+
+def _return_to(held: Lease) -> int:
+    """Just before the title that was on screen, so that it is the next one again."""
+    return held.place if held.is_reopened or held.is_gold or held.title_id is None else held.place - 1
 
 
 def find_lease(db: Store, author: str) -> Lease | None:

@@ -57,6 +57,8 @@ def test_who_leaves_gives_the_title_back(db):
     assert next_id(db, "li") == 1
     release(db, "li")
     assert next_id(db, "wang") == 1
+    release(db, "wang")
+    assert (next_id(db, "li"), next_id(db, "wang")) == (1, 2)
 
 
 def test_a_title_nobody_presses_on_goes_to_the_next_after_the_lease(db):
@@ -216,6 +218,14 @@ def test_a_gold_answer_can_be_undone_and_is_not_asked_again_once_given(gold):
     while annotations.undo(gold, author="wang"):
         pass
     assert get_title(gold, 1).category == "经济"
+
+
+def test_after_a_reopened_title_comes_the_one_that_was_on_screen(db):
+    answer(db, "li")
+    assert next_id(db, "li") == 2
+    reopen(db, 1, author="li", settings=ALONE)
+    answer(db, "li", "社会", title_id=1)
+    assert next_id(db, "li") == 2
 
 
 def test_reopening_keeps_the_title_on_screen_through_a_reload(db):
