@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.shared import keys, label_chain, label_queue, label_view, shell
+from pages.shared import keys, label_chain, label_hints, label_queue, label_view, shell
 from pages.shared.guidelines import guidelines_popover
 from studio.language import say
 
@@ -13,16 +13,19 @@ MODES = {"quick": ("快速分类", "Quick"), "chain": ("思维链", "Think chain
 def quick() -> None:
     """Quick mode in one fragment: a press redraws only this part, so the next title is there at once."""
     db = shell.store()
-    title = label_queue.current_title(db)
+    offered = label_queue.current_offer(db)
+    title = offered.title if offered else None
+    hint = label_hints.hint_for(db, offered) if offered else label_hints.NO_HINT
     work, side = st.columns([3, 1.15], gap="medium")
     with work:
         if title is None:
-            label_view.empty_queue()
+            label_view.empty_queue(db)
         else:
             label_queue.remember_shown(title)
             label_view.title_card(title)
-            label_view.digit_buttons(title)
-        label_view.actions(title)
+            label_view.digit_buttons(title, hint.suggested)
+        label_view.actions(title, hint.suggested)
+        label_hints.show(hint)
         label_view.pace_line(db)
     with side:
         label_view.recent_decisions(db)

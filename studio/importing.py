@@ -16,12 +16,14 @@ from typing import Any
 from studio.categories import Scheme
 from studio.conversations import RawRow
 from studio.judging import Judged, judge_rows
+from studio.label_settings import load_settings
 from studio.language import say
+from studio.ordering import arrange
 from studio.proposals import proposal
 from studio.reading import read_rows
 from studio.sample import proposed_category
 from studio.store import Store, writing
-from studio.titles import Decision, Split, append_decision, decision_values, title_key
+from studio.titles import INSERT_DECISION, Decision, Split, append_decision, decision_values, title_key
 
 PORTION = 5000
 """Titles that are written under one lock; about half a second on a slow machine."""
@@ -112,9 +114,12 @@ def import_rows(
     incoming = _group(judged, scheme)
     batch_id = _open_batch(db, source)
     tally: Counter[str] = Counter()
+    settings = load_settings(db)
     for start in range(0, len(incoming), PORTION):
         with writing(db):
+            first_id = db.execute("select coalesce(max(id), 0) + 1 from titles").fetchone()[0]
             tally += _take_in(db, incoming[start : start + PORTION], source, batch_id)
+            arrange(db, settings, from_id=first_id)
     kept = sum(len(item.rows) for item in incoming)
     return ImportReport(
         batch_id=batch_id,
@@ -241,8 +246,7 @@ def _decide_fresh(db: Store, fresh: Sequence[_Incoming]) -> int:
     """The first decision of every new title; returns how many arrive decided."""
     decisions = [(item.title_id, _conclude([said for _, _, _, said in item.rows])) for item in fresh]
     db.conn.executemany(
-        "insert into decisions (title_id, follows, author, action, status, category, chain, note, proposal, rank,"
-        " annotation_id) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        INSERT_DECISION,
         [decision_values(title_id, decision, None) for title_id, decision in decisions],
     )
     return sum(decision.status == "decided" for _, decision in decisions)
