@@ -3,7 +3,6 @@
 import streamlit as st
 
 from pages.shared import keys, label_chain, label_hints, label_queue, label_view, shell
-from pages.shared.guidelines import guidelines_popover
 from studio.language import say
 
 MODES = {"quick": ("快速分类", "Quick"), "chain": ("思维链", "Think chain")}
@@ -28,7 +27,7 @@ def quick() -> None:
         label_hints.show(hint)
         label_view.pace_line(db)
     with side:
-        label_view.recent_decisions(db)
+        label_view.side_panel(db)
 
 
 LEADS = {
@@ -45,17 +44,15 @@ LEADS = {
 st.session_state.setdefault("choose-label-mode", "quick")
 shell.header(say("标注", "Label"), say(*LEADS[st.session_state["choose-label-mode"]]))
 label_queue.follow_link()
-with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-    mode = st.segmented_control(
-        say("方式", "Mode"),
-        list(MODES),
-        key="choose-label-mode",
-        required=True,
-        format_func=lambda name: say(*MODES[name]),
-        label_visibility="collapsed",
-        persist_state="session",
-    )
-    guidelines_popover(shell.scheme())
+mode = st.segmented_control(
+    say("方式", "Mode"),
+    list(MODES),
+    key="choose-label-mode",
+    required=True,
+    format_func=lambda name: say(*MODES[name]),
+    label_visibility="collapsed",
+    persist_state="session",
+)
 if mode == "chain":
     label_chain.chain_mode()
 else:

@@ -2,9 +2,10 @@
 
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, TimeoutError, expect
 from web_process import WebProcess
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -53,13 +54,26 @@ def label(page: Page, digit: str) -> str:
     """Press a digit, wait for the next title and its buttons, return the title that was labelled."""
     selector = f'[class*="st-key-digit-{digit}-"]'
     page.wait_for_selector(selector)
-    page.wait_for_timeout(100)  # the buttons listen a moment after they are drawn
     before, title = page.locator(selector).get_attribute("class"), shown_title(page)
-    page.keyboard.press(digit)
     # The last title is followed by none.
-    page.wait_for_function(NEW_BUTTONS, arg=[selector, before])
+    press_until(
+        page, digit, lambda: page.wait_for_function(NEW_BUTTONS, arg=[selector, before], timeout=8000)
+    )
     settle(page)
     return title
+
+
+def press_until(page: Page, key: str, happened: Callable[[], object]) -> None:
+    """Press a key until something happens: buttons listen only a moment after they are drawn."""
+    for last in (False, False, True):
+        page.wait_for_timeout(150)
+        page.keyboard.press(key)
+        try:
+            happened()
+            return
+        except TimeoutError:
+            if last:
+                raise
 
 
 def choose(page: Page, key: str, option: str) -> None:

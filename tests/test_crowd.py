@@ -1,12 +1,15 @@
 """Ten people at once, some of them killed: every title is answered exactly as often as asked."""
 
+import asyncio
 import subprocess
 import sys
 from collections import defaultdict
 from pathlib import Path
 
 import pytest
+from browser import CHROMIUM
 from samples import SCHEME, new_store
+from ten_annotators import account, fill, work
 
 from studio import people
 from studio.importing import import_text
@@ -102,3 +105,12 @@ def test_the_counters_say_what_is_there(crowd):
         " (select 1 from retractions where annotation_id = annotations.id) group by author"
     ).fetchall()
     assert answers == dict(standing)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (apt-get install chromium)")
+def test_browsers_a_killed_server_and_a_killed_browser(tmp_path):
+    db = fill(tmp_path, 36, 3)
+    crowd = asyncio.run(work(tmp_path, 3, 36, CHROMIUM))
+    assert account(db, crowd, finished=False) == []
+    assert count_by_status(db)["decided"] > 12

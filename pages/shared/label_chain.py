@@ -31,7 +31,7 @@ def chain_mode() -> None:
             _write_chain(title)
         label_view.pace_line(db)
     with side:
-        label_view.recent_decisions(db)
+        label_view.side_panel(db)
 
 
 def _title(db: Store) -> Title | None:

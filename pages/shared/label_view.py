@@ -3,6 +3,7 @@
 import streamlit as st
 
 from pages.shared import label_queue, put_aside, shell
+from pages.shared.guidelines import guidelines
 from studio import annotations
 from studio.annotations import Suggested
 from studio.language import say
@@ -44,7 +45,7 @@ def digit_buttons(title: Title, suggested: Suggested | None) -> None:
 
 def actions(title: Title | None, suggested: Suggested | None) -> None:
     """Skip, flag, undo and, where something is suggested, accept it."""
-    with st.container(horizontal=True, gap="small"):
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         if title and suggested:
             st.button(
                 say("接受建议：", "Accept: ") + shell.category_name(suggested.category),
@@ -81,9 +82,29 @@ def pace_line(db: Store) -> None:
     st.caption("　·　".join(parts))
 
 
+SIDES = {"recent": ("最近十条", "Last ten"), "rules": ("标注规则", "Guidelines")}
+
+
+def side_panel(db: Store) -> None:
+    """Beside the work: the last ten decisions, or the rules, whichever the annotator chose."""
+    side = st.segmented_control(
+        say("旁边显示", "Beside the title"),
+        list(SIDES),
+        key="choose-label-side",
+        default="recent",
+        required=True,
+        format_func=lambda name: say(*SIDES[name]),
+        label_visibility="collapsed",
+        persist_state="session",
+    )
+    if side == "rules":
+        guidelines()
+    else:
+        recent_decisions(db)
+
+
 def recent_decisions(db: Store) -> None:
     """The annotator's last ten decisions; a click puts one on screen again."""
-    st.markdown(f"**{say('最近十条', 'Last ten')}**")
     answers = annotations.recent(db, author=shell.annotator())
     if not answers:
         st.caption(

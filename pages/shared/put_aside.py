@@ -51,6 +51,10 @@ def put_aside(title: Title, *, with_keys: bool = True) -> None:
 
 
 def _reasons(kind: Kind, title: Title, *, with_keys: bool) -> None:
+    question = (
+        ("为什么跳过？", "Why skip it?") if kind == "skip" else ("为什么存疑？", "What is the question?")
+    )
+    st.markdown(f":gray[{say(*question)}]")
     for letter, reason in REASONS[kind].items():
         st.button(
             say(*reason),
