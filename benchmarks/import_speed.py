@@ -1,4 +1,4 @@
-"""What taking titles in costs, and how it grows: the search for near repeats.
+"""What taking titles in costs, and how it grows: the search for near repeats, and whole imports.
 
     python benchmarks/import_speed.py [--titles 10000 100000 1000000]
 
@@ -6,17 +6,26 @@ Each size runs in a process of its own, so that its peak memory is its own.
 """
 
 import argparse
+import gc
 import json
 import random
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
+from studio.categories import load_scheme
+from studio.importing import ImportReport, import_path, import_text
 from studio.near import group_near
+from studio.store import open_store
+from studio.workspace import open_workspace
 
+SCHEME = load_scheme()
 SIZES = (10_000, 100_000, 1_000_000)
 
 
@@ -25,12 +34,13 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--titles", type=int, nargs="+", default=SIZES)
+    parser.add_argument("--parts", choices=PARTS, nargs="+", default=list(PARTS))
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.part:
         print(json.dumps(PARTS[arguments.part](arguments.titles[0])))
         return
-    for part in PARTS:
+    for part in arguments.parts:
         before = 0.0
         for count in arguments.titles:
             found = in_own_process(part, count)
@@ -67,10 +77,10 @@ def invented_titles(count: int) -> list[str]:
 
 
 def measured(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Seconds and peak memory of the work, and what it found."""
-    began = time.perf_counter()
+    """Seconds, seconds of processor time and peak memory of the work, and what it found."""
+    began, busy = time.perf_counter(), time.process_time()
     found = work()
-    seconds = time.perf_counter() - began
+    seconds, found["cpu_s"] = time.perf_counter() - began, round(time.process_time() - busy, 2)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"seconds": seconds, "peak_mib": peak, **found}
 
@@ -86,7 +96,44 @@ def one_formula(count: int) -> dict[str, Any]:
     return measured(lambda: {"groups": len(group_near(titles))})
 
 
-PARTS: dict[str, Callable[[int], dict[str, Any]]] = {"near repeats": near_repeats, "one formula": one_formula}
+def taking_in(suffix: str) -> Callable[[int], dict[str, Any]]:
+    """An import into an empty workspace, then a small one into the workspace that is full by then."""
+
+    def part(count: int) -> dict[str, Any]:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f"titles{suffix}"
+            write_titles(path, invented_titles(count))
+            gc.collect()
+            workspace = open_workspace(Path(folder) / "home")
+            with closing(open_store(workspace.database)) as db:
+                found = measured(lambda: reported(import_path(db, path, SCHEME)))
+                small = measured(lambda: reported(import_text(db, "一条全新的标题\n另一条", SCHEME)))
+                return {**found, "then_2_titles_s": round(small["seconds"], 2)}
+
+    return part
+
+
+def write_titles(path: Path, titles: list[str]) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        if path.suffix == ".json":
+            json.dump([{"title": title} for title in titles], file, ensure_ascii=False)
+        elif path.suffix == ".jsonl":
+            file.writelines(json.dumps({"title": title}, ensure_ascii=False) + "\n" for title in titles)
+        else:
+            file.writelines(f"{title}\n" for title in titles)
+
+
+def reported(report: ImportReport) -> dict[str, Any]:
+    return {"added": report.added, "merged": report.merged, "near": report.near}
+
+
+PARTS: dict[str, Callable[[int], dict[str, Any]]] = {
+    "near repeats": near_repeats,
+    "one formula": one_formula,
+    "import txt": taking_in(".txt"),
+    "import jsonl": taking_in(".jsonl"),
+    "import json": taking_in(".json"),
+}
 
 if __name__ == "__main__":
     main()

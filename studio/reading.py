@@ -128,7 +128,9 @@ def find_sources(path: Path, columns: Columns = GUESSED) -> list[Source]:
 def _row(source: Source, record: Record) -> RawRow:
     row = read_row(record.value, source.layout, file=source.name, row=record.row, split=source.split)
     # A plain list of titles is no split, whatever its file is called.
-    return row if row.kind == "conversation" or row.answer is not None else replace(row, split=None)
+    if row.split is None or row.kind == "conversation" or row.answer is not None:
+        return row
+    return replace(row, split=None)
 
 
 def split_of(name: str) -> Split | None:

@@ -308,8 +308,9 @@ def test_a_long_json_list_breaks_where_python_says(tmp_path, tail):
 
 def test_a_title_longer_than_a_piece_is_read_whole(tmp_path):
     value = "很长" * 500_000
-    assert titles_of(write_json(tmp_path / "a.json", [value, TITLE])) == [value, TITLE]
-    assert titles_of(write_json(tmp_path / "b.json", [{"title": value}, {"title": TITLE}])) == [value, TITLE]
+    for rows in ([value, TITLE], [{"title": value}, {"title": TITLE}]):
+        read = read_rows(write_json(tmp_path / "a.json", rows)).rows
+        assert [row.title for row in read] == [value, TITLE]
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.csv", "a.json", "a.jsonl", "a.parquet"])
@@ -399,7 +400,7 @@ def test_a_zip_bomb_is_not_unpacked(tmp_path):
         with parts.open("xl/worksheets/sheet1.xml", "w") as sheet:
             for block in itertools.repeat(bytes(1 << 20), 600):
                 sheet.write(block)
-    assert (tmp_path / "a.xlsx").stat().st_size < 1 << 20
+    assert (tmp_path / "a.xlsx").stat().st_size < 4 << 20
     error = refusal(tmp_path / "a.xlsx")
     assert error.code == "too_large"
     assert "600 MiB" in error.problem
