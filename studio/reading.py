@@ -78,6 +78,10 @@ def read_what_is_there(path: Path) -> Reading:
             continue
         rows += [_row(source, record) for record in found.records]
         remarks += _remarks_on_file(source.name, found)
+        remarks += _absent_columns(
+            source,
+            {key for record in found.records if isinstance(record.value, dict) for key in record.value},
+        )
     return Reading(rows=rows, remarks=remarks, unreadable=unreadable)
 
 
@@ -92,11 +96,22 @@ def find_sources(path: Path) -> list[Source]:
     sources: dict[Path, Source] = {}
     for name, entry in read_info(path).items():
         if entry.get("file_name") is not None:
-            file = _inside(path, name, entry["file_name"])
-            split = split_of(name) or split_of(file.stem)
-            source = Source(path=file, name=entry["file_name"], split=split, layout=_layout(name, entry))
-            sources.setdefault(file, source)
+            layout = _layout(name, entry)
+            for file_name in _files_of(path, name, entry["file_name"]):
+                file = _inside(path, name, file_name)
+                split = split_of(name) or split_of(file.stem)
+                sources.setdefault(file, Source(path=file, name=file_name, split=split, layout=layout))
     return list(sources.values())
+
+
+def _files_of(folder: Path, name: str, file_name: object) -> list[str]:
+    """The file of an entry, or, where it names a folder, every file in that, by name; hidden ones are none."""
+    place = _inside(folder, name, file_name)
+    named = str(file_name)
+    if not place.is_dir():
+        return [named]
+    files = sorted(file.name for file in place.iterdir() if file.is_file() and not file.name.startswith("."))
+    return [f"{named.rstrip('/')}/{file}" for file in files] or [named]
 
 
 def _row(source: Source, record: Record) -> RawRow:
@@ -175,24 +190,23 @@ def _inside(folder: Path, name: str, file_name: object) -> Path:
 def _layout(name: str, entry: Mapping[str, Any]) -> Layout:
     form = entry.get("formatting", "alpaca")
     columns, tags = entry.get("columns") or {}, entry.get("tags") or {}
-    if (
-        form not in ("alpaca", "sharegpt", "openai")
-        or not isinstance(columns, dict)
-        or not isinstance(tags, dict)
-    ):
+    if form not in ("alpaca", "sharegpt", "openai") or not (_is_naming(columns) and _is_naming(tags)):
         raise UnreadableFile(
             say(
-                f"{INFO} 的“{name}”不可用：formatting 是 {form!r}，columns 和 tags 应是对象。",
-                f"The entry “{name}” of {INFO} is unusable: formatting {form!r}, columns and tags should be objects.",
+                f"{INFO} 的“{name}”不可用：formatting 是 {form!r}，columns 和 tags 应是“名称: 名称”的对象。",
+                f"The entry “{name}” of {INFO} is unusable: formatting {form!r}, columns and tags should map names to names.",
             ),
             remedy=say("formatting 请写 sharegpt 或 alpaca。", "Write sharegpt or alpaca as formatting."),
             code="wrong_type",
         )
-    if form == "openai":
-        return Layout(
-            form="sharegpt", columns={"messages": "messages", **columns}, tags={**OPENAI_TAGS, **tags}
-        )
+    if form == "openai" and tags:
+        tags = {**OPENAI_TAGS, **tags}
     return Layout(form=form, columns=columns, tags=tags)
+
+
+def _is_naming(block: object) -> bool:
+    """Whether a block gives names, or null, to names."""
+    return isinstance(block, dict) and all(name is None or isinstance(name, str) for name in block.values())
 
 
 def remarks_on_info(entries: Mapping[str, Mapping[str, Any]]) -> list[Problem]:
@@ -217,34 +231,114 @@ def remarks_on_info(entries: Mapping[str, Mapping[str, Any]]) -> list[Problem]:
     return remarks
 
 
+_NEEDED = {
+    "alpaca": {"columns.response"},
+    "sharegpt": {
+        "columns.messages",
+        "tags.role_tag",
+        "tags.content_tag",
+        "tags.user_tag",
+        "tags.assistant_tag",
+    },
+}
+"""Keys without which LLaMA-Factory stops with a KeyError or drops every row."""
+
+
 def _missing_blocks(name: str, entry: Mapping[str, Any]) -> list[Problem]:
     """A key that a present block omits counts as absent there; a whole block left out has its defaults."""
-    if entry.get("formatting") != "sharegpt":
+    form = entry.get("formatting", "alpaca")
+    if form == "openai":
+        return [_openai_remark(name, entry)]
+    if form not in _NEEDED:
         return []
     complete = complete_entry(entry)
-    missing = []
-    for block in ("columns", "tags"):
-        given = entry.get(block) or {}
-        lacking = [f"{block}.{key}" for key in complete[block] if key not in given]
-        missing += lacking if given else [block]
-    if not missing:
+    missing: list[str] = []
+    for block in complete.keys() & {"columns", "tags"}:
+        given = entry.get(block)
+        lacking = [f"{block}.{key}" for key in complete[block] if key not in (given or {})]
+        missing += lacking if given is not None else [block] if form == "sharegpt" else []
+    nulls = {
+        f"{block}.{key}"
+        for block in ("columns", "tags")
+        for key, value in (entry.get(block) or {}).items()
+        if value is None
+    }
+    fatal = _NEEDED[form] & {*missing, *nulls}
+    if not missing and not fatal:
         return []
-    is_partial = bool(entry.get("columns") or entry.get("tags"))
+    shown = sorted({*missing, *fatal})
     text = say(
-        f"“{name}”没有写 {'、'.join(missing)}，全靠默认值；写了一部分的块里缺的键会被当作没有。",
-        f"“{name}” leaves {', '.join(missing)} to defaults; a key that a present block omits counts as absent.",
+        f"“{name}”没有写 {'、'.join(shown)}，全靠默认值；写了一部分的块里缺的键会被当作没有",
+        f"“{name}” leaves {', '.join(shown)} to defaults; a key that a present block omits counts as absent",
+    ) + (
+        say("，LLaMA-Factory 会中止或丢弃每一行。", ": LLaMA-Factory stops or drops every row.")
+        if fatal
+        else say("。", ".")
     )
+    is_partial = any("." in key for key in shown)
     repair = json.dumps({name: complete}, ensure_ascii=False)
-    return [_remark(INFO, "info_incomplete", "warning" if is_partial else "hint", text, repair=repair)]
+    severity: Severity = "error" if fatal else "warning" if is_partial else "hint"
+    return [_remark(INFO, "info_incomplete", severity, text, repair=repair)]
+
+
+def _openai_remark(name: str, entry: Mapping[str, Any]) -> Problem:
+    """Its formatting `openai` adds to the system text, and without tags looks for `from` and `value`."""
+    repair = json.dumps({name: complete_entry(entry)}, ensure_ascii=False)
+    if not entry.get("tags"):
+        text = say(
+            f"“{name}”的 formatting 是 openai 而没有 tags：LLaMA-Factory 会去找 from 和 value 而中止。",
+            f"“{name}” is formatting openai without tags: LLaMA-Factory looks for from and value, and stops.",
+        )
+        return _remark(INFO, "info_incomplete", "error", text, repair=repair)
+    text = say(
+        f"“{name}”的 formatting 是 openai：LLaMA-Factory 会在系统提示里加上“detailed thinking off”；请用 sharegpt 加 tags。",
+        f"“{name}” is formatting openai: LLaMA-Factory adds “detailed thinking off” to the system text; use sharegpt with tags.",
+    )
+    return _remark(INFO, "info_openai", "warning", text, repair=repair)
+
+
+def _absent_columns(source: Source, present: set[str]) -> list[Problem]:
+    """Columns that an entry names, or leaves to a default, and that no row has: a KeyError in LLaMA-Factory.
+
+    Those that rows cannot do without are told row by row.
+    """
+    names = {"alpaca": ("prompt", "query", "history", "system"), "sharegpt": ("system",)}.get(
+        source.layout.form, ()
+    )
+    columns = [column for column in map(source.layout.column, names) if column and column not in present]
+    if not columns:
+        return []
+    text = say(
+        f"没有一行有“{'、'.join(columns)}”；LLaMA-Factory 会因此中止。请在 {INFO} 里去掉它，或给各行补上。",
+        f"No row has “{', '.join(columns)}”, and LLaMA-Factory stops at that. Take it out of {INFO}, or add it to the rows.",
+    )
+    return [_remark(source.name, "missing_key", "error", text, found=", ".join(columns))]
 
 
 def complete_entry(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """An entry for ShareGPT files with its column and all tags written out.
+    """An entry with what its form needs written out: the columns, and all tags of ShareGPT.
 
     Not all columns: one that is named and that no row has is a KeyError in LLaMA-Factory.
+    `openai` becomes ShareGPT with its tags.
     """
-    columns = {"messages": DEFAULT_COLUMNS["messages"], **(entry.get("columns") or {})}
-    return {**entry, "columns": columns, "tags": {**DEFAULT_TAGS, **(entry.get("tags") or {})}}
+    form = entry.get("formatting", "alpaca")
+    columns, tags = entry.get("columns") or {}, entry.get("tags") or {}
+    if form == "alpaca":
+        names = ("prompt", "query", "response")
+        return {**entry, "columns": {**{name: DEFAULT_COLUMNS[name] for name in names}, **_named(columns)}}
+    messages, all_tags = (
+        ("messages", OPENAI_TAGS) if form == "openai" else (DEFAULT_COLUMNS["messages"], DEFAULT_TAGS)
+    )
+    return {
+        **entry,
+        "formatting": "sharegpt",
+        "columns": {"messages": messages, **_named(columns)},
+        "tags": {**all_tags, **_named(tags)},
+    }
+
+
+def _named(block: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in block.items() if value is not None}
 
 
 def _remark(
