@@ -79,7 +79,7 @@ class Documented:
         lines = [header, ["---"] * len(header), *rows]
         table = "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
         text = self.path.read_text(encoding="utf-8")
-        start, end = f"<!-- {name} -->\n", f"\n<!-- /{name} -->"
+        start, end = f"<!-- {name} -->\n\n", f"\n\n<!-- /{name} -->"
         before, _, rest = text.partition(start)
         found, _, after = rest.partition(end)
         if self.rewrite:

@@ -45,13 +45,13 @@ def theirs(case: Case, folder: Path, llamafactory) -> tuple[str, str]:
     """("keeps" | "reads otherwise" | "drops" | "dies", how)."""
     converted = llamafactory.ask("convert", folder=folder, dataset="train")
     if "died" in converted:
-        return "dies", converted["died"]
+        return "dies", _in_short(converted["died"], folder)
     kept = [row for row in converted["rows"] if row["kept"]]
     loaded = llamafactory.ask(
         "load", folder=folder, dataset="train", tokenizer=BUNDLED_MODEL, template="deepseekr1"
     )
     if "died" in loaded:
-        return "dies", loaded["died"]
+        return "dies", _in_short(loaded["died"], folder)
     assert len(loaded["input_ids"]) == len(kept), case.name
     if len(kept) < len(converted["rows"]):
         return "drops", f"{len(converted['rows']) - len(kept)} of {len(converted['rows'])} rows"
@@ -61,6 +61,12 @@ def theirs(case: Case, folder: Path, llamafactory) -> tuple[str, str]:
         if is_same
         else ("reads otherwise", f"system text “{kept[0]['system']}”" if kept[0]["system"] else "")
     )
+
+
+def _in_short(reason: str, folder: Path) -> str:
+    """The beginning of an error message, without the place of a test's files and what breaks a table."""
+    text = reason.replace(f"{folder}/", "").splitlines()[0].replace("|", "/")
+    return f"`{text.replace('`', '')[:90]}`"
 
 
 def _is_read_so(row, read) -> bool:
