@@ -8,7 +8,7 @@ import pytest
 from cases import CHAIN, HUMAN, SHAREGPT, turns
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from backend.encoding import encode_conversation
+from backend.encoding import encode_all, encode_conversation
 from backend.rows import read_conversations
 from backend.templates import Renderer
 from studio.contract import TemplateName
@@ -110,6 +110,33 @@ def test_a_tag_that_is_no_token_is_cut_where_scoring_starts(llamafactory, tmp_pa
     assert tokenizer.decode(found[0]) == tokenizer.decode(wanted[0])
     changes = {tuple(line.split(" ")[:2]) for line in difference(tokenizer, found, wanted).splitlines()}
     assert changes == {("-", repr(">\n\n")), ("+", repr(">")), ("+", repr("\n\n"))}
+
+
+def test_a_long_row_is_left_out_here_and_loses_its_category_there(llamafactory, tmp_path):
+    write_set(tmp_path, [SAMPLES["a chain"], turns(HUMAN, EMPTY)])
+    tokenizer = AutoTokenizer.from_pretrained(BUNDLED_MODEL)
+    renderer = Renderer(tokenizer, "deepseekr1")
+    encoded = encode_all(renderer, read_conversations(tmp_path, "train"), cutoff_len=64)
+    loaded = llamafactory.ask(
+        "load",
+        folder=tmp_path,
+        dataset="train",
+        tokenizer=BUNDLED_MODEL,
+        template="deepseekr1",
+        cutoff_len=64,
+    )
+    assert (encoded.left_out, len(encoded.samples)) == ([0], 1)
+    cut, whole = loaded["input_ids"]
+    assert len(cut) == 64 and "体育" not in tokenizer.decode(cut).rpartition("。")[2]
+    assert whole == encoded.samples[0]["input_ids"].tolist()
+
+
+def test_a_template_without_its_tokens_gets_new_ones_there(llamafactory, tmp_path):
+    write_set(tmp_path, [SAMPLES["a chain"]])
+    tokenizer = AutoTokenizer.from_pretrained(BUNDLED_MODEL)
+    (found,) = ours(tmp_path, "train", tokenizer, "qwen")
+    (wanted,) = theirs(llamafactory, tmp_path, "train", BUNDLED_MODEL, "qwen")
+    assert max(wanted[0]) >= len(tokenizer) > max(found[0])
 
 
 def forget_tags(folder: Path) -> PreTrainedTokenizerBase:
