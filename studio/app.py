@@ -13,7 +13,9 @@ import streamlit as st
 
 from studio.errors import StudioError
 from studio.language import LANGUAGES, Language, current_language, say
-from studio.workspace import Settings
+from studio.leases import release
+from studio.store import open_store
+from studio.workspace import Settings, open_workspace
 
 PAGES = Path(__file__).resolve().parent.parent / "pages"
 LANGUAGE_NAMES: dict[Language, str] = {"zh": "中文", "en": "English"}
@@ -71,14 +73,27 @@ def keep_choices() -> None:
 
 
 def name_annotator() -> None:
-    """Ask under which name decisions are written down; the address keeps it."""
-    st.session_state.setdefault("annotator", computer_user())
-    st.text_input(
+    """Ask under which name decisions are written down; the address keeps it.
+
+    Read from the address by hand: a widget bound to it forgets the name when the page
+    finds its server again after a restart, and somebody else would seem to decide.
+    """
+    asked = st.query_params.get("annotator")
+    st.session_state.setdefault("annotator", asked or computer_user())
+    name = st.text_input(
         say("标注人", "Annotator"),
         key="annotator",
-        bind="query-params",
         help=say("每个决定都会记下这个名字。", "Every decision is written down under this name."),
     )
+    if name != asked and name != computer_user():
+        st.query_params["annotator"] = name
+
+
+def leave_title() -> None:
+    """Who opens another page gives the title on the Label page to the others."""
+    db = open_store(open_workspace().database)
+    release(db, str(st.session_state.get("annotator") or "").strip())
+    db.close()
 
 
 def pages() -> list[st.Page]:
@@ -101,6 +116,8 @@ with st.sidebar:
     name_annotator()
 page = st.navigation(pages())
 try:
+    if page.url_path != "label":
+        leave_title()
     page.run()
 except StudioError as error:
     # What no part of the page reported itself: the workspace or its database.

@@ -5,6 +5,7 @@ StudioError
 │   ├── UnreadableFile    missing, empty, truncated, wrong encoding or shape
 │   └── ModelUnusable     a model folder that cannot be loaded, and why
 ├── NothingToFreeze       no decided title, or a split that would be empty
+├── NotAllowed            the person's role does not cover this step
 ├── StalePress            a key was pressed for a title that has moved on
 ├── RunFailed             a worker ended without its result
 ├── QueueUnavailable      the job queue does not answer
@@ -49,6 +50,10 @@ class ModelUnusable(InputError):
 
 class NothingToFreeze(StudioError):
     """A version needs decided titles in both of its splits."""
+
+
+class NotAllowed(StudioError):
+    """The person's role does not cover this step."""
 
 
 class StalePress(StudioError):

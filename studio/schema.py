@@ -20,9 +20,6 @@ def _append_only(db: Database, table: str) -> None:
         )
 
 
-BY_PERSON = "action in ('annotate', 'skip', 'flag')"
-"""What an author does to one title and can take back; queries must say it in these words to use its index."""
-
 NOW = "(strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))"
 """UTC with milliseconds, as text that sorts."""
 
@@ -83,34 +80,65 @@ def m001_titles(db: Database) -> None:
 @migrations()
 def m002_decisions(db: Database) -> None:
     """What people said (annotations), what counts (decisions), and where a title stands (states)."""
+    # decision_id: the decision that counted when it was said. A title that waits for several
+    # people collects what they say about that one decision; the last of them moves it on.
+    # suggestion: the category that was shown as a suggestion; is_gold: the answer was known.
     db.execute(
         f"""create table annotations (
             id integer primary key,
             title_id integer not null references titles(id),
+            decision_id integer not null references decisions(id),
             author text not null,
             kind text not null check (kind in ('category', 'skip', 'flag')),
             category text,
             chain text,
             reason text,
             active_seconds real,
+            suggestion text,
+            suggestion_source text,
+            is_gold integer not null default 0,
             at text not null default {NOW},
             check ((kind = 'category') = (category is not null))
         )"""
     )
     db.execute("create index annotations_by_author on annotations (author, id)")
+    db.execute("create index annotations_of_day on annotations (author, at)")
+    db.execute("create index annotations_by_title on annotations (title_id, decision_id, author)")
     _append_only(db, "annotations")
+    db.execute(
+        f"""create table retractions (
+            annotation_id integer primary key references annotations(id),
+            author text not null,
+            at text not null default {NOW}
+        )"""
+    )
+    _append_only(db, "retractions")
+    # One press of a reviewer or an admin that moved many titles, undoable as one.
+    db.execute(
+        f"""create table steps (
+            id integer primary key,
+            author text not null,
+            action text not null,
+            note text,
+            at text not null default {NOW}
+        )"""
+    )
+    _append_only(db, "steps")
     # follows: the decision that was current before; unique, so a title's history is one line.
-    # restores: for an undo, the decision that counts again; such a row has no state of its own.
-    # rank: place in the queue; 0 before 1.
+    # restores: for an undo or a restore, the decision that counts again; such a row has no state
+    # of its own. rank: place in the queue; 0 before 1. addressee: who should look at it again.
     db.execute(
         f"""create table decisions (
             id integer primary key,
             title_id integer not null references titles(id),
             follows integer references decisions(id),
             author text not null,
-            action text not null
-                check (action in ('import', 'annotate', 'skip', 'flag', 'send_back', 'wrong', 'undo')),
-            status text check (status in ('waiting', 'decided', 'skipped', 'flagged')),
+            action text not null check (action in (
+                'import', 'annotate', 'agree', 'dispute', 'skip', 'flag', 'send_back', 'wrong',
+                'review', 'relabel', 'trash', 'withdraw', 'restore', 'undo'
+            )),
+            status text check (status in
+                ('waiting', 'decided', 'skipped', 'flagged', 'disputed', 'trashed')),
             category text,
             chain text,
             note text,
@@ -119,25 +147,27 @@ def m002_decisions(db: Database) -> None:
             annotation_id integer references annotations(id),
             undoes integer references decisions(id),
             restores integer references decisions(id),
+            addressee text,
+            step_id integer references steps(id),
             at text not null default {NOW},
             check ((action = 'undo') = (undoes is not null)),
-            check ((action = 'undo') = (restores is not null)),
-            check ((action = 'undo') = (status is null)),
+            check ((action in ('undo', 'restore')) = (restores is not null)),
+            check ((action in ('undo', 'restore')) = (status is null)),
             check ((status is 'decided') = (category is not null))
         )"""
     )
     db.execute("create unique index decisions_first on decisions (title_id) where follows is null")
     db.execute("create unique index decisions_next on decisions (follows) where follows is not null")
     db.execute("create unique index decisions_undone on decisions (undoes) where undoes is not null")
-    # Behind each author stands, unwritten, the row id: the latest decision is the last entry.
-    db.execute(f"create index decisions_of_author on decisions (author) where {BY_PERSON}")
-    db.execute(f"create index decisions_of_day on decisions (author, at) where {BY_PERSON}")
-    db.execute("create index undos_of_author on decisions (author, undoes) where action = 'undo'")
+    db.execute("create index decisions_by_step on decisions (step_id) where step_id is not null")
     _append_only(db, "decisions")
     _create_states(db)
+    _create_counts(db)
 
 
 def _create_states(db: Database) -> None:
+    # place: order in the queue; wanted: how many people are asked. Both are the queue's own
+    # (studio.ordering) and outlive decisions.
     db.execute(
         """create table states (
             title_id integer primary key references titles(id),
@@ -146,18 +176,20 @@ def _create_states(db: Database) -> None:
             status text not null,
             category text,
             rank integer not null,
+            place integer not null,
+            wanted integer not null default 1,
             has_chain integer not null
         )"""
     )
-    db.execute("create index states_queue on states (status, rank, title_id)")
+    db.execute("create index states_queue on states (status, rank, place, title_id)")
     db.execute("create index states_category on states (status, category, title_id)")
     db.execute(
         "create index states_without_chain on states (title_id) where status = 'decided' and not has_chain"
     )
     db.execute(
         """create trigger decisions_move_the_title after insert on decisions begin
-            insert into states (title_id, revision, decision_id, status, category, rank, has_chain)
-            select new.title_id, new.id, id, status, category, rank, chain is not null
+            insert into states (title_id, revision, decision_id, status, category, rank, place, has_chain)
+            select new.title_id, new.id, id, status, category, rank, new.title_id, chain is not null
             from decisions where id = coalesce(new.restores, new.id)
             on conflict (title_id) do update set
                 revision = excluded.revision, decision_id = excluded.decision_id,
@@ -170,10 +202,48 @@ def _create_states(db: Database) -> None:
         """create view current_titles as
         select states.title_id as id, titles.text, titles.split, titles.source, titles.batch_id,
                states.status, states.category, decisions.chain, states.revision, decisions.note,
-               decisions.proposal, decisions.author, states.rank, states.decision_id
+               decisions.proposal, decisions.author, states.rank, states.decision_id,
+               states.wanted, decisions.addressee
         from states
         join titles on titles.id = states.title_id
         join decisions on decisions.id = states.decision_id"""
+    )
+
+
+def _create_counts(db: Database) -> None:
+    """Counters that a key press reads: a count over a million rows would take longer than the press."""
+    db.execute(
+        """create table counts (
+            status text not null,
+            category text not null,
+            titles integer not null,
+            primary key (status, category)
+        ) without rowid"""
+    )
+    add = (
+        "insert into counts values (new.status, coalesce(new.category, ''), 1)"
+        " on conflict do update set titles = titles + 1;"
+    )
+    remove = (
+        "update counts set titles = titles - 1"
+        " where status = old.status and category = coalesce(old.category, '');"
+    )
+    db.execute(f"create trigger states_are_counted after insert on states begin {add} end")
+    db.execute(
+        "create trigger states_are_counted_anew after update of status, category on states"
+        " when old.status is not new.status or old.category is not new.category"
+        f" begin {remove} {add} end"
+    )
+    db.execute("create table answer_counts (author text primary key, answers integer not null) without rowid")
+    db.execute(
+        "create trigger annotations_are_counted after insert on annotations begin"
+        " insert into answer_counts values (new.author, 1)"
+        " on conflict do update set answers = answers + 1; end"
+    )
+    db.execute(
+        "create trigger retractions_are_counted after insert on retractions begin"
+        " update answer_counts set answers = answers - 1"
+        " where author = (select author from annotations where id = new.annotation_id); end"
     )
 
 
@@ -205,3 +275,128 @@ def m003_versions(db: Database) -> None:
     db.execute("create index version_rows_by_title on version_rows (title_id)")
     _append_only(db, "versions")
     _append_only(db, "version_rows")
+
+
+@migrations()
+def m004_people(db: Database) -> None:
+    """Who works here, how labelling is organised, and who has which title on screen."""
+    db.execute(
+        f"""create table people (
+            name text primary key check (name <> ''),
+            role text not null check (role in ('annotator', 'reviewer', 'analyst', 'admin')),
+            color text not null,
+            is_active integer not null default 1,
+            created_at text not null default {NOW}
+        )"""
+    )
+    # value: a settings.LabelSettings as JSON; the last row counts.
+    db.execute(
+        f"""create table label_settings (
+            id integer primary key,
+            value text not null,
+            author text not null,
+            at text not null default {NOW}
+        )"""
+    )
+    _append_only(db, "label_settings")
+    # One row a person: the title on their screen until expires_at, and where in the queue they are.
+    db.execute(
+        """create table leases (
+            author text primary key,
+            title_id integer references titles(id),
+            is_gold integer not null default 0,
+            is_reopened integer not null default 0,
+            place integer not null default -1,
+            expires_at text not null
+        )"""
+    )
+    db.execute("create index leases_by_title on leases (title_id) where title_id is not null")
+    db.execute(
+        f"""create table gold_titles (
+            title_id integer primary key references titles(id),
+            category text not null,
+            author text not null,
+            at text not null default {NOW}
+        )"""
+    )
+    # What the model beside the annotators thinks of waiting titles; written anew after each training.
+    db.execute(
+        f"""create table suggestions (
+            title_id integer primary key references titles(id),
+            category text not null,
+            probability real not null,
+            runner_up text,
+            runner_up_probability real,
+            source text not null,
+            at text not null default {NOW}
+        )"""
+    )
+
+
+@migrations()
+def m010_imports(db: Database) -> None:
+    """Imports that are seen whole or not at all and can be undone, and which titles are nearly the same."""
+    # open: rows are being put down; staged: all are there, and become visible; done; cancelled: taken away again.
+    # A batch without a row here is no import. Numbers are of rows, but for added, decided and near.
+    db.execute(
+        """create table imports (
+            batch_id integer primary key references batches(id),
+            state text not null check (state in ('open', 'staged', 'done', 'cancelled')),
+            rows integer not null default 0,
+            added integer not null default 0,
+            refused integer not null default 0,
+            decided integer not null default 0,
+            near integer not null default 0
+        )"""
+    )
+    db.execute("create index imports_unfinished on imports (batch_id) where state in ('open', 'staged')")
+    db.execute(
+        """create table refused_rows (
+            id integer primary key,
+            batch_id integer not null references batches(id),
+            file text not null,
+            row integer not null,
+            reason text not null
+        )"""
+    )
+    db.execute("create index refused_rows_by_batch on refused_rows (batch_id)")
+    db.execute("create index imported_rows_by_batch on imported_rows (batch_id, title_id)")
+    db.execute("alter table titles add column published_at text")
+    # What never became visible may be taken away again: an import that was cancelled.
+    is_open = "exists (select 1 from imports where batch_id = old.batch_id and state = 'open')"
+    db.execute("drop trigger titles_no_delete")
+    db.execute(
+        "create trigger titles_no_delete before delete on titles"
+        f" when not {is_open} or exists (select 1 from decisions where title_id = old.id)"
+        " begin select raise(abort, 'a title is never deleted'); end"
+    )
+    db.execute("drop trigger imported_rows_no_delete")
+    db.execute(
+        f"create trigger imported_rows_no_delete before delete on imported_rows when not {is_open}"
+        " begin select raise(abort, 'imported_rows is append-only'); end"
+    )
+    db.execute(
+        f"""create table batch_undos (
+            batch_id integer primary key references batches(id),
+            author text not null,
+            at text not null default {NOW}
+        )"""
+    )
+    _append_only(db, "batch_undos")
+    # One row for all titles of a portion, since a million are read at once: title_ids holds int64,
+    # words uint32, both little-endian; title_id is the first of them.
+    db.execute(
+        """create table near_signatures (
+            title_id integer primary key references titles(id),
+            title_ids blob not null,
+            words blob not null
+        )"""
+    )
+    # Only titles that are nearly the same as another; group_id: the smallest title of the group.
+    db.execute(
+        """create table near_groups (
+            title_id integer primary key references titles(id),
+            group_id integer not null references titles(id)
+        )"""
+    )
+    db.execute("create index near_groups_members on near_groups (group_id)")

@@ -7,17 +7,21 @@ changes with every move, so whoever acts on a title says which revision they saw
 import re
 import unicodedata
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from studio.errors import InputError
 from studio.language import say
 from studio.store import Store
 
 Split = Literal["train", "eval"]
-Status = Literal["waiting", "decided", "skipped", "flagged"]
-Action = Literal["import", "annotate", "skip", "flag", "send_back", "wrong", "undo"]
+Status = Literal["waiting", "decided", "skipped", "flagged", "disputed", "trashed"]
+STATUSES: tuple[Status, ...] = get_args(Status)
+Action = Literal[
+    "import", "annotate", "agree", "dispute", "skip", "flag", "send_back", "wrong",
+    "review", "relabel", "trash", "withdraw", "restore", "undo",
+]  # fmt: skip
 
-SENT_BACK, IN_IMPORT_ORDER = 0, 1
+SENT_BACK, IN_QUEUE_ORDER = 0, 1
 """Ranks in the queue of waiting titles: what was sent back comes first."""
 
 
@@ -29,6 +33,7 @@ class Title:
     not: it came with the import or from a model. `note` says why the title waits.
     `chain` of a waiting title is a draft. `author` made the decision that counts,
     `decision_id`; that is the revision itself, but for a title whose last move was undone.
+    `wanted` people are asked for a category; `addressee` is who should look at it again.
     """
 
     id: int
@@ -45,6 +50,8 @@ class Title:
     author: str | None
     rank: int
     decision_id: int
+    wanted: int
+    addressee: str | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,8 +65,10 @@ class Decision:
     chain: str | None = None
     note: str | None = None
     proposal: str | None = None
-    rank: int = IN_IMPORT_ORDER
+    rank: int = IN_QUEUE_ORDER
     annotation_id: int | None = None
+    addressee: str | None = None
+    step_id: int | None = None
 
 
 def get_title(db: Store, title_id: int) -> Title:
@@ -87,21 +96,22 @@ def find_title(db: Store, text: str) -> Title | None:
 
 
 def next_waiting(db: Store, after: int | None = None, limit: int = 1) -> list[Title]:
-    """The head of the label queue: what was sent back first, then import order.
+    """The head of the label queue, whoever is asked: what was sent back first, then by place.
 
-    `after` is a title, waiting or not: the queue behind its place.
+    `after` is a title, waiting or not: the queue behind it.
     """
-    place = (-1, -1)
+    behind = (-1, -1, -1)
     if after is not None:
-        place = (
-            db.execute("select rank, title_id from states where title_id = ?", [after]).fetchone() or place
+        behind = (
+            db.execute("select rank, place, title_id from states where title_id = ?", [after]).fetchone()
+            or behind
         )
-    rows = db.query(
-        "select * from current_titles where status = 'waiting' and (rank, id) > (?, ?)"
-        " order by rank, id limit ?",
-        [*place, limit],
+    ids = db.execute(
+        "select title_id from states where status = 'waiting' and (rank, place, title_id) > (?, ?, ?)"
+        " order by rank, place, title_id limit ?",
+        [*behind, limit],
     )
-    return [Title(**row) for row in rows]
+    return [get_title(db, title_id) for (title_id,) in ids.fetchall()]
 
 
 def next_without_chain(db: Store) -> Title | None:
@@ -116,17 +126,15 @@ def next_without_chain(db: Store) -> Title | None:
 
 def count_by_status(db: Store) -> dict[Status, int]:
     """How many titles stand where; every status is there, with 0 if need be."""
-    counts: dict[Status, int] = {"waiting": 0, "decided": 0, "skipped": 0, "flagged": 0}
-    counts.update(db.execute("select status, count(*) from states group by status").fetchall())
+    counts: dict[Status, int] = dict.fromkeys(STATUSES, 0)
+    counts.update(db.execute("select status, sum(titles) from counts group by status").fetchall())
     return counts
 
 
 def category_counts(db: Store) -> dict[str, int]:
     """Decided titles per category; categories without a title are absent."""
     return dict(
-        db.execute(
-            "select category, count(*) from states where status = 'decided' group by category"
-        ).fetchall()
+        db.execute("select category, titles from counts where status = 'decided' and titles > 0").fetchall()
     )
 
 
@@ -180,16 +188,21 @@ def append_decision(db: Store, title_id: int, decision: Decision, *, follows: in
     Inside a `writing` block. SQLite refuses a second decision behind the same one.
     """
     cursor = db.execute(
-        "insert into decisions (title_id, follows, author, action, status, category, chain, note, proposal,"
-        " rank, annotation_id) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        INSERT_DECISION,
         decision_values(title_id, decision, follows),
     )
     assert cursor.lastrowid is not None
     return cursor.lastrowid
 
 
+INSERT_DECISION = (
+    "insert into decisions (title_id, follows, author, action, status, category, chain, note, proposal,"
+    " rank, annotation_id, addressee, step_id) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+
 def decision_values(title_id: int, decision: Decision, follows: int | None) -> tuple[Any, ...]:
-    """A decision as the values of its row, in the order of `append_decision`."""
+    """A decision as the values of its row, in the order of INSERT_DECISION."""
     return (
         title_id,
         follows,
@@ -202,6 +215,8 @@ def decision_values(title_id: int, decision: Decision, follows: int | None) -> t
         decision.proposal,
         decision.rank,
         decision.annotation_id,
+        decision.addressee,
+        decision.step_id,
     )
 
 

@@ -142,8 +142,8 @@ def test_recent_lists_what_stands_the_latest_first(db):
         label(db, title_id)
     annotations.undo(db, author="li")
     label(db, 1, category="社会")
-    assert [title.id for title in annotations.recent(db, author="li")] == [1, 2]
-    assert [title.id for title in annotations.recent(db, author="li", limit=1)] == [1]
+    assert [own.title_id for own in annotations.recent(db, author="li")] == [1, 2]
+    assert [own.category for own in annotations.recent(db, author="li", limit=1)] == ["社会"]
     assert annotations.recent(db, author="wang") == []
 
 

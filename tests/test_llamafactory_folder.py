@@ -87,6 +87,19 @@ def test_an_empty_folder_is_no_data(folder):
         read_rows(folder)
 
 
+@pytest.mark.parametrize("name", ["notes.csv", ".DS_Store", "part-3"])
+def test_a_folder_of_several_types_is_an_error_of_check(folder, name):
+    (folder / "parts" / name).write_text("标题,类别\n省队夺冠,体育\n", encoding="utf-8")
+    assert check_path(folder, SCHEME).counts["info_mixed_folder"] == 1
+
+
+def test_json_and_json_lines_are_one_type(folder):
+    (folder / "parts" / "part-3.jsonl").write_text(
+        (folder / "parts" / "part-2.json").read_text(encoding="utf-8")
+    )
+    assert "info_mixed_folder" not in check_path(folder, SCHEME).counts
+
+
 def test_fix_keeps_every_entry_with_files(folder, tmp_path):
     write_repaired(folder, tmp_path / "out", SCHEME)
     entries = json.loads((tmp_path / "out" / "dataset_info.json").read_text(encoding="utf-8"))

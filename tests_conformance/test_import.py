@@ -3,6 +3,8 @@
 import pytest
 from made_for_llamafactory import LOCAL, SYSTEM, TITLES, build_folder
 
+from studio.categories import load_scheme
+from studio.check import check_path
 from studio.reading import read_rows
 
 
@@ -35,3 +37,10 @@ def test_all_entries_load_together(folder, llamafactory):
     assert llamafactory.ask("count", folder=folder, dataset=",".join(LOCAL))["rows"] == len(
         read_rows(folder).rows
     )
+
+
+def test_a_folder_of_several_types_stops_llamafactory(tmp_path, llamafactory):
+    folder = build_folder(tmp_path / "made")
+    (folder / "parts" / ".DS_Store").write_bytes(b"x")
+    assert "File types" in llamafactory.ask("convert", folder=folder, dataset="news_parts")["died"]
+    assert check_path(folder, load_scheme()).counts["info_mixed_folder"] == 1

@@ -11,17 +11,19 @@ import streamlit as st
 
 from pages.shared import shell
 from studio import annotations
+from studio.annotations import Suggested
+from studio.label_settings import load_settings
 from studio.language import say
+from studio.leases import Offer, offer, reopen
 from studio.store import Store
-from studio.titles import Title, get_title, next_waiting
-
-IDLE_SECONDS = 120.0
-"""Longer pauses before a press count as this long: nobody thinks two minutes about a title."""
+from studio.titles import Title
 
 
-def open_title(title_id: int | None) -> None:
-    """Put a title on screen before the queue goes on; None: the queue."""
-    st.session_state["open_title"] = title_id
+def open_title(title_id: int) -> None:
+    """Put a title on screen before the queue goes on; it stays there through a reload."""
+    with shell.report_errors(later=True):
+        db = shell.store()
+        reopen(db, title_id, author=shell.annotator(), settings=load_settings(db))
 
 
 def follow_link() -> None:
@@ -33,14 +35,15 @@ def follow_link() -> None:
         del st.query_params["title"]
 
 
+def current_offer(db: Store) -> Offer | None:
+    """The title on this person's screen, as they may see it; None when nothing waits for them."""
+    return offer(db, author=shell.annotator(), settings=load_settings(db))
+
+
 def current_title(db: Store) -> Title | None:
-    """The opened title, or the head of the queue; None when nothing waits."""
-    opened = st.session_state.get("open_title")
-    if opened is not None:
-        with shell.report_errors():
-            return get_title(db, opened)
-        open_title(None)
-    return next(iter(next_waiting(db)), None)
+    """The title of the current offer."""
+    offered = current_offer(db)
+    return offered.title if offered else None
 
 
 def remember_shown(title: Title) -> None:
@@ -50,59 +53,52 @@ def remember_shown(title: Title) -> None:
         st.session_state["shown"] = (title.id, title.revision, time.monotonic())
 
 
-def _active_seconds(title_id: int, revision: int) -> float | None:
+def _active_seconds(db: Store, title_id: int, revision: int) -> float | None:
     shown = st.session_state.get("shown")
     if shown is None or shown[:2] != (title_id, revision):
         return None
-    return min(time.monotonic() - float(shown[2]), IDLE_SECONDS)
+    return min(time.monotonic() - float(shown[2]), load_settings(db).idle_seconds)
 
 
-def decide(title_id: int, revision: int, category: str) -> None:
+def decide(title_id: int, revision: int, category: str, suggested: Suggested | None = None) -> None:
     """Callback: label the title that was on screen."""
-    save_decision(title_id, revision, category, None)
+    save_decision(title_id, revision, category, None, suggested)
 
 
-def save_decision(title_id: int, revision: int, category: str, chain: str | None) -> bool:
+def save_decision(
+    title_id: int, revision: int, category: str, chain: str | None, suggested: Suggested | None = None
+) -> bool:
     """Label the title that was on screen; False when the press was refused."""
     with shell.report_errors(later=True):
+        db = shell.store()
         annotations.annotate(
-            shell.store(),
+            db,
             title_id,
             category=category,
             chain=chain,
             author=shell.annotator(),
             seen_revision=revision,
-            active_seconds=_active_seconds(title_id, revision),
+            active_seconds=_active_seconds(db, title_id, revision),
+            suggested=suggested,
         )
-        open_title(None)
         return True
     return False
 
 
-def skip(title_id: int, revision: int) -> None:
-    """Callback: put the title aside."""
+def skip(title_id: int, revision: int, reason: str) -> None:
+    """Leave the title to the others."""
     with shell.report_errors(later=True):
         annotations.skip(
-            shell.store(),
-            title_id,
-            reason=say("标注时跳过", "Skipped while labelling"),
-            author=shell.annotator(),
-            seen_revision=revision,
+            shell.store(), title_id, reason=reason, author=shell.annotator(), seen_revision=revision
         )
-        open_title(None)
 
 
-def flag(title_id: int, revision: int) -> None:
-    """Callback: put the title aside as a question to the others."""
+def flag(title_id: int, revision: int, reason: str) -> None:
+    """Put the title aside as a question to the reviewers."""
     with shell.report_errors(later=True):
         annotations.flag(
-            shell.store(),
-            title_id,
-            reason=say("拿不准，请大家看看", "Unsure; please have a look"),
-            author=shell.annotator(),
-            seen_revision=revision,
+            shell.store(), title_id, reason=reason, author=shell.annotator(), seen_revision=revision
         )
-        open_title(None)
 
 
 def undo() -> None:

@@ -1,0 +1,93 @@
+"""How labelling is organised in a workspace: one object, kept with who changed it and when.
+
+The texts of the fields are the help of the widgets that set them.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from studio.language import say
+from studio.store import Store, writing
+
+Order = Literal["import", "random", "active"]
+
+
+class LabelSettings(BaseModel):
+    """Everything an admin decides about labelling."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    order: Order = Field(
+        "import",
+        description="import: as the files had them. random: without any pattern. active: what teaches the model most.",
+    )
+    uncertain_share: float = Field(
+        0.7,
+        ge=0,
+        le=1,
+        description="Active order: share of titles about which the model is least sure. High, since they teach most.",
+    )
+    diverse_share: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="Active order: share of titles least like any labelled one. Uncertain titles alone are often near "
+        "copies of each other; the rest is drawn at random, so that the labelled set stays measurable.",
+    )
+    suggestions: bool = Field(
+        True, description="Show what the model beside you would answer. Off: nobody is led by it."
+    )
+    suggestion_model: str = Field(
+        "tfidf", description="tfidf: trained on your own labels as they come in; else the id of a tuned run."
+    )
+    overlap_share: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of the titles that several people label without seeing each other.",
+    )
+    overlap_people: int = Field(2, ge=2, le=10, description="How many people label such a title.")
+    lease_minutes: float = Field(
+        10.0, gt=0, le=1440, description="How long a title on screen is kept from others."
+    )
+    skip_limit: int = Field(
+        3, ge=1, le=10, description="After this many people have skipped a title it is put aside."
+    )
+    gold_share: float = Field(
+        0.05,
+        ge=0,
+        le=0.5,
+        description="Share of gold titles, whose category is known, hidden among the others.",
+    )
+    review_rate: float = Field(
+        0.1, ge=0, le=1, description="Share of the decided titles that a reviewer looks at, drawn at random."
+    )
+    idle_seconds: float = Field(
+        120.0, gt=0, description="Longer pauses before a press count as this long: nobody thinks so long."
+    )
+    target_per_category: int = Field(
+        40, ge=1, description="How many decided titles each category should reach."
+    )
+
+    @model_validator(mode="after")
+    def _shares_fit(self) -> "LabelSettings":
+        if self.uncertain_share + self.diverse_share > 1:
+            raise ValueError(
+                say("“不确定”和“多样”的比例合计不能超过 1。", "The two shares must not exceed 1 together.")
+            )
+        return self
+
+
+def load_settings(db: Store) -> LabelSettings:
+    """The settings that count now."""
+    row = db.execute("select value from label_settings order by id desc limit 1").fetchone()
+    return LabelSettings() if row is None else LabelSettings.model_validate_json(row[0])
+
+
+def save_settings(db: Store, settings: LabelSettings, *, author: str) -> None:
+    """Let these settings count from now on; who may is the caller's question."""
+    with writing(db):
+        db.execute(
+            "insert into label_settings (value, author) values (?, ?)", [settings.model_dump_json(), author]
+        )

@@ -1,0 +1,136 @@
+"""Who works here: a name, a role, a colour.
+
+Signing in is saying a name, which is enough on a computer of one's own; whatever asks
+"may this person do that?" asks `require`, so that accounts with passwords can take the
+place of names without another change. Knows no page.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from studio.errors import InputError, NotAllowed
+from studio.language import say
+from studio.store import Store, writing
+
+Role = Literal["annotator", "reviewer", "analyst", "admin"]
+ROLES: tuple[Role, ...] = get_args(Role)
+ROLE_NAMES: dict[Role, tuple[str, str]] = {
+    "annotator": ("标注员", "annotator"),
+    "reviewer": ("审核员", "reviewer"),
+    "analyst": ("分析员", "analyst"),
+    "admin": ("管理员", "admin"),
+}
+LABELLERS: tuple[Role, ...] = ("annotator", "reviewer", "admin")
+"""Roles that are asked for categories; an analyst may label, and is never waited for."""
+REVIEWERS: tuple[Role, ...] = ("reviewer", "admin")
+
+COLORS = (
+    "#2B5C9E", "#C2571A", "#2F7D4F", "#8E3B8A", "#B3261E", "#1F7A8C", "#7A5C1E", "#5B4FB3", "#A23B5B", "#4C6B1F",
+)  # fmt: skip
+LONGEST_NAME = 40
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Person:
+    """Somebody who decides under this name. `color` is a hexadecimal colour."""
+
+    name: str
+    role: Role
+    color: str
+    is_active: bool
+    created_at: str
+
+
+def sign_in(db: Store, name: str) -> Person:
+    """The person of that name; a new name is written down as an annotator, the first of all as admin.
+
+    Raises:
+        InputError: no name, or one too long for a list.
+    """
+    name = " ".join(name.split())
+    if not name or len(name) > LONGEST_NAME:
+        raise InputError(
+            say(f"“{name[:20]}”不能作名字。", f"“{name[:20]}” cannot be a name."),
+            remedy=say(f"请用 1 到 {LONGEST_NAME} 个字。", f"Use 1 to {LONGEST_NAME} characters."),
+        )
+    return find_person(db, name) or _write_down(db, name)
+
+
+def _write_down(db: Store, name: str) -> Person:
+    with writing(db):
+        count = db.execute("select count(*) from people").fetchone()[0]
+        db.execute(
+            "insert into people (name, role, color) values (?, ?, ?) on conflict do nothing",
+            [name, "annotator" if count else "admin", COLORS[count % len(COLORS)]],
+        )
+    person = find_person(db, name)
+    assert person is not None, name
+    return person
+
+
+def find_person(db: Store, name: str) -> Person | None:
+    """The person of that name, if they ever signed in."""
+    return next((_person(row) for row in db.query("select * from people where name = ?", [name])), None)
+
+
+def list_people(db: Store) -> list[Person]:
+    """Everybody, in the order in which they came."""
+    return [_person(row) for row in db.query("select * from people order by created_at, name")]
+
+
+def change_person(
+    db: Store,
+    name: str,
+    *,
+    by: str,
+    role: Role | None = None,
+    color: str | None = None,
+    is_active: bool | None = None,
+) -> Person:
+    """Give somebody another role or colour, or let them rest: nobody waits for who is not active.
+
+    Raises:
+        NotAllowed: `by` is no admin, or the last admin would be gone.
+    """
+    require(db, by, "admin")
+    with writing(db):
+        db.execute(
+            "update people set role = coalesce(?, role), color = coalesce(?, color),"
+            " is_active = coalesce(?, is_active) where name = ?",
+            [role, color, is_active, name],
+        )
+        if not db.execute("select 1 from people where role = 'admin' and is_active").fetchone():
+            raise NotAllowed(
+                say("至少要有一位在岗的管理员。", "One active admin has to stay."),
+                remedy=say("请先把管理员交给别人。", "Make somebody else an admin first."),
+            )
+    person = find_person(db, name)
+    assert person is not None, name
+    return person
+
+
+def require(db: Store, name: str, *roles: Role) -> Person:
+    """The person, if their role is one of these.
+
+    Raises:
+        NotAllowed: it is not.
+    """
+    person = sign_in(db, name)
+    if person.role not in roles or not person.is_active:
+        wanted = say("或", " or ").join(say(*ROLE_NAMES[role]) for role in roles)
+        raise NotAllowed(
+            say(f"这一步需要{wanted}，{name} 不是。", f"This needs a {wanted}; {name} is none."),
+            remedy=say("请管理员在“团队”页改角色。", "An admin can change the role on the Team page."),
+        )
+    return person
+
+
+def labellers(db: Store) -> set[str]:
+    """Names of the active people who are asked for categories."""
+    marks = ", ".join("?" * len(LABELLERS))
+    rows = db.execute(f"select name from people where is_active and role in ({marks})", list(LABELLERS))
+    return {name for (name,) in rows.fetchall()}
+
+
+def _person(row: dict[str, object]) -> Person:
+    return Person(**{**row, "is_active": bool(row["is_active"])})  # type: ignore[arg-type]
