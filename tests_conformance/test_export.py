@@ -11,7 +11,7 @@ from samples import SCHEME, new_store
 
 from backend.encoding import encode_conversation
 from backend.templates import Renderer
-from studio import annotations
+from studio import annotations, exporting
 from studio.importing import import_path, import_text
 from studio.repairing import write_repaired
 from studio.titles import next_waiting
@@ -103,20 +103,32 @@ def test_datasets_loads_a_version(version, split, trl):
 
 
 @pytest.fixture(scope="module")
-def messages(version, tmp_path_factory) -> Path:
+def exported(version, tmp_path_factory):
+    """A folder for each form of an export."""
+    folders = {}
+    for form in exporting.EXPORT_FORMS:
+        folders[form] = tmp_path_factory.mktemp(form)
+        for name, content in exporting.export_files(version.files, form, card="").items():
+            (folders[form] / name).write_bytes(content)
+    return folders
+
+
+@pytest.mark.parametrize("split", ["train", "eval"])
+@pytest.mark.parametrize("form", exporting.EXPORT_FORMS)
+def test_llamafactory_reads_every_row_of_each_form_word_for_word(
+    form, split, exported, version, llamafactory
+):
+    rows = llamafactory.ask("convert", folder=exported[form], dataset=split)["rows"]
+    assert [[text for _, text in row["turns"]] for row in rows if row["kept"]] == pairs_of(
+        version.folder, split
+    )
+    assert {row["system"] for row in rows} == {""}
+
+
+@pytest.fixture(scope="module")
+def messages(exported) -> Path:
     """The training split as OpenAI messages."""
-    rows = [
-        {
-            "messages": [
-                {"role": role, "content": text}
-                for role, text in zip(("user", "assistant"), pair, strict=True)
-            ]
-        }
-        for pair in pairs_of(version.folder, "train")
-    ]
-    file = tmp_path_factory.mktemp("openai") / "train.json"
-    file.write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
-    return file
+    return exported["openai"] / "train.json"
 
 
 @pytest.mark.parametrize("lora", [False, True], ids=["full", "lora"])
@@ -150,6 +162,5 @@ def test_sharegpt_stops_trl_instead_of_teaching_nothing(version, trl):
     assert "Unknown role human" in done["died"]
 
 
-def test_alpaca_is_no_form_of_trl(tmp_path, trl):
-    (tmp_path / "train.json").write_text(json.dumps([{"instruction": "问", "input": "", "output": "答"}] * 2))
-    assert "died" in trl.ask("train", file=tmp_path / "train.json", model=BUNDLED_MODEL, steps=1)
+def test_alpaca_is_no_form_of_trl(exported, trl):
+    assert "died" in trl.ask("train", file=exported["alpaca"] / "train.json", model=BUNDLED_MODEL, steps=1)
