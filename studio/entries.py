@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from studio.columns import Columns
 from studio.conversations import DEFAULT_COLUMNS, DEFAULT_TAGS, OPENAI_TAGS, Layout
 from studio.decoding import decode
 from studio.errors import UnreadableFile
@@ -93,7 +94,9 @@ def layout_of(name: str, entry: Mapping[str, Any]) -> Layout:
         )
     if form == "openai" and tags:
         tags = {**OPENAI_TAGS, **tags}
-    return Layout(form=form, columns=columns, tags=tags)
+    # A table must have the column that an entry names; under which name is the entry's to say.
+    held = columns.get("query") or columns.get("prompt") if form == "alpaca" else columns.get("messages")
+    return Layout(form=form, columns=columns, tags=tags, table=Columns(title=held))
 
 
 def _is_naming(block: object) -> bool:

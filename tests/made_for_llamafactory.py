@@ -13,9 +13,10 @@ TITLES = {
     "news_parts": {"两国外长在维也纳会面": "国际", "村里的老戏台修好了": "国内", "影帝携新片亮相": "娱乐"},
     "news_renamed": {"小区门口的井盖丢了三个月": "社会", "全国人大常委会审议草案": "政治"},
     "news_table": {"新能源车销量同比翻番": "经济"},
+    "news_sheet": {"老人走失三天后在邻县找到": "社会"},
     "news_eval": {"省队签下两名外援": "体育"},
 }
-"""The titles of each entry with their categories; twelve rows in all."""
+"""The titles of each entry with their categories; thirteen rows in all."""
 
 SYSTEM = "你是新闻编辑。"
 PROMPT = "新闻分类："
@@ -44,6 +45,7 @@ INFO: dict[str, Any] = {
         "columns": {"prompt": "任务", "query": "标题", "response": "答案", "system": "规则", "history": None},
     },
     "news_table": {"file_name": "table.csv"},
+    "news_sheet": {"file_name": "sheet.csv", "columns": {"prompt": "任务", "query": "题目", "response": "答案"}},
     "news_eval": {"file_name": "eval.json", "formatting": "sharegpt", "columns": {"messages": "conversations", "system": "system"}},
     "elsewhere": {"hf_hub_url": "somebody/news", "formatting": "sharegpt"},
 }  # fmt: skip
@@ -51,7 +53,7 @@ LOCAL = [name for name in INFO if name != "elsewhere"]
 
 
 def build_folder(folder: Path) -> Path:
-    """Write the folder: seven entries with files, one of them a folder of two, and one on a hub."""
+    """Write the folder: eight entries with files, one of them a folder of two, and one on a hub."""
     (folder / "parts").mkdir(parents=True)
     _write(folder / "dataset_info.json", INFO)
     pairs = {name: [(title, f"<think>\n看题。\n</think>\n\n{label}") for title, label in titles.items()] for name, titles in TITLES.items()}  # fmt: skip
@@ -83,6 +85,8 @@ def build_folder(folder: Path) -> Path:
         {"instruction": PROMPT, "input": title, "output": answer} for title, answer in pairs["news_table"]
     ]
     pandas.DataFrame(rows).to_csv(folder / "table.csv", index=False)
+    rows = [{"任务": PROMPT, "题目": title, "答案": answer} for title, answer in pairs["news_sheet"]]
+    pandas.DataFrame(rows).to_csv(folder / "sheet.csv", index=False)
     _write(
         folder / "eval.json",
         [{"conversations": _turns(SHAREGPT, PROMPT + title, answer), "system": SYSTEM} for title, answer in pairs["news_eval"]],

@@ -28,7 +28,7 @@ def test_every_row_arrives_decided_with_its_category_and_split(folder, tmp_path)
     db, _ = new_store(tmp_path / "home")
     report = import_path(db, folder, SCHEME)
     wanted = {title: label for titles in TITLES.values() for title, label in titles.items()}
-    assert (report.rows, report.decided, list(report.refused)) == (12, 12, [])
+    assert (report.rows, report.decided, list(report.refused)) == (13, 13, [])
     assert dict(db.execute("select text, category from current_titles").fetchall()) == wanted
     evaluated = db.execute("select text from titles where split = 'eval'").fetchall()
     assert evaluated == [(title,) for title in TITLES["news_eval"]]
@@ -37,13 +37,13 @@ def test_every_row_arrives_decided_with_its_category_and_split(folder, tmp_path)
 def test_the_command_says_what_is_on_a_hub(folder, tmp_path):
     done = CliRunner().invoke(app, ["import", str(folder), "--home", str(tmp_path / "home"), "--json"])
     report = json.loads(done.stdout)
-    assert (done.exit_code, report["added"]) == (0, 12)
+    assert (done.exit_code, report["added"]) == (0, 13)
     assert any("elsewhere" in note for note in report["notes"])
 
 
 def test_check_finds_no_error_in_it(folder):
     report = check_path(folder, SCHEME)
-    assert (report.rows, report.valid, list(report.unreadable)) == (12, 12, [])
+    assert (report.rows, report.valid, list(report.unreadable)) == (13, 13, [])
     assert [problem for problem in report.problems if problem.severity == "error"] == []
 
 
@@ -57,6 +57,7 @@ def test_system_text_comes_from_where_the_entry_says(folder):
         "news_parts": [None, None, None],
         "news_renamed": [SYSTEM, SYSTEM],
         "news_table": [None],
+        "news_sheet": [None],
         "news_eval": [SYSTEM],
     }
 
@@ -104,7 +105,7 @@ def test_fix_keeps_every_entry_with_files(folder, tmp_path):
     write_repaired(folder, tmp_path / "out", SCHEME)
     entries = json.loads((tmp_path / "out" / "dataset_info.json").read_text(encoding="utf-8"))
     assert list(entries) == LOCAL
-    assert len(read_rows(tmp_path / "out").rows) == 12
+    assert len(read_rows(tmp_path / "out").rows) == 13
 
 
 @pytest.mark.parametrize(
