@@ -9,10 +9,11 @@ PORT ?= 8501
 HOME_DIR ?= workspace
 VENV := .venv
 BIN := $(VENV)/bin
+PROOF := .venv-conformance
 # Byte-code is compiled on install; imports are three times slower without it.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install studio demo test lint fix screenshots clean
+.PHONY: install studio demo test lint fix screenshots conformance clean
 
 install: $(VENV)/.installed
 
@@ -45,5 +46,16 @@ fix: install
 screenshots: install
 	$(BIN)/python benchmarks/take_screenshots.py
 
+# The real llamafactory, datasets and trl read what we write; two environments, as their pins exclude each other.
+conformance: install $(PROOF)/llamafactory/.installed $(PROOF)/trl/.installed
+	$(BIN)/python -m pytest tests_conformance $(ARGS)
+
+$(PROOF)/%/.installed: tests_conformance/%.txt
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(if $(TORCH_INDEX),$(@D)/bin/python -m pip install --quiet --index-url $(TORCH_INDEX) torch==2.13.0)
+	$(@D)/bin/python -m pip install --quiet --requirement $<
+	$(if $(filter llamafactory,$*),$(@D)/bin/python -m pip install --quiet --no-deps llamafactory==0.9.5)
+	touch $@
+
 clean:
-	rm -rf $(VENV) *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(PROOF) *.egg-info .mypy_cache .ruff_cache .pytest_cache

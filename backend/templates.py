@@ -77,6 +77,9 @@ class Template:
             + literal(self.user)
             + '{%- elif message.role == "assistant" %}'
             + literal("{q}" + self.end)
+            # A role that is no role would else be nothing, in silence: TRL trained on rows of one token.
+            + '{%- elif message.role != "system" %}{{- raise_exception("Unknown role " ~ message.role'
+            + ' ~ ": messages are of system, user and assistant.") }}'
             + "{%- endif %}{%- endfor %}"
         )
 
@@ -98,7 +101,7 @@ TEMPLATES: dict[str, Template] = {
     ),
     "qwen3": _CHATML,
     "chatml": _CHATML,
-    "default": Template(system="System: {s}{eos}\n", user="Human: {q}{eos}\nAssistant:", end="{eos}"),
+    "default": Template(system="System: {s}{eos}\n", user="Human: {q}{eos}\nAssistant:", end="{eos}\n"),
 }
 
 

@@ -22,11 +22,13 @@ from studio.titles import Split, title_key
 
 @dataclass(frozen=True, kw_only=True)
 class CheckReport:
-    """The problems of a path. `valid` counts the rows without an error."""
+    """The problems of a path. `valid` counts the rows without an error; `unreadable` are those of
+    files that could not be read at all."""
 
     rows: int
     valid: int
     problems: Sequence[Problem]
+    unreadable: Sequence[Problem] = ()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -37,11 +39,6 @@ class CheckReport:
     def has_errors(self) -> bool:
         """Whether anything cannot be used as it is."""
         return any(problem.severity == "error" for problem in self.problems)
-
-    @property
-    def unreadable(self) -> list[Problem]:
-        """The files that could not be read at all."""
-        return [problem for problem in self.problems if problem.row is None and problem.severity == "error"]
 
     def to_json(self) -> dict[str, Any]:
         """The document of `news-studio check --json`."""
@@ -56,12 +53,12 @@ class CheckReport:
 def check_path(path: Path, scheme: Scheme) -> CheckReport:
     """Check a file, or a folder with dataset_info.json; a file that cannot be read is a problem, too."""
     reading = read_what_is_there(path)
-    problems = [_unreadable(name, error) for name, error in reading.unreadable.items()]
-    problems += reading.remarks
+    unreadable = [_unreadable(name, error) for name, error in reading.unreadable.items()]
+    problems = [*unreadable, *reading.remarks]
     problems += check_conversations(reading.rows, scheme)
     faulty = {(problem.file, problem.row) for problem in problems if problem.severity == "error"}
     valid = sum((row.file, row.row) not in faulty for row in reading.rows)
-    return CheckReport(rows=len(reading.rows), valid=valid, problems=problems)
+    return CheckReport(rows=len(reading.rows), valid=valid, problems=problems, unreadable=unreadable)
 
 
 def _unreadable(name: str, error: UnreadableFile) -> Problem:

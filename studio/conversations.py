@@ -6,7 +6,7 @@ This module knows no file and no category.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
 from studio.columns import GUESSED, Columns
@@ -46,21 +46,52 @@ class RawRow:
 class Layout:
     """How an entry of dataset_info.json says its rows are built; `form` auto: look at the row.
 
-    `table` is for rows that are no conversation: which of their columns hold what.
+    A column or tag that is given as null is none, as in LLaMA-Factory, but for those
+    without which there is no conversation. `table` is for rows that are no conversation:
+    which of their columns hold what.
     """
 
-    form: Literal["auto", "sharegpt", "alpaca"] = "auto"
-    columns: Mapping[str, str] = field(default_factory=dict)
-    tags: Mapping[str, str] = field(default_factory=dict)
+    form: Literal["auto", "sharegpt", "openai", "alpaca"] = "auto"
+    columns: Mapping[str, str | None] = field(default_factory=dict)
+    tags: Mapping[str, str | None] = field(default_factory=dict)
     table: Columns = GUESSED
 
-    def column(self, name: str) -> str:
-        """The key under which rows keep `name`, LLaMA-Factory's default where none is given."""
-        return self.columns.get(name) or DEFAULT_COLUMNS[name]
+    def column(self, name: str) -> str | None:
+        """The key under which rows keep `name`, LLaMA-Factory's default where none is given.
+
+        It reads `system` and `history` only where an entry names them; a file without an
+        entry has them under these names.
+        """
+        default = name if self.form == "auto" else None
+        return self.columns.get(name, DEFAULT_COLUMNS.get(name, default))
+
+    @property
+    def messages(self) -> str:
+        """The key of the turns."""
+        return self.columns.get("messages") or DEFAULT_COLUMNS["messages"]
+
+    @property
+    def response(self) -> str:
+        """The key of an Alpaca row's answer."""
+        return self.columns.get("response") or DEFAULT_COLUMNS["response"]
 
     def tag(self, name: str) -> str:
         """A role name or turn key, LLaMA-Factory's default where none is given."""
         return self.tags.get(name) or DEFAULT_TAGS[name]
+
+    @property
+    def expected(self) -> list[str]:
+        """The columns without which LLaMA-Factory stops, but for those that are told row by row."""
+        names = {"alpaca": ("prompt", "query", "history", "system"), "sharegpt": ("system",)}.get(
+            self.form, ()
+        )
+        return [column for column in map(self.column, names) if column]
+
+    @property
+    def roles(self) -> set[str]:
+        """The role names that a turn may have."""
+        tags = set(DEFAULT_TAGS) - {"role_tag", "content_tag"}
+        return {self.tag(tag) for tag in tags if self.tags.get(tag, "") is not None}
 
 
 DEFAULT_COLUMNS = {
@@ -111,10 +142,12 @@ class _Row:
             Problem(file=self.file, row=self.row, code=code, severity="error", message=message, found=shown)
         )
 
-    def more_turns(self, count: int) -> None:
+    def more_turns(self, count: int, *, used: Literal["first", "last"] = "first") -> None:
         message = say(
-            f"这一行有 {count} 问 {count} 答，只用第一问和第一答。",
-            f"This row has {count} questions and answers; only the first are used.",
+            f"这一行有 {count} 问 {count} 答，只用第一问和第一答。"
+            if used == "first"
+            else f"这一行连同历史有 {count} 问 {count} 答，只用最后一问和最后一答。",
+            f"This row has {count} questions and answers; only the {used} are used.",
         )
         self.problems.append(
             Problem(file=self.file, row=self.row, code="more_turns", severity="warning", message=message)
@@ -135,20 +168,20 @@ class _Row:
 def read_row(record: Any, layout: Layout, *, file: str, row: int, split: Split | None) -> RawRow:
     """Take one record apart by its layout; problems come with the row."""
     reading = _Row(record, file, row, split)
-    if isinstance(record, str):
+    if isinstance(record, str) and layout.form == "auto":
         return reading.done("title", title=record)
     if not isinstance(record, Mapping):
         reading.error(
             "wrong_type",
             say(
-                f"这一条是 {type(record).__name__}，应是对象或字符串。",
-                f"This element is {type(record).__name__}, not an object or a string.",
+                f"这一条是 {type(record).__name__}，应是对象{'或字符串' if layout.form == 'auto' else ''}。",
+                f"This element is {type(record).__name__}, not an object{' or a string' if layout.form == 'auto' else ''}.",
             ),
             record,
         )
         return reading.done("conversation")
     form = layout.form if layout.form != "auto" else _form_of(record, layout.table)
-    if form == "sharegpt":
+    if form in ("sharegpt", "openai"):
         return _read_turns(reading, record, layout)
     if form == "alpaca":
         return _read_instruction(reading, record, layout)
@@ -166,16 +199,16 @@ def _form_of(record: Mapping[str, Any], table: Columns) -> Literal["sharegpt", "
 
 
 def _read_turns(reading: _Row, record: Mapping[str, Any], layout: Layout) -> RawRow:
-    key = layout.column("messages")
-    if layout.form == "auto" and key not in record:
+    key, looks = layout.messages, layout.form != "sharegpt"
+    if looks and key not in record:
         key = "messages"
     items = _part(reading, record, key, list)
     if items is None:
         return reading.done("conversation")
     if not items:
         reading.error("missing_key", say(f"“{key}”里没有一轮对话。", f"“{key}” holds no turn."))
-    if layout.form == "auto" and items and isinstance(items[0], Mapping) and "role" in items[0]:
-        layout = Layout(columns=layout.columns, tags=OPENAI_TAGS)
+    if looks and not layout.tags and items and isinstance(items[0], Mapping) and "role" in items[0]:
+        layout = replace(layout, tags=OPENAI_TAGS)
     turns = _turns(reading, items, key, layout)
     _require_order(reading, turns, layout)
     said = {turn.role: turn.text for turn in reversed(turns)}  # the first of each role
@@ -183,15 +216,15 @@ def _read_turns(reading: _Row, record: Mapping[str, Any], layout: Layout) -> Raw
         "conversation",
         question=said.get(layout.tag("user_tag")),
         answer=said.get(layout.tag("assistant_tag")),
-        system=said.get(layout.tag("system_tag")),
-        extra={name: value for name, value in record.items() if name != key},
+        system=said.get(layout.tag("system_tag")) or _system(record, layout),
+        extra={name: value for name, value in record.items() if name not in (key, layout.column("system"))},
     )
 
 
 def _turns(reading: _Row, items: Sequence[Any], key: str, layout: Layout) -> list[_Turn]:
     """The turns that can be read; the others become problems."""
     role_key, text_key = layout.tag("role_tag"), layout.tag("content_tag")
-    roles = {layout.tag(tag) for tag in DEFAULT_TAGS if tag not in ("role_tag", "content_tag")}
+    roles = layout.roles
     turns = []
     for position, item in enumerate(items):
         if not isinstance(item, Mapping):
@@ -248,25 +281,45 @@ def _require_order(reading: _Row, turns: Sequence[_Turn], layout: Layout) -> Non
 
 def _read_instruction(reading: _Row, record: Mapping[str, Any], layout: Layout) -> RawRow:
     """Alpaca: where there is an input, it is the title and the instruction its prefix."""
-    prompt, query, response = (layout.column(name) for name in ("prompt", "query", "response"))
-    instruction = _part(reading, record, prompt, str)
+    prompt, query, response = layout.column("prompt"), layout.column("query"), layout.response
+    instruction = _part(reading, record, prompt, str) if prompt else ""
     answer = _part(reading, record, response, str)
-    title = (_part(reading, record, query, str) or "").strip() if record.get(query) else ""
-    history, system = record.get("history"), record.get("system")
-    if isinstance(history, list) and history:
-        reading.more_turns(len(history) + 1)
+    title = (_part(reading, record, query, str) or "").strip() if query and record.get(query) else ""
+    history = layout.column("history")
+    _count_history(reading, record.get(history) if history else None)
+    used = {prompt, query, response, history, layout.column("system")}
     return reading.done(
         "conversation",
-        question=f"{instruction}\n{title}" if title and instruction is not None else instruction,
+        question=f"{instruction}\n{title}" if title and instruction else title or instruction,
         title=title or None,
         answer=answer,
-        system=system if isinstance(system, str) and system else None,
-        extra={
-            name: value
-            for name, value in record.items()
-            if name not in (prompt, query, response, "system", "history")
-        },
+        system=_system(record, layout),
+        extra={name: value for name, value in record.items() if name not in used},
     )
+
+
+def _count_history(reading: _Row, history: Any) -> None:
+    """Earlier turns of an Alpaca row: pairs of question and answer, else LLaMA-Factory dies of the row."""
+    if not history:
+        return
+    pairs = history if isinstance(history, list) else [history]
+    if all(isinstance(pair, list) and [type(text) for text in pair] == [str, str] for pair in pairs):
+        return reading.more_turns(len(pairs) + 1, used="last")
+    reading.error(
+        "wrong_type",
+        say(
+            f"历史对话应是“[问, 答]”的列表，这里是 {history!r:.60}。",
+            f"The history should be a list of [question, answer]; here it is {history!r:.60}.",
+        ),
+        history,
+    )
+
+
+def _system(record: Mapping[str, Any], layout: Layout) -> str | None:
+    """What a column of its own says before the conversation."""
+    column = layout.column("system")
+    system = record.get(column) if column else None
+    return system if isinstance(system, str) and system else None
 
 
 def _read_cells(reading: _Row, record: Mapping[str, Any], table: Columns) -> RawRow:

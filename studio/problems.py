@@ -41,3 +41,18 @@ class Problem:
         if self.title_id is not None:
             entry["title_id"] = self.title_id
         return entry
+
+
+def remark(
+    file: str,
+    code: str,
+    severity: Severity,
+    message: str,
+    *,
+    repair: str | None = None,
+    found: str | None = None,
+) -> Problem:
+    """A problem of a whole file."""
+    return Problem(
+        file=file, row=None, code=code, severity=severity, message=message, repair=repair, found=found
+    )

@@ -7,16 +7,17 @@ person can mend stay as they are, and `check` names them again in the copy.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from studio.categories import Scheme
 from studio.conversations import DEFAULT_COLUMNS
 from studio.disk import in_one_step
+from studio.entries import INFO, read_info
 from studio.errors import InputError
 from studio.judging import Judged, judge_rows
 from studio.language import say
-from studio.reading import INFO, read_info, read_rows
+from studio.reading import read_rows
 from studio.sample import proposed_category, write_answer, write_question
 from studio.sharegpt import canonical_blocks, conversation, json_bytes
 
@@ -100,9 +101,13 @@ def _folder_files(path: Path, judged: Sequence[Judged], samples: Sequence[Any]) 
         by_file.setdefault(item.row.file, []).append(sample)
     new_name = {name: f"{name.rpartition('.')[0]}.json" for name in by_file}
     entries = {
-        name: {**entry, "file_name": new_name[entry["file_name"]], **canonical_blocks()}
+        name: {
+            **entry,
+            "file_name": new_name.get(entry["file_name"], entry["file_name"]),
+            **canonical_blocks(),
+        }
         for name, entry in read_info(path).items()
-        if entry.get("file_name") in new_name
+        if any(PurePosixPath(file).is_relative_to(str(entry.get("file_name"))) for file in new_name)
     }
     files = {new_name[name]: json_bytes(rows) for name, rows in by_file.items()}
     return {**files, INFO: json_bytes(entries)}

@@ -152,13 +152,55 @@ def test_an_entry_without_its_blocks_gets_them_as_repair(tmp_path):
     assert json.loads(problem.repair)["train"]["tags"]["system_tag"] == "system"
 
 
+def remarks_on(tmp_path, row, **entry):
+    """What check says about dataset_info.json with one entry over one row."""
+    write_json(tmp_path / "a.json", [row])
+    write_json(tmp_path / "dataset_info.json", {"train": {"file_name": "a.json", **entry}})
+    report = check_path(tmp_path, SCHEME)
+    assert not report.unreadable  # an entry that must be mended is no file that cannot be read
+    return {p.code: p for p in report.problems if p.row is None and p.code != "category_missing"}
+
+
 def test_an_incomplete_block_is_worse_than_none(tmp_path):
-    write_json(tmp_path / "a.json", [sample()])
-    entry = {"file_name": "a.json", "formatting": "sharegpt", "tags": {"role_tag": "from"}, "colums": {}}
-    write_json(tmp_path / "dataset_info.json", {"train": entry})
-    found = {p.code: p for p in check_path(tmp_path, SCHEME).problems if p.file == "dataset_info.json"}
-    assert found["info_incomplete"].severity == "warning"
+    entry = {"formatting": "sharegpt", "tags": {"role_tag": "from"}, "colums": {}}
+    found = remarks_on(tmp_path, sample(), **entry)
+    assert found["info_incomplete"].severity == "error"
     assert "colums" in found["info_unknown_key"].message
+
+
+def test_a_tag_that_can_be_missed_is_a_warning(tmp_path):
+    tags = {"role_tag": "from", "content_tag": "value", "user_tag": "human", "assistant_tag": "gpt"}
+    (problem,) = remarks_on(
+        tmp_path, sample(), formatting="sharegpt", columns={"messages": "conversations"}, tags=tags
+    ).values()
+    assert (problem.code, problem.severity) == ("info_incomplete", "warning")
+    assert "tags.system_tag" in problem.message
+
+
+def test_a_named_column_that_no_row_has_stops_llamafactory(tmp_path):
+    columns = {"messages": "conversations", "system": "system"}
+    found = remarks_on(tmp_path, sample(), formatting="sharegpt", columns=columns)
+    assert (found["missing_key"].severity, found["missing_key"].found) == ("error", "system")
+    row = {"instruction": QUESTION, "output": GOOD}
+    assert remarks_on(tmp_path, row)["missing_key"].found == "input"
+
+
+@pytest.mark.parametrize(("left_out", "severity"), [("query", "warning"), ("response", "error")])
+def test_an_incomplete_block_of_alpaca_is_told(tmp_path, left_out, severity):
+    columns = {"prompt": "instruction", "query": "input", "response": "output"}
+    del columns[left_out]
+    row = {"instruction": "新闻分类：", "input": TITLE, "output": GOOD}
+    problem = remarks_on(tmp_path, row, columns=columns)["info_incomplete"]
+    assert problem.severity == severity
+    assert set(json.loads(problem.repair)["train"]["columns"]) == {"prompt", "query", "response"}
+
+
+def test_formatting_openai_is_repaired_to_sharegpt_with_tags(tmp_path):
+    turns = [{"role": "user", "content": QUESTION}, {"role": "assistant", "content": GOOD}]
+    problem = remarks_on(tmp_path, {"messages": turns}, formatting="openai")["info_incomplete"]
+    repaired = json.loads(problem.repair)["train"]
+    assert (problem.severity, repaired["formatting"]) == ("error", "sharegpt")
+    assert "info_incomplete" not in remarks_on(tmp_path, {"messages": turns}, **repaired)
 
 
 def test_a_report_of_an_unreadable_file_is_a_report(tmp_path):

@@ -1,6 +1,7 @@
 """What is trained is what is served: the generation prompt begins the training text."""
 
 import pytest
+from jinja2 import TemplateError
 from models import byte_tokenizer
 
 from backend.encoding import IGNORED, encode_conversation, tokenize
@@ -53,7 +54,7 @@ def test_generation_starts_with_tokens_that_were_trained(bound):
     assert bound.tokenizer.decode(start).count(THOUGHT) == 1
 
 
-@pytest.mark.parametrize("name", [name for name in TEMPLATES if name != "default"])
+@pytest.mark.parametrize("name", TEMPLATES)
 def test_the_saved_chat_template_renders_the_same_text(name):
     bound = renderer(name)
     bound.tokenizer.chat_template = bound.chat_template
@@ -64,6 +65,14 @@ def test_the_saved_chat_template_renders_the_same_text(name):
     ):
         saved = bound.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
         assert saved == bound.prompt(messages)
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_the_saved_chat_template_refuses_a_role_it_does_not_know(name):
+    bound = renderer(name)
+    bound.tokenizer.chat_template = bound.chat_template
+    with pytest.raises(TemplateError, match="Unknown role human"):
+        bound.tokenizer.apply_chat_template([{"role": "human", "content": "标题"}], tokenize=False)
 
 
 def test_only_answers_are_learned_in_a_longer_conversation():

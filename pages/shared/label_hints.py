@@ -7,7 +7,6 @@ where the settings say so; a proposal that came with an import is a repair, not 
 from dataclasses import dataclass
 
 import streamlit as st
-from studio.suggesting_store import Suggestion, suggestion_for
 
 from pages.shared import shell
 from studio.annotations import Suggested
@@ -15,6 +14,7 @@ from studio.label_settings import load_settings
 from studio.language import say
 from studio.leases import Offer
 from studio.store import Store
+from studio.suggesting_store import Suggestion, suggestion_for
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -25,6 +25,8 @@ PROBLEM_NAMES: dict[str, tuple[str, str]] = {
     "in_both_splits": ("训练和评估都有", "in both splits"),
     "category_missing": ("某个类别没有样本", "category without rows"),
     "info_incomplete": ("dataset_info.json 不完整", "dataset_info.json incomplete"),
+    "info_mixed_folder": ("文件夹里类型不一", "folder of several file types"),
+    "info_openai": ("formatting 是 openai", "formatting is openai"),
     "chain_contradicts": ("思维链与类别矛盾", "chain contradicts the category"),
     "chain_foreign_category": ("思维链提到第十一个类别", "chain names an eleventh category"),
     "chain_foreign_language": ("思维链混入外文", "chain drifts into another language"),
