@@ -85,12 +85,6 @@ def sign(db: Store, title_ids: Sequence[int], keys: Sequence[str]) -> None:
         )
 
 
-def add_title(db: Store, title_id: int, key: str) -> None:
-    """Sign one new title and group it with what is near, inside a `writing` block."""
-    sign(db, [title_id], [key])
-    group_new(db, {title_id})
-
-
 def group_new(db: Store, new_ids: Iterable[int], shown: int = 100) -> list[NearPair]:
     """Group signed titles with each other and with all earlier ones; the first pairs, in their order."""
     import numpy as np
@@ -102,8 +96,8 @@ def group_new(db: Store, new_ids: Iterable[int], shown: int = 100) -> list[NearP
         return []
     ids, words = _signatures(db)
     is_new = np.isin(ids, new)
-    order = np.lexsort((ids, is_new))
-    if not np.array_equal(order, np.arange(len(ids))):
+    if not np.all(is_new[len(ids) - len(new) :]):  # someone's single title came in between
+        order = np.argsort(is_new, kind="stable")
         ids, words = ids[order], words[order]
     left, right, scores = pairs_among(words, lambda places: _keys(db, ids[places]), since=len(ids) - len(new))
     pairs = list(zip(ids[left].tolist(), ids[right].tolist(), scores.tolist(), strict=True))
