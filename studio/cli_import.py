@@ -142,12 +142,19 @@ def _show_preview(preview: Preview, as_json: bool) -> None:
     if preview.columns:
         typer.echo(say("列：", "Columns: ") + ", ".join(preview.columns))
         taken = [f"{part} ← {column}" for part, column in asdict(preview.chosen).items() if column]
-        typer.echo(
-            say("读作：", "Read as: ") + ("; ".join(taken) or say("没有标题列", "no column of titles"))
-        )
+        typer.echo(say("读作：", "Read as: ") + "; ".join(taken))
+        if preview.chosen.title is None:
+            typer.echo(
+                say(
+                    "没有标题列，请用 --title-column 选择。",
+                    "No column of titles; choose one: --title-column.",
+                )
+            )
     for row in preview.rows:
-        shown = (row.title or row.question, row.answer, row.source, row.date)
-        typer.echo(f"  {row.row}  " + " | ".join(" ".join(cell.split())[:80] for cell in shown if cell))
+        cells = [row.title or row.question, row.answer, row.source, row.date]
+        if cells[0] is None and preview.columns:
+            cells = [str(cell) for cell in row.record.values() if cell is not None]
+        typer.echo(f"  {row.row}  " + " | ".join(" ".join(cell.split())[:80] for cell in cells if cell))
 
 
 def _show_batches(batches: Sequence[Batch], as_json: bool) -> None:
