@@ -119,19 +119,19 @@ def _choose_columns(path: Path, file_id: str) -> Columns:
 def _column_boxes(preview: Preview, file_id: str) -> Columns:
     """One box for each part of a title; what nobody changes is what the names say."""
     chosen: dict[str, str | None] = {}
-    for part, cell in zip(asdict(preview.chosen), st.columns(5, gap="small"), strict=True):
-        guessed = getattr(preview.chosen, part)
-        options = ["", *preview.columns]
-        with cell:
+    with st.container(horizontal=True, gap="small"):
+        for part, guessed in asdict(preview.chosen).items():
+            options = ["", *preview.columns]
             column = st.selectbox(
                 _part_name(part),
                 options,
                 index=options.index(guessed or ""),
-                format_func=lambda column: column or say("（无）", "(none)"),
+                format_func=lambda column: column or say("无", "none"),
                 key=f"column-{part}-{file_id}",
+                width=128,
             )
-        # A part that the first rows lack may still come further down, under a known name.
-        chosen[part] = column if column or guessed else None
+            # A part that the first rows lack may still come further down, under a known name.
+            chosen[part] = column if column or guessed else None
     return Columns(**chosen)
 
 
@@ -148,26 +148,27 @@ def _part_name(part: str) -> str:
 
 def _show_preview(preview: Preview) -> None:
     encoding = say(f"编码 {preview.encoding}；", f"Encoding {preview.encoding}; ") if preview.encoding else ""
-    st.caption(
-        say(
-            f"{encoding}前 {len(preview.rows)} 行读作：",
-            f"{encoding}the first {len(preview.rows)} rows are read as:",
+    count = len(preview.rows)
+    if preview.columns and preview.chosen.title is None:
+        st.warning(
+            say("请选择哪一列是标题。", "Choose the column with the titles."), icon=":material/table_view:"
         )
-    )
-    st.dataframe(
-        [_preview_row(row) for row in preview.rows], hide_index=True, width="stretch", key="preview-rows"
-    )
+        st.caption(say(f"{encoding}前 {count} 行：", f"{encoding}the first {count} rows:"))
+        rows = [row.record for row in preview.rows]
+    else:
+        st.caption(say(f"{encoding}前 {count} 行读作：", f"{encoding}the first {count} rows are read as:"))
+        rows = [_preview_row(row) for row in preview.rows]
+    st.dataframe(rows, hide_index=True, width="stretch", key="preview-rows")
 
 
 def _preview_row(row: RawRow) -> dict[str, object]:
-    shown = {
+    return {
         say("行", "Row"): row.row,
-        say("标题", "Title"): row.title or row.question,
-        say("答案", "Answer"): row.answer,
-        say("来源", "Source"): row.source,
-        say("日期", "Date"): row.date,
+        say("标题", "Title"): row.title or row.question or "",
+        say("答案", "Answer"): row.answer or "",
+        say("来源", "Source"): row.source or "",
+        say("日期", "Date"): row.date or "",
     }
-    return {name: value for name, value in shown.items() if value is not None}
 
 
 def _keep(report: ImportReport) -> None:
@@ -195,7 +196,18 @@ def _last_report() -> None:
         with st.expander(
             say(f"{len(report.refused)} 行没有导入", f"{len(report.refused)} rows were refused")
         ):
-            st.dataframe(report.refused[:SHOWN_REFUSALS], hide_index=True, key="refused-rows")
+            st.dataframe(
+                [
+                    {
+                        say("文件", "File"): row["file"],
+                        say("行", "Row"): row["row"],
+                        say("原因", "Reason"): row["reason"],
+                    }
+                    for row in report.refused[:SHOWN_REFUSALS]
+                ],
+                hide_index=True,
+                key="refused-rows",
+            )
     report_button(say("逐行报告（CSV）", "Report row by row (CSV)"), report.batch_id, "import-report")
 
 
