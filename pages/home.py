@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.shared import charts, home_view, shell
+from pages.shared import charts, home_view, import_view, shell
 from studio.language import say
 from studio.loop import standing
 from studio.titles import category_counts
@@ -22,7 +22,7 @@ st.space("small")
 left, right = st.columns([1.15, 1], gap="large")
 with left:
     st.subheader(say("导入标题", "Import titles"), anchor=False)
-    home_view.import_section(db)
+    import_view.import_section(db)
 with right:
     if now.scores:
         st.subheader(say("最近一次得分", "Latest score"), anchor=False)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
+from studio import stories
 from studio.errors import StalePress
 from studio.label_settings import load_settings
 from studio.language import say
@@ -400,7 +401,7 @@ def add_wrong(db: Store, text: str, predicted: str | None, author: str) -> Title
         f"模型答为“{said}”，{author} 认为不对。", f"The model said “{said}”; {author} says that is wrong."
     )
     with writing(db):
-        title_id = _find_or_add(db, text, author)
+        title_id, is_new = _find_or_add(db, text, author)
         row = db.execute("select revision from states where title_id = ?", [title_id]).fetchone()
         if row is None:
             decision = Decision(author=author, action="wrong", status="waiting", note=reason, rank=SENT_BACK)
@@ -408,16 +409,20 @@ def add_wrong(db: Store, text: str, predicted: str | None, author: str) -> Title
         else:
             title = get_title(db, title_id)
             _ask_one(db, title_id, _waiting_again(title, "wrong", reason, author), follows=title.revision)
-        return get_title(db, title_id)
+    if is_new:  # beside the lock: the search takes a second among a million titles
+        stories.group_new(db, [title_id])
+    return get_title(db, title_id)
 
 
-def _find_or_add(db: Store, text: str, author: str) -> int:
+def _find_or_add(db: Store, text: str, author: str) -> tuple[int, bool]:
     found = db.execute("select id from titles where key = ?", [title_key(text)]).fetchone()
     if found is not None:
-        return int(found[0])
+        return int(found[0]), False
     batch = db.execute("insert into batches (source, author) values ('wrong', ?)", [author]).lastrowid
     assert batch is not None
-    return add_title(db, clean_title(text), source="wrong", batch_id=batch)
+    title_id = add_title(db, clean_title(text), source="wrong", batch_id=batch)
+    stories.sign(db, [title_id], [title_key(text)])
+    return title_id, True
 
 
 def _waiting_again(title: Title, action: Literal["send_back", "wrong"], reason: str, author: str) -> Decision:

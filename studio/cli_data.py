@@ -1,10 +1,8 @@
-"""Commands on data: check, import, freeze.
+"""Commands on data: check, freeze; `import` has a module of its own.
 
 Exit code 0: done; 1: problems found or the work failed; 2: unusable arguments or input.
 """
 
-import getpass
-from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
@@ -13,8 +11,8 @@ import typer
 
 from studio.categories import load_scheme
 from studio.check import CheckReport, check_path
-from studio.cli_errors import AsJson, Home, print_json, report_errors
-from studio.importing import ImportReport, import_path
+from studio.cli_errors import AsJson, Categories, Home, print_json, report_errors, user_name
+from studio.cli_import import app as import_app
 from studio.language import say
 from studio.problems import Problem
 from studio.repairing import write_repaired
@@ -23,13 +21,10 @@ from studio.versions import Version, freeze
 from studio.workspace import open_workspace
 
 app = typer.Typer()
+app.add_typer(import_app)
 
 SHOWN = 50
 """Problems that are printed for a person; --json has them all."""
-
-Categories = Annotated[
-    Path | None, typer.Option("--categories", help="Category file (default: the ten bundled categories).")
-]
 
 
 @app.command()
@@ -92,42 +87,6 @@ def _line(problem: Problem) -> str:
     return f"{place}  {problem.severity}  {problem.code}  {problem.message}"
 
 
-@app.command("import")
-def import_(
-    path: Annotated[
-        Path, typer.Argument(help="Titles or conversations: a file, or a folder with dataset_info.json.")
-    ],
-    home: Home = None,
-    categories: Categories = None,
-    as_json: AsJson = False,
-) -> None:
-    """Take in titles or conversations; no row is lost, repeats are merged."""
-    with report_errors(), closing(open_store(open_workspace(home).database)) as db:
-        report = import_path(db, path, load_scheme(categories))
-    if as_json:
-        print_json(report.to_json())
-    else:
-        _show_import(report)
-
-
-def _show_import(report: ImportReport) -> None:
-    typer.echo(
-        say(
-            f"{report.rows} 行：新增 {report.added} 个标题（{report.decided} 个已定类别，{report.waiting} 个待标注），"
-            f"合并重复 {report.merged} 行，拒收 {len(report.refused)} 行。",
-            f"{report.rows} rows: {report.added} new titles ({report.decided} decided, {report.waiting} waiting), "
-            f"{report.merged} merged, {len(report.refused)} refused.",
-        )
-    )
-    _list([f"{row['file']}:{row['row']}  {row['reason']}" for row in report.refused])
-    _list(list(report.notes))
-
-
-def _list(lines: Sequence[str]) -> None:
-    for line in lines[:SHOWN]:
-        typer.echo(f"  {line}")
-
-
 @app.command("freeze")
 def freeze_(
     name: Annotated[str, typer.Argument(help="Name of the dataset; each freeze makes its next version.")],
@@ -153,20 +112,13 @@ def freeze_(
                 name,
                 eval_share=eval_share,
                 seed=seed,
-                author=_author(),
+                author=user_name(),
                 scheme=load_scheme(categories),
             )
     if as_json:
         print_json(version.to_json())
     else:
         _show_version(version)
-
-
-def _author() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        return "command line"
 
 
 def _show_version(version: Version) -> None:

@@ -1,5 +1,6 @@
 """The edge of the command line: errors become one message and an exit code."""
 
+import getpass
 import json
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,9 @@ Home = Annotated[
     Path | None, typer.Option("--home", help="Workspace folder (default: STUDIO_HOME, then ./workspace).")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+Categories = Annotated[
+    Path | None, typer.Option("--categories", help="Category file (default: the ten bundled categories).")
+]
 
 
 @contextmanager
@@ -33,3 +37,11 @@ def report_errors() -> Iterator[None]:
 def print_json(document: Any) -> None:
     """Print one JSON document, Chinese readable, on stdout."""
     sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+
+
+def user_name() -> str:
+    """Who works on the command line."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return "command line"

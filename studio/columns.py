@@ -28,7 +28,7 @@ CONVERSATION_COLUMNS = ("conversations", "messages", "instruction", "output")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Columns:
-    """The columns of a table that a person chose; None: the one with a known name, if any."""
+    """The columns of a table that a person chose; None: the one with a known name, if any; empty: none."""
 
     title: str | None = None
     category: str | None = None
@@ -55,7 +55,7 @@ class Columns:
             UnreadableFile: it has not.
         """
         chosen = [getattr(self, field.name) for field in fields(self)]
-        missing = [column for column in chosen if column is not None and column not in columns]
+        missing = [column for column in chosen if column and column not in columns]
         if missing:
             problem = say(
                 f"{name} 里没有选定的列“{missing[0]}”；现有的列：{'、'.join(columns)}。",

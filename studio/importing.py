@@ -7,22 +7,23 @@ whatever a file says later. An import comes in whole or not at all.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from studio.batches import finish_undo
 from studio.categories import Scheme
 from studio.columns import GUESSED, Columns
 from studio.conversations import RawRow
-from studio.errors import StudioError
+from studio.errors import StudioError, WorkspaceBusy
 from studio.judging import judge_each
 from studio.label_settings import load_settings
 from studio.language import say
 from studio.ordering import arrange
 from studio.reading import read_rows
 from studio.settling import AUTHOR, notes_on, settle
-from studio.staging import PORTION, Refusal, Staged, only_importer, open_batch, stage, sweep
+from studio.staging import Refusal, Staged, only_importer, open_batch, stage, sweep, titles_of_batch
 from studio.store import Store, writing
 from studio.stories import NearPair, group_new, sign
 
@@ -126,18 +127,21 @@ def _try_to_sweep(db: Store, batch_id: int) -> None:
 def finish_interrupted(db: Store) -> int:
     """Bring imports to their end that died on the way; how many there were.
 
-    One whose rows were all there becomes visible, any other is taken away. One that is
-    still at work is left alone.
+    One whose rows were all there becomes visible, any other is taken away, an undo goes
+    on. One that is still at work is left alone.
     """
     if not _unfinished(db):
         return 0
-    with only_importer(db, patience_seconds=0):
-        return _finish_all(db)
+    try:
+        with only_importer(db, patience_seconds=0):
+            return _finish_all(db)
+    except WorkspaceBusy:
+        return 0
 
 
 def _unfinished(db: Store) -> list[tuple[int, str]]:
     return db.execute(
-        "select batch_id, state from imports where state in ('open', 'staged') order by batch_id"
+        "select batch_id, state from imports where state in ('open', 'staged', 'undoing') order by batch_id"
     ).fetchall()
 
 
@@ -146,8 +150,10 @@ def _finish_all(db: Store) -> int:
     for batch_id, state in unfinished:
         if state == "open":
             sweep(db, batch_id)
-        else:
+        elif state == "staged":
             _publish(db, batch_id)
+        else:
+            finish_undo(db, batch_id)
     return len(unfinished)
 
 
@@ -155,7 +161,7 @@ def _publish(db: Store, batch_id: int) -> tuple[Counter[str], list[NearPair]]:
     """Let the titles of a staged batch be seen; goes on where an earlier attempt broke off."""
     tally: Counter[str] = Counter()
     settings = load_settings(db)
-    for title_ids in _title_ids(db, batch_id):
+    for title_ids in titles_of_batch(db, batch_id):
         with writing(db):
             new = _unseen(db, batch_id, title_ids)
             tally += settle(db, title_ids, batch_id)
@@ -170,18 +176,6 @@ def _publish(db: Store, batch_id: int) -> tuple[Counter[str], list[NearPair]]:
             [tally["decided"], tally["near"], batch_id],
         )
     return tally, pairs
-
-
-def _title_ids(db: Store, batch_id: int) -> Iterator[list[int]]:
-    """The titles of a batch, a portion at a time."""
-    last = 0
-    while portion := db.execute(
-        "select distinct title_id from imported_rows where batch_id = ? and title_id > ?"
-        " order by title_id limit ?",
-        [batch_id, last, PORTION],
-    ).fetchall():
-        last = portion[-1][0]
-        yield [title_id for (title_id,) in portion]
 
 
 _NEW = (

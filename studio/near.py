@@ -142,6 +142,8 @@ def pairs_among(
     for band in range(BANDS):
         new_codes, new_scores = [], []
         for left, right in _meeting(signed, band, since):
+            if not len(left):
+                continue
             open_to = _are_apart_or_few(groups, left, right)
             open_to &= _may_be_near(signed, left, right, threshold)
             codes = left[open_to] * count + right[open_to]
@@ -217,11 +219,11 @@ def _may_be_near(signed: Words, left: Places, right: Places, threshold: float) -
     them has, and every mark that only one has is such a character.
     """
     marks = slice(BANDS, BANDS + MARKS)
-    lengths = signed[:, LENGTH].astype(np.int64)
+    one, other = signed[left, LENGTH].astype(np.int64), signed[right, LENGTH].astype(np.int64)
     differing = np.bitwise_count(signed[left, marks] ^ signed[right, marks]).sum(axis=1, dtype=np.int64)
-    differing = np.maximum(differing, np.abs(lengths[left] - lengths[right]))
-    allowed = (1 - threshold / 100) * (lengths[left] + lengths[right]) + 1e-9
-    passed: Flags = (differing <= allowed) & (lengths[left] > 0) & (lengths[right] > 0)
+    differing = np.maximum(differing, np.abs(one - other))
+    allowed = (1 - threshold / 100) * (one + other) + 1e-9
+    passed: Flags = (differing <= allowed) & (one > 0) & (other > 0)
     return passed
 
 

@@ -49,8 +49,8 @@ class Records(Iterable[Record]):
         return (Record(row=row, value=value) for row, value in self.start())
 
 
-def read_records(path: Path, name: str, columns: Columns = GUESSED) -> Records:
-    """Open one file; `name` is what messages call it, `columns` what a table's columns hold.
+def read_records(path: Path, name: str, columns: Columns | None = GUESSED) -> Records:
+    """Open one file; `name` is what messages call it, `columns` what a table's columns hold; None: anything.
 
     Raises:
         UnreadableFile: missing, empty, of a wrong encoding, type or shape. What is found
@@ -115,7 +115,7 @@ def _text(path: Path, name: str) -> _Text:
     return _Text(path=path, encoding=encoding.label, codec=encoding.codec)
 
 
-def _read_text(path: Path, name: str, columns: Columns) -> Records:
+def _read_text(path: Path, name: str, columns: Columns | None) -> Records:
     text = _text(path, name)
 
     def lines() -> Iterator[tuple[int, str]]:
@@ -127,7 +127,7 @@ def _read_text(path: Path, name: str, columns: Columns) -> Records:
     return Records(start=lines, encoding=text.encoding)
 
 
-def _read_json(path: Path, name: str, columns: Columns) -> Records:
+def _read_json(path: Path, name: str, columns: Columns | None) -> Records:
     text = _text(path, name)
     with text.open(newline="\n") as file:
         if is_json_lines(file):
@@ -140,7 +140,7 @@ def _read_json(path: Path, name: str, columns: Columns) -> Records:
     return Records(start=elements, encoding=text.encoding)
 
 
-def _read_json_lines(path: Path, name: str, columns: Columns) -> Records:
+def _read_json_lines(path: Path, name: str, columns: Columns | None) -> Records:
     text = _text(path, name)
 
     def lines() -> Iterator[tuple[int, Any]]:
@@ -150,8 +150,8 @@ def _read_json_lines(path: Path, name: str, columns: Columns) -> Records:
     return Records(start=lines, encoding=text.encoding)
 
 
-def _read_table(delimiters: str) -> Callable[[Path, str, Columns], Records]:
-    def read(path: Path, name: str, columns: Columns) -> Records:
+def _read_table(delimiters: str) -> Callable[[Path, str, Columns | None], Records]:
+    def read(path: Path, name: str, columns: Columns | None) -> Records:
         text = _text(path, name)
         rows, delimiter = delimited_rows(text.open, delimiters, name)
         return Records(start=lambda: table_records(rows(), columns, name, delimiter), encoding=text.encoding)
@@ -159,16 +159,16 @@ def _read_table(delimiters: str) -> Callable[[Path, str, Columns], Records]:
     return read
 
 
-def _read_workbook(path: Path, name: str, columns: Columns) -> Records:
+def _read_workbook(path: Path, name: str, columns: Columns | None) -> Records:
     rows, other_sheets = workbook_rows(path, name)
     return Records(start=lambda: table_records(rows(), columns, name), other_sheets=other_sheets)
 
 
-def _read_parquet(path: Path, name: str, columns: Columns) -> Records:
+def _read_parquet(path: Path, name: str, columns: Columns | None) -> Records:
     return Records(start=parquet_rows(path, columns, name))
 
 
-_READERS: dict[str, Callable[[Path, str, Columns], Records]] = {
+_READERS: dict[str, Callable[[Path, str, Columns | None], Records]] = {
     ".txt": _read_text,
     ".csv": _read_table(",;\t"),
     ".tsv": _read_table("\t"),

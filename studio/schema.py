@@ -336,12 +336,14 @@ def m004_people(db: Database) -> None:
 @migrations()
 def m010_imports(db: Database) -> None:
     """Imports that are seen whole or not at all and can be undone, and which titles are nearly the same."""
-    # open: rows are being put down; staged: all are there, and become visible; done; cancelled: taken away again.
+    # open: rows are being put down; staged: all are there, and become visible; done; cancelled: taken
+    # away again before anybody saw them; undoing: being taken back; undone.
     # A batch without a row here is no import. Numbers are of rows, but for added, decided and near.
     db.execute(
         """create table imports (
             batch_id integer primary key references batches(id),
-            state text not null check (state in ('open', 'staged', 'done', 'cancelled')),
+            state text not null
+                check (state in ('open', 'staged', 'done', 'cancelled', 'undoing', 'undone')),
             rows integer not null default 0,
             added integer not null default 0,
             refused integer not null default 0,
@@ -349,7 +351,9 @@ def m010_imports(db: Database) -> None:
             near integer not null default 0
         )"""
     )
-    db.execute("create index imports_unfinished on imports (batch_id) where state in ('open', 'staged')")
+    db.execute(
+        "create index imports_unfinished on imports (batch_id) where state in ('open', 'staged', 'undoing')"
+    )
     db.execute(
         """create table refused_rows (
             id integer primary key,

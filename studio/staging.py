@@ -184,6 +184,18 @@ def _insert_rows(db: Store, incoming: Iterable[_Incoming], batch_id: int) -> Non
     )
 
 
+def titles_of_batch(db: Store, batch_id: int) -> Iterator[list[int]]:
+    """The titles that a batch has rows for, a portion at a time."""
+    last = 0
+    while portion := db.execute(
+        "select distinct title_id from imported_rows where batch_id = ? and title_id > ?"
+        " order by title_id limit ?",
+        [batch_id, last, PORTION],
+    ).fetchall():
+        last = portion[-1][0]
+        yield [title_id for (title_id,) in portion]
+
+
 def sweep(db: Store, batch_id: int) -> None:
     """Take away what an open import has put down; the batch stays in the list, as cancelled."""
     for table, condition in (

@@ -6,7 +6,7 @@ a title that is near nothing is in none. Withdrawn titles keep their place in a 
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -59,13 +59,23 @@ def near_count(db: Store, title_id: int) -> int:
 def near_representatives(db: Store, title_ids: Iterable[int]) -> dict[int, int]:
     """For each of these titles the one that stands for its group: the smallest, or itself where it has none."""
     ids = list(title_ids)
-    groups = dict(
-        db.execute(
-            "select title_id, group_id from near_groups where title_id in (select value from json_each(?))",
-            [json.dumps(ids)],
-        ).fetchall()
-    )
+    groups = _groups(db, ids)
     return {title_id: groups.get(title_id, title_id) for title_id in ids}
+
+
+def _groups(db: Store, title_ids: Sequence[int]) -> dict[int, int]:
+    """The groups of those titles that are in one."""
+    groups: dict[int, int] = {}
+    for start in range(0, len(title_ids), PORTION):
+        portion = json.dumps(title_ids[start : start + PORTION])
+        groups.update(
+            db.execute(
+                "select title_id, group_id from near_groups"
+                " where title_id in (select value from json_each(?))",
+                [portion],
+            )
+        )
+    return groups
 
 
 def sign(db: Store, title_ids: Sequence[int], keys: Sequence[str]) -> None:
@@ -85,12 +95,6 @@ def sign(db: Store, title_ids: Sequence[int], keys: Sequence[str]) -> None:
         )
 
 
-def add_title(db: Store, title_id: int, key: str) -> None:
-    """Sign one new title and group it with what is near, inside a `writing` block."""
-    sign(db, [title_id], [key])
-    group_new(db, {title_id})
-
-
 def group_new(db: Store, new_ids: Iterable[int], shown: int = 100) -> list[NearPair]:
     """Group signed titles with each other and with all earlier ones; the first pairs, in their order."""
     import numpy as np
@@ -102,8 +106,8 @@ def group_new(db: Store, new_ids: Iterable[int], shown: int = 100) -> list[NearP
         return []
     ids, words = _signatures(db)
     is_new = np.isin(ids, new)
-    order = np.lexsort((ids, is_new))
-    if not np.array_equal(order, np.arange(len(ids))):
+    if not np.all(is_new[len(ids) - len(new) :]):  # someone's single title came in between
+        order = np.argsort(is_new, kind="stable")
         ids, words = ids[order], words[order]
     left, right, scores = pairs_among(words, lambda places: _keys(db, ids[places]), since=len(ids) - len(new))
     pairs = list(zip(ids[left].tolist(), ids[right].tolist(), scores.tolist(), strict=True))
@@ -151,28 +155,23 @@ def _join(db: Store, pairs: Iterable[tuple[int, int]]) -> None:
 
     for one, other in pairs:
         join(one, other)
-    touched = list(named)
-    before: dict[int, int] = {}
-    for start in range(0, len(touched), PORTION):
-        before.update(near_representatives(db, touched[start : start + PORTION]))
+    before = _groups(db, list(named))
     for title_id, group_id in before.items():
         join(title_id, group_id)
-    renamed = {group_id: first(group_id) for group_id in set(before.values()) if first(group_id) != group_id}
-    _write_groups(db, {title_id: first(title_id) for title_id in named}, renamed)
+    renamed = [(first(old), old) for old in set(before.values()) if first(old) != old]
+    _write_in_portions(
+        db,
+        "insert into near_groups (title_id, group_id) values (?, ?)"
+        " on conflict (title_id) do update set group_id = excluded.group_id",
+        [(title_id, first(title_id)) for title_id in named],
+    )
+    _write_in_portions(db, "update near_groups set group_id = ? where group_id = ?", renamed)
 
 
-def _write_groups(db: Store, groups: Mapping[int, int], renamed: Mapping[int, int]) -> None:
-    rows = list(groups.items())
+def _write_in_portions(db: Store, statement: str, rows: Sequence[tuple[int, int]]) -> None:
     for start in range(0, len(rows), PORTION):
         with writing(db):
-            db.conn.executemany(
-                "insert into near_groups (title_id, group_id) values (?, ?)"
-                " on conflict (title_id) do update set group_id = excluded.group_id",
-                rows[start : start + PORTION],
-            )
-    for old, new in renamed.items():
-        with writing(db):
-            db.execute("update near_groups set group_id = ? where group_id = ?", [new, old])
+            db.conn.executemany(statement, rows[start : start + PORTION])
 
 
 def _described(db: Store, pairs: Sequence[tuple[int, int, float]]) -> list[NearPair]:

@@ -13,7 +13,7 @@ from typing import Any, NoReturn, TextIO
 from xml.etree.ElementTree import ParseError
 from zipfile import BadZipFile
 
-from studio.columns import Columns
+from studio.columns import GUESSED, Columns
 from studio.errors import UnreadableFile
 from studio.filetypes import require_modest_parquet, require_modest_workbook
 from studio.language import say
@@ -118,7 +118,7 @@ def _cell_text(value: Any) -> str:
     return str(value)
 
 
-def parquet_rows(path: Path, columns: Columns, name: str) -> Callable[[], Iterator[tuple[int, Any]]]:
+def parquet_rows(path: Path, columns: Columns | None, name: str) -> Callable[[], Iterator[tuple[int, Any]]]:
     """A way to read the rows of a parquet file as mappings, with their numbers.
 
     Raises:
@@ -132,7 +132,8 @@ def parquet_rows(path: Path, columns: Columns, name: str) -> Callable[[], Iterat
     except (arrow.ArrowException, OSError, ValueError) as error:
         _refuse(name, str(error), error)
     require_modest_parquet(file.metadata, name)
-    columns.require([str(column) for column in file.schema_arrow.names], name)
+    if columns is not None:
+        columns.require([str(column) for column in file.schema_arrow.names], name)
     file.close()
 
     def rows() -> Iterator[tuple[int, Any]]:
@@ -160,9 +161,11 @@ def _plain(value: Any) -> Any:
 
 
 def table_records(
-    rows: Iterable[Row], columns: Columns, name: str, delimiter: str = ","
+    rows: Iterable[Row], columns: Columns | None, name: str, delimiter: str = ","
 ) -> Iterator[tuple[int, Any]]:
     """Rows under their column names; a single column without a known name has no heading.
+
+    Without `columns`, none is required.
 
     Raises:
         UnreadableFile: no column of titles.
@@ -174,15 +177,19 @@ def table_records(
     header = [cell.strip() for cell in first]
     if len(header) == 1:
         # A title may contain the delimiter without anybody having quoted it.
-        if columns.among(header).title is None:
-            columns.require(["标题", *header], name)  # a column that was chosen must be there all the same
+        if (columns or GUESSED).among(header).title is None:
+            if columns is not None:
+                columns.require(
+                    ["标题", *header], name
+                )  # a column that was chosen must be there all the same
             yield 1, delimiter.join(first).strip()
             start = 2
         else:
             start = 1
         yield from enumerate((delimiter.join(row).strip() for row in rows), start=start)
         return
-    columns.require(header, name)
+    if columns is not None:
+        columns.require(header, name)
     yield from enumerate((dict(zip(header, row, strict=False)) for row in rows), start=1)
 
 

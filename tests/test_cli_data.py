@@ -150,3 +150,54 @@ def test_the_course_set_goes_through(run, tmp_path):
     imported = json.loads(run("import", COURSE, "--json").stdout)
     assert (imported["rows"], imported["added"] + imported["merged"]) == (400, 400)
     assert json.loads(run("freeze", "course", "--json").stdout)["rows"] == {"train": 267, "eval": 93}
+
+
+def test_import_takes_the_columns_that_are_named(run, tmp_path):
+    (tmp_path / "a.csv").write_text("甲,乙,丁,戊\n女排夺冠,体育,新华社,2024-05-01\n", encoding="utf-8")
+    assert run("import", tmp_path / "a.csv").returncode == 2
+    columns = (
+        "--title-column",
+        "甲",
+        "--category-column",
+        "乙",
+        "--source-column",
+        "丁",
+        "--date-column",
+        "戊",
+    )
+    done = run("import", tmp_path / "a.csv", *columns, "--json")
+    assert json.loads(done.stdout)["decided"] == 1
+
+
+def test_preview_shows_and_imports_nothing(run, tmp_path):
+    (tmp_path / "a.csv").write_bytes("甲,类别\n女排夺冠,体育\n央行降息,经济\n".encode("gbk"))
+    done = run("import", tmp_path / "a.csv", "--title-column", "甲", "--preview", "--json")
+    shown = json.loads(done.stdout)
+    assert (shown["encoding"], shown["columns"]) == ("GB18030", ["甲", "类别"])
+    assert (shown["chosen"]["title"], shown["chosen"]["category"]) == ("甲", "类别")
+    assert [row["title"] for row in shown["rows"]] == ["女排夺冠", "央行降息"]
+    assert "没有标题列" in run("import", tmp_path / "a.csv", "--preview").stdout
+    assert json.loads(run("import", "--list", "--json").stdout) == []
+
+
+def test_imports_are_listed_and_undone(run, tmp_path):
+    run("import", decided(tmp_path))
+    (batch,) = json.loads(run("import", "--list", "--json").stdout)
+    assert (batch["added"], batch["state"]) == (21, "done")
+    assert "21 行" in run("import", "--list").stdout
+    done = run("import", "--undo", batch["id"], "--json")
+    assert (done.returncode, json.loads(done.stdout)["withdrawn"]) == (0, 21)
+    assert run("import", "--undo", batch["id"]).returncode == 2
+    assert run("freeze", "news").returncode == 1
+
+
+def test_import_writes_its_report(run, tmp_path):
+    rows = write_json(tmp_path / "a.json", [sample(), {"id": 1}])
+    assert run("import", rows, "--report", tmp_path / "report.csv").returncode == 0
+    lines = (tmp_path / "report.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert [line.split(",")[2] for line in lines] == ["结果", "新增", "拒收"]
+
+
+@pytest.mark.parametrize("arguments", [(), ("--list", "--undo", "1"), ("a.json", "--list")])
+def test_import_wants_one_thing(run, arguments):
+    assert run("import", *arguments).returncode == 2

@@ -13,11 +13,14 @@ from tiny import TINY, end_everything
 from pages.shared.put_aside import REASONS
 from studio import annotations, people, runs, serving
 from studio.categories import BUNDLED_DATA, load_scheme
-from studio.importing import import_text
+from studio.conversations import RawRow
+from studio.importing import import_rows, import_text
+from studio.judging import judge_each
 from studio.label_settings import LabelSettings
 from studio.language import say
 from studio.leases import find_lease, offer
 from studio.ordering import change_settings
+from studio.staging import open_batch, stage
 from studio.store import open_store, writing
 from studio.titles import count_by_status, find_title, find_titles, next_waiting
 from studio.versions import list_versions
@@ -140,6 +143,70 @@ def test_home_says_why_an_upload_cannot_be_read(workspace):
     app.button(key="import-file").click().run()
     assert "broken.json" in app.error[0].value.replace("\\", "")
     assert not app.exception
+
+
+def test_home_shows_the_first_rows_and_takes_the_chosen_columns(workspace, db):
+    app = open_page("home")
+    table = "编号,甲,类别\n1,女排夺冠,体育\n2,央行降息,经济\n".encode("gbk")
+    app.file_uploader(key="upload").upload("a.csv", table).run()
+    boxes = {box.label: box for box in app.selectbox}
+    assert any("GB18030" in caption.value for caption in app.caption)
+    assert (boxes["标题列"].value, boxes["类别列"].value) == ("", "类别")
+    boxes["标题列"].set_value("甲").run()
+    assert list(app.dataframe[0].value["标题"]) == ["女排夺冠", "央行降息"]
+    app.button(key="import-file").click().run()
+    assert not app.exception
+    assert [title.text for title in find_titles(db, status="decided")] == ["女排夺冠", "央行降息"]
+
+
+def test_a_column_can_be_left_out(workspace, db):
+    app = open_page("home")
+    app.file_uploader(key="upload").upload("a.csv", "标题,类别\n女排夺冠,体育\n".encode()).run()
+    next(box for box in app.selectbox if box.label == "类别列").set_value("").run()
+    app.button(key="import-file").click().run()
+    assert count_by_status(db)["waiting"] == 1
+
+
+def test_home_lists_imports_and_undoes_one(workspace, db):
+    report = import_text(db, TITLES, load_scheme())
+    app = open_page("home")
+    app.button(key=f"undo-batch-{report.batch_id}").click().run()
+    assert "撤下 3 条" in app.success[0].value
+    assert count_by_status(db)["trashed"] == 3
+    assert not [button for button in app.button if str(button.key).startswith("undo-batch")]
+
+
+def test_home_shows_near_repeats_and_refused_rows(workspace, db):
+    app = open_page("home")
+    lines = "今年高考报名人数创下历史新高\n今年高考报名人数创下历史新低\n" + "长" * 600
+    app.text_area(key="pasted").set_value(lines)
+    app.button(key="import-pasted").click().run()
+    assert [expander.label for expander in app.expander][-2:] == [
+        "1 条与更早的标题相近，已归组",
+        "1 行没有导入",
+    ]
+
+
+def test_home_brings_an_import_to_its_end_that_died_on_the_way(workspace, db):
+    batch = open_batch(db, "a", "li")
+    judged = judge_each(
+        [RawRow(file="a", row=1, split=None, kind="title", record="", title="女排夺冠")], load_scheme()
+    )
+    stage(db, judged, load_scheme(), source="a", batch_id=batch)
+    open_page("home")
+    assert count_by_status(db)["waiting"] == 1
+
+
+@pytest.mark.parametrize("page", ["home", "label", "datasets"])
+def test_markup_in_a_title_and_in_a_source_stays_text(workspace, db, page):
+    nasty = "<script>alert(1)</script><img src=x onerror=alert(1)> [点](javascript:alert(1)) **粗**"
+    rows = [RawRow(file=nasty, row=1, split=None, kind="title", record="", title=nasty, source=nasty)]
+    import_rows(db, rows, load_scheme(), source=nasty, author=nasty)
+    app = open_page(page)
+    assert not app.exception
+    shown = [*app.markdown, *app.header, *app.caption, *app.subheader]
+    assert not any("<script>" in element.value.replace("\\<", "") for element in shown)
+    assert not any("](javascript" in element.value for element in shown)
 
 
 def test_a_digit_labels_the_title_and_brings_the_next(waiting, db):

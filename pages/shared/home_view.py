@@ -1,14 +1,10 @@
-"""What Home draws: the loop with its next step, the latest score, and the import."""
+"""What Home draws: the loop with its next step, and the latest score; the import has a module of its own."""
 
 import streamlit as st
 
 from pages.shared import charts, shell
-from pages.shared.uploads import uploaded_path
-from studio.importing import ImportReport, import_path, import_text
 from studio.language import say
 from studio.loop import LoopStep, Standing
-from studio.store import Store
-from studio.workspace import BUNDLED_DATASET
 
 
 def loop_steps(now: Standing) -> None:
@@ -93,88 +89,3 @@ def latest_score(now: Standing) -> None:
         )
     )
     st.altair_chart(charts.accuracy_bars(rows), alt=say("准确率与基线", "Accuracy and baselines"))
-
-
-def import_section(db: Store) -> None:
-    """Three ways in: a file, pasted lines, the bundled samples; and what the last one did."""
-    file_tab, paste_tab, sample_tab = st.tabs(
-        [
-            say("上传文件", "Upload a file"),
-            say("粘贴标题", "Paste titles"),
-            say("内置样例", "Bundled samples"),
-        ]
-    )
-    with file_tab:
-        _import_file(db)
-    with paste_tab, st.form("paste", border=False, clear_on_submit=True):
-        text = st.text_area(
-            say("一行一个标题", "One title a line"),
-            key="pasted",
-            height=130,
-            placeholder="某地地铁新线开通，市民排队试乘",
-        )
-        if st.form_submit_button(say("导入这些标题", "Import these titles"), key="import-pasted") and text:
-            with shell.report_errors():
-                _keep(import_text(db, text, shell.scheme()))
-    with sample_tab:
-        st.write(
-            say(
-                "为本项目编写的 300 条训练样本和 100 条评估样本，十个类别各 30 + 10 条，带思维链。",
-                "300 training and 100 evaluation samples written for this project: 30 + 10 for each category, with think chains.",
-            )
-        )
-        if st.button(
-            say("导入内置样例", "Import the samples"),
-            key="import-samples",
-            type="primary",
-            icon=":material/download:",
-        ):
-            with shell.report_errors(), st.spinner(say("正在导入…", "Importing…")):
-                _keep(import_path(db, BUNDLED_DATASET, shell.scheme()))
-    _last_report()
-
-
-def _import_file(db: Store) -> None:
-    file = st.file_uploader(
-        say(
-            "标题列表或对话数据：txt csv tsv xlsx json jsonl parquet",
-            "Titles or conversations: txt csv tsv xlsx json jsonl parquet",
-        ),
-        key="upload",
-        help=say(
-            "ShareGPT、Alpaca、OpenAI 格式的对话，或一列标题；编码自动识别。",
-            "Conversations as ShareGPT, Alpaca or OpenAI messages, or a column of titles; the encoding is detected.",
-        ),
-    )
-    if (
-        st.button(say("导入文件", "Import the file"), key="import-file", disabled=file is None)
-        and file is not None
-    ):
-        with shell.report_errors(), uploaded_path(file) as path, st.spinner(say("正在导入…", "Importing…")):
-            _keep(import_path(db, path, shell.scheme(), source=file.name))
-
-
-def _keep(report: ImportReport) -> None:
-    """Show the report after a redraw, in which the numbers above are the new ones."""
-    st.session_state["import_report"] = report
-    st.rerun()
-
-
-def _last_report() -> None:
-    report: ImportReport | None = st.session_state.get("import_report")
-    if report is None:
-        return
-    st.success(
-        say(
-            f"新增 {report.added} 条，合并重复 {report.merged} 条；其中 {report.decided} 条已定，{report.waiting} 条等待标注。",
-            f"{report.added} added, {report.merged} merged as repeats; {report.decided} decided, {report.waiting} wait for a label.",
-        ),
-        icon=":material/check_circle:",
-    )
-    for note in report.notes:
-        st.caption(f":material/info: {shell.plain(note)}")
-    if report.refused:
-        with st.expander(
-            say(f"{len(report.refused)} 行没有导入", f"{len(report.refused)} rows were refused")
-        ):
-            st.table(report.refused)

@@ -12,6 +12,8 @@ PROBLEM_NAMES: dict[str, tuple[str, str]] = {
     "wrong_type": ("类型不对", "wrong type"),
     "unknown_role": ("未知角色", "unknown role"),
     "role_order": ("轮次顺序不对", "turns out of order"),
+    "title_too_long": ("标题太长", "title too long"),
+    "too_large": ("解压后过大", "unpacks to too much"),
     "empty_answer": ("答案为空", "empty answer"),
     "think_missing": ("没有思维链", "no think chain"),
     "think_unclosed": ("思维链没有结束", "think chain not closed"),
