@@ -14,6 +14,7 @@ import typer
 from studio.categories import load_scheme
 from studio.check import CheckReport, check_path
 from studio.cli_errors import AsJson, Home, print_json, report_errors
+from studio.evallist import read_eval_list
 from studio.importing import ImportReport, import_path
 from studio.language import say
 from studio.problems import Problem
@@ -139,6 +140,21 @@ def freeze_(
         ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Which titles the share picks.")] = 42,
+    eval_list: Annotated[
+        Path | None,
+        typer.Option("--eval-list", help="A file of titles to evaluate; the others are trained on."),
+    ] = None,
+    resplit: Annotated[
+        bool,
+        typer.Option(
+            "--resplit",
+            help="Forget what earlier versions and the import evaluated; scores will not compare.",
+        ),
+    ] = False,
+    accept_warnings: Annotated[
+        bool,
+        typer.Option("--accept-warnings", help="Freeze also where that asks; the warnings become notes."),
+    ] = False,
     home: Home = None,
     categories: Categories = None,
     as_json: AsJson = False,
@@ -146,6 +162,8 @@ def freeze_(
     """Freeze the decided titles as a dataset version and write its files."""
     with report_errors():
         workspace = open_workspace(home)
+        scheme = load_scheme(categories)
+        eval_titles = () if eval_list is None else read_eval_list(eval_list, scheme)
         with closing(open_store(workspace.database)) as db:
             version = freeze(
                 db,
@@ -153,8 +171,11 @@ def freeze_(
                 name,
                 eval_share=eval_share,
                 seed=seed,
+                eval_titles=eval_titles,
+                resplit=resplit,
+                accept_warnings=accept_warnings,
                 author=_author(),
-                scheme=load_scheme(categories),
+                scheme=scheme,
             )
     if as_json:
         print_json(version.to_json())
@@ -177,3 +198,4 @@ def _show_version(version: Version) -> None:
             f"Froze {version.ref}: {rows['train']} rows to train on, {rows['eval']} to evaluate.\n  {version.folder}",
         )
     )
+    _list(version.notes)

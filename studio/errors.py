@@ -5,6 +5,7 @@ StudioError
 │   ├── UnreadableFile    missing, empty, truncated, wrong encoding or shape
 │   └── ModelUnusable     a model folder that cannot be loaded, and why
 ├── NothingToFreeze       no decided title, or a split that would be empty
+├── FreezeRefused         errors among the decided titles, or warnings that nobody accepted
 ├── StalePress            a key was pressed for a title that has moved on
 ├── RunFailed             a worker ended without its result
 ├── QueueUnavailable      the job queue does not answer
@@ -49,6 +50,18 @@ class ModelUnusable(InputError):
 
 class NothingToFreeze(StudioError):
     """A version needs decided titles in both of its splits."""
+
+
+class FreezeRefused(StudioError):
+    """Freezing needs a repair first or, where `can_accept`, somebody who takes the warnings.
+
+    `reasons` says each of them in one line.
+    """
+
+    def __init__(self, problem: str, *, remedy: str, reasons: tuple[str, ...], can_accept: bool) -> None:
+        super().__init__(problem, remedy=remedy)
+        self.reasons = reasons
+        self.can_accept = can_accept
 
 
 class StalePress(StudioError):
