@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.shared import datasets_view, shell
+from pages.shared import datasets_view, shell, versions_view
 from studio.language import say
 
 shell.header(
@@ -25,8 +25,8 @@ freeze, problems, aside, check = st.tabs(
 )
 if freeze.open:
     with freeze:
-        datasets_view.freeze_section(db)
-        datasets_view.version_list(db)
+        versions_view.freeze_section(db)
+        versions_view.version_list(db)
 if problems.open:
     with problems:
         datasets_view.problem_list(db)

@@ -1,145 +1,21 @@
-"""What the Datasets page draws: freezing, versions, problems, titles put aside, a file check."""
+"""What the Datasets page draws beside versions: problems, titles put aside, a file check."""
 
-import io
-import zipfile
 from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
 
-from pages.shared import charts, shell
+from pages.shared import shell
 from pages.shared.problem_names import SEVERITY_ICONS, problem_name, severity_name
 from pages.shared.uploads import uploaded_path
 from studio.check import check_path
 from studio.language import say
 from studio.problems import Problem
 from studio.store import Store
-from studio.titles import category_counts, count_by_status, find_titles, get_title
-from studio.versions import Version, data_problems, freeze, list_versions
+from studio.titles import find_titles, get_title
+from studio.versions import data_problems
 
 SHOWN_PER_CODE = 20
-
-
-def freeze_section(db: Store) -> None:
-    """What would be frozen now, and the button that does it."""
-    counts = count_by_status(db)
-    if not counts["decided"]:
-        st.info(
-            say(
-                "还没有已定的标题，先去标注或导入带答案的数据。",
-                "No title is decided yet: label some, or import answered data.",
-            )
-        )
-        shell.link("label", say("去标注", "Label titles"))
-        return
-    summary, form = st.columns([1, 1.1], gap="large")
-    with summary:
-        st.markdown(
-            say(
-                f"现在冻结会收进 **{counts['decided']}** 条已定标题；**{counts['waiting']}** 条还在等待，不会收进去。",
-                f"Freezing now takes **{counts['decided']}** decided titles; **{counts['waiting']}** still wait and stay out.",
-            )
-        )
-        st.altair_chart(
-            charts.category_bars(category_counts(db), shell.scheme()),
-            alt=say("已定标题的类别", "Decided titles per category"),
-        )
-    with form, st.form("freeze"):
-        name = st.text_input(say("名称", "Name"), value="news", key="freeze-name")
-        share = st.number_input(
-            say("评估集比例", "Evaluation share"),
-            value=None,
-            min_value=0.01,
-            max_value=0.9,
-            step=0.05,
-            key="freeze-share",
-            placeholder=say("自动", "automatic"),
-            help=say(
-                "留空：导入时已分好评估集的照原样，没有的取 0.2。曾在评估集里的标题永远留在评估集。",
-                "Empty: an evaluation split that came with the import stays as it is, else 0.2. What was evaluated once stays evaluated.",
-            ),
-        )
-        seed = st.number_input(say("随机种子", "Seed"), value=42, step=1, key="freeze-seed")
-        if st.form_submit_button(
-            say("冻结", "Freeze"), key="freeze-now", type="primary", icon=":material/lock:"
-        ):
-            with shell.report_errors():
-                version = freeze(
-                    db,
-                    shell.workspace(),
-                    name.strip(),
-                    eval_share=share,
-                    seed=int(seed),
-                    author=shell.annotator(),
-                    scheme=shell.scheme(),
-                )
-                st.success(
-                    say(
-                        f"已冻结 {version.ref}：训练 {version.rows['train']} 条，评估 {version.rows['eval']} 条。",
-                        f"Frozen as {version.ref}: {version.rows['train']} to train, {version.rows['eval']} to evaluate.",
-                    )
-                )
-                shell.link("train", say("用它训练", "Train on it"))
-
-
-def version_list(db: Store) -> None:
-    """Every version with its rows per category and its files."""
-    versions = list_versions(db, shell.workspace())
-    if versions:
-        st.subheader(say("已冻结的版本", "Frozen versions"), anchor=False)
-    for version in versions:
-        title = say(
-            f"**{version.ref}**　训练 {version.rows['train']} · 评估 {version.rows['eval']}　:gray[{shell.local_time(version.created_at)} · {version.author}]",
-            f"**{version.ref}**　{version.rows['train']} train · {version.rows['eval']} eval　:gray[{shell.local_time(version.created_at)} · {version.author}]",
-        )
-        expander = st.expander(title, key=f"version-{version.ref}", on_change="rerun")
-        if expander.open:
-            with expander, shell.report_errors():
-                _version_details(version)
-
-
-def _version_details(version: Version) -> None:
-    names = shell.scheme().names
-    st.dataframe(
-        [
-            {say("类别", "category"): shell.category_name(name)}
-            | {split: version.categories[split].get(name, 0) for split in ("train", "eval")}
-            for name in names
-        ],
-        hide_index=True,
-        height="content",
-        alt=say("每个类别的条数", "Rows per category"),
-    )
-    st.caption(f"sha256 `{version.sha256}`")
-    files = version.files
-    with st.container(horizontal=True):
-        for file_name in ("train.json", "eval.json", "dataset_info.json"):
-            st.download_button(
-                file_name,
-                files[file_name],
-                file_name=file_name,
-                mime="application/json",
-                key=f"get-{version.ref}-{file_name}",
-                icon=":material/download:",
-                on_click="ignore",
-            )
-        st.download_button(
-            say("全部（zip）", "All (zip)"),
-            lambda: _zip(version, files),
-            file_name=f"{version.name}_v{version.number}.zip",
-            mime="application/zip",
-            key=f"get-{version.ref}-zip",
-            icon=":material/folder_zip:",
-            on_click="ignore",
-        )
-
-
-def _zip(version: Version, files: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files.items():
-            archive.writestr(f"{version.name}_v{version.number}/{name}", content)
-    return buffer.getvalue()
 
 
 def problem_list(db: Store) -> None:
