@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.shared import datasets_view, preview_view, shell, versions_view
+from pages.shared import datasets_view, preview_view, problem_list, shell, versions_view
 from studio.language import say
 
 shell.header(
@@ -36,7 +36,7 @@ if seen.open:
         preview_view.preview_section(db)
 if problems.open:
     with problems:
-        datasets_view.problem_list(db)
+        problem_list.problem_list(db, says_when_scanned=True)
 if aside.open:
     with aside:
         datasets_view.put_aside_list(db)

@@ -205,3 +205,19 @@ def m003_versions(db: Database) -> None:
     db.execute("create index version_rows_by_title on version_rows (title_id)")
     _append_only(db, "versions")
     _append_only(db, "version_rows")
+
+
+@migrations()
+def m011_quality(db: Database) -> None:
+    """What people answered to the findings of a quality scan; see studio.quality.Finding.key."""
+    db.execute(
+        f"""create table quality_verdicts (
+            id integer primary key,
+            finding text not null,
+            verdict text not null check (verdict in ('right', 'relabel', 'merge', 'dismiss')),
+            author text not null,
+            at text not null default {NOW}
+        )"""
+    )
+    db.execute("create index quality_verdicts_by_finding on quality_verdicts (finding)")
+    _append_only(db, "quality_verdicts")

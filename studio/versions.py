@@ -140,7 +140,7 @@ def freeze(
     require_arguments(name, eval_share)
     titles = decided_titles(db)
     require_scheme(titles, scheme)
-    problems = _problems_of(titles, scheme)
+    problems = problems_of(titles, scheme)
     require_no_errors(problems, titles)
     wish = SplitWish(eval_share=eval_share, seed=seed, eval_titles=tuple(eval_titles), resplit=resplit)
     division = split_titles(titles, *_earlier_rows(db, name), wish)
@@ -295,10 +295,11 @@ def _count(titles: Iterable[Title]) -> dict[str, int]:
 
 def data_problems(db: Store, scheme: Scheme) -> list[Problem]:
     """What `check` says about the decided titles, each problem with its `title_id`."""
-    return _problems_of(decided_titles(db), scheme)
+    return problems_of(decided_titles(db), scheme)
 
 
-def _problems_of(titles: Iterable[Title], scheme: Scheme) -> list[Problem]:
+def problems_of(titles: Iterable[Title], scheme: Scheme) -> list[Problem]:
+    """What `check` says about these titles."""
     rows = [
         RawRow(
             file=say("已确定的标题", "decided titles"),

@@ -10,59 +10,8 @@ from pages.shared.problem_names import SEVERITY_ICONS, problem_name, severity_na
 from pages.shared.uploads import uploaded_path
 from studio.check import check_path
 from studio.language import say
-from studio.problems import Problem
 from studio.store import Store
-from studio.titles import find_titles, get_title
-from studio.versions import data_problems
-
-SHOWN_PER_CODE = 20
-
-
-def problem_list(db: Store) -> None:
-    """Problems of the decided titles, by kind; each leads to its title."""
-    problems = data_problems(db, shell.scheme())
-    if not problems:
-        st.success(
-            say("已定的标题里没有发现问题。", "No problem among the decided titles."),
-            icon=":material/task_alt:",
-        )
-        return
-    for code, group in _by_code(problems).items():
-        icon = SEVERITY_ICONS[group[0].severity]
-        expander = st.expander(
-            f"{icon} **{problem_name(code)}**　:gray[{len(group)}]", key=f"problems-{code}", on_change="rerun"
-        )
-        if expander.open:
-            with expander:
-                for index, problem in enumerate(group[:SHOWN_PER_CODE]):
-                    _problem_row(db, problem, f"{code}-{problem.title_id}-{index}")
-                if len(group) > SHOWN_PER_CODE:
-                    st.caption(
-                        say(
-                            f"先处理这 {SHOWN_PER_CODE} 条，其余 {len(group) - SHOWN_PER_CODE} 条随后显示。",
-                            f"The other {len(group) - SHOWN_PER_CODE} follow once these are mended.",
-                        )
-                    )
-
-
-def _by_code(problems: Sequence[Problem]) -> dict[str, list[Problem]]:
-    """Groups of one code, the worst first, then the largest."""
-    groups: dict[str, list[Problem]] = {}
-    for problem in problems:
-        groups.setdefault(problem.code, []).append(problem)
-    ranks = list(SEVERITY_ICONS)
-    return dict(sorted(groups.items(), key=lambda item: (ranks.index(item[1][0].severity), -len(item[1]))))
-
-
-def _problem_row(db: Store, problem: Problem, key: str) -> None:
-    text, button = st.columns([5, 1], vertical_alignment="center")
-    title = "" if problem.title_id is None else f"{shell.plain(get_title(db, problem.title_id).text)}  \n"
-    text.markdown(f"{title}:small[:gray[{shell.plain(problem.message)}]]")
-    if problem.title_id is not None and button.button(
-        say("去修改", "Open"), key=f"open-{key}", width="stretch"
-    ):
-        argues = problem.code.startswith(("chain_", "think_"))
-        shell.open_on_label_page(problem.title_id, mode="chain" if argues else "quick")
+from studio.titles import find_titles
 
 
 def put_aside_list(db: Store) -> None:
