@@ -71,15 +71,32 @@ def find_suspects(
     places = [place for place, category in enumerate(categories) if category not in left_out]
     if len(names) < 2:
         return Suspects(ranked=(), found=0, left_out=left_out)
+    from threadpoolctl import threadpool_limits
+
+    # The matrices are small: with one thread for each core the work takes seven times the processor time.
+    with threadpool_limits(1):
+        found = _doubt(texts, categories, stories, names, places, limit=limit, progress=progress)
+    return Suspects(ranked=found[0], found=found[1], left_out=left_out)
+
+
+def _doubt(
+    texts: Sequence[str],
+    categories: Sequence[str],
+    stories: Sequence[Sequence[int]],
+    names: Sequence[str],
+    places: Sequence[int],
+    *,
+    limit: int,
+    progress: Progress,
+) -> tuple[tuple[Suspect, ...], int]:
+    """The suspects among the titles at `places`, whose categories are `names`, and how many there are."""
     folds = _folds(texts, categories, stories)[places]
     labels = np.array([names.index(categories[place]) for place in places])
     judge = _Judge([texts[place] for place in places], labels, folds)
     probabilities = judge.probabilities(len(names), progress)
     issues = _ranked_issues(labels, probabilities)
     ranked = [judge.evidence(place, probabilities[place], names) for place in issues[:limit].tolist()]
-    return Suspects(
-        ranked=tuple(_moved(suspect, places) for suspect in ranked), found=len(issues), left_out=left_out
-    )
+    return tuple(_moved(suspect, places) for suspect in ranked), len(issues)
 
 
 def _folds(
@@ -191,7 +208,9 @@ class _Judge:
         order = np.argsort(-pull)
         grams = [str(self.grams[row.indices[place]]) for place in order]
         speaking = [
-            (gram, float(pull[at])) for gram, at in zip(grams, order, strict=True) if len(gram.strip()) == 2
+            (gram, float(pull[at]))
+            for gram, at in zip(grams, order, strict=True)
+            if len(gram) == 2 and gram.isalnum()
         ]
         return (
             tuple(gram for gram, force in speaking if force > 0)[:WORDS],

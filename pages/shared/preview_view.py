@@ -261,17 +261,20 @@ def train_line(model: BaseModel_, dataset_dir: Path, template: TemplateName, lim
         problem = counted.failure[0] if counted.failure else ""
         st.caption(say("没能统计词元：", "Tokens could not be counted: ") + shell.plain(problem))
         return
-    line = too_long_line("train", counted.file.lengths["train"], limit)
-    if preview.too_long(counted.file.lengths["train"], limit):
-        st.warning(line, icon=":material/content_cut:")
-    else:
-        st.caption(f":material/task_alt: {line}")
-    if st.button(
-        say("看模型看到什么", "See what the model sees"),
-        key="train-preview",
-        icon=":material/visibility:",
-        type="tertiary",
-    ):
+    lengths = counted.file.lengths["train"]
+    line = too_long_line("train", lengths, limit)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if preview.too_long(lengths, limit):
+            st.warning(line, icon=":material/content_cut:", width="stretch")
+        else:
+            st.caption(f":material/task_alt: {line}", width="content")
+        pressed = st.button(
+            say("看模型看到什么", "See what the model sees"),
+            key="train-preview",
+            icon=":material/visibility:",
+            type="tertiary",
+        )
+    if pressed:
         st.session_state["choose-preview-model"] = model.name
         st.session_state["preview-limit"] = limit
         st.session_state["datasets-open"] = "preview"
