@@ -119,69 +119,67 @@ def _phrase(change: Change, count: int, to_eval: int) -> str:
 
 
 def diff_versions(db: Store, before: Version, after: Version) -> VersionDiff:
-    """What one has to do to `before` to get `after`; of any two names and numbers."""
-    old, new = _rows(db, before), _rows(db, after)
-    changed = []
-    for title_id in sorted(old.keys() | new.keys()):
-        row = _compare(title_id, old.get(title_id), new.get(title_id))
-        if row is not None:
-            changed.append(row)
-    unchanged = len(old.keys() | new.keys()) - len(changed)
-    texts = _texts(db, before, after) if changed else {}
-    named = tuple(ChangedRow(text=texts[row["title_id"]], **row) for row in changed)
-    return VersionDiff(before=before.ref, after=after.ref, rows=named, unchanged=unchanged)
+    """What one has to do to `before` to get `after`; of any two names and numbers.
+
+    SQLite compares, so that only the rows that differ are in memory.
+    """
+    old, new = (_version_id(db, version) for version in (before, after))
+    found = db.execute(_DIFFERING, {"old": old, "new": new}).fetchall()
+    kept = sum(row[2] is not None and row[3] is not None for row in found)
+    common = db.execute(
+        "select count(*) from version_rows as one join version_rows as other using (title_id)"
+        " where one.version_id = ? and other.version_id = ?",
+        [old, new],
+    ).fetchone()[0]
+    rows = tuple(_changed(*row) for row in found)
+    return VersionDiff(before=before.ref, after=after.ref, rows=rows, unchanged=common - kept)
 
 
-_Frozen = tuple[Split, str, str]
-"""Split, category and chain of a row."""
+_SIDE = (
+    "select version_rows.title_id, version_rows.split, version_rows.category, coalesce(decisions.chain, '') as chain"
+    " from version_rows join decisions on decisions.id = version_rows.decision_id where version_id = :{side}"
+)
+_DIFFERING = (
+    f"with one as ({_SIDE.format(side='old')}), other as ({_SIDE.format(side='new')})"
+    " select title_id, titles.text, one.split, other.split, one.category, other.category,"
+    " one.chain is not other.chain from one full join other using (title_id) join titles on titles.id = title_id"
+    " where one.split is not other.split or one.category is not other.category or one.chain is not other.chain"
+    " order by title_id"
+)
 
 
-def _compare(title_id: int, old: _Frozen | None, new: _Frozen | None) -> dict[str, Any] | None:
+def _version_id(db: Store, version: Version) -> int:
+    found = db.execute(
+        "select id from versions where name = ? and number = ?", [version.name, version.number]
+    ).fetchone()
+    return int(found[0])
+
+
+def _changed(
+    title_id: int,
+    text: str,
+    split_before: Split | None,
+    split_after: Split | None,
+    category_before: str | None,
+    category_after: str | None,
+    chain_differs: int,
+) -> ChangedRow:
     changes: list[Change] = []
-    if old is None:
-        changes.append("added")
-    elif new is None:
-        changes.append("removed")
+    if split_before is None or split_after is None:
+        changes.append("added" if split_before is None else "removed")
     else:
-        if old[1] != new[1]:
+        if category_before != category_after:
             changes.append("relabelled")
-        elif old[2] != new[2]:
+        elif chain_differs:
             changes.append("chain")
-        if old[0] != new[0]:
+        if split_before != split_after:
             changes.append("moved")
-    if not changes:
-        return None
-    return {
-        "title_id": title_id,
-        "changes": tuple(changes),
-        "category_before": old and old[1],
-        "category_after": new and new[1],
-        "split_before": old and old[0],
-        "split_after": new and new[0],
-    }
-
-
-_OF_VERSION = "version_id = (select id from versions where name = ? and number = ?)"
-
-
-def _rows(db: Store, version: Version) -> dict[int, _Frozen]:
-    rows = db.execute(
-        "select version_rows.title_id, version_rows.split, version_rows.category, coalesce(decisions.chain, '')"
-        " from version_rows join decisions on decisions.id = version_rows.decision_id"
-        f" where {_OF_VERSION}",
-        [version.name, version.number],
+    return ChangedRow(
+        title_id=title_id,
+        text=text,
+        changes=tuple(changes),
+        category_before=category_before,
+        category_after=category_after,
+        split_before=split_before,
+        split_after=split_after,
     )
-    return {title_id: (split, category, chain) for title_id, split, category, chain in rows.fetchall()}
-
-
-def _texts(db: Store, *versions: Version) -> dict[int, str]:
-    texts: dict[int, str] = {}
-    for version in versions:
-        texts.update(
-            db.execute(
-                "select titles.id, titles.text from version_rows join titles on titles.id = title_id"
-                f" where {_OF_VERSION}",
-                [version.name, version.number],
-            ).fetchall()
-        )
-    return texts

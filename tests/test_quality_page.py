@@ -89,10 +89,10 @@ def test_a_finding_can_be_dismissed_and_stays_away(db, scanned, kind):
     assert not app.exception and not app.error
 
 
-def test_enter_takes_the_suggestion(db, scanned):
+def test_x_takes_the_suggestion(db, scanned):
     finding = key_of(db, scanned, "suspect")
     app = open_page("suspect")
-    app.button(key=f"quality-Enter-{finding.key}").click().run()
+    app.button(key=f"quality-X-{finding.key}").click().run()
     title = get_title(db, finding.titles[0])
     assert (title.category, title.author) == (finding.evidence.suggested, "ann")
 

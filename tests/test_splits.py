@@ -4,8 +4,9 @@ import pytest
 from samples import SCHEME, new_store, sample, write_json
 
 from studio import versions
-from studio.errors import FreezeRefused, InputError
+from studio.errors import FreezeRefused, InputError, RunFailed, StudioError
 from studio.evallist import read_eval_list
+from studio.freezing import FreezeRequest, freeze_apart
 from studio.importing import import_path
 
 SUBJECTS = ("消防员", "老教师", "钢琴家", "卡车司机", "研究生", "护林员", "船长", "厨师", "快递员", "飞行员")
@@ -156,3 +157,31 @@ def test_a_list_is_any_file_of_titles(tmp_path, name):
 def test_a_list_without_a_title_is_refused(tmp_path):
     with pytest.raises(InputError):
         read_eval_list(write_json(tmp_path / "list.json", [{"conversations": []}]), SCHEME)
+
+
+def test_a_process_of_its_own_freezes_the_same(place, tmp_path):
+    take_in(place, unlike(60), tmp_path)
+    request = FreezeRequest(name="apart", author="li", eval_titles=tuple(unlike(3)))
+    version, notes = freeze_apart(place[1], request)
+    assert version.sha256 == freeze(place, eval_titles=unlike(3)).sha256
+    assert notes and version.author == "li"
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "words"),
+    [
+        ({"eval_titles": ("没有这条",), "eval_share": 0.2}, FreezeRefused, "确认"),
+        ({"name": "../up"}, StudioError, "名称"),
+    ],
+)
+def test_a_process_of_its_own_says_what_is_wrong(place, tmp_path, changes, error, words):
+    take_in(place, unlike(20), tmp_path)
+    with pytest.raises(error, match=words):
+        freeze_apart(place[1], FreezeRequest(**{"name": "news", "author": "li", **changes}))
+    assert versions.list_versions(*place) == []
+
+
+def test_a_process_that_dies_is_said(place, monkeypatch):
+    monkeypatch.setenv("PYTHONHOME", "/nowhere")
+    with pytest.raises(RunFailed, match="没有完成"):
+        freeze_apart(place[1], FreezeRequest(name="news", author="li"))

@@ -208,14 +208,17 @@ def _two_categories(titles: Sequence[Title]) -> tuple[str, str]:
 
 
 def _answers(finding: Finding, titles: Sequence[Title], kind: FindingKind, place: int) -> None:
-    """The keys: A right, Enter as suggested, M merge, D dismiss, N next, and the category digits."""
+    """The keys: A right, X exchange for the suggestion, M merge, D dismiss, N next, and the category digits.
+
+    Not Enter, which the tab that was just clicked would hear; not R, which Streamlit keeps for itself.
+    """
     key = finding.key
     with st.container(horizontal=True, gap="small"):
         if kind != "near":
             _button("A", say("标签是对的", "Label is right"), "check", key, _accept, finding)
         if finding.evidence and finding.evidence.suggested in shell.scheme().names:
             text = say("改为", "Make it ") + shell.category_name(finding.evidence.suggested)
-            _button("Enter", text, "swap_horiz", key, _relabel, finding, finding.evidence.suggested)
+            _button("X", text, "swap_horiz", key, _relabel, finding, finding.evidence.suggested)
         if kind != "suspect":
             keep = verdicts.best_to_keep(titles).id
             _button("M", say("合并，只留一条", "Merge, keep one"), "merge", key, _merge, finding, keep)
@@ -252,7 +255,7 @@ def _button(
         icon=f":material/{icon}:",
         on_click=callback,
         args=args,
-        type="primary" if letter in ("Enter", "M") else "secondary",
+        type="primary" if letter in "XM" else "secondary",
     )
 
 

@@ -13,10 +13,11 @@ from studio.diffs import CHANGES, Change, VersionDiff, diff_versions
 from studio.errors import FreezeRefused
 from studio.evallist import read_eval_list
 from studio.exporting import EXPORT_FORMS, ExportForm, export_files, zip_files
+from studio.freezing import FreezeRequest, freeze_apart
 from studio.language import say
 from studio.store import Store
 from studio.titles import category_counts, count_by_status
-from studio.versions import Version, freeze, list_versions
+from studio.versions import Version, list_versions
 
 CHANGE_NAMES: dict[Change, tuple[str, str]] = {
     "added": ("新增", "added"),
@@ -54,10 +55,10 @@ def freeze_section(db: Store) -> None:
             alt=say("已定标题的类别", "Decided titles per category"),
         )
     with form:
-        _freeze_form(db)
+        _freeze_form()
 
 
-def _freeze_form(db: Store) -> None:
+def _freeze_form() -> None:
     with st.form("freeze"):
         name = st.text_input(say("名称", "Name"), value="news", key="freeze-name")
         share = st.number_input(
@@ -98,41 +99,23 @@ def _freeze_form(db: Store) -> None:
                 with uploaded_path(listed) as path:
                     eval_titles = read_eval_list(path, shell.scheme())
             _freeze(
-                db,
-                name.strip(),
-                share=share,
-                seed=int(seed),
-                eval_titles=eval_titles,
-                resplit=resplit,
-                accepted=accepted,
+                FreezeRequest(
+                    name=name.strip(),
+                    eval_share=share,
+                    seed=int(seed),
+                    eval_titles=tuple(eval_titles),
+                    resplit=resplit,
+                    accept_warnings=accepted,
+                    author=shell.annotator(),
+                )
             )
 
 
-def _freeze(
-    db: Store,
-    name: str,
-    *,
-    share: float | None,
-    seed: int,
-    eval_titles: Sequence[str],
-    resplit: bool,
-    accepted: bool,
-) -> None:
+def _freeze(request: FreezeRequest) -> None:
     st.session_state.pop("freeze-reasons", None)
     try:
         with st.spinner(say("正在检查并冻结……", "Checking and freezing ...")):
-            version = freeze(
-                db,
-                shell.workspace(),
-                name,
-                eval_share=share,
-                seed=seed,
-                eval_titles=eval_titles,
-                resplit=resplit,
-                accept_warnings=accepted,
-                author=shell.annotator(),
-                scheme=shell.scheme(),
-            )
+            version, notes = freeze_apart(shell.workspace(), request)
     except FreezeRefused as refused:
         if not refused.can_accept:
             _reasons(refused.reasons)
@@ -145,7 +128,7 @@ def _freeze(
             f"Frozen as {version.ref}: {version.rows['train']} to train, {version.rows['eval']} to evaluate.",
         )
     )
-    for note in version.notes:
+    for note in notes:
         st.info(shell.plain(note), icon=":material/info:")
     shell.link("train", say("用它训练", "Train on it"))
 
