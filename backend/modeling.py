@@ -10,8 +10,10 @@ from typing import Any
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from peft.optimizers import create_loraplus_optimizer
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModelForCausalLM, PreTrainedModel
 
+from backend.tokenizers import load_tokenizer as load_tokenizer  # whoever loads a model wants both
+from backend.tokenizers import unusable
 from studio.contract import TrainSpec
 from studio.errors import ModelUnusable
 from studio.language import say
@@ -30,25 +32,6 @@ def uses_bf16(wanted: bool | None) -> bool:
     return wanted
 
 
-def load_tokenizer(folder: Path, base: Path | None = None) -> PreTrainedTokenizerBase:
-    """The tokenizer of a model or adapter folder, with a padding token.
-
-    An adapter that was trained elsewhere may bring no tokenizer; its base's is taken then.
-
-    Raises:
-        ModelUnusable: the folder has none that transformers can read.
-    """
-    if base and not (folder / "tokenizer_config.json").is_file():
-        folder = base
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
-        raise _unusable(folder, error) from error
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    return tokenizer
-
-
 def load_model(
     folder: Path, adapter: Path | None = None, *, dtype: torch.dtype = torch.float32
 ) -> PreTrainedModel:
@@ -62,7 +45,7 @@ def load_model(
             folder, dtype=dtype, use_safetensors=True, local_files_only=True, trust_remote_code=False
         )
     except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise _unusable(folder, error) from error
+        raise unusable(folder, error) from error
     if adapter is None:
         return model
     try:
@@ -147,13 +130,3 @@ def _require_modules(model: PreTrainedModel, wanted: list[str]) -> None:
                 f"lora_target takes all, {', '.join(linear)}.",
             ),
         )
-
-
-def _unusable(folder: Path, error: Exception) -> ModelUnusable:
-    return ModelUnusable(
-        say(f"无法载入模型 {folder}：{error}", f"Cannot load the model {folder}: {error}"),
-        remedy=say(
-            "请用 news-studio models check 查看缺了什么。",
-            "See what is missing with news-studio models check.",
-        ),
-    )

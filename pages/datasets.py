@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.shared import datasets_view, shell
+from pages.shared import datasets_view, preview_view, problem_list, shell, versions_view
 from studio.language import say
 
 shell.header(
@@ -13,9 +13,13 @@ shell.header(
     ),
 )
 db = shell.store()
-freeze, problems, aside, check = st.tabs(
+seen_tab = say("模型看到什么", "What the model sees")
+if st.session_state.pop("datasets-open", "") == "preview":
+    st.session_state["datasets_tab"] = seen_tab
+freeze, seen, problems, aside, check = st.tabs(
     [
         say("版本", "Versions"),
+        seen_tab,
         say("数据问题", "Problems"),
         say("搁置的标题", "Put aside"),
         say("检查文件", "Check a file"),
@@ -25,11 +29,14 @@ freeze, problems, aside, check = st.tabs(
 )
 if freeze.open:
     with freeze:
-        datasets_view.freeze_section(db)
-        datasets_view.version_list(db)
+        versions_view.freeze_section(db)
+        versions_view.version_list(db)
+if seen.open:
+    with seen, shell.report_errors():
+        preview_view.preview_section(db)
 if problems.open:
     with problems:
-        datasets_view.problem_list(db)
+        problem_list.problem_list(db, says_when_scanned=True)
 if aside.open:
     with aside:
         datasets_view.put_aside_list(db)

@@ -103,6 +103,7 @@ def pages() -> list[st.Page]:
         page(PAGES / "home.py", title=say("首页", "Home"), icon=":material/home:", default=True),
         page(PAGES / "label.py", title=say("标注", "Label"), icon=":material/keyboard:"),
         page(PAGES / "datasets.py", title=say("数据集", "Datasets"), icon=":material/dataset:"),
+        page(PAGES / "quality.py", title=say("质量", "Quality"), icon=":material/fact_check:"),
         page(PAGES / "train.py", title=say("训练", "Train"), icon=":material/model_training:"),
         page(PAGES / "evaluate.py", title=say("评估", "Evaluate"), icon=":material/grid_on:"),
         page(PAGES / "try_it.py", title=say("分类与对话", "Classify and chat"), icon=":material/forum:"),

@@ -13,6 +13,7 @@ from studio.categories import load_scheme
 from studio.check import CheckReport, check_path
 from studio.cli_errors import AsJson, Categories, Home, print_json, report_errors, user_name
 from studio.cli_import import app as import_app
+from studio.evallist import read_eval_list
 from studio.language import say
 from studio.problems import Problem
 from studio.repairing import write_repaired
@@ -98,6 +99,21 @@ def freeze_(
         ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Which titles the share picks.")] = 42,
+    eval_list: Annotated[
+        Path | None,
+        typer.Option("--eval-list", help="A file of titles to evaluate; the others are trained on."),
+    ] = None,
+    resplit: Annotated[
+        bool,
+        typer.Option(
+            "--resplit",
+            help="Forget what earlier versions and the import evaluated; scores will not compare.",
+        ),
+    ] = False,
+    accept_warnings: Annotated[
+        bool,
+        typer.Option("--accept-warnings", help="Freeze also where that asks; the warnings become notes."),
+    ] = False,
     home: Home = None,
     categories: Categories = None,
     as_json: AsJson = False,
@@ -105,6 +121,8 @@ def freeze_(
     """Freeze the decided titles as a dataset version and write its files."""
     with report_errors():
         workspace = open_workspace(home)
+        scheme = load_scheme(categories)
+        eval_titles = () if eval_list is None else read_eval_list(eval_list, scheme)
         with closing(open_store(workspace.database)) as db:
             version = freeze(
                 db,
@@ -112,8 +130,11 @@ def freeze_(
                 name,
                 eval_share=eval_share,
                 seed=seed,
+                eval_titles=eval_titles,
+                resplit=resplit,
+                accept_warnings=accept_warnings,
                 author=user_name(),
-                scheme=load_scheme(categories),
+                scheme=scheme,
             )
     if as_json:
         print_json(version.to_json())
@@ -129,3 +150,5 @@ def _show_version(version: Version) -> None:
             f"Froze {version.ref}: {rows['train']} rows to train on, {rows['eval']} to evaluate.\n  {version.folder}",
         )
     )
+    for note in version.notes:
+        typer.echo(f"  {note}")

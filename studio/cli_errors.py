@@ -10,8 +10,11 @@ from typing import Annotated, Any
 
 import typer
 
-from studio.errors import StudioError
+from studio.errors import FreezeRefused, StudioError
 from studio.language import say
+
+SHOWN = 50
+"""Reasons that are printed for a person."""
 
 Home = Annotated[
     Path | None, typer.Option("--home", help="Workspace folder (default: STUDIO_HOME, then ./workspace).")
@@ -31,6 +34,8 @@ def report_errors() -> Iterator[None]:
         typer.echo(
             f"{say('问题', 'Problem')}: {error.problem}\n{say('办法', 'Remedy')}: {error.remedy}", err=True
         )
+        for reason in error.reasons[:SHOWN] if isinstance(error, FreezeRefused) else ():
+            typer.echo(f"  {reason}", err=True)
         raise typer.Exit(error.exit_code) from error
 
 

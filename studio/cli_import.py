@@ -16,9 +16,9 @@ from studio.categories import load_scheme
 from studio.cli_errors import AsJson, Categories, Home, print_json, report_errors, user_name
 from studio.columns import Columns
 from studio.errors import InputError
+from studio.import_preview import Preview, preview_file
 from studio.importing import ImportReport, import_path
 from studio.language import say
-from studio.preview import Preview, preview_file
 from studio.store import Store, open_store
 from studio.workspace import open_workspace
 

@@ -156,7 +156,21 @@ class ServeSpec(_Frozen):
     idle_seconds: float = Field(1800, gt=0, description="Stop after this long without a request.")
 
 
-RunSpec = Annotated[TrainSpec | EvaluateSpec | ServeSpec, Field(discriminator="kind")]
+class PreviewSpec(_Frozen):
+    """What a training would see of a dataset: its tokens counted, and some rows in full."""
+
+    format_version: Literal[1] = Field(1, description="Layout of this file.")
+    kind: Literal["preview"] = Field("preview", description="What the worker is asked to do.")
+    model_name_or_path: Path = Field(description="Folder of the base model; only its tokenizer is read.")
+    dataset_dir: Path = Field(description="Folder with dataset_info.json.")
+    template: TemplateName = Field("auto", description="How a conversation becomes text.")
+    label_weight: float = Field(3.0, ge=1, le=100, description="As in TrainSpec.")
+    count: tuple[str, ...] = Field((), description="Entries of dataset_info.json whose rows are counted.")
+    dataset: str = Field("train", description="Entry of dataset_info.json that `rows` belong to.")
+    rows: tuple[int, ...] = Field((), description="Rows, from 0, that are written out token by token.")
+
+
+RunSpec = Annotated[TrainSpec | EvaluateSpec | ServeSpec | PreviewSpec, Field(discriminator="kind")]
 run_spec: TypeAdapter[RunSpec] = TypeAdapter(RunSpec)
 
 
@@ -240,6 +254,32 @@ class Confusion(_Frozen):
 
 
 UNPARSED = "unparsed"
+
+
+class Piece(_Frozen):
+    """The smallest run of tokens that is whole characters, nearly always one token."""
+
+    text: str
+    ids: tuple[int, ...]
+    learned: bool = Field(description="Whether the loss counts these tokens.")
+    weight: float = Field(description="Their weight in the loss; 1 for most.")
+
+
+class SeenRow(_Frozen):
+    """A row as training sees it, with its think chain and, for direct answers, with an empty one."""
+
+    row: int
+    chain: tuple[Piece, ...]
+    direct: tuple[Piece, ...]
+
+
+class PreviewFile(_Frozen):
+    """preview.json. Lengths are tokens of the whole training text, prompt and answer."""
+
+    format_version: Literal[1] = 1
+    template: TemplateName = Field(description="The template itself, where the spec said auto.")
+    lengths: dict[str, tuple[int, ...]] = Field(description="Of every row of each counted entry.")
+    rows: tuple[SeenRow, ...]
 
 
 class Scores(_Frozen):

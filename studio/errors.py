@@ -6,6 +6,7 @@ StudioError
 │   └── ModelUnusable     a model folder that cannot be loaded, and why
 ├── NothingToFreeze       no decided title, or a split that would be empty
 ├── NotAllowed            the person's role does not cover this step
+├── FreezeRefused         errors among the decided titles, or warnings that nobody accepted
 ├── StalePress            a key was pressed for a title that has moved on
 ├── RunFailed             a worker ended without its result
 ├── QueueUnavailable      the job queue does not answer
@@ -54,6 +55,18 @@ class NothingToFreeze(StudioError):
 
 class NotAllowed(StudioError):
     """The person's role does not cover this step."""
+
+
+class FreezeRefused(StudioError):
+    """Freezing needs a repair first or, where `can_accept`, somebody who takes the warnings.
+
+    `reasons` says each of them in one line.
+    """
+
+    def __init__(self, problem: str, *, remedy: str, reasons: tuple[str, ...], can_accept: bool) -> None:
+        super().__init__(problem, remedy=remedy)
+        self.reasons = reasons
+        self.can_accept = can_accept
 
 
 class StalePress(StudioError):

@@ -404,3 +404,19 @@ def m010_imports(db: Database) -> None:
         )"""
     )
     db.execute("create index near_groups_members on near_groups (group_id)")
+
+
+@migrations()
+def m011_quality(db: Database) -> None:
+    """What people answered to the findings of a quality scan; see studio.quality.Finding.key."""
+    db.execute(
+        f"""create table quality_verdicts (
+            id integer primary key,
+            finding text not null,
+            verdict text not null check (verdict in ('right', 'relabel', 'merge', 'dismiss')),
+            author text not null,
+            at text not null default {NOW}
+        )"""
+    )
+    db.execute("create index quality_verdicts_by_finding on quality_verdicts (finding)")
+    _append_only(db, "quality_verdicts")

@@ -8,13 +8,12 @@ compared on the rows they share.
 """
 
 import os
-import re
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +21,21 @@ from studio.categories import Scheme
 from studio.check import check_conversations
 from studio.conversations import RawRow
 from studio.disk import guard_disk
-from studio.errors import InputError, NothingToFreeze, UnreadableFile
+from studio.errors import InputError, UnreadableFile
+from studio.gate import (
+    notes_on,
+    require_accepted,
+    require_arguments,
+    require_no_errors,
+    require_rows,
+    require_scheme,
+    warnings_to_accept,
+)
 from studio.language import say
 from studio.problems import Problem
 from studio.sample import write_answer
 from studio.sharegpt import DATA_FILES, SPLITS, content_hash, data_files, file_hash, json_bytes
-from studio.splits import split_titles
+from studio.splits import SplitWish, split_titles
 from studio.store import Store, writing
 from studio.titles import Split, Title, decided_titles
 from studio.workspace import Workspace
@@ -38,7 +46,8 @@ class Version:
     """One frozen version of the dataset `name`.
 
     `rows` counts rows per split, `categories` rows per split and category.
-    `created_at` is UTC, ISO 8601.
+    `created_at` is UTC, ISO 8601. `notes` is what `freeze` has to say about this version;
+    empty when it is found again later.
     """
 
     name: str
@@ -49,6 +58,7 @@ class Version:
     categories: Mapping[Split, Mapping[str, int]]
     created_at: str
     author: str
+    notes: tuple[str, ...] = ()
 
     @property
     def ref(self) -> str:
@@ -84,6 +94,7 @@ class Version:
             "categories": {split: dict(counts) for split, counts in self.categories.items()},
             "created_at": self.created_at,
             "author": self.author,
+            "notes": list(self.notes),
         }
 
     def _damaged(self, what: str) -> UnreadableFile:
@@ -106,38 +117,53 @@ def freeze(
     *,
     eval_share: float | None = None,
     seed: int = 42,
+    eval_titles: Sequence[str] = (),
+    resplit: bool = False,
+    accept_warnings: bool = False,
     author: str,
     scheme: Scheme,
 ) -> Version:
     """Freeze all decided titles as the next version of `name`.
 
-    A split that the import fixed stays, unless an earlier version of that name
-    evaluated the title: then it stays in eval. Where neither fixes an eval row, or an
-    `eval_share` is given, that share of the remaining titles (default 0.2), spread
-    over the categories, is evaluated.
+    What an earlier version of that name evaluated stays in eval, else a split that the
+    import fixed stays, unless `resplit` forgets both. `eval_titles`, a fixed list, are
+    evaluated. Where nothing fixes an eval row, or an `eval_share` is given, that share of
+    the remaining titles (default 0.2), spread over the categories, is evaluated. Near
+    copies fall on one side; the version's notes say where that moved a title.
 
     Raises:
         NothingToFreeze: no decided title, or a split would be empty.
+        FreezeRefused: titles have errors, or there are warnings and nobody accepted them.
         InputError: the name is no folder name, or a decision is outside the scheme.
         DiskFull: nothing was written.
     """
-    _require_arguments(name, eval_share)
+    require_arguments(name, eval_share)
     titles = decided_titles(db)
-    _require_scheme(titles, scheme)
-    evaluated, trained = _earlier_rows(db, name)
-    splits = split_titles(titles, evaluated, trained, eval_share=eval_share, seed=seed)
-    _require_rows(splits)
+    require_scheme(titles, scheme)
+    problems = problems_of(titles, scheme)
+    require_no_errors(problems, titles)
+    wish = SplitWish(eval_share=eval_share, seed=seed, eval_titles=tuple(eval_titles), resplit=resplit)
+    division = split_titles(titles, *_earlier_rows(db, name), wish)
+    require_rows(division.splits)
+    reasons = warnings_to_accept(titles, division)
+    require_accepted(reasons, accept_warnings)
+    version = _write_version(db, workspace.datasets / name, author, division.splits, wish, scheme)
+    return replace(version, notes=(*notes_on(problems, division), *reasons))
+
+
+def _write_version(
+    db: Store, parent: Path, author: str, splits: Mapping[Split, list[Title]], wish: SplitWish, scheme: Scheme
+) -> Version:
+    """The files and the entry in the store, both or neither."""
     files = data_files(splits, scheme)
-    parent = workspace.datasets / name
     with guard_disk(parent), ExitStack() as leftovers:
         draft = _draft_folder(parent)
         leftovers.callback(shutil.rmtree, draft, ignore_errors=True)
         for file_name, content in files.items():
             _write(draft / file_name, content)
         with writing(db):
-            version = _record(db, parent, name, author, splits, content_hash(files))
-            recipe = {"seed": seed, "eval_share": eval_share}
-            _write(draft / "version.json", json_bytes(_describe(version, splits, files, recipe)))
+            version = _record(db, parent, parent.name, author, splits, content_hash(files))
+            _write(draft / "version.json", json_bytes(_describe(version, splits, files, asdict(wish))))
             # In one step, and last: whoever sees the folder sees all of it.
             draft.rename(version.folder)
             leftovers.callback(shutil.rmtree, version.folder, ignore_errors=True)
@@ -269,6 +295,11 @@ def _count(titles: Iterable[Title]) -> dict[str, int]:
 
 def data_problems(db: Store, scheme: Scheme) -> list[Problem]:
     """What `check` says about the decided titles, each problem with its `title_id`."""
+    return problems_of(decided_titles(db), scheme)
+
+
+def problems_of(titles: Iterable[Title], scheme: Scheme) -> list[Problem]:
+    """What `check` says about these titles."""
     rows = [
         RawRow(
             file=say("已确定的标题", "decided titles"),
@@ -279,7 +310,7 @@ def data_problems(db: Store, scheme: Scheme) -> list[Problem]:
             title=title.text,
             answer=write_answer(title.chain or "", title.category or ""),
         )
-        for title in decided_titles(db)
+        for title in titles
     ]
     return [replace(problem, title_id=problem.row) for problem in check_conversations(rows, scheme)]
 
@@ -300,60 +331,3 @@ def _next_number(db: Store, parent: Path, name: str) -> int:
     stored = db.execute("select coalesce(max(number), 0) from versions where name = ?", [name]).fetchone()[0]
     on_disk = [int(folder.name[1:]) for folder in parent.glob("v*") if folder.name[1:].isdecimal()]
     return int(max([stored, *on_disk]) + 1)
-
-
-def _require_arguments(name: str, eval_share: float | None) -> None:
-    if eval_share is not None and not 0 < eval_share < 1:
-        raise InputError(
-            say(f"评估比例 {eval_share} 不可用。", f"The evaluation share {eval_share} cannot be used."),
-            remedy=say("请给一个 0 到 1 之间的数，例如 0.2。", "Give a number between 0 and 1, such as 0.2."),
-        )
-    if not re.fullmatch(r"\w[\w.-]{0,79}", name):
-        raise InputError(
-            say(f"“{name}”不能作数据集名称。", f"“{name}” cannot name a dataset."),
-            remedy=say(
-                "请只用汉字、字母、数字、下划线、点和短横，以字或数字开头，不超过 80 个字。",
-                "Use letters, digits, underscores, dots and hyphens, begin with a letter or digit, at most 80.",
-            ),
-        )
-
-
-def _require_scheme(titles: Iterable[Title], scheme: Scheme) -> None:
-    foreign = Counter(title.category for title in titles if title.category not in scheme.names)
-    if foreign:
-        listed = ", ".join(f"{category} ({count})" for category, count in foreign.items())
-        raise InputError(
-            say(
-                f"有标题的类别不在类别文件中：{listed}。",
-                f"Some decisions are outside the category file: {listed}.",
-            ),
-            remedy=say(
-                "请在标注页改好这些标题，或换用含有这些类别的类别文件。",
-                "Relabel those titles, or use a category file that has these categories.",
-            ),
-        )
-
-
-def _require_rows(splits: Mapping[Split, list[Title]]) -> None:
-    total = sum(len(titles) for titles in splits.values())
-    if total == 0:
-        raise NothingToFreeze(
-            say("还没有已确定类别的标题。", "No title has been decided yet."),
-            remedy=say(
-                "请先在标注页标注，或用 news-studio import 导入带答案的数据。",
-                "Label some on the Label page, or import answered data with news-studio import.",
-            ),
-        )
-    empty = [split for split in SPLITS if not splits[split]]
-    if empty:
-        name = {"train": say("训练集", "train split"), "eval": say("评估集", "eval split")}[empty[0]]
-        raise NothingToFreeze(
-            say(
-                f"已确定的 {total} 个标题中，{name}是空的。",
-                f"With {total} decided titles the {name} is empty.",
-            ),
-            remedy=say(
-                "请再标注一些标题，或用 --eval-share（0 到 1 之间）调整评估比例。",
-                "Label more titles, or change the share with --eval-share (between 0 and 1).",
-            ),
-        )

@@ -1,7 +1,7 @@
 """The workspace: one folder that holds everything a studio knows.
 
     studio.db  queue.db  datasets/<name>/v<k>/  runs/<id>/  models/  exports/
-    backups/   serving/
+    backups/   serving/   previews/   quality/
 
 This module knows the names of the folders, not what is in them.
 """
@@ -73,6 +73,16 @@ class Workspace:
         return self.home / "backups"
 
     @property
+    def previews(self) -> Path:
+        """One folder for each question what a training would see; safe to delete."""
+        return self.home / "previews"
+
+    @property
+    def quality(self) -> Path:
+        """The last quality scan and how far the next one is; safe to delete."""
+        return self.home / "quality"
+
+    @property
     def serving(self) -> Path:
         """One folder for each model server."""
         return self.home / "serving"
@@ -87,7 +97,7 @@ def open_workspace(home: Path | None = None) -> Workspace:
     folder = (home or Settings().home).expanduser().absolute()
     workspace = Workspace(home=folder)
     try:
-        for part in ("datasets", "runs", "models", "exports", "backups", "serving"):
+        for part in ("datasets", "runs", "models", "exports", "backups", "serving", "previews", "quality"):
             (folder / part).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(

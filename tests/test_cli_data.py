@@ -114,6 +114,21 @@ def test_freeze_reports_in_json(run, tmp_path):
     assert json.loads(run("freeze", "news", "--json").stdout)["sha256"] == version["sha256"]
 
 
+def test_freeze_takes_a_list_of_titles_to_evaluate(run, tmp_path):
+    rows = [
+        sample(f"{name}今天发布年度报告") for name in ("海关总署", "民航局", "地震台网", "文旅部", "证监会")
+    ]
+    run("import", write_json(tmp_path / "a.json", rows))
+    (tmp_path / "list.txt").write_text("民航局今天发布年度报告\n没有的标题\n", encoding="utf-8")
+    refused = run("freeze", "news", "--eval-list", tmp_path / "list.txt")
+    assert (
+        refused.returncode == 1 and "没有的标题" in refused.stderr and "--accept-warnings" in refused.stderr
+    )
+    done = run("freeze", "news", "--eval-list", tmp_path / "list.txt", "--accept-warnings", "--json")
+    version = json.loads(done.stdout)
+    assert version["rows"] == {"train": 4, "eval": 1} and "没有的标题" in version["notes"][-1]
+
+
 def test_freeze_of_nothing_is_one_with_the_remedy(run):
     done = run("freeze", "news")
     assert done.returncode == 1

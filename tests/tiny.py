@@ -48,6 +48,7 @@ def end_everything(workspace: Workspace) -> None:
     if pid is not None:
         os.kill(pid, signal.SIGKILL)
         wait_until(lambda: not jobs.worker_alive(workspace))
-    for folder in [*workspace.runs.iterdir(), *workspace.serving.iterdir()]:
+    parents = (workspace.runs, workspace.serving, workspace.previews)
+    for folder in [folder for parent in parents for folder in parent.iterdir()]:
         if folder.is_dir():
             workers.signal_worker(folder, signal.SIGKILL)

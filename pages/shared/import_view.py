@@ -10,9 +10,9 @@ from pages.shared.import_batches import batches_tab, report_button
 from pages.shared.uploads import uploaded_path
 from studio.columns import GUESSED, Columns
 from studio.conversations import RawRow
+from studio.import_preview import Preview, preview_file
 from studio.importing import ImportReport, finish_interrupted, import_path, import_text
 from studio.language import say
-from studio.preview import Preview, preview_file
 from studio.store import Store
 from studio.workspace import BUNDLED_DATASET
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from pages.shared import charts, shell
+from pages.shared import charts, preview_view, shell
 from pages.shared.spec_form import spec_widgets
 from studio import jobs, runs
 from studio.language import say
@@ -71,6 +71,10 @@ def new_run(db: Store) -> None:
     values = preset.model_dump() | spec_widgets(preset, preset_name)
     for problem in models[model_name].problems:
         st.warning(f"{shell.plain(problem.message)} {shell.plain(problem.remedy)}")
+    if models[model_name].ok:
+        preview_view.train_line(
+            models[model_name], datasets[ref], values["template"], int(values["cutoff_len"] or 0)
+        )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         label = st.text_input(
             say("给这次运行起个名字", "A name for this run"),

@@ -1,0 +1,86 @@
+"""Show what training would see: `python -m backend.preview RUN_FOLDER`.
+
+Reads spec.json; writes preview.json and, last, result.json. The tokens come from the
+very functions that training calls, so they are what is trained; no model is loaded.
+"""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from backend import rows
+from backend.encoding import IGNORED, Sample, encode_conversation, without_chain
+from backend.templates import Message, Renderer
+from backend.tokenizers import load_tokenizer
+from backend.worker import Cancelled, RunFolder, run_worker
+from studio.contract import Piece, PreviewFile, PreviewSpec, Progress, SeenRow
+
+REPORTED_ROWS = 2000
+"""Rows between two reports of progress: about half a second."""
+_HALF = "\ufffd"
+"""What a tokenizer decodes half of a character to."""
+
+
+def preview(folder: RunFolder) -> dict[str, Any]:
+    """Do what the folder's spec says."""
+    spec = folder.read_spec()
+    assert isinstance(spec, PreviewSpec), spec.kind
+    renderer = Renderer(load_tokenizer(spec.model_name_or_path), spec.template)
+    entries = {name: rows.read_conversations(spec.dataset_dir, name) for name in spec.count}
+    lengths = count_tokens(folder, renderer, entries)
+    shown = rows.read_conversations(spec.dataset_dir, spec.dataset) if spec.rows else []
+    seen = [
+        see_row(renderer, row, shown[row], label_weight=spec.label_weight)
+        for row in spec.rows
+        if row < len(shown)
+    ]
+    folder.write("preview.json", PreviewFile(template=renderer.name, lengths=lengths, rows=tuple(seen)))
+    return {}
+
+
+def count_tokens(
+    folder: RunFolder, renderer: Renderer, entries: dict[str, list[list[Message]]]
+) -> dict[str, tuple[int, ...]]:
+    """Tokens of every row, as `cutoff_len` counts them."""
+    total, done = sum(map(len, entries.values())), 0
+    lengths: dict[str, tuple[int, ...]] = {}
+    for name, conversations in entries.items():
+        counted = []
+        for messages in conversations:
+            if done % REPORTED_ROWS == 0:
+                if folder.cancel_requested:
+                    raise Cancelled
+                folder.emit(Progress(phase="loading", done=done, total=total))
+            counted.append(len(encode_conversation(renderer, messages)["input_ids"]))
+            done += 1
+        lengths[name] = tuple(counted)
+    return lengths
+
+
+def see_row(renderer: Renderer, row: int, messages: Sequence[Message], *, label_weight: float) -> SeenRow:
+    """A row as the training encodes it, taken apart into pieces that can be read."""
+
+    def seen(conversation: Sequence[Message]) -> tuple[Piece, ...]:
+        return pieces(renderer, encode_conversation(renderer, conversation, label_weight=label_weight))
+
+    return SeenRow(row=row, chain=seen(messages), direct=seen(without_chain(messages)))
+
+
+def pieces(renderer: Renderer, sample: Sample) -> tuple[Piece, ...]:
+    """The tokens of a sample in order; those that only together make a character are one piece."""
+    found: list[Piece] = []
+    waiting: list[int] = []
+    ids, labels, weights = (sample[key].tolist() for key in ("input_ids", "labels", "weights"))
+    for place, token in enumerate(ids):
+        waiting.append(token)
+        text = str(renderer.tokenizer.decode(waiting, clean_up_tokenization_spaces=False))
+        learned, weight = labels[place] != IGNORED, weights[place]
+        is_last = place + 1 == len(ids) or (labels[place + 1] != IGNORED) != learned
+        if is_last or not text.endswith(_HALF):
+            found.append(Piece(text=text, ids=tuple(waiting), learned=learned, weight=weight))
+            waiting = []
+    return tuple(found)
+
+
+if __name__ == "__main__":
+    sys.exit(run_worker(preview))

@@ -1,0 +1,73 @@
+"""Is there enough of every category? Balance, and evaluation rows for a score one can trust.
+
+Pure arithmetic over counts; knows no store.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Coverage:
+    """One category: decided titles, and rows of the newest version per split."""
+
+    category: str
+    decided: int
+    train: int
+    evaluated: int
+    wanted: int
+
+    @property
+    def missing(self) -> int:
+        """Evaluation rows that the interval still needs."""
+        return max(0, self.wanted - self.evaluated)
+
+
+def coverage(
+    categories: Sequence[str],
+    decided: Mapping[str, int],
+    train: Mapping[str, int],
+    evaluated: Mapping[str, int],
+    wanted: int,
+) -> list[Coverage]:
+    """One line for each category, in the given order; what is absent counts as 0."""
+    return [
+        Coverage(
+            category=name,
+            decided=decided.get(name, 0),
+            train=train.get(name, 0),
+            evaluated=evaluated.get(name, 0),
+            wanted=wanted,
+        )
+        for name in categories
+    ]
+
+
+def rows_for_interval(half_width: float, accuracy: float) -> int:
+    """Evaluation rows after which the 95 % Wilson interval of a rate is at most that wide to each side.
+
+    Args:
+        half_width: half the interval, 0 to 1.
+        accuracy: the rate that is expected.
+
+    Source: Wilson 1927, as statsmodels' proportion_confint(method="wilson").
+    """
+    low, high = 1, 1
+    while wilson_half_width(accuracy, high) > half_width:
+        high *= 2
+    while low < high:
+        middle = (low + high) // 2
+        if wilson_half_width(accuracy, middle) > half_width:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+def wilson_half_width(rate: float, n: int) -> float:
+    """Half of the 95 % Wilson interval of a rate over n rows. Falls with n.
+
+    Written out, since statsmodels would cost the web app 150 MiB; a test compares the two.
+    """
+    z = 1.959963984540054
+    return float(z / (1 + z * z / n) * (rate * (1 - rate) / n + z * z / (4 * n * n)) ** 0.5)

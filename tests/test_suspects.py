@@ -1,0 +1,115 @@
+"""Doubted labels: planted mistakes are found, near copies do not vouch for each other, evidence is true."""
+
+import json
+import random
+
+import pytest
+from statsmodels.stats.proportion import proportion_confint
+
+from studio.coverage import coverage, rows_for_interval, wilson_half_width
+from studio.sample import read_answer
+from studio.suspects import SMALLEST, find_suspects
+from studio.workspace import BUNDLED_DATASET
+
+
+def bundled():
+    texts, categories = [], []
+    for split in ("train", "eval"):
+        for row in json.loads((BUNDLED_DATASET / f"{split}.json").read_text(encoding="utf-8")):
+            question, answer = (turn["value"] for turn in row["conversations"])
+            texts.append(question.partition("：")[2])
+            categories.append(read_answer(answer).label)
+    return texts, categories
+
+
+@pytest.fixture(scope="module")
+def planted():
+    """Every twentieth label of the bundled samples replaced, and what is then doubted."""
+    texts, categories = bundled()
+    names = sorted(set(categories))
+    draw = random.Random(3)
+    wrong = set(range(0, len(texts), 20))
+    given = [
+        draw.choice([name for name in names if name != category]) if place in wrong else category
+        for place, category in enumerate(categories)
+    ]
+    return texts, given, wrong, find_suspects(texts, given, [], limit=400)
+
+
+def test_most_planted_mistakes_are_doubted_and_rank_high(planted):
+    texts, _, wrong, found = planted
+    doubted = {suspect.place for suspect in found.ranked}
+    assert len(wrong & doubted) >= 0.7 * len(wrong)
+    first = {suspect.place for suspect in found.ranked[: 2 * len(wrong)]}
+    assert len(wrong & first) / len(first) > 3 * len(wrong) / len(texts)
+
+
+def test_the_evidence_is_about_the_title(planted):
+    texts, given, _, found = planted
+    for suspect in found.ranked[:20]:
+        assert suspect.given == given[suspect.place] != suspect.suggested
+        assert suspect.probabilities[suspect.suggested] == max(suspect.probabilities.values())
+        assert suspect.given in suspect.probabilities
+        assert all(word in texts[suspect.place].lower() for word in suspect.for_suggested + suspect.for_given)
+        assert all(place != suspect.place and 0 < likeness <= 1 for place, likeness in suspect.nearest)
+
+
+def test_the_same_titles_are_doubted_every_time(planted):
+    texts, given, _, found = planted
+    assert find_suspects(texts, given, [], limit=400) == found
+
+
+def test_copies_of_a_mistake_do_not_vouch_for_it():
+    texts, categories = bundled()
+    victims = [place for place, category in enumerate(categories) if category == "体育"][:8]
+    stories = []
+    for victim in victims:
+        copies = [f"{texts[victim]}{mark}" for mark in ("！", "？", "……")]
+        stories.append([victim, *range(len(texts), len(texts) + len(copies))])
+        categories[victim] = "教育"
+        texts, categories = texts + copies, categories + ["教育"] * len(copies)
+    planted = {place for story in stories for place in story}
+    together = {suspect.place for suspect in find_suspects(texts, categories, stories, limit=500).ranked}
+    apart = {suspect.place for suspect in find_suspects(texts, categories, [], limit=500).ranked}
+    assert len(together & planted) > 2 * len(apart & planted)
+
+
+def test_a_category_with_a_handful_of_titles_is_left_out_and_named():
+    texts, categories = bundled()
+    few = [place for place, category in enumerate(categories) if category == "社会"][SMALLEST - 1 :]
+    kept = [place for place in range(len(texts)) if place not in few]
+    found = find_suspects([texts[p] for p in kept], [categories[p] for p in kept], [], limit=400)
+    assert found.left_out == ("社会",)
+    assert all(categories[kept[suspect.place]] != "社会" for suspect in found.ranked)
+
+
+@pytest.mark.parametrize("count", [0, 1, 15])
+def test_too_little_to_judge_is_no_suspect(count):
+    found = find_suspects([f"标题{n}" for n in range(count)], ["体育"] * count, [], limit=9)
+    assert found.ranked == ()
+
+
+def test_two_categories_are_enough():
+    texts, categories = bundled()
+    places = [place for place, category in enumerate(categories) if category in ("体育", "健康")]
+    found = find_suspects([texts[p] for p in places], [categories[p] for p in places], [], limit=9)
+    assert found.left_out == ()
+
+
+@pytest.mark.parametrize(("rate", "n"), [(0.8, 10), (0.8, 59), (0.5, 96), (0.95, 7), (0.99, 300)])
+def test_the_half_width_is_that_of_statsmodels(rate, n):
+    low, high = proportion_confint(rate * n, n, alpha=0.05, method="wilson")
+    assert wilson_half_width(rate, n) == pytest.approx((high - low) / 2)
+
+
+@pytest.mark.parametrize("half", [0.02, 0.05, 0.1, 0.4])
+@pytest.mark.parametrize("rate", [0.01, 0.5, 0.8, 0.99])
+def test_the_target_is_the_smallest_that_is_narrow_enough(half, rate):
+    wanted = rows_for_interval(half, rate)
+    assert wilson_half_width(rate, wanted) <= half
+    assert wanted == 1 or wilson_half_width(rate, wanted - 1) > half
+
+
+def test_coverage_names_what_is_missing():
+    rows = coverage(("体育", "健康"), {"体育": 80}, {"体育": 60}, {"体育": 20}, 59)
+    assert [(row.category, row.decided, row.missing) for row in rows] == [("体育", 80, 39), ("健康", 0, 59)]
