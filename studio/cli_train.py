@@ -18,7 +18,7 @@ from studio.errors import InputError, StudioError, UnreadableFile
 from studio.language import say
 from studio.models import resolve_model
 from studio.presets import checked_spec, sound_default
-from studio.runs import Run
+from studio.runs import Job, Run
 from studio.serving import serve_here
 from studio.workspace import BUNDLED_NAME, Workspace, open_workspace
 
@@ -135,7 +135,7 @@ class _ProgressLine:
         self.quiet = quiet
         self.last = ""
 
-    def show(self, run: Run) -> None:
+    def show(self, run: Job) -> None:
         progress = runs.progress(run)
         loss = f"  loss {progress.last.loss:.3f}" if progress.last else ""
         eta = f"  {progress.eta_seconds:.0f} s" if progress.eta_seconds else ""
