@@ -18,6 +18,7 @@ from studio import annotations
 from studio.contract import Drafted, DraftSpec, TitleToDraft
 from studio.errors import StalePress, UnreadableFile
 from studio.language import say
+from studio.leases import end_lease
 from studio.runs import get_job
 from studio.store import Store, writing
 from studio.titles import Title, get_title
@@ -233,6 +234,7 @@ def reject(db: Store, draft_id: int, *, author: str) -> None:
     with writing(db):
         _waiting(db, draft_id)
         _judge(db, draft_id, author, "rejected", None)
+        end_lease(db, author)
 
 
 def _judge(db: Store, draft_id: int, author: str, verdict: Verdict, annotation_id: int | None) -> None:

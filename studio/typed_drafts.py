@@ -17,13 +17,19 @@ class TypedDraft:
     text: str
 
 
-def keep(db: Store, *, author: str, title_id: int, category: str | None, text: str) -> None:
-    """Keep what stands in the box; it takes the place of what was kept before."""
+def keep(
+    db: Store, *, author: str, title_id: int, seen_revision: int, category: str | None, text: str
+) -> None:
+    """Keep what stands in the box; it takes the place of what was kept before.
+
+    Nothing when the title has moved on: the last strokes before a save may arrive after it.
+    """
     with writing(db):
         db.execute(
-            "insert into typed_drafts (author, title_id, category, text) values (?, ?, ?, ?)"
+            "insert into typed_drafts (author, title_id, category, text)"
+            " select ?, title_id, ?, ? from states where title_id = ? and revision = ?"
             " on conflict do update set category = excluded.category, text = excluded.text, at = excluded.at",
-            [author, title_id, category, text],
+            [author, category, text, title_id, seen_revision],
         )
 
 
