@@ -116,7 +116,7 @@ def train_and_wait(workspace: Workspace, spec: TrainSpec, *, version: str | None
 
 def _submit_and_wait(workspace: Workspace, run: Run, *, quiet: bool) -> Run:
     jobs.submit(workspace, run)
-    shown = _ProgressLine(quiet)
+    shown = ProgressLine(quiet)
     try:
         run = jobs.wait(workspace, run.id, on_poll=shown.show)
     except KeyboardInterrupt:
@@ -128,7 +128,7 @@ def _submit_and_wait(workspace: Workspace, run: Run, *, quiet: bool) -> Run:
     return run
 
 
-class _ProgressLine:
+class ProgressLine:
     """One line on stderr that is written over while a run goes on."""
 
     def __init__(self, quiet: bool) -> None:

@@ -6,7 +6,6 @@ it, and from then on only what was decided since. This module judges no single c
 
 import re
 import threading
-from array import array
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -52,7 +51,7 @@ class _Shelf:
 
     chains: dict[int, str] = field(default_factory=dict)
     clauses: Counter[str] = field(default_factory=Counter)
-    pairs: "dict[str, array[int]]" = field(default_factory=dict)
+    pairs: dict[str, list[int]] = field(default_factory=dict)
 
 
 class WrittenChains:
@@ -127,7 +126,7 @@ def _put(shelf: _Shelf, title_id: int, chain: str, scheme: Scheme) -> None:
     for pair in _pairs(chain):
         entries = shelf.pairs.get(pair)
         if entries is None:
-            shelf.pairs[pair] = array("q", (title_id,))
+            shelf.pairs[pair] = [title_id]
         else:
             entries.append(title_id)
 

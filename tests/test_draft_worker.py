@@ -99,7 +99,7 @@ def test_the_key_goes_into_the_request_and_nowhere_else(workspace, teacher):
 @pytest.mark.parametrize("way", ["429", "500", "drop", "garbage", "stall", "drip"])
 def test_what_passes_is_tried_again(workspace, teacher, way):
     teacher.behave = first(way)
-    ended, found, _ = drafted(workspace, teacher.url, titles=1, timeout_seconds=1)
+    ended, found, _ = drafted(workspace, teacher.url, titles=1, timeout_seconds=3)
     assert ended.status == "done"
     assert [(line.chain, line.attempts) for line in found] == [(CHAIN, 2)]
 
@@ -191,7 +191,7 @@ def test_a_missing_key_is_said_before_anything_is_asked(workspace, teacher):
 
 def test_a_key_of_the_environment_is_found_by_name(workspace, teacher, monkeypatch):
     monkeypatch.setenv("NEWS_STUDIO_TEACHER_KEY", "sk-environment")
-    _, found, job = drafted(workspace, teacher.url, titles=1)
+    _, _, job = drafted(workspace, teacher.url, titles=1)
     spec = json.loads((job.folder / "spec.json").read_text())
     spec |= {"key_file": None, "key_env": "NEWS_STUDIO_TEACHER_KEY"}
     (job.folder / "spec.json").write_text(json.dumps(spec))

@@ -6,8 +6,10 @@ import pytest
 from samples import CHAIN, SCHEME, new_store
 from tiny import end_everything, wait_until
 from tiny_teacher import Teacher, well
+from typer.testing import CliRunner
 
-from studio import annotations, drafts, jobs, runs, teacher_jobs, typed_drafts
+from studio import annotations, drafts, jobs, runs, serving, teacher_jobs, typed_drafts
+from studio.cli import app
 from studio.contract import Drafted, DraftSpec
 from studio.errors import InputError, StalePress, WorkspaceBusy
 from studio.importing import import_text
@@ -15,6 +17,7 @@ from studio.teacher import clean_answer, estimate
 from studio.teacher_key import key_place, remove_key, save_key
 from studio.titles import get_title, next_waiting
 from studio.versions import freeze
+from studio.workspace import BUNDLED_MODEL, SAMPLE_RUN
 
 TITLES = ["主队绝杀", "女排夺冠", "马拉松开跑", "央行降息", "油价下调"]
 LATER = "9999"
@@ -292,3 +295,37 @@ def test_typed_text_is_its_author_s_and_goes_when_forgotten(home, labelled):
     assert typed_drafts.kept(db, author="bo", title_id=title) is None
     typed_drafts.forget(db, author="ann", title_id=title)
     assert typed_drafts.kept(db, author="ann", title_id=title) is None
+
+
+def test_the_command_estimates_without_asking_and_drafts_when_told_where(home, labelled, teacher):
+    db, workspace = home
+    only = CliRunner().invoke(app, ["drafts", "--limit", "2", "--json", "--home", str(workspace.home)])
+    assert json.loads(only.stdout)["titles"] == 2 and not teacher.requests
+    told = ["--base-url", teacher.url, "--model", "tiny", "--completion-price", "10"]
+    done = CliRunner().invoke(app, ["drafts", *told, "--limit", "2", "--json", "--home", str(workspace.home)])
+    document = json.loads(done.stdout)
+    assert (document["drafted"], document["failed"]) == (2, [])
+    assert document["cost"]["price"] == pytest.approx(document["cost"]["completion_tokens"] / 1e5)
+    assert drafts.count_pending(db) == 2
+
+
+def test_the_command_says_what_is_wrong_with_the_endpoint(home, labelled, teacher):
+    teacher.behave = lambda number, body: "404"
+    told = ["--base-url", teacher.url, "--model", "tiny", "--home", str(home[1].home)]
+    done = CliRunner().invoke(app, ["drafts", *told])
+    assert done.exit_code == 1 and "没有模型" in done.stderr and "办法" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (BUNDLED_MODEL / "config.json").exists(), reason="data/base_model is not there")
+def test_our_own_server_can_stand_in_for_the_teacher(home, labelled):
+    db, workspace = home
+    adapter = next((SAMPLE_RUN / "checkpoints").glob("step_*"))
+    url = serving.ensure_server(workspace, model=BUNDLED_MODEL, adapter=adapter, name="ours")
+    settings = {"model": "ours", "temperature": 0, "max_tokens": 160, "revise": False}
+    found = DraftSpec(base_url=f"{url}/v1", **settings)
+    job = teacher_jobs.start(db, workspace, found, drafts.titles_without_chain(db, limit=2), SCHEME)
+    assert jobs.wait_for_job(workspace, job.id).is_over
+    outcome = teacher_jobs.outcome(runs.get_job(workspace, job.id))
+    assert outcome.drafted + len(outcome.failed) == 2
+    assert outcome.cost.prompt_tokens > 0, runs.read_log(job)
