@@ -212,7 +212,7 @@ def test_a_run_through_the_queue_a_kill_and_a_resume_draft_every_title_once(home
 
 
 def test_the_estimate_counts_characters_and_the_bill_real_tokens(home, labelled):
-    db, workspace = home
+    db, _ = home
     titles = drafts.titles_without_chain(db, limit=2)
     one, two = (estimate(titles[:n], SCHEME, prompt_price=1, completion_price=2) for n in (1, 2))
     assert 800 < one.prompt_tokens < 3000
@@ -326,6 +326,6 @@ def test_our_own_server_can_stand_in_for_the_teacher(home, labelled):
     found = DraftSpec(base_url=f"{url}/v1", **settings)
     job = teacher_jobs.start(db, workspace, found, drafts.titles_without_chain(db, limit=2), SCHEME)
     assert jobs.wait_for_job(workspace, job.id).is_over
-    outcome = teacher_jobs.outcome(runs.get_job(workspace, job.id))
-    assert outcome.drafted + len(outcome.failed) == 2
-    assert outcome.cost.prompt_tokens > 0, runs.read_log(job)
+    assert teacher_jobs.outcome(runs.get_job(workspace, job.id)).drafted == 2, runs.read_log(job)
+    drafts.take_in(db, workspace)
+    assert drafts.pending_draft(db, labelled[0].id).model == "ours"

@@ -283,11 +283,14 @@ def _numbers(db: Store, job: Job, outcome: Outcome) -> None:
             say("接受 / 改后接受 / 拒绝", "Accepted / edited / rejected"),
             f"{said.accepted} / {said.edited} / {said.rejected}",
         )
-        st.metric(
-            say("实际词元", "Real tokens"),
-            f"{outcome.cost.prompt_tokens:,} + {outcome.cost.completion_tokens:,}",
-        )
-        st.metric(say("实际费用", "Real cost"), _price(outcome.cost.price))
+        if outcome.cost.prompt_tokens or not outcome.drafted:
+            st.metric(
+                say("实际词元", "Real tokens"),
+                f"{outcome.cost.prompt_tokens:,} + {outcome.cost.completion_tokens:,}",
+            )
+            st.metric(say("实际费用", "Real cost"), _price(outcome.cost.price))
+        else:
+            st.metric(say("实际词元", "Real tokens"), say("端点未报告", "not told"))
 
 
 def _failures(outcome: Outcome) -> None:
