@@ -102,6 +102,7 @@ def pages() -> list[st.Page]:
     return [
         page(PAGES / "home.py", title=say("首页", "Home"), icon=":material/home:", default=True),
         page(PAGES / "label.py", title=say("标注", "Label"), icon=":material/keyboard:"),
+        page(PAGES / "drafts.py", title=say("教师草稿", "Teacher drafts"), icon=":material/smart_toy:"),
         page(PAGES / "datasets.py", title=say("数据集", "Datasets"), icon=":material/dataset:"),
         page(PAGES / "quality.py", title=say("质量", "Quality"), icon=":material/fact_check:"),
         page(PAGES / "train.py", title=say("训练", "Train"), icon=":material/model_training:"),

@@ -15,7 +15,11 @@ from studio.problems import Severity
 SHORTEST, LONGEST = 60, 250
 """Characters of a good chain: shorter says too little, longer costs a small model the thread."""
 
-_QUOTED = re.compile(r"“([^”]+)”|「([^」]+)」|『([^』]+)』|《([^》]+)》|\"([^\"]+)\"")
+BLANK = "＿＿"
+"""What a scaffold leaves for the person to fill in."""
+
+QUOTED = re.compile(r"“([^”]+)”|「([^」]+)」|『([^』]+)』|《([^》]+)》|\"([^\"]+)\"")
+_TAG = re.compile(r"<\s*/?\s*think\b[^>]*>?", re.IGNORECASE)
 _CLAUSE_END = re.compile(r"[。！？；，.!?;,\n]")
 _SETS_ASIDE = re.compile(r"[不没无非]|排除|其他|涉及|因为")
 _LATIN_WORD = re.compile(r"[A-Za-z]{2,}")
@@ -82,6 +86,8 @@ def lint_chain(title: str, chain: str, category: str, scheme: Scheme) -> list[Fi
     chain = chain.strip()
     own_words = _own_words(chain, title, scheme)
     findings = [
+        _typed_tag(chain),
+        _blank(chain),
         _contradiction(own_words, category, scheme),
         _foreign_category(own_words, title, scheme),
         _foreign_language(own_words, title),
@@ -91,6 +97,31 @@ def lint_chain(title: str, chain: str, category: str, scheme: Scheme) -> list[Fi
     return [finding for finding in findings if finding is not None]
 
 
+def _typed_tag(chain: str) -> Finding | None:
+    """The one think block is written around the chain when it is saved; a second one breaks the row."""
+    if not _TAG.search(chain):
+        return None
+    return Finding(
+        code="chain_tag",
+        severity="error",
+        message=say(
+            "不要写 <think> 标记，保存时会自动加上一对；现在会变成两对。",
+            "Leave the <think> tags out: one pair is added when saving; these would be a second.",
+        ),
+    )
+
+
+def _blank(chain: str) -> Finding | None:
+    count = len(re.findall(f"{BLANK[0]}+", chain))
+    if not count:
+        return None
+    return Finding(
+        code="chain_blank",
+        severity="warning",
+        message=say(f"还有 {count} 处空格没有填。", f"{count} blanks are still to be filled in."),
+    )
+
+
 def _own_words(chain: str, title: str, scheme: Scheme) -> str:
     """The chain without what it quotes from the title; a quoted category stays, unquoted."""
 
@@ -98,7 +129,7 @@ def _own_words(chain: str, title: str, scheme: Scheme) -> str:
         inner = next(part for part in quote.groups() if part is not None)
         return "“”" if inner in title and inner not in scheme.names else f"“{inner}”"
 
-    return _QUOTED.sub(keep, chain)
+    return QUOTED.sub(keep, chain)
 
 
 @lru_cache(maxsize=8)
@@ -178,7 +209,7 @@ def _foreign_language(own_words: str, title: str) -> Finding | None:
 
 
 def _quotes_nothing(chain: str, title: str) -> Finding | None:
-    quotes = (next(filter(None, groups), "") for groups in _QUOTED.findall(chain))
+    quotes = (next(filter(None, groups), "") for groups in QUOTED.findall(chain))
     if any(quote in title for quote in quotes if quote) or _shares_a_run(chain, title, 3):
         return None
     return Finding(

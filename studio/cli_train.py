@@ -18,7 +18,7 @@ from studio.errors import InputError, StudioError, UnreadableFile
 from studio.language import say
 from studio.models import resolve_model
 from studio.presets import checked_spec, sound_default
-from studio.runs import Run
+from studio.runs import Job, Run
 from studio.serving import serve_here
 from studio.workspace import BUNDLED_NAME, Workspace, open_workspace
 
@@ -116,7 +116,7 @@ def train_and_wait(workspace: Workspace, spec: TrainSpec, *, version: str | None
 
 def _submit_and_wait(workspace: Workspace, run: Run, *, quiet: bool) -> Run:
     jobs.submit(workspace, run)
-    shown = _ProgressLine(quiet)
+    shown = ProgressLine(quiet)
     try:
         run = jobs.wait(workspace, run.id, on_poll=shown.show)
     except KeyboardInterrupt:
@@ -128,14 +128,14 @@ def _submit_and_wait(workspace: Workspace, run: Run, *, quiet: bool) -> Run:
     return run
 
 
-class _ProgressLine:
+class ProgressLine:
     """One line on stderr that is written over while a run goes on."""
 
     def __init__(self, quiet: bool) -> None:
         self.quiet = quiet
         self.last = ""
 
-    def show(self, run: Run) -> None:
+    def show(self, run: Job) -> None:
         progress = runs.progress(run)
         loss = f"  loss {progress.last.loss:.3f}" if progress.last else ""
         eta = f"  {progress.eta_seconds:.0f} s" if progress.eta_seconds else ""

@@ -8,8 +8,9 @@ LLaMA-Factory, so that a user's own YAML reads as it is.
 
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator, model_validator
 
 from studio.language import say
 
@@ -170,7 +171,50 @@ class PreviewSpec(_Frozen):
     rows: tuple[int, ...] = Field((), description="Rows, from 0, that are written out token by token.")
 
 
-RunSpec = Annotated[TrainSpec | EvaluateSpec | ServeSpec | PreviewSpec, Field(discriminator="kind")]
+class DraftSpec(_Frozen):
+    """Think chains for labelled titles, drafted by a teacher at an OpenAI-compatible endpoint.
+
+    It says where the key is, never the key itself. Errors do not repeat their input: an
+    address may have carried a password.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    format_version: Literal[1] = Field(1, description="Layout of this file.")
+    kind: Literal["draft"] = Field("draft", description="What the worker is asked to do.")
+    base_url: str = Field(description="Address of the endpoint up to and with /v1.")
+    model: str = Field(min_length=1, description="Name of the teacher in the API.")
+    key_file: Path | None = Field(None, description="File that holds the key; empty: none.")
+    key_env: str | None = Field(
+        None, description="Environment variable that holds the key, where there is no file."
+    )
+    temperature: float | None = Field(
+        0.7, ge=0, le=2, description="How freely the teacher writes; empty: as the endpoint does by itself."
+    )
+    max_tokens: int = Field(
+        1024, ge=16, le=131072, description="Longest answer in tokens, thoughts included."
+    )
+    concurrency: int = Field(4, ge=1, le=64, description="Titles asked about at once.")
+    attempts: int = Field(4, ge=1, le=10, description="Tries a title before it counts as failed.")
+    timeout_seconds: float = Field(120, gt=0, le=3600, description="Longest wait for one answer.")
+    revise: bool = Field(True, description="Send a draft with remarks back to the teacher, once.")
+    prompt_price: float = Field(0, ge=0, description="Price of a million prompt tokens.")
+    completion_price: float = Field(0, ge=0, description="Price of a million completion tokens.")
+
+    @field_validator("base_url")
+    @classmethod
+    def _address_is_bare(cls, address: str) -> str:
+        parts = urlsplit(address)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("base_url must begin with https:// or http:// and name a host.")
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise ValueError("base_url must not carry a user, a password, a query or a fragment.")
+        return address.rstrip("/")
+
+
+RunSpec = Annotated[
+    TrainSpec | EvaluateSpec | ServeSpec | PreviewSpec | DraftSpec, Field(discriminator="kind")
+]
 run_spec: TypeAdapter[RunSpec] = TypeAdapter(RunSpec)
 
 
@@ -204,7 +248,7 @@ class Progress(_Frozen):
     """How far the current phase is; `done` of `total` in its own unit."""
 
     event: Literal["progress"] = "progress"
-    phase: Literal["loading", "training", "evaluating", "saving"]
+    phase: Literal["loading", "training", "evaluating", "saving", "drafting"]
     done: int = 0
     total: int = 0
     eta_seconds: float | None = None
@@ -231,6 +275,35 @@ class Prediction(_Frozen):
     )
     tokens: int = Field(0, description="Generated tokens.")
     forced: bool = Field(False, description="The think chain reached its limit and was closed from outside.")
+
+
+class TitleToDraft(_Frozen):
+    """A line of titles.jsonl: a labelled title without a think chain, and the decision that labelled it."""
+
+    title_id: int
+    decision_id: int
+    title: str
+    category: str
+
+
+class Drafted(_Frozen):
+    """A line of drafts.jsonl: what the teacher made of one title.
+
+    `chain` is None when every try failed; `problem` then says why. `remarks` are the
+    codes of what the chain lint has against the draft. Tokens as the endpoint counted
+    them, over all tries; 0 where it does not tell.
+    """
+
+    title_id: int
+    decision_id: int
+    title: str
+    category: str
+    chain: str | None
+    problem: str = ""
+    remarks: tuple[str, ...] = ()
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    attempts: int = 1
 
 
 class CategoryScore(_Frozen):

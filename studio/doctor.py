@@ -204,7 +204,7 @@ def _sqlite(workspace: Workspace) -> Finding:
 
 
 def _queue(workspace: Workspace) -> Finding:
-    waiting = [run for run in runs.list_runs(workspace) if run.state == "queued"]
+    waiting = [run for run in runs.list_jobs(workspace) if run.state == "queued"]
     alive = jobs.worker_alive(workspace)
     if alive:
         message = say(f"任务进程在运行，{len(waiting)} 个等待", f"job process alive, {len(waiting)} waiting")

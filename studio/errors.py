@@ -11,6 +11,7 @@ StudioError
 ├── RunFailed             a worker ended without its result
 ├── QueueUnavailable      the job queue does not answer
 ├── ServerUnavailable     the model server does not start or does not answer
+├── TeacherUnavailable    the endpoint that drafts think chains refuses or does not answer
 ├── WorkspaceBusy         another process holds what this one needs
 │   └── PortInUse         the port belongs to another program
 └── DiskFull              nothing was lost, but nothing more can be written
@@ -83,6 +84,10 @@ class QueueUnavailable(StudioError):
 
 class ServerUnavailable(StudioError):
     """The model server does not start or does not answer."""
+
+
+class TeacherUnavailable(StudioError):
+    """The endpoint that drafts think chains refuses every request, or does not answer."""
 
 
 class WorkspaceBusy(StudioError):

@@ -22,11 +22,12 @@ from huey import SqliteHuey  # type: ignore[import-untyped]
 from studio import runs, workers
 from studio.errors import QueueUnavailable
 from studio.language import say
-from studio.runs import Run
+from studio.lines import read_tail
+from studio.runs import Job, Run
 from studio.workspace import Workspace
 
 
-def submit(workspace: Workspace, run: Run) -> None:
+def submit(workspace: Workspace, run: Job) -> None:
     """Queue the run, and see to it that a job process works the queue.
 
     Raises:
@@ -83,7 +84,7 @@ def wait(
     workspace: Workspace,
     run_id: str,
     *,
-    on_poll: Callable[[Run], None] | None = None,
+    on_poll: Callable[[Job], None] | None = None,
     poll_seconds: float = 0.5,
 ) -> Run:
     """Wait until a submitted run is over and return it as it then stands.
@@ -91,17 +92,29 @@ def wait(
     Raises:
         QueueUnavailable: the job process ends again and again.
     """
+    wait_for_job(workspace, run_id, on_poll=on_poll, poll_seconds=poll_seconds)
+    return runs.get_run(workspace, run_id)
+
+
+def wait_for_job(
+    workspace: Workspace,
+    run_id: str,
+    *,
+    on_poll: Callable[[Job], None] | None = None,
+    poll_seconds: float = 0.5,
+) -> Job:
+    """`wait` for a job of any kind."""
     deaths = 0
-    while not (run := runs.get_run(workspace, run_id)).is_over:
+    while not (job := runs.get_job(workspace, run_id)).is_over:
         if on_poll:
-            on_poll(run)
+            on_poll(job)
         if not worker_alive(workspace):
             deaths += 1
             if deaths > 3:
-                raise queue_unavailable(workspace, runs.read_tail(log_path(workspace), 5))
+                raise queue_unavailable(workspace, read_tail(log_path(workspace), 5))
             ensure_worker(workspace)
         time.sleep(poll_seconds)
-    return run
+    return job
 
 
 @contextmanager

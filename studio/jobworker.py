@@ -21,7 +21,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from studio import jobs, runs, workers
-from studio.runs import Run
+from studio.runs import Job
 from studio.workspace import Workspace, open_workspace
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class JobSettings(BaseSettings):
 
     worker: tuple[str, ...] = Field(
         default=workers.DEFAULT_COMMAND,
-        description="Command of a worker as a JSON list; {kind} is train or evaluate, the folder is appended.",
+        description="Command of a worker as a JSON list; {kind} is train, evaluate or draft, the folder is appended.",
     )
     cancel_grace_seconds: float = Field(default=20, ge=0, description="From a cancel to SIGTERM.")
     kill_grace_seconds: float = Field(default=10, ge=0, description="From SIGTERM to SIGKILL.")
@@ -45,21 +45,21 @@ class JobSettings(BaseSettings):
 
 def run_job(workspace: Workspace, run_id: str, settings: JobSettings) -> None:
     """Do one job: wait for the device, start the worker, wait for its end."""
-    for other in runs.list_runs(workspace):
+    for other in runs.list_jobs(workspace):
         if other.state == "running" and other.id != run_id:
             log.info("run %s waits for the worker of run %s", run_id, other.id)
             _watch(other, settings)
-    run = runs.get_run(workspace, run_id)
+    run = runs.get_job(workspace, run_id)
     if run.state == "queued":
         log.info("run %s starts", run_id)
         command = workers.worker_command(run.spec.kind, settings.worker)
         _watch(run, settings, workers.start_worker(run.folder, command, cwd=workspace.home))
     elif run.state == "running":
         _watch(run, settings)
-    log.info("run %s: %s", run_id, runs.get_run(workspace, run_id).state)
+    log.info("run %s: %s", run_id, runs.get_job(workspace, run_id).state)
 
 
-def _watch(run: Run, settings: JobSettings, process: "subprocess.Popen[bytes] | None" = None) -> None:
+def _watch(run: Job, settings: JobSettings, process: "subprocess.Popen[bytes] | None" = None) -> None:
     """Wait for the worker's end; one that does not heed a cancel is ended.
 
     Args:
@@ -79,7 +79,7 @@ def _watch(run: Run, settings: JobSettings, process: "subprocess.Popen[bytes] | 
         process.wait()
 
 
-def _press(run: Run, waited: float, settings: JobSettings, sent: set[signal.Signals]) -> None:
+def _press(run: Job, waited: float, settings: JobSettings, sent: set[signal.Signals]) -> None:
     """Send the signal that is due after `waited` seconds, each one once."""
     until_term = settings.cancel_grace_seconds
     until_kill = until_term + settings.kill_grace_seconds
@@ -139,7 +139,7 @@ def _work(workspace: Workspace, settings: JobSettings) -> bool:
 def _recover(workspace: Workspace, queue: Any, task: Any) -> None:
     """Queue what an ended job process left: workers to watch first, then lost places."""
     queued = {pending.args[0] for pending in queue.pending()}
-    for run in reversed(runs.list_runs(workspace)):
+    for run in reversed(runs.list_jobs(workspace)):
         if run.state == "running":
             task(run.id, priority=1)
         elif run.state == "queued" and run.id not in queued:

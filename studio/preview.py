@@ -20,7 +20,7 @@ from studio import workers
 from studio.contract import PreviewFile, PreviewSpec, Progress, Result, TemplateName, event
 from studio.disk import guard_disk
 from studio.language import say
-from studio.runs import read_tail
+from studio.lines import read_tail
 from studio.workspace import Workspace
 
 KEPT = 40

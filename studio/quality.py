@@ -19,8 +19,8 @@ from typing import Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from studio import workers
+from studio.lines import read_tail
 from studio.problems import Severity
-from studio.runs import read_tail
 from studio.store import Store
 from studio.workspace import Workspace
 

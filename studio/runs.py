@@ -14,17 +14,18 @@ This module starts nothing and knows no queue.
 import logging
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from studio import contract, workers
 from studio.contract import (
     AnswerMode,
+    DraftSpec,
     EvaluateSpec,
     Event,
     Prediction,
@@ -37,29 +38,27 @@ from studio.contract import (
 from studio.disk import guard_disk
 from studio.errors import DiskFull, InputError, RunFailed, UnreadableFile
 from studio.language import say
+from studio.lines import TAIL_BYTES, read_lines, read_tail
 from studio.workspace import SAMPLE_RUN, Workspace
 
 log = logging.getLogger(__name__)
 
 RunState = Literal["queued", "running", "done", "failed", "cancelled", "lost"]
-Phase = Literal["waiting", "loading", "training", "evaluating", "saving"]
+Phase = Literal["waiting", "loading", "training", "evaluating", "saving", "drafting"]
+JobSpec = TrainSpec | EvaluateSpec | DraftSpec
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_TAIL_BYTES = 256 * 1024
-_job_spec: TypeAdapter[TrainSpec | EvaluateSpec] = TypeAdapter(
-    Annotated[TrainSpec | EvaluateSpec, Field(discriminator="kind")]
-)
+_job_spec: TypeAdapter[JobSpec] = TypeAdapter(Annotated[JobSpec, Field(discriminator="kind")])
 _prediction: TypeAdapter[Prediction] = TypeAdapter(Prediction)
-_Row = TypeVar("_Row")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
-    """One run as it stood when it was read; paths in `spec` are absolute."""
+class Job:
+    """Work in a run folder as it stood when it was read; paths in `spec` are absolute."""
 
     id: str
     folder: Path
-    spec: TrainSpec | EvaluateSpec
+    spec: JobSpec
     state: RunState
     result: Result | None
     created_at: datetime
@@ -89,6 +88,13 @@ class Run:
         if self.state == "failed" and self.result:
             return self.result.message, self.result.remedy
         return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run(Job):
+    """A job that runs a model of ours: a training or an evaluation."""
+
+    spec: TrainSpec | EvaluateSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,12 +131,28 @@ def prepare_run(
     Args:
         version: dataset version as `name@3`, when the rows come from one.
     """
+    run = prepare_job(workspace, spec, label=label, version=version)
+    assert isinstance(run, Run), run
+    return run
+
+
+def prepare_job(
+    workspace: Workspace,
+    spec: JobSpec,
+    *,
+    label: str = "",
+    version: str | None = None,
+    files: Mapping[str, bytes] | None = None,
+) -> Job:
+    """Make the folder of a new job, with the files that its worker reads beside the spec."""
     now = datetime.now().astimezone()
     folder = _new_folder(workspace.runs, f"{now:%Y%m%d-%H%M%S}-{spec.kind}")
     card = RunCard(id=folder.name, label=label, created_at=now, version=version)
     try:
         with guard_disk(folder):
             (folder / "run.json").write_text(card.model_dump_json(indent=2), encoding="utf-8")
+            for name, content in (files or {}).items():
+                (folder / name).write_bytes(content)
             # spec.json last and in one step: a folder is a run when it has one.
             draft = folder / ".spec.json"
             draft.write_text(_absolute(spec, Path.cwd()).model_dump_json(indent=2), encoding="utf-8")
@@ -143,10 +165,15 @@ def prepare_run(
 
 def list_runs(workspace: Workspace, *, sample: Path = SAMPLE_RUN) -> list[Run]:
     """Every readable run, newest first; the recorded sample run, if there, last."""
-    runs = [run for run in map(_readable_run, _run_folders(workspace)) if run]
-    runs.sort(key=lambda run: (run.created_at, run.id), reverse=True)
     recorded = _readable_run(sample, recorded=True) if (sample / "spec.json").exists() else None
-    return [*runs, recorded] if recorded else runs
+    found = [*list_jobs(workspace), *([recorded] if recorded else [])]
+    return [run for run in found if isinstance(run, Run)]
+
+
+def list_jobs(workspace: Workspace) -> list[Job]:
+    """Every readable job of this workspace, whatever its kind, newest first."""
+    found = [job for job in map(_readable_run, _run_folders(workspace)) if job]
+    return sorted(found, key=lambda job: (job.created_at, job.id), reverse=True)
 
 
 def unreadable_runs(workspace: Workspace) -> list[UnreadableFile]:
@@ -167,15 +194,32 @@ def get_run(workspace: Workspace, run_id: str, *, sample: Path = SAMPLE_RUN) -> 
         InputError: there is none.
         UnreadableFile: its spec cannot be read.
     """
+    run = get_job(workspace, run_id, sample=sample)
+    if not isinstance(run, Run):
+        raise _no_run(run_id)
+    return run
+
+
+def get_job(workspace: Workspace, run_id: str, *, sample: Path = SAMPLE_RUN) -> Job:
+    """The job of that id, whatever its kind.
+
+    Raises:
+        InputError: there is none.
+        UnreadableFile: its spec cannot be read.
+    """
     if run_id == sample.name and (sample / "spec.json").exists():
         return _read_run(sample, recorded=True)
     folder = workspace.runs / run_id
     if not _ID.fullmatch(run_id) or not (folder / "spec.json").exists():
-        raise InputError(
-            say(f"没有名为 {run_id} 的运行。", f"There is no run {run_id}."),
-            remedy=say("用 news-studio runs 查看所有运行。", "See all runs with: news-studio runs"),
-        )
+        raise _no_run(run_id)
     return _read_run(folder)
+
+
+def _no_run(run_id: str) -> InputError:
+    return InputError(
+        say(f"没有名为 {run_id} 的运行。", f"There is no run {run_id}."),
+        remedy=say("用 news-studio runs 查看所有运行。", "See all runs with: news-studio runs"),
+    )
 
 
 def cancel(workspace: Workspace, run_id: str) -> None:
@@ -183,17 +227,17 @@ def cancel(workspace: Workspace, run_id: str) -> None:
 
     A run that is over stays as it is.
     """
-    run = get_run(workspace, run_id)
+    run = get_job(workspace, run_id)
     if not run.is_over:
         (run.folder / "cancel").touch()
 
 
-def is_cancel_wanted(run: Run) -> bool:
+def is_cancel_wanted(run: Job) -> bool:
     """Whether somebody asked the run to end."""
     return (run.folder / "cancel").exists()
 
 
-def require_done(run: Run) -> None:
+def require_done(run: Job) -> None:
     """Nothing when the run is done.
 
     Raises:
@@ -235,14 +279,14 @@ def trained_model(run: Run) -> tuple[Path, Path | None]:
 
 def read_events(run: Run) -> list[Event]:
     """Every event so far, in order."""
-    return list(_rows(run.folder / "metrics.jsonl", contract.event))
+    return list(read_lines(run.folder / "metrics.jsonl", contract.event))
 
 
-def progress(run: Run) -> RunProgress:
+def progress(run: Job) -> RunProgress:
     """How far the run is, from its latest events; `waiting` before the first."""
     phase: Phase = "waiting"
     done, total, eta, answer, last = 0, 0, None, None, None
-    for event in _rows(run.folder / "metrics.jsonl", contract.event, tail_bytes=_TAIL_BYTES):
+    for event in read_lines(run.folder / "metrics.jsonl", contract.event, tail_bytes=TAIL_BYTES):
         if isinstance(event, Step):
             phase, done, total, eta, answer = (
                 "training",
@@ -258,16 +302,9 @@ def progress(run: Run) -> RunProgress:
     return RunProgress(phase=phase, done=done, total=total, eta_seconds=eta, answer=answer, last=last)
 
 
-def read_log(run: Run, tail: int = 200) -> str:
+def read_log(run: Job, tail: int = 200) -> str:
     """The last `tail` lines of the worker's words; empty before it began."""
     return read_tail(run.folder / "log.txt", tail)
-
-
-def read_tail(path: Path, lines: int) -> str:
-    """The last lines of a log; of a line that was redrawn, what was left standing."""
-    text = _tail(path, _TAIL_BYTES).decode("utf-8", errors="replace")
-    standing = [line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")]
-    return "\n".join(standing[-lines - 1 :]).strip("\n")
 
 
 def load_scores(run: Run) -> ScoreFile | None:
@@ -287,7 +324,7 @@ def load_scores(run: Run) -> ScoreFile | None:
 
 def load_predictions(run: Run, answer: AnswerMode) -> list[Prediction]:
     """The answered rows of one way of answering, in the order of the evaluated file."""
-    rows = [row for row in _rows(run.folder / "predictions.jsonl", _prediction) if row.answer == answer]
+    rows = [row for row in read_lines(run.folder / "predictions.jsonl", _prediction) if row.answer == answer]
     return sorted(rows, key=lambda row: row.row)
 
 
@@ -295,7 +332,7 @@ def _run_folders(workspace: Workspace) -> list[Path]:
     return [path.parent for path in workspace.runs.glob("*/spec.json")]
 
 
-def _readable_run(folder: Path, recorded: bool = False) -> Run | None:
+def _readable_run(folder: Path, recorded: bool = False) -> Job | None:
     try:
         return _read_run(folder, recorded=recorded)
     except UnreadableFile as error:
@@ -303,7 +340,7 @@ def _readable_run(folder: Path, recorded: bool = False) -> Run | None:
         return None
 
 
-def _read_run(folder: Path, recorded: bool = False) -> Run:
+def _read_run(folder: Path, recorded: bool = False) -> Job:
     # The lock before the result: a worker that ends in between must not look lost.
     started, alive = workers.was_started(folder), workers.is_alive(folder)
     result_file, card_file = folder / "result.json", folder / "run.json"
@@ -314,10 +351,11 @@ def _read_run(folder: Path, recorded: bool = False) -> Run:
         card = RunCard.model_validate_json(_read(card_file)) if card_file.exists() else _bare_card(folder)
     except ValidationError as error:
         raise _unreadable(folder, error) from error
-    return Run(
+    kind = Job if isinstance(spec, DraftSpec) else Run
+    return kind(
         id=folder.name,
         folder=folder,
-        spec=spec,
+        spec=spec,  # type: ignore[arg-type]  # a Run's spec is any but a DraftSpec
         state=_state(started, alive, result, (folder / "cancel").exists()),
         result=result,
         created_at=card.created_at,
@@ -342,8 +380,8 @@ def _bare_card(folder: Path) -> RunCard:
     return RunCard(id=folder.name, created_at=modified)
 
 
-def _absolute(spec: TrainSpec | EvaluateSpec, base: Path) -> TrainSpec | EvaluateSpec:
-    names = ("model_name_or_path", "adapter_name_or_path", "dataset_dir")
+def _absolute(spec: JobSpec, base: Path) -> JobSpec:
+    names = ("model_name_or_path", "adapter_name_or_path", "dataset_dir", "key_file")
     paths = {name: getattr(spec, name, None) for name in names}
     return spec.model_copy(update={name: base / path for name, path in paths.items() if path})
 
@@ -357,30 +395,6 @@ def _new_folder(parent: Path, name: str) -> Path:
             continue
         return folder
     raise AssertionError(f"a thousand runs named {name} within a second")
-
-
-def _rows(path: Path, adapter: TypeAdapter[_Row], *, tail_bytes: int | None = None) -> Iterator[_Row]:
-    """Rows of a JSON-lines file; what follows the last line end is still being written."""
-    if not path.exists():
-        return
-    lines = (path.read_bytes() if tail_bytes is None else _tail(path, tail_bytes)).split(b"\n")
-    for number, line in enumerate(lines[:-1], start=1):
-        try:
-            yield adapter.validate_json(line)
-        except ValidationError:
-            # A line torn by a full disk, or an event of a later version: the rest counts.
-            log.warning("%s: line %d (of those read) is not readable and left out", path, number)
-
-
-def _tail(path: Path, size: int) -> bytes:
-    """The last bytes of a file, from the start of a line on; empty without a file."""
-    if not path.exists():
-        return b""
-    with path.open("rb") as file:
-        length = file.seek(0, 2)
-        file.seek(max(0, length - size))
-        text = file.read()
-    return text if length <= size else text.partition(b"\n")[2]
 
 
 def _read(path: Path) -> bytes:

@@ -28,7 +28,7 @@ from studio.contract import Result, ServeSpec, TemplateName
 from studio.disk import guard_disk
 from studio.errors import PortInUse, ServerUnavailable
 from studio.language import say
-from studio.runs import read_tail
+from studio.lines import read_tail
 from studio.workspace import Workspace
 
 log = logging.getLogger(__name__)

@@ -25,7 +25,7 @@ from typing import IO
 from studio import jobs, workers
 from studio.errors import PortInUse, StudioError, WorkspaceBusy
 from studio.language import say
-from studio.runs import read_tail
+from studio.lines import read_tail
 from studio.workspace import Workspace
 
 log = logging.getLogger(__name__)

@@ -48,6 +48,11 @@ class Workspace:
         return self.home / "queue.db"
 
     @property
+    def teacher_key(self) -> Path:
+        """The key of the teacher's endpoint, if one was entered; for its owner's eyes only."""
+        return self.home / "teacher.key"
+
+    @property
     def datasets(self) -> Path:
         """Frozen dataset versions: datasets/<name>/v<k>/."""
         return self.home / "datasets"

@@ -8,6 +8,6 @@ from studio.language import current_language
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """STUDIO_* of the shell must not steer tests, and a test's language must not leak."""
-    for name in ("STUDIO_HOME", "STUDIO_LANG", "NEWS_STUDIO_API_KEY"):
+    for name in ("STUDIO_HOME", "STUDIO_LANG", "NEWS_STUDIO_API_KEY", "NEWS_STUDIO_TEACHER_KEY"):
         monkeypatch.delenv(name, raising=False)
     current_language.set("zh")

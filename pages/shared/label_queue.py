@@ -6,12 +6,14 @@ person is told: fast fingers can never label a title that they have not seen.
 """
 
 import time
+from typing import Any
 
 import streamlit as st
 
 from pages.shared import shell
-from studio import annotations
+from studio import annotations, drafts
 from studio.annotations import Suggested
+from studio.drafts import Draft
 from studio.label_settings import load_settings
 from studio.language import say
 from studio.leases import Offer, offer, reopen
@@ -66,21 +68,27 @@ def decide(title_id: int, revision: int, category: str, suggested: Suggested | N
 
 
 def save_decision(
-    title_id: int, revision: int, category: str, chain: str | None, suggested: Suggested | None = None
+    title_id: int,
+    revision: int,
+    category: str,
+    chain: str | None,
+    suggested: Suggested | None = None,
+    *,
+    draft: Draft | None = None,
 ) -> bool:
-    """Label the title that was on screen; False when the press was refused."""
+    """Label the title that was on screen, with the draft that was in the box; False when refused."""
     with shell.report_errors(later=True):
         db = shell.store()
-        annotations.annotate(
-            db,
-            title_id,
-            category=category,
-            chain=chain,
-            author=shell.annotator(),
-            seen_revision=revision,
-            active_seconds=_active_seconds(db, title_id, revision),
-            suggested=suggested,
-        )
+        said: dict[str, Any] = {
+            "category": category,
+            "author": shell.annotator(),
+            "seen_revision": revision,
+            "active_seconds": _active_seconds(db, title_id, revision),
+        }
+        if draft is not None and chain:
+            drafts.accept(db, draft.id, chain=chain, **said)
+        else:
+            annotations.annotate(db, title_id, chain=chain, suggested=suggested, **said)
         return True
     return False
 

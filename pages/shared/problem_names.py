@@ -33,6 +33,11 @@ PROBLEM_NAMES: dict[str, tuple[str, str]] = {
     "chain_foreign_category": ("思维链提到第十一个类别", "chain names an eleventh category"),
     "chain_foreign_language": ("思维链混入外文", "chain drifts into another language"),
     "chain_no_quote": ("思维链没有引用标题", "chain quotes nothing of the title"),
+    "chain_undecided": ("思维链没有落到类别", "chain names no category"),
+    "chain_tag": ("思维链里写了标记", "tags inside the chain"),
+    "chain_blank": ("思维链有空格没填", "blanks left in the chain"),
+    "chain_repeats": ("与已有思维链太像", "too close to another chain"),
+    "chain_skeleton": ("句子套路重复", "sentences like many others"),
     "chain_short": ("思维链太短", "chain too short"),
     "chain_long": ("思维链太长", "chain too long"),
 }

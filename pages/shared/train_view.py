@@ -30,6 +30,7 @@ PHASE_NAMES = {
     "training": ("训练", "training"),
     "evaluating": ("评估", "evaluating"),
     "saving": ("保存", "saving"),
+    "drafting": ("起草", "drafting"),
 }
 
 

@@ -1,0 +1,229 @@
+"""Let a teacher draft think chains for labelled titles: `python -m backend.draft RUN_FOLDER`.
+
+Reads spec.json and titles.jsonl; appends one line a title to drafts.jsonl as soon as it
+is there, failed titles included; ends with result.json. No draft is a decision: studio
+takes the lines in, and a person accepts them. Needs no torch.
+"""
+
+import asyncio
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from openai.types.chat import ChatCompletionMessageParam
+from pydantic import TypeAdapter
+
+from backend.endpoint import Answer, Endpoint, NoAnswer
+from backend.worker import Cancelled, RunFolder, run_worker
+from studio.categories import Scheme, load_scheme
+from studio.chainlint import Finding, lint_chain
+from studio.contract import Drafted, DraftSpec, Progress, TitleToDraft
+from studio.errors import TeacherUnavailable
+from studio.language import say
+from studio.lines import read_lines
+from studio.teacher import clean_answer, question, revision, system_prompt
+from studio.teacher_key import is_sendable, read_key
+
+log = logging.getLogger(__name__)
+
+FAILURES_IN_A_ROW = 8
+"""So many titles that the endpoint failed, one after the other, and it counts as down."""
+_POLL_SECONDS = 0.2
+_title: TypeAdapter[TitleToDraft] = TypeAdapter(TitleToDraft)
+
+
+def draft(folder: RunFolder) -> dict[str, Any]:
+    """Do what the folder's spec says; the fields of Result that drafting knows."""
+    spec = folder.read_spec()
+    assert isinstance(spec, DraftSpec), spec.kind
+    own = folder.path / "categories.toml"
+    scheme = load_scheme(own if own.is_file() else None)
+    titles = list(read_lines(folder.path / "titles.jsonl", _title))
+    asyncio.run(_Job(folder, spec, scheme, titles).work())
+    return {}
+
+
+class _Job:
+    """The titles that are left, and how the endpoint has done so far."""
+
+    def __init__(
+        self, folder: RunFolder, spec: DraftSpec, scheme: Scheme, titles: list[TitleToDraft]
+    ) -> None:
+        self.folder = folder
+        self.spec = spec
+        self.scheme = scheme
+        self.total = len(titles)
+        self.left: Iterator[TitleToDraft] = iter(titles)
+        self.done = self.drafted = self.failures_in_a_row = 0
+        self.last_problem = ""
+        self.system = system_prompt(scheme)
+        self.began = time.monotonic()
+        self.endpoint = Endpoint(spec, _key(spec))
+
+    async def work(self) -> None:
+        """Ask about every title, `concurrency` at once, until all are done or nothing helps."""
+        self._tell()
+        try:
+            askers = [asyncio.create_task(self._ask_on()) for _ in range(self.spec.concurrency)]
+            await self._watch(askers)
+        finally:
+            await self.endpoint.close()
+        if self.total and not self.drafted:
+            raise self._down()
+
+    async def _watch(self, askers: list[asyncio.Task[None]]) -> None:
+        """Until all askers are through; the first error, or a cancel, ends the others."""
+        try:
+            waiting = set(askers)
+            while waiting:
+                done, waiting = await asyncio.wait(
+                    waiting, timeout=_POLL_SECONDS, return_when=asyncio.FIRST_EXCEPTION
+                )
+                for asker in done:
+                    asker.result()
+                if waiting and self.folder.cancel_requested:
+                    raise Cancelled
+        finally:
+            for asker in askers:
+                asker.cancel()
+            await asyncio.gather(*askers, return_exceptions=True)
+
+    async def _ask_on(self) -> None:
+        for title in self.left:
+            self.folder.append("drafts.jsonl", await self._draft(title))
+            self.done += 1
+            self._tell()
+            if self.failures_in_a_row >= FAILURES_IN_A_ROW:
+                raise self._down()
+
+    async def _draft(self, title: TitleToDraft) -> Drafted:
+        """The draft of one title, or why there is none."""
+        asked = _messages(self.system, title, self.scheme)
+        try:
+            answer = await self.endpoint.ask(asked)
+        except NoAnswer as failure:
+            self.failures_in_a_row = self.failures_in_a_row + 1 if failure.is_endpoint else 0
+            self.last_problem = failure.problem
+            log.warning("title %d: %s", title.title_id, failure.problem)
+            return _failed(title, failure.problem, attempts=failure.attempts)
+        self.failures_in_a_row = 0
+        chain = clean_answer(answer.text)
+        findings = lint_chain(title.title, chain, title.category, self.scheme) if chain else []
+        if findings and self.spec.revise:
+            chain, findings, answer = await self._revise(title, asked, chain, findings, answer)
+        if not chain:
+            self.last_problem = say("回答里没有思维链", "the answer holds no think chain")
+            return _failed(title, self.last_problem, answer=answer)
+        self.drafted += 1
+        return Drafted(
+            **title.model_dump(),
+            chain=chain,
+            remarks=tuple(finding.code for finding in findings),
+            prompt_tokens=answer.prompt_tokens,
+            completion_tokens=answer.completion_tokens,
+            attempts=answer.attempts,
+        )
+
+    async def _revise(
+        self,
+        title: TitleToDraft,
+        asked: list[ChatCompletionMessageParam],
+        chain: str,
+        findings: list[Finding],
+        answer: Answer,
+    ) -> tuple[str, list[Finding], Answer]:
+        """Send the remarks back once; of both drafts the one with fewer counts, of tokens the sum."""
+        again: list[ChatCompletionMessageParam] = [
+            *asked,
+            {"role": "assistant", "content": chain},
+            {"role": "user", "content": revision(findings)},
+        ]
+        try:
+            second = await self.endpoint.ask(again)
+        except NoAnswer as failure:
+            log.warning("title %d keeps its first draft: %s", title.title_id, failure.problem)
+            return chain, findings, answer
+        paid = Answer(
+            text="",
+            prompt_tokens=answer.prompt_tokens + second.prompt_tokens,
+            completion_tokens=answer.completion_tokens + second.completion_tokens,
+            attempts=answer.attempts + second.attempts,
+        )
+        better = clean_answer(second.text)
+        left = lint_chain(title.title, better, title.category, self.scheme)
+        return (better, left, paid) if better and len(left) < len(findings) else (chain, findings, paid)
+
+    def _tell(self) -> None:
+        seconds = time.monotonic() - self.began
+        eta = seconds / self.done * (self.total - self.done) if self.done else None
+        self.folder.emit(Progress(phase="drafting", done=self.done, total=self.total, eta_seconds=eta))
+
+    def _down(self) -> TeacherUnavailable:
+        return TeacherUnavailable(
+            say(
+                f"{self.spec.base_url} 接连没有给出可用的回答，最后一次：{self.last_problem}",
+                f"{self.spec.base_url} gave no usable answer time and again, at last: {self.last_problem}",
+            ),
+            remedy=say(
+                "请检查地址、网络和端点是否在运行，然后点“继续”；已写好的草稿都在。",
+                "Check the address, the network and that the endpoint runs, then resume; all drafts so far are kept.",
+            ),
+        )
+
+
+def _messages(system: str, title: TitleToDraft, scheme: Scheme) -> list[ChatCompletionMessageParam]:
+    return [
+        {"role": "system", "content": system},
+        {"role": "user", "content": question(title.title, title.category, scheme)},
+    ]
+
+
+def _failed(title: TitleToDraft, problem: str, *, attempts: int = 1, answer: Answer | None = None) -> Drafted:
+    return Drafted(
+        **title.model_dump(),
+        chain=None,
+        problem=problem,
+        prompt_tokens=answer.prompt_tokens if answer else 0,
+        completion_tokens=answer.completion_tokens if answer else 0,
+        attempts=answer.attempts if answer else attempts,
+    )
+
+
+def _key(spec: DraftSpec) -> str | None:
+    """The key that the spec points at; it never was in the spec.
+
+    Raises:
+        TeacherUnavailable: it is not there, or cannot be sent.
+    """
+    place: Path | None = spec.key_file
+    if place is not None:
+        return read_key(place)
+    value = os.environ.get(spec.key_env or "") or None
+    if spec.key_env and (value is None or not is_sendable(value)):
+        raise TeacherUnavailable(
+            say(
+                f"任务进程里没有可用的环境变量 {spec.key_env}。",
+                f"The job process has no usable environment variable {spec.key_env}.",
+            ),
+            remedy=say(
+                "请带着它重新启动 news-studio，或在教师草稿页填写密钥。",
+                "Restart news-studio with it, or enter the key on the Teacher drafts page.",
+            ),
+        )
+    return value
+
+
+def main() -> int:
+    """Entry of `python -m backend.draft`."""
+    # At their most talkative these two write out whole requests.
+    for name in ("openai", "httpx", "httpx2", "httpcore", "httpcore2"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    return run_worker(draft)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

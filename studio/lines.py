@@ -1,0 +1,47 @@
+"""Lines that a worker appends while somebody reads: whole ones count, a torn one does not.
+
+This module knows no run and no meaning of a line.
+"""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+log = logging.getLogger(__name__)
+
+TAIL_BYTES = 256 * 1024
+_Row = TypeVar("_Row")
+
+
+def read_lines(path: Path, adapter: TypeAdapter[_Row], *, tail_bytes: int | None = None) -> Iterator[_Row]:
+    """Rows of a JSON-lines file; what follows the last line end is still being written."""
+    if not path.exists():
+        return
+    lines = (path.read_bytes() if tail_bytes is None else _tail(path, tail_bytes)).split(b"\n")
+    for number, line in enumerate(lines[:-1], start=1):
+        try:
+            yield adapter.validate_json(line)
+        except ValidationError:
+            # A line torn by a full disk, or an event of a later version: the rest counts.
+            log.warning("%s: line %d (of those read) is not readable and left out", path, number)
+
+
+def _tail(path: Path, size: int) -> bytes:
+    """The last bytes of a file, from the start of a line on; empty without a file."""
+    if not path.exists():
+        return b""
+    with path.open("rb") as file:
+        length = file.seek(0, 2)
+        file.seek(max(0, length - size))
+        text = file.read()
+    return text if length <= size else text.partition(b"\n")[2]
+
+
+def read_tail(path: Path, lines: int) -> str:
+    """The last lines of a log; of a line that was redrawn, what was left standing."""
+    text = _tail(path, TAIL_BYTES).decode("utf-8", errors="replace")
+    standing = [line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")]
+    return "\n".join(standing[-lines - 1 :]).strip("\n")
