@@ -371,7 +371,7 @@ def m010_imports(db: Database) -> None:
     db.execute("drop trigger titles_no_delete")
     db.execute(
         "create trigger titles_no_delete before delete on titles"
-        f" when not {is_open} or exists (select 1 from decisions where title_id = old.id)"
+        f" when not {is_open} or exists (select 1 from states where title_id = old.id)"
         " begin select raise(abort, 'a title is never deleted'); end"
     )
     db.execute("drop trigger imported_rows_no_delete")

@@ -159,13 +159,13 @@ def _join(db: Store, pairs: Iterable[tuple[int, int]]) -> None:
     for title_id, group_id in before.items():
         join(title_id, group_id)
     renamed = [(first(old), old) for old in set(before.values()) if first(old) != old]
+    _write_in_portions(db, "update near_groups set group_id = ? where group_id = ?", renamed)
     _write_in_portions(
         db,
         "insert into near_groups (title_id, group_id) values (?, ?)"
         " on conflict (title_id) do update set group_id = excluded.group_id",
         [(title_id, first(title_id)) for title_id in named],
     )
-    _write_in_portions(db, "update near_groups set group_id = ? where group_id = ?", renamed)
 
 
 def _write_in_portions(db: Store, statement: str, rows: Sequence[tuple[int, int]]) -> None:
