@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
-from studio.errors import StalePress
+from studio.errors import InputError, StalePress
 from studio.label_settings import load_settings
 from studio.language import say
 from studio.leases import end_lease, find_lease
@@ -269,6 +269,11 @@ def _seen_title(db: Store, title_id: int, seen_revision: int) -> Title:
     title = get_title(db, title_id)
     if title.revision != seen_revision:
         raise _stale(title)
+    if title.status == "trashed":
+        raise InputError(
+            say(f"标题“{title.text}”在回收站里。", f"The title “{title.text}” is in the trash."),
+            remedy=say("请审核员先在“标题”页恢复它。", "A reviewer can restore it on the Titles page."),
+        )
     return title
 
 
@@ -407,7 +412,8 @@ def add_wrong(db: Store, text: str, predicted: str | None, author: str) -> Title
             append_decision(db, title_id, decision, follows=None)
         else:
             title = get_title(db, title_id)
-            _ask_one(db, title_id, _waiting_again(title, "wrong", reason, author), follows=title.revision)
+            if title.status != "trashed":
+                _ask_one(db, title_id, _waiting_again(title, "wrong", reason, author), follows=title.revision)
         return get_title(db, title_id)
 
 
