@@ -1,8 +1,10 @@
-"""Entry script of the web app: the list of pages, the language, the annotator's name.
+"""Entry script of the web app: the list of pages, the language, who works here.
 
     streamlit run studio/app.py
 
-Knows no page's content. The language stands in the address (`?lang=en`) and else in
+Knows no page's content. Which pages a person finds in the menu follows from their role;
+that is a matter of order, and whatever a page does is asked of the services again.
+The language stands in the address (`?lang=en`) and else in
 STUDIO_LANG, so that a link opens in the language in which it was sent.
 """
 
@@ -11,9 +13,12 @@ from pathlib import Path
 
 import streamlit as st
 
+from studio import people
 from studio.errors import StudioError
 from studio.language import LANGUAGES, Language, current_language, say
-from studio.workspace import Settings
+from studio.people import Person
+from studio.store import open_store
+from studio.workspace import Settings, open_workspace
 
 PAGES = Path(__file__).resolve().parent.parent / "pages"
 LANGUAGE_NAMES: dict[Language, str] = {"zh": "中文", "en": "English"}
@@ -70,38 +75,106 @@ def keep_choices() -> None:
             st.session_state[key] = st.session_state[key]
 
 
-def name_annotator() -> None:
-    """Ask under which name decisions are written down; the address keeps it."""
-    st.session_state.setdefault("annotator", computer_user())
-    st.text_input(
-        say("标注人", "Annotator"),
+def sign_in() -> Person | None:
+    """Ask who works here, and show them with colour and role; the address keeps the name.
+
+    None where the workspace cannot be read: the page says why.
+    """
+    st.session_state.setdefault("annotator", st.query_params.get("annotator") or computer_user())
+    try:
+        db = open_store(open_workspace().database)
+        names = [person.name for person in people.list_people(db)]
+    except StudioError:
+        db, names = None, []
+    st.selectbox(
+        say("我是", "I am"),
+        names,
         key="annotator",
-        bind="query-params",
-        help=say("每个决定都会记下这个名字。", "Every decision is written down under this name."),
+        accept_new_options=True,
+        filter_mode="prefix",
+        required=True,
+        placeholder=say("选名字，或输入新名字", "Choose your name or type a new one"),
+        help=say(
+            "每个决定都会记下这个名字；新名字直接输入。",
+            "Every decision is written down under this name; type a new one to join.",
+        ),
     )
+    name = " ".join(str(st.session_state["annotator"] or "").split())[: people.LONGEST_NAME] or computer_user()
+    st.query_params["annotator"] = name
+    if db is None:
+        return None
+    try:
+        person = people.sign_in(db, name)
+    except StudioError:
+        return None
+    role = say(*people.ROLE_NAMES[person.role])
+    st.markdown(f':color[●]{{foreground="{person.color}"}} {role}{"" if person.is_active else resting()}')
+    return person
 
 
-def pages() -> list[st.Page]:
-    """The menu, in the order of the loop."""
-    page = st.Page
-    return [
-        page(PAGES / "home.py", title=say("首页", "Home"), icon=":material/home:", default=True),
-        page(PAGES / "label.py", title=say("标注", "Label"), icon=":material/keyboard:"),
-        page(PAGES / "datasets.py", title=say("数据集", "Datasets"), icon=":material/dataset:"),
-        page(PAGES / "train.py", title=say("训练", "Train"), icon=":material/model_training:"),
-        page(PAGES / "evaluate.py", title=say("评估", "Evaluate"), icon=":material/grid_on:"),
-        page(PAGES / "try_it.py", title=say("分类与对话", "Classify and chat"), icon=":material/forum:"),
+def resting() -> str:
+    """What stands behind the role of somebody who does not work at present."""
+    return say("　:gray[（休息中）]", " :gray[(resting)]")
+
+
+EVERYBODY: tuple[people.Role, ...] = people.ROLES
+NOT_ANNOTATORS: tuple[people.Role, ...] = ("reviewer", "analyst", "admin")
+
+
+def pages(person: Person | None) -> dict[str, tuple[st.Page, bool]]:
+    """The menu by address, in the order of the loop, each with whether this person may open it.
+
+    A page that is not theirs is out of the menu, yet known: links to it still stand on others.
+    """
+    entries: list[tuple[str, tuple[people.Role, ...], str, str]] = [
+        ("home", EVERYBODY, say("首页", "Home"), "home"),
+        ("label", EVERYBODY, say("标注", "Label"), "keyboard"),
+        ("review", people.REVIEWERS, say("审核", "Review"), "rule"),
+        ("titles", NOT_ANNOTATORS, say("标题", "Titles"), "list_alt"),
+        ("datasets", NOT_ANNOTATORS, say("数据集", "Datasets"), "dataset"),
+        ("train", NOT_ANNOTATORS, say("训练", "Train"), "model_training"),
+        ("evaluate", NOT_ANNOTATORS, say("评估", "Evaluate"), "grid_on"),
+        ("try_it", NOT_ANNOTATORS, say("分类与对话", "Classify and chat"), "forum"),
+        ("team", EVERYBODY, say("团队", "Team"), "group"),
     ]
+    menu = {}
+    for name, roles, title, icon in entries:
+        is_theirs = person is None or (person.role if person.is_active else "annotator") in roles
+        page = st.Page(
+            PAGES / f"{name}.py",
+            title=title,
+            icon=f":material/{icon}:",
+            default=name == "home",
+            visibility="visible" if is_theirs else "hidden",
+        )
+        menu[page.url_path] = (page, is_theirs)
+    return menu
+
+
+def refuse() -> None:
+    """Say that the page is not for this role, and who can change that."""
+    st.title(say("这一页不在您的工作里", "This page is not part of your work"), anchor=False)
+    st.info(
+        say(
+            "您的角色用不到它。请管理员在“团队”页改角色，或换一个名字。",
+            "Your role does not use it. An admin can change the role on the Team page.",
+        ),
+        icon=":material/lock:",
+    )
 
 
 st.set_page_config(page_title="News Studio", page_icon=ICON, layout="wide")
 st.logo(WORDMARK, size="large")
 with st.sidebar:
     choose_language()
-    name_annotator()
-page = st.navigation(pages())
+    person = sign_in()
+menu = pages(person)
+page = st.navigation([entry for entry, _ in menu.values()])
 try:
-    page.run()
+    if menu[page.url_path][1]:
+        page.run()
+    else:
+        refuse()
 except StudioError as error:
     # What no part of the page reported itself: the workspace or its database.
     st.error(f"{error.problem}\n\n{error.remedy}", icon=":material/error:")
