@@ -8,29 +8,22 @@ event to the frame in which another title is on screen. Exit code 1 when a targe
 """
 
 import argparse
-import os
 import shutil
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 from playwright.sync_api import Page, sync_playwright
+from web_process import running
 
 from studio.categories import load_scheme
 from studio.importing import import_text
 from studio.store import open_store
 from studio.workspace import open_workspace
 
-ROOT = Path(__file__).resolve().parent.parent
 TARGET_MS, TARGET_MIB = 200, 300
 BREATH_MS = 100
 PAGES = ("", "label", "datasets", "train", "evaluate", "try_it")
@@ -79,8 +72,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("Chromium was not found; name it with --chromium.")
     with tempfile.TemporaryDirectory() as folder:
         fill(Path(folder), arguments.titles)
-        with studio(Path(folder)) as (url, process):
-            sizes, times = measure(url, process, arguments.chromium, arguments.presses)
+        with running(Path(folder)) as web:
+            process = psutil.Process(web.process.pid)
+            sizes, times = measure(web.url, process, arguments.chromium, arguments.presses)
     return report(sizes, times, arguments.titles)
 
 
@@ -90,47 +84,6 @@ def fill(home: Path, count: int) -> None:
     db = open_store(open_workspace(home).database)
     import_text(db, "\n".join(lines), load_scheme())
     db.close()
-
-
-@contextmanager
-def studio(home: Path) -> Iterator[tuple[str, psutil.Process]]:
-    """A web process on a free port of this computer."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [
-        sys.executable,
-        "-m",
-        "streamlit",
-        "run",
-        str(ROOT / "studio/app.py"),
-        "--server.port",
-        str(port),
-    ]
-    process = subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env={**os.environ, "STUDIO_HOME": str(home), "STUDIO_LANG": "zh"},
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        wait_until_healthy(f"http://127.0.0.1:{port}/_stcore/health")
-        yield f"http://127.0.0.1:{port}", psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        process.wait(timeout=10)
-
-
-def wait_until_healthy(url: str, seconds: float = 30) -> None:
-    """Return once the server answers; TimeoutError when it does not in time."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            with urllib.request.urlopen(url, timeout=1):
-                return
-        except (urllib.error.URLError, ConnectionError):
-            time.sleep(0.1)
-    raise TimeoutError(url)
 
 
 def measure(

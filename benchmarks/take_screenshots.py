@@ -15,9 +15,10 @@ from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 
-from label_latency import CHROMIUM_ARGS, settle, studio
+from label_latency import CHROMIUM_ARGS, settle
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
+from web_process import running
 
 from studio import jobs, runs
 from studio.annotations import annotate
@@ -61,11 +62,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         workspace = open_workspace(arguments.home or Path(folder))
         fill(open_store(workspace.database), workspace)
-        with studio(workspace.home) as (url, _), sync_playwright() as playwright:
+        with running(workspace.home) as web, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=arguments.chromium, args=CHROMIUM_ARGS)
             page = browser.new_page(viewport={"width": 1280, "height": 800})
             arguments.out.mkdir(parents=True, exist_ok=True)
-            photograph(page, url, arguments.out)
+            photograph(page, web.url, arguments.out)
             browser.close()
         jobs.stop_worker(workspace)
 

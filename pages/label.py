@@ -2,8 +2,7 @@
 
 import streamlit as st
 
-from pages.shared import keys, label_chain, label_queue, label_view, shell
-from pages.shared.guidelines import guidelines_popover
+from pages.shared import keys, label_chain, label_hints, label_queue, label_view, shell
 from studio.language import say
 
 MODES = {"quick": ("快速分类", "Quick"), "chain": ("思维链", "Think chain")}
@@ -13,19 +12,22 @@ MODES = {"quick": ("快速分类", "Quick"), "chain": ("思维链", "Think chain
 def quick() -> None:
     """Quick mode in one fragment: a press redraws only this part, so the next title is there at once."""
     db = shell.store()
-    title = label_queue.current_title(db)
+    offered = label_queue.current_offer(db)
+    title = offered.title if offered else None
+    hint = label_hints.hint_for(db, offered) if offered else label_hints.NO_HINT
     work, side = st.columns([3, 1.15], gap="medium")
     with work:
         if title is None:
-            label_view.empty_queue()
+            label_view.empty_queue(db)
         else:
             label_queue.remember_shown(title)
             label_view.title_card(title)
-            label_view.digit_buttons(title)
-        label_view.actions(title)
+            label_view.digit_buttons(title, hint.suggested)
+        label_view.actions(title, hint.suggested)
+        label_hints.show(hint)
         label_view.pace_line(db)
     with side:
-        label_view.recent_decisions(db)
+        label_view.side_panel(db)
 
 
 LEADS = {
@@ -42,17 +44,15 @@ LEADS = {
 st.session_state.setdefault("choose-label-mode", "quick")
 shell.header(say("标注", "Label"), say(*LEADS[st.session_state["choose-label-mode"]]))
 label_queue.follow_link()
-with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-    mode = st.segmented_control(
-        say("方式", "Mode"),
-        list(MODES),
-        key="choose-label-mode",
-        required=True,
-        format_func=lambda name: say(*MODES[name]),
-        label_visibility="collapsed",
-        persist_state="session",
-    )
-    guidelines_popover(shell.scheme())
+mode = st.segmented_control(
+    say("方式", "Mode"),
+    list(MODES),
+    key="choose-label-mode",
+    required=True,
+    format_func=lambda name: say(*MODES[name]),
+    label_visibility="collapsed",
+    persist_state="session",
+)
 if mode == "chain":
     label_chain.chain_mode()
 else:

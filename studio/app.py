@@ -16,6 +16,7 @@ import streamlit as st
 from studio import people
 from studio.errors import StudioError
 from studio.language import LANGUAGES, Language, current_language, say
+from studio.leases import release
 from studio.people import Person
 from studio.store import open_store
 from studio.workspace import Settings, open_workspace
@@ -78,9 +79,12 @@ def keep_choices() -> None:
 def sign_in() -> Person | None:
     """Ask who works here, and show them with colour and role; the address keeps the name.
 
+    Read from the address by hand: a widget bound to it forgets the name when the page
+    finds its server again after a restart, and somebody else would seem to decide.
     None where the workspace cannot be read: the page says why.
     """
-    st.session_state.setdefault("annotator", st.query_params.get("annotator") or computer_user())
+    asked = st.query_params.get("annotator")
+    st.session_state.setdefault("annotator", asked or computer_user())
     try:
         db = open_store(open_workspace().database)
         names = [person.name for person in people.list_people(db)]
@@ -100,7 +104,8 @@ def sign_in() -> Person | None:
         ),
     )
     name = " ".join(str(st.session_state["annotator"] or "").split())[: people.LONGEST_NAME] or computer_user()
-    st.query_params["annotator"] = name
+    if asked is not None or name != computer_user():
+        st.query_params["annotator"] = name
     if db is None:
         return None
     try:
@@ -110,6 +115,13 @@ def sign_in() -> Person | None:
     role = say(*people.ROLE_NAMES[person.role])
     st.markdown(f':color[●]{{foreground="{person.color}"}} {role}{"" if person.is_active else resting()}')
     return person
+
+
+def leave_title(person: Person) -> None:
+    """Who opens another page gives the title on the Label page to the others."""
+    db = open_store(open_workspace().database)
+    release(db, person.name)
+    db.close()
 
 
 def resting() -> str:
@@ -171,6 +183,8 @@ with st.sidebar:
 menu = pages(person)
 page = st.navigation([entry for entry, _ in menu.values()])
 try:
+    if person is not None and page.url_path != "label":
+        leave_title(person)
     if menu[page.url_path][1]:
         page.run()
     else:

@@ -1,62 +1,23 @@
 """A studio in a process of its own and a page of it in Debian's Chromium, for browser tests."""
 
-import os
 import re
 import shutil
-import signal
-import socket
-import subprocess
-import sys
-import urllib.error
-import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
-from tiny import wait_until
+from playwright.sync_api import Page, TimeoutError, expect
+from web_process import WebProcess
 
-ROOT = Path(__file__).parent.parent
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
-class Studio:
-    """The web process of one workspace; it can be killed and started again on its port."""
+class Studio(WebProcess):
+    """The web process of one workspace, running, and its pages by name."""
 
     def __init__(self, home: Path) -> None:
-        self.home = home
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        super().__init__(home)
         self.start()
-
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        """Start the web process and wait until it answers."""
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "studio/app.py", "--server.port", str(self.port)],
-            cwd=ROOT,
-            env={**os.environ, "STUDIO_HOME": str(self.home), "STUDIO_LANG": "zh"},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        wait_until(self.answers, seconds=60)
-
-    def answers(self) -> bool:
-        """Whether the web process is up."""
-        try:
-            with urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=1):
-                return True
-        except (urllib.error.URLError, ConnectionError):
-            return False
-
-    def kill(self) -> None:
-        """End it as a power cut would."""
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
 
     def open(self, page: Page, name: str = "", **query: str) -> None:
         """Go to a page by its address and wait until it is drawn."""
@@ -93,13 +54,26 @@ def label(page: Page, digit: str) -> str:
     """Press a digit, wait for the next title and its buttons, return the title that was labelled."""
     selector = f'[class*="st-key-digit-{digit}-"]'
     page.wait_for_selector(selector)
-    page.wait_for_timeout(100)  # the buttons listen a moment after they are drawn
     before, title = page.locator(selector).get_attribute("class"), shown_title(page)
-    page.keyboard.press(digit)
     # The last title is followed by none.
-    page.wait_for_function(NEW_BUTTONS, arg=[selector, before])
+    press_until(
+        page, digit, lambda: page.wait_for_function(NEW_BUTTONS, arg=[selector, before], timeout=8000)
+    )
     settle(page)
     return title
+
+
+def press_until(page: Page, key: str, happened: Callable[[], object]) -> None:
+    """Press a key until something happens: buttons listen only a moment after they are drawn."""
+    for last in (False, False, True):
+        page.wait_for_timeout(150)
+        page.keyboard.press(key)
+        try:
+            happened()
+            return
+        except TimeoutError:
+            if last:
+                raise
 
 
 def choose(page: Page, key: str, option: str) -> None:

@@ -140,6 +140,17 @@ def test_a_killed_web_server_loses_no_decision(waiting, studio, page, db):
     assert [title.text for title in find_titles(db, status="decided")] == labelled
 
 
+def test_after_a_restart_the_open_page_still_knows_whose_it_is(waiting, studio, page, db):
+    studio.open(page, "label")
+    label(page, "9")
+    studio.kill()
+    studio.start()
+    page.wait_for_selector("[data-testid=stApp][data-test-script-state=running]", timeout=60_000)
+    settle(page)
+    label(page, "2")
+    assert {title.author for title in find_titles(db, status="decided")} == {"ann"}
+
+
 @pytest.mark.skipif(not (BUNDLED_MODEL / "config.json").exists(), reason="data/base_model is not there")
 def test_the_whole_loop(studio, page, db, workspace):
     import_in_browser(studio, page)

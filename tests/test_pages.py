@@ -10,10 +10,15 @@ from filled import answered, fill
 from streamlit.testing.v1 import AppTest
 from tiny import TINY, end_everything
 
-from studio import annotations, runs, serving
+from pages.shared.put_aside import REASONS
+from studio import annotations, people, runs, serving
 from studio.categories import BUNDLED_DATA, load_scheme
 from studio.importing import import_text
-from studio.store import open_store
+from studio.label_settings import LabelSettings
+from studio.language import say
+from studio.leases import find_lease, offer
+from studio.ordering import change_settings
+from studio.store import open_store, writing
 from studio.titles import count_by_status, find_title, find_titles, next_waiting
 from studio.versions import list_versions
 from studio.workspace import open_workspace
@@ -165,9 +170,91 @@ def test_undo_brings_the_title_back(waiting, db):
 @pytest.mark.parametrize(("button", "status"), [("skip", "skipped"), ("flag", "flagged")])
 def test_a_title_can_be_put_aside(waiting, db, button, status):
     app = open_page("label")
-    app.button(key=f"{button}-{waiting[0].id}-{waiting[0].revision}").click().run()
+    version = f"{waiting[0].id}-{waiting[0].revision}"
+    app.button(key=f"{button}-{version}").click().run()
+    assert count_by_status(db)[status] == 0
+    app.button(key=f"reason-{button}-W-{version}").click().run()
     assert count_by_status(db)[status] == 1
+    assert find_title(db, waiting[0].text).note == say(*REASONS[button]["W"])
     assert app.header[0].value == waiting[1].text
+
+
+def test_an_own_reason_is_kept_and_an_empty_one_asked_for(waiting, db):
+    app = open_page("label")
+    version = f"{waiting[0].id}-{waiting[0].revision}"
+    app.button(key=f"flag-{version}").click().run()
+    app.button(key=f"reason-own-flag-{version}").click().run()
+    assert "原因" in app.toast[0].value
+    app.text_input(key=f"reason-text-{waiting[0].id}").set_value("地名有歧义")
+    app.button(key=f"reason-own-flag-{version}").click().run()
+    assert find_title(db, waiting[0].text).note == "地名有歧义"
+
+
+def test_the_reasons_can_be_left_again(waiting, db):
+    app = open_page("label")
+    version = f"{waiting[0].id}-{waiting[0].revision}"
+    app.button(key=f"skip-{version}").click().run()
+    app.button(key=f"reason-back-{version}").click().run()
+    app.button(key=f"digit-2-{version}").click().run()
+    assert find_title(db, waiting[0].text).category == "经济"
+
+
+def test_a_suggestion_is_accepted_by_enter_and_written_down(waiting, db):
+    suggest(db, waiting[0].id, "经济", 0.9)
+    app = open_page("label")
+    button = app.button(key=f"accept-{waiting[0].id}-{waiting[0].revision}")
+    assert button.proto.shortcut == "enter"
+    button.click().run()
+    row = db.execute("select category, suggestion, suggestion_source from annotations").fetchone()
+    assert row == ("经济", "经济", "tfidf")
+
+
+def test_another_answer_than_the_suggested_one_is_written_down_too(waiting, db):
+    suggest(db, waiting[0].id, "经济", 0.9)
+    open_page("label").button(key=f"digit-1-{waiting[0].id}-{waiting[0].revision}").click().run()
+    assert db.execute("select category, suggestion from annotations").fetchone() == ("政治", "经济")
+
+
+def test_the_rule_is_shown_where_two_suggestions_are_close(waiting, db):
+    suggest(db, waiting[0].id, "经济", 0.45, "科技", 0.4)
+    app = open_page("label")
+    assert any(load_scheme().rule("经济", "科技")[:12] in info.value.replace("\\", "") for info in app.info)
+
+
+def test_suggestions_can_be_switched_off_and_never_lead_a_shared_title(waiting, db):
+    suggest(db, waiting[0].id, "经济", 0.9)
+    change_settings(db, LabelSettings(suggestions=False), author="ann")
+    assert accept_buttons(open_page("label")) == []
+    change_settings(db, LabelSettings(overlap_share=1), author="ann")
+    assert accept_buttons(open_page("label")) == []
+
+
+def test_leaving_the_page_gives_the_title_to_others(waiting, db):
+    app = open_page("label")
+    people.sign_in(db, "wang")
+    assert offer(db, author="wang", settings=LabelSettings()).title.id == waiting[1].id
+    app.switch_page("../pages/home.py").run()
+    assert find_lease(db, "ann").title_id is None
+    assert offer(db, author="zhao", settings=LabelSettings()).title.id == waiting[0].id
+
+
+def test_who_waits_for_others_is_told_so(waiting, db):
+    for name in ("wang", "zhao", "qian"):
+        offer(db, author=name, settings=LabelSettings())
+    assert "别人屏幕上" in open_page("label").info[0].value
+
+
+def suggest(db, title_id, category, probability, runner_up=None, runner_up_probability=None):
+    with writing(db):
+        db.execute(
+            "insert into suggestions (title_id, category, probability, runner_up, runner_up_probability, source)"
+            " values (?, ?, ?, ?, ?, 'tfidf')",
+            [title_id, category, probability, runner_up, runner_up_probability],
+        )
+
+
+def accept_buttons(app):
+    return [button.key for button in app.button if str(button.key).startswith("accept-")]
 
 
 def test_a_recent_decision_can_be_reopened_and_changed(waiting, db):

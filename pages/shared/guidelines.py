@@ -7,14 +7,20 @@ from studio.categories import Category, Scheme
 from studio.language import say
 
 
-def guidelines_popover(scheme: Scheme) -> None:
-    """A button that opens everything the annotators have agreed on."""
-    with st.popover(say("标注规则", "Guidelines"), icon=":material/menu_book:", width="content"):
-        categories, pairs = st.tabs([say("十个类别", "The categories"), say("易混类别", "Confused pairs")])
-        with categories.container(height=420, width=560):
+def guidelines() -> None:
+    """Everything the annotators have agreed on, in a panel that scrolls by itself."""
+    scheme = shell.scheme()
+    categories, pairs = st.tabs(
+        [say("十个类别", "The categories"), say("易混类别", "Confused pairs")],
+        key="guidelines_tab",
+        on_change="rerun",
+    )
+    if categories.open:
+        with categories.container(height=460, border=False):
             for category in scheme.categories:
                 _definition(category)
-        with pairs.container(height=420, width=560):
+    if pairs.open:
+        with pairs.container(height=460, border=False):
             for pair, text in scheme.rules.items():
                 one, other = sorted(pair, key=scheme.names.index)
                 st.markdown(f"{shell.category_mark(one)} / {shell.category_mark(other)}")

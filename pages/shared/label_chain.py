@@ -7,7 +7,7 @@ or language.
 
 import streamlit as st
 
-from pages.shared import keys, label_queue, label_view, shell
+from pages.shared import keys, label_queue, label_view, put_aside, shell
 from pages.shared.guidelines import pair_rules
 from pages.shared.problem_names import SEVERITY_ICONS
 from studio.chainlint import lint_chain
@@ -24,14 +24,14 @@ def chain_mode() -> None:
     work, side = st.columns([3, 1.15], gap="medium")
     with work:
         if title is None:
-            label_view.empty_queue()
+            label_view.empty_queue(db)
         else:
             label_queue.remember_shown(title)
             label_view.title_card(title, height=128)
             _write_chain(title)
         label_view.pace_line(db)
     with side:
-        label_view.recent_decisions(db)
+        label_view.side_panel(db)
 
 
 def _title(db: Store) -> Title | None:
@@ -78,7 +78,7 @@ def _write_chain(title: Title) -> None:
             )
     _live_check(title, category)
     with st.container(horizontal=True):
-        label_view.put_aside(title, with_keys=False)
+        put_aside.put_aside(title, with_keys=False)
         label_view.undo_button(with_key=False)
 
 

@@ -11,14 +11,12 @@ import streamlit as st
 
 from pages.shared import shell
 from studio import annotations
+from studio.annotations import Suggested
 from studio.label_settings import load_settings
 from studio.language import say
 from studio.leases import Offer, offer, reopen
 from studio.store import Store
 from studio.titles import Title
-
-IDLE_SECONDS = 120.0
-"""Longer pauses before a press count as this long: nobody thinks two minutes about a title."""
 
 
 def open_title(title_id: int) -> None:
@@ -55,55 +53,51 @@ def remember_shown(title: Title) -> None:
         st.session_state["shown"] = (title.id, title.revision, time.monotonic())
 
 
-def _active_seconds(title_id: int, revision: int) -> float | None:
+def _active_seconds(db: Store, title_id: int, revision: int) -> float | None:
     shown = st.session_state.get("shown")
     if shown is None or shown[:2] != (title_id, revision):
         return None
-    return min(time.monotonic() - float(shown[2]), IDLE_SECONDS)
+    return min(time.monotonic() - float(shown[2]), load_settings(db).idle_seconds)
 
 
-def decide(title_id: int, revision: int, category: str) -> None:
+def decide(title_id: int, revision: int, category: str, suggested: Suggested | None = None) -> None:
     """Callback: label the title that was on screen."""
-    save_decision(title_id, revision, category, None)
+    save_decision(title_id, revision, category, None, suggested)
 
 
-def save_decision(title_id: int, revision: int, category: str, chain: str | None) -> bool:
+def save_decision(
+    title_id: int, revision: int, category: str, chain: str | None, suggested: Suggested | None = None
+) -> bool:
     """Label the title that was on screen; False when the press was refused."""
     with shell.report_errors(later=True):
+        db = shell.store()
         annotations.annotate(
-            shell.store(),
+            db,
             title_id,
             category=category,
             chain=chain,
             author=shell.annotator(),
             seen_revision=revision,
-            active_seconds=_active_seconds(title_id, revision),
+            active_seconds=_active_seconds(db, title_id, revision),
+            suggested=suggested,
         )
         return True
     return False
 
 
-def skip(title_id: int, revision: int) -> None:
-    """Callback: put the title aside."""
+def skip(title_id: int, revision: int, reason: str) -> None:
+    """Leave the title to the others."""
     with shell.report_errors(later=True):
         annotations.skip(
-            shell.store(),
-            title_id,
-            reason=say("标注时跳过", "Skipped while labelling"),
-            author=shell.annotator(),
-            seen_revision=revision,
+            shell.store(), title_id, reason=reason, author=shell.annotator(), seen_revision=revision
         )
 
 
-def flag(title_id: int, revision: int) -> None:
-    """Callback: put the title aside as a question to the others."""
+def flag(title_id: int, revision: int, reason: str) -> None:
+    """Put the title aside as a question to the reviewers."""
     with shell.report_errors(later=True):
         annotations.flag(
-            shell.store(),
-            title_id,
-            reason=say("拿不准，请大家看看", "Unsure; please have a look"),
-            author=shell.annotator(),
-            seen_revision=revision,
+            shell.store(), title_id, reason=reason, author=shell.annotator(), seen_revision=revision
         )
 
 

@@ -2,11 +2,13 @@
 
 import streamlit as st
 
-from pages.shared import label_queue, shell
+from pages.shared import label_queue, put_aside, shell
+from pages.shared.guidelines import guidelines
 from studio import annotations
+from studio.annotations import Suggested
 from studio.language import say
 from studio.store import Store
-from studio.titles import Title
+from studio.titles import Title, count_by_status
 
 KIND_ICONS = {"skip": ":material/skip_next:", "flag": ":material/flag:"}
 
@@ -25,7 +27,7 @@ def title_card(title: Title, *, height: int = 176) -> None:
         st.markdown(f":small[{'　'.join(facts)}]")
 
 
-def digit_buttons(title: Title) -> None:
+def digit_buttons(title: Title, suggested: Suggested | None) -> None:
     """One button a category; its digit labels the title and brings the next."""
     # English names are longer: fewer columns.
     width = int(say("96", "148"))
@@ -36,26 +38,26 @@ def digit_buttons(title: Title) -> None:
                 key=f"digit-{category.key}-{title.id}-{title.revision}",
                 shortcut=category.key,
                 on_click=label_queue.decide,
-                args=(title.id, title.revision, category.name),
+                args=(title.id, title.revision, category.name, suggested),
                 width="stretch",
             )
 
 
-def actions(title: Title | None) -> None:
-    """Skip, flag, undo and, where something is proposed, accept it."""
-    with st.container(horizontal=True, gap="small"):
-        if title and title.proposal:
+def actions(title: Title | None, suggested: Suggested | None) -> None:
+    """Skip, flag, undo and, where something is suggested, accept it."""
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        if title and suggested:
             st.button(
-                say("接受建议：", "Accept: ") + shell.category_name(title.proposal),
+                say("接受建议：", "Accept: ") + shell.category_name(suggested.category),
                 key=f"accept-{title.id}-{title.revision}",
                 shortcut="Enter",
                 icon=":material/done_all:",
                 type="primary",
                 on_click=label_queue.decide,
-                args=(title.id, title.revision, title.proposal),
+                args=(title.id, title.revision, suggested.category, suggested),
             )
         if title:
-            put_aside(title)
+            put_aside.put_aside(title)
         undo_button()
 
 
@@ -70,22 +72,6 @@ def undo_button(*, with_key: bool = True) -> None:
     )
 
 
-def put_aside(title: Title, *, with_keys: bool = True) -> None:
-    """Skip and flag: the title leaves the queue without a category."""
-    for key, text, letter, icon, callback in (
-        ("skip", say("跳过", "Skip"), "S", ":material/skip_next:", label_queue.skip),
-        ("flag", say("存疑", "Flag"), "F", ":material/flag:", label_queue.flag),
-    ):
-        st.button(
-            text,
-            key=f"{key}-{title.id}-{title.revision}",
-            shortcut=letter if with_keys else None,
-            icon=icon,
-            on_click=callback,
-            args=(title.id, title.revision),
-        )
-
-
 def pace_line(db: Store) -> None:
     """How far and how fast the annotator is."""
     pace = annotations.pace(db, shell.annotator())
@@ -96,9 +82,29 @@ def pace_line(db: Store) -> None:
     st.caption("　·　".join(parts))
 
 
+SIDES = {"recent": ("最近十条", "Last ten"), "rules": ("标注规则", "Guidelines")}
+
+
+def side_panel(db: Store) -> None:
+    """Beside the work: the last ten decisions, or the rules, whichever the annotator chose."""
+    side = st.segmented_control(
+        say("旁边显示", "Beside the title"),
+        list(SIDES),
+        key="choose-label-side",
+        default="recent",
+        required=True,
+        format_func=lambda name: say(*SIDES[name]),
+        label_visibility="collapsed",
+        persist_state="session",
+    )
+    if side == "rules":
+        guidelines()
+    else:
+        recent_decisions(db)
+
+
 def recent_decisions(db: Store) -> None:
     """The annotator's last ten decisions; a click puts one on screen again."""
-    st.markdown(f"**{say('最近十条', 'Last ten')}**")
     answers = annotations.recent(db, author=shell.annotator())
     if not answers:
         st.caption(
@@ -121,9 +127,19 @@ def recent_decisions(db: Store) -> None:
             )
 
 
-def empty_queue() -> None:
-    """Nothing waits: say what to do next."""
-    st.success(say("没有等待标注的标题了。", "No title is waiting."), icon=":material/task_alt:")
+def empty_queue(db: Store) -> None:
+    """Nothing waits for this person: say what to do next."""
+    waiting = count_by_status(db)["waiting"]
+    if waiting:
+        st.info(
+            say(
+                f"没有等您标注的标题了；还有 {waiting} 条在别人屏幕上，或您已答过、在等别人。",
+                f"No title waits for you; {waiting} are on other screens, or wait for a second answer.",
+            ),
+            icon=":material/hourglass_empty:",
+        )
+    else:
+        st.success(say("没有等待标注的标题了。", "No title is waiting."), icon=":material/task_alt:")
     with st.container(horizontal=True):
         st.page_link(
             shell.page_path("home"), label=say("导入更多标题", "Import more titles"), icon=":material/upload:"

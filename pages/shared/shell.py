@@ -60,7 +60,7 @@ def scheme() -> Scheme:
 
 def annotator() -> str:
     """The name under which this session decides."""
-    return " ".join(str(st.session_state.get("annotator") or "").split()) or "me"
+    return " ".join(str(st.session_state.get("annotator") or "").split())[: people.LONGEST_NAME] or "me"
 
 
 def person() -> Person:
