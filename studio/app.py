@@ -85,11 +85,13 @@ def sign_in() -> Person | None:
     """
     asked = st.query_params.get("annotator")
     st.session_state.setdefault("annotator", asked or computer_user())
-    try:
-        db = open_store(open_workspace().database)
-        names = [person.name for person in people.list_people(db)]
-    except StudioError:
-        db, names = None, []
+    name = (
+        " ".join(str(st.session_state["annotator"] or "").split())[: people.LONGEST_NAME] or computer_user()
+    )
+    st.session_state["annotator"] = name
+    if asked is not None or name != computer_user():
+        st.query_params["annotator"] = name
+    person, names = known_people(name)
     st.selectbox(
         say("我是", "I am"),
         names,
@@ -103,18 +105,23 @@ def sign_in() -> Person | None:
             "Every decision is written down under this name; type a new one to join.",
         ),
     )
-    name = " ".join(str(st.session_state["annotator"] or "").split())[: people.LONGEST_NAME] or computer_user()
-    if asked is not None or name != computer_user():
-        st.query_params["annotator"] = name
-    if db is None:
-        return None
-    try:
-        person = people.sign_in(db, name)
-    except StudioError:
-        return None
-    role = say(*people.ROLE_NAMES[person.role])
-    st.markdown(f':color[●]{{foreground="{person.color}"}} {role}{"" if person.is_active else resting()}')
+    if person is not None:
+        rests = "" if person.is_active else say("　:gray[（休息中）]", " :gray[(resting)]")
+        role = say(*people.ROLE_NAMES[person.role])
+        st.markdown(f':color[●]{{foreground="{person.color}"}} {role}{rests}')
     return person
+
+
+def known_people(name: str) -> tuple[Person | None, list[str]]:
+    """The person of that name, signed in, and the names of all."""
+    try:
+        db = open_store(open_workspace().database)
+        person = people.sign_in(db, name)
+        names = [each.name for each in people.list_people(db)]
+        db.close()
+    except StudioError:
+        return None, [name]
+    return person, names
 
 
 def leave_title(person: Person) -> None:
@@ -122,11 +129,6 @@ def leave_title(person: Person) -> None:
     db = open_store(open_workspace().database)
     release(db, person.name)
     db.close()
-
-
-def resting() -> str:
-    """What stands behind the role of somebody who does not work at present."""
-    return say("　:gray[（休息中）]", " :gray[(resting)]")
 
 
 EVERYBODY: tuple[people.Role, ...] = people.ROLES

@@ -4,6 +4,7 @@ They come up among the others and look like them (`studio.leases`). Who marks a 
 as gold vouches for its category; taken off the list, its answers count no more.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -132,3 +133,12 @@ def accuracies(db: Store) -> Sequence[PersonAccuracy]:
         )
         for name, parts in found.items()
     ]
+
+
+def among(db: Store, title_ids: Sequence[int]) -> set[int]:
+    """Which of these titles are on the list."""
+    rows = db.execute(
+        "select title_id from gold_titles where title_id in (select value from json_each(?))",
+        [json.dumps(list(title_ids))],
+    )
+    return {title_id for (title_id,) in rows.fetchall()}

@@ -24,7 +24,7 @@ from studio.versions import list_versions
 from studio.workspace import open_workspace
 
 APP = Path(__file__).parent.parent / "studio" / "app.py"
-PAGES = ["home", "label", "datasets", "train", "evaluate", "try_it"]
+PAGES = ["home", "label", "review", "titles", "datasets", "train", "evaluate", "team", "try_it"]
 TITLES = "央行下调存款准备金率\n主队补时绝杀夺冠\n新药进入三期临床"
 SCHEME_FILE = BUNDLED_DATA / "categories.toml"
 

@@ -56,7 +56,12 @@ def _overall(found: Agreement) -> None:
             border=True,
             help=say(f"95% 区间 {low:.1%} – {high:.1%}", f"95 % interval {low:.1%} – {high:.1%}"),
         )
-        st.metric(name, kappa_text(overall), border=True, help=KAPPA_HELP[0] if say("zh", "en") == "zh" else KAPPA_HELP[1])
+        st.metric(
+            name,
+            kappa_text(overall),
+            border=True,
+            help=KAPPA_HELP[0] if say("zh", "en") == "zh" else KAPPA_HELP[1],
+        )
     st.caption(
         say(
             f"95% 区间（对标题做 {1000} 次自助抽样）：一致 {low:.1%} – {high:.1%}，κ {interval_text(overall)}。",

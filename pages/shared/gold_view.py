@@ -62,7 +62,9 @@ def _accuracies(db: Store) -> None:
 
 def _list(db: Store, *, may_remove: bool) -> None:
     titles = gold.list_gold(db)
-    st.subheader(say(f"金标标题（{gold.count_gold(db)}）", f"Gold titles ({gold.count_gold(db)})"), anchor=False)
+    st.subheader(
+        say(f"金标标题（{gold.count_gold(db)}）", f"Gold titles ({gold.count_gold(db)})"), anchor=False
+    )
     for title in titles:
         text, button = st.columns([6, 1], vertical_alignment="center")
         text.markdown(

@@ -42,7 +42,8 @@ def coverage_bars(coverage: Sequence[Coverage], scheme: Scheme) -> alt.LayerChar
     texts = base.mark_text(align="left", dx=6, color=QUIET).encode(text="text:N")
     line = _chart([{"value": target}]).mark_rule(color=INK, strokeDash=[3, 3]).encode(x="value:Q")
     chart: alt.LayerChart = bars + texts + line
-    return chart.properties(height=24 * len(rows)).configure_view(stroke=None)
+    chart = chart.properties(height=24 * len(rows)).configure_view(stroke=None)
+    return chart
 
 
 def day_bars(days: Sequence[DayCount], colors: Mapping[str, str]) -> alt.Chart:
@@ -107,7 +108,7 @@ def measure_bars(measures: Mapping[str, Measure]) -> alt.LayerChart:
 def over_time_chart(agreement: Agreement) -> alt.LayerChart:
     """Share that agrees and kappa, by day or week."""
     agree, kappa = say("一致比例", "share that agrees"), "κ"
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"start": start, "value": value, "kind": kind, "n": measure.n}
         for start, measure in agreement.over_time.items()
         for kind, value in ((agree, measure.percent), (kappa, measure.kappa))

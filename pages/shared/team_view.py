@@ -14,7 +14,10 @@ from studio.store import Store
 WHAT_ROLES_DO = {
     "annotator": ("标注，改自己的标注", "labels, and changes their own labels"),
     "reviewer": ("还能审核、批量修改、设金标", "also reviews, changes in bulk, marks gold titles"),
-    "analyst": ("看结果，训练和评估，不参加标注分配", "reads results, trains, evaluates; nobody waits for them"),
+    "analyst": (
+        "看结果，训练和评估，不参加标注分配",
+        "reads results, trains, evaluates; nobody waits for them",
+    ),
     "admin": ("什么都能做，包括改角色和设置", "does everything, roles and settings included"),
 }
 
@@ -23,10 +26,11 @@ def pace_section(db: Store, viewer: Person) -> None:
     """Everybody's pace, or for an annotator their own, and how far each category is."""
     settings = load_settings(db)
     is_own = viewer.role == "annotator"
-    paces = [
-        each for each in progress.team_pace(db) if not is_own or each.person.name == viewer.name
-    ]
-    left, covered = paces[0].pace.waiting, progress.coverage(db, shell.scheme().names, settings.target_per_category)
+    paces = [each for each in progress.team_pace(db) if not is_own or each.person.name == viewer.name]
+    left, covered = (
+        paces[0].pace.waiting,
+        progress.coverage(db, shell.scheme().names, settings.target_per_category),
+    )
     with st.container(horizontal=True):
         st.metric(say("今天", "Today"), sum(each.pace.today for each in paces), border=True)
         st.metric(say("累计", "In all"), sum(each.pace.total for each in paces), border=True)
@@ -44,12 +48,15 @@ def pace_section(db: Store, viewer: Person) -> None:
                 team_charts.day_bars(days, shell.person_colors(db)), alt=say("每天的条数", "Titles per day")
             )
         else:
-            st.info(say("还没有人标注；从“标注”页开始。", "Nobody has labelled yet; start on the Label page."))
+            st.info(
+                say("还没有人标注；从“标注”页开始。", "Nobody has labelled yet; start on the Label page.")
+            )
             shell.link("label", say("去标注", "Label titles"))
     with bars:
         st.subheader(say("各类已定与目标", "Categories and target"), anchor=False)
         st.altair_chart(
-            team_charts.coverage_bars(covered, shell.scheme()), alt=say("各类已定条数", "Decided per category")
+            team_charts.coverage_bars(covered, shell.scheme()),
+            alt=say("各类已定条数", "Decided per category"),
         )
 
 
