@@ -34,3 +34,4 @@ with shell.report_errors():
     assert chosen is not None, "the control is required"
     review_view.review_case(chosen)
     keys.keypad_digits()
+    keys.leave_choice(chosen)

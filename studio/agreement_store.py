@@ -3,13 +3,11 @@
 Gold titles are left out: they were picked by hand, and are no sample of the work.
 """
 
-import csv
-import io
 import json
 from collections.abc import Iterable
 
 from studio.agreement import Agreement, SharedTitle
-from studio.spreadsheets import safe_cell
+from studio.spreadsheets import csv_bytes
 from studio.store import Store
 
 AT_MOST = 20_000
@@ -48,14 +46,6 @@ def to_json(agreement: Agreement) -> bytes:
 
 
 def to_csv(agreement: Agreement) -> bytes:
-    """The export for spreadsheets: UTF-8 with its mark, and no cell that one of them would compute."""
-    text = io.StringIO(newline="")
+    """The export for spreadsheets."""
     rows = agreement.to_rows()
-    writer = csv.DictWriter(text, rows[0])
-    writer.writeheader()
-    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
-    return text.getvalue().encode("utf-8-sig")
-
-
-def _cell(value: object) -> object:
-    return safe_cell(value) if isinstance(value, str) else value
+    return csv_bytes(list(rows[0]), [list(row.values()) for row in rows])

@@ -98,7 +98,6 @@ def sign_in() -> Person | None:
         key="annotator",
         accept_new_options=True,
         filter_mode="prefix",
-        required=True,
         placeholder=say("选名字，或输入新名字", "Choose your name or type a new one"),
         help=say(
             "每个决定都会记下这个名字；新名字直接输入。",

@@ -1,9 +1,34 @@
-"""Cells that a spreadsheet shows as they are, and never computes."""
+"""CSV that a person opens in a spreadsheet: text stays text, and Chinese stays Chinese."""
 
-_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""What makes a spreadsheet take a cell for a formula (OWASP, "CSV injection")."""
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from typing import TextIO
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+Cell = str | int | float | None
 
 
-def safe_cell(text: str) -> str:
-    """A text for a CSV cell; an apostrophe before what would be taken for a formula."""
-    return f"'{text}" if text.startswith(_STARTS) else text
+def safe_cell(value: Cell) -> Cell:
+    """A cell that no spreadsheet takes for a formula: a text that begins like one gets an apostrophe before it.
+
+    Also after spaces, which some programs drop first. Source: OWASP, "CSV Injection".
+    """
+    if not isinstance(value, str):
+        return value
+    return f"'{value}" if value.startswith(_FORMULA) or value.lstrip().startswith(_FORMULA) else value
+
+
+def write_csv(file: TextIO, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
+    """Write a table; open the file with encoding utf-8-sig, by which Excel knows UTF-8, and newline ''."""
+    writer = csv.writer(file)
+    writer.writerow([safe_cell(cell) for cell in header])
+    writer.writerows([safe_cell(cell) for cell in row] for row in rows)
+
+
+def csv_bytes(header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> bytes:
+    """A table as the bytes of a CSV file, for a download."""
+    file = io.StringIO(newline="")
+    write_csv(file, header, rows)
+    return file.getvalue().encode("utf-8-sig")

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.shared import shell
+from pages.shared import keys, shell
 from studio import history, steps
 from studio.history import Event
 from studio.language import say
@@ -61,6 +61,7 @@ def history_dialog(title_id: int) -> None:
     def show() -> None:
         if st.session_state.pop("history-moved", False):
             st.rerun()  # the page behind shows the title as it was
+        keys.hold_keys()
         with shell.report_errors():
             shell.show_notices()
             history_section(shell.store(), title_id)
@@ -71,7 +72,7 @@ def history_dialog(title_id: int) -> None:
 def history_section(db: Store, title_id: int) -> None:
     """Where a title stands, its tags, and everything that happened to it, latest first."""
     title = get_title(db, title_id)
-    st.subheader(shell.plain(title.text), anchor=False)
+    st.markdown(f"**{shell.plain(title.text)}**")
     facts = [
         f":gray[{say(f'第 {title.id} 条', f'No. {title.id}')} · {shell.plain(title.source)}]",
         say(*STATUS_NAMES[title.status]),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from pages.shared import review_queue, shell
+from pages.shared import keys, review_queue, shell
 from pages.shared.guidelines import pair_rules
 from pages.shared.history_view import history_button
 from pages.shared.problem_names import SEVERITY_ICONS
@@ -19,7 +19,7 @@ TAKE_KEYS = "ABDEFGHIJK"
 """One letter an answer. Streamlit keeps C and R for itself; T, N and U are actions."""
 
 WHY = {
-    "disputed": (":material/call_split: 标注不一致", ":material/call_split: answers differ"),
+    "disputed": (":material/call_split: 有争议", ":material/call_split: disputed"),
     "flagged": (":material/flag: 存疑", ":material/flag: flagged"),
     "decided": (":material/shuffle: 抽查", ":material/shuffle: drawn"),
 }
@@ -38,11 +38,13 @@ def review_case(queue: Queue) -> None:
         return
     review_queue.remember_shown(case.title.id, case.title.revision)
     colors = shell.person_colors(db)
+    # While a comment is typed, its letters and digits must decide nothing.
+    typing = st.session_state.get(review_queue.ASKING) == (case.title.id, case.title.revision)
     _title_card(case)
-    _answers(case, colors)
-    _digits(case)
-    _actions(case, queue)
-    if st.session_state.get(review_queue.ASKING) == (case.title.id, case.title.revision):
+    _answers(case, colors, disabled=typing)
+    _digits(case, disabled=typing)
+    _actions(case, queue, disabled=typing)
+    if typing:
         _comment_form(case, colors)
     _edit_form(case)
 
@@ -95,7 +97,7 @@ def _title_card(case: Case) -> None:
             history_button(title.id)
 
 
-def _answers(case: Case, colors: Mapping[str, str]) -> None:
+def _answers(case: Case, colors: Mapping[str, str], *, disabled: bool) -> None:
     """All answers side by side, each with its key."""
     if not case.answers:
         return
@@ -105,10 +107,12 @@ def _answers(case: Case, colors: Mapping[str, str]) -> None:
         for offset, (column, answer) in enumerate(zip(columns, row, strict=False)):
             letter = TAKE_KEYS[start + offset] if start + offset < len(TAKE_KEYS) else None
             with column.container(border=True, height="stretch"):
-                _answer(case, answer, letter, colors)
+                _answer(case, answer, letter, colors, disabled=disabled)
 
 
-def _answer(case: Case, answer: Answer, letter: str | None, colors: Mapping[str, str]) -> None:
+def _answer(
+    case: Case, answer: Answer, letter: str | None, colors: Mapping[str, str], *, disabled: bool
+) -> None:
     title = case.title
     seconds = f"{answer.active_seconds:.0f} s · " if answer.active_seconds is not None else ""
     st.markdown(
@@ -127,13 +131,14 @@ def _answer(case: Case, answer: Answer, letter: str | None, colors: Mapping[str,
         say("取这个答案", "Take this answer"),
         key=f"take-{answer.annotation_id}-{title.id}-{title.revision}",
         shortcut=letter,
+        disabled=disabled,
         on_click=review_queue.decide,
         args=(title.id, title.revision, answer.category, answer.chain or case.chain_for(answer.category)),
         width="stretch",
     )
 
 
-def _digits(case: Case) -> None:
+def _digits(case: Case, *, disabled: bool) -> None:
     """One button a category; its digit decides at once."""
     title, width = case.title, int(say("96", "148"))
     with st.grid(5, min_column_width=width, gap="small"):
@@ -142,13 +147,14 @@ def _digits(case: Case) -> None:
                 shell.category_mark(category.name),
                 key=f"digit-{category.key}-{title.id}-{title.revision}",
                 shortcut=category.key,
+                disabled=disabled,
                 on_click=review_queue.decide,
                 args=(title.id, title.revision, category.name, case.chain_for(category.name)),
                 width="stretch",
             )
 
 
-def _actions(case: Case, queue: Queue) -> None:
+def _actions(case: Case, queue: Queue, *, disabled: bool) -> None:
     title, version = case.title, f"{case.title.id}-{case.title.revision}"
     with st.container(horizontal=True, gap="small"):
         if case.favoured:
@@ -157,6 +163,7 @@ def _actions(case: Case, queue: Queue) -> None:
                 approve,
                 key=f"approve-{version}",
                 shortcut="Enter",
+                disabled=disabled,
                 type="primary",
                 icon=":material/done_all:",
                 on_click=review_queue.decide,
@@ -166,6 +173,7 @@ def _actions(case: Case, queue: Queue) -> None:
             say("退回", "Send back"),
             key=f"back-{version}",
             shortcut="T",
+            disabled=disabled,
             icon=":material/reply:",
             on_click=review_queue.ask_comment,
             args=(title.id, title.revision),
@@ -174,18 +182,20 @@ def _actions(case: Case, queue: Queue) -> None:
             say("下一条", "Next"),
             key=f"next-{version}",
             shortcut="N",
+            disabled=disabled,
             icon=":material/skip_next:",
             on_click=review_queue.pass_on,
             args=(queue,),
         )
-        _undo_button()
+        _undo_button(disabled=disabled)
 
 
-def _undo_button() -> None:
+def _undo_button(*, disabled: bool = False) -> None:
     st.button(
         say("撤销", "Undo"),
         key="review-undo",
         shortcut="U",
+        disabled=disabled,
         icon=":material/undo:",
         on_click=review_queue.undo,
     )
@@ -224,8 +234,12 @@ def _comment_form(case: Case, colors: Mapping[str, str]) -> None:
                 args=(title.id, title.revision),
             )
             st.form_submit_button(
-                say("不退了", "Cancel"), key=f"keep-{version}", on_click=review_queue.close_comment
+                say("不退了", "Cancel"),
+                key=f"keep-{version}",
+                shortcut="Esc",
+                on_click=review_queue.close_comment,
             )
+    keys.focus_on(f"review-comment-{version}")
 
 
 def _edit_form(case: Case) -> None:

@@ -68,15 +68,18 @@ def _pace_table(paces: list[progress.PersonPace]) -> None:
                 say("角色", "role"): say(*ROLE_NAMES[each.person.role]),
                 say("今天", "today"): each.pace.today,
                 say("累计", "in all"): each.pace.total,
-                say("中位秒/条", "median s a title"): each.pace.median_seconds,
+                say("中位秒/条", "median s a title"): _seconds(each.pace.median_seconds),
             }
             for each in paces
         ],
         hide_index=True,
         height="content",
-        column_config={say("中位秒/条", "median s a title"): st.column_config.NumberColumn(format="%.1f")},
         alt=say("每个人的进度", "Everybody's pace"),
     )
+
+
+def _seconds(median: float | None) -> str:
+    return "–" if median is None else f"{median:.1f}"
 
 
 def people_section(db: Store, viewer: Person) -> None:
