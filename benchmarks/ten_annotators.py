@@ -43,7 +43,9 @@ WATCH = """() => {
   if (window.presses) return
   window.presses = []
   window.times = []
-  const title = () => document.querySelector("[data-testid=stHeading] h2")?.innerText ?? ""
+  // While the page is drawn anew after a restart the title is gone for a moment; the person still sees it.
+  let last = ""
+  const title = () => (last = document.querySelector("[data-testid=stHeading] h2")?.innerText || last)
   let before = "", began = null
   document.addEventListener("keydown", event => {
     window.presses.push([event.key, title()])
@@ -62,6 +64,7 @@ WATCH = """() => {
 class Crowd:
     """What the people did: per name the keys with the title on screen, and the times of digit keys in ms."""
 
+    think_seconds: float
     presses: dict[str, set[tuple[str, str]]] = field(default_factory=lambda: defaultdict(set))
     times: list[float] = field(default_factory=list)
     count: int = 0
@@ -77,6 +80,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--workspace-titles", type=int, default=0, help="titles beside them, in the queue as well"
     )
+    parser.add_argument(
+        "--think-seconds", type=float, default=2.5, help="mean time between a title and its press"
+    )
     parser.add_argument("--chromium", default=shutil.which("chromium") or shutil.which("chromium-browser"))
     arguments = parser.parse_args(argv)
     if arguments.chromium is None:
@@ -84,7 +90,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         db = fill(home, arguments.titles + arguments.workspace_titles, arguments.people)
-        crowd = asyncio.run(work(home, arguments.people, arguments.titles, arguments.chromium))
+        crowd = asyncio.run(
+            work(home, arguments.people, arguments.titles, arguments.chromium, arguments.think_seconds)
+        )
         wrong = account(db, crowd, finished=not arguments.workspace_titles)
         db.close()
     return report(crowd, wrong)
@@ -105,9 +113,9 @@ def name_of(number: int) -> str:
     return f"p{number}"
 
 
-async def work(home: Path, count: int, titles: int, chromium: str) -> Crowd:
-    """Let everybody label until `titles` digits were pressed or nothing waits; kill what is to be killed."""
-    crowd = Crowd()
+async def work(home: Path, count: int, titles: int, chromium: str, think_seconds: float) -> Crowd:
+    """Let everybody label until enough digits were pressed or nothing waits; kill what is to be killed."""
+    crowd = Crowd(think_seconds=think_seconds)
     web = WebProcess(home)
     web.start()
     async with async_playwright() as playwright:
@@ -177,7 +185,7 @@ async def one_step(page: Page, web: WebProcess, name: str, crowd: Crowd, draw: r
         await keep(page, name, crowd)
         await reopen(page, web, name)
         return await heading.count() > 0
-    await page.wait_for_timeout(BREATH_MS)
+    await page.wait_for_timeout(BREATH_MS + 1000 * draw.uniform(0.5, 1.5) * crowd.think_seconds)
     before, chance = await heading.inner_text(timeout=PATIENCE_MS), draw.random()
     keys = "SQ" if chance < 0.03 else "U" if chance < 0.06 else str(digit_for(before, draw))
     for key in keys:
@@ -234,7 +242,8 @@ def account(db: Store, crowd: Crowd, *, finished: bool) -> list[str]:
     ).fetchall():
         # What the killed browser's people had pressed died with it.
         if name not in gone and (names[category], text) not in crowd.presses.get(name, set()):
-            wrong.append(f"{name} never pressed {category} for {text}")
+            keys = sorted(key for key, title in crowd.presses[name] if title == text)
+            wrong.append(f"{name} never pressed {category} for {text}, but {keys}")
     for title_id, wanted, answers, authors in db.execute(ANSWERS).fetchall():
         if not wanted == answers == authors:
             wrong.append(f"title {title_id}: {wanted} asked, {answers} answers by {authors} people")

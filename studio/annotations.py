@@ -11,7 +11,7 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from studio.errors import InputError, StalePress
@@ -442,12 +442,18 @@ def pace(db: Store, author: str, *, now: datetime | None = None) -> Pace:
     """How far and how fast an author is; the day begins at local midnight."""
     local = (now or datetime.now(UTC)).astimezone()
     midnight = local.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
-    since = midnight.strftime("%Y-%m-%dT%H:%M:%S.000Z")
-    today = db.execute(
-        "select count(*) from annotations as said where author = ? and at >= ?"
-        " and not exists (select 1 from retractions where annotation_id = said.id)",
-        [author, since],
+    hour = midnight.replace(minute=0) + timedelta(hours=midnight.minute > 0)
+    # Whole hours are counted already; where midnight is no full hour of UTC, the rest is counted here.
+    whole = db.execute(
+        "select coalesce(sum(answers), 0) from hour_counts where author = ? and hour >= ?",
+        [author, f"{hour:%Y-%m-%dT%H}"],
     ).fetchone()[0]
+    rest = db.execute(
+        "select count(*) from annotations as said where author = ? and at >= ? and at < ?"
+        " and not exists (select 1 from retractions where annotation_id = said.id)",
+        [author, f"{midnight:%Y-%m-%dT%H:%M}", f"{hour:%Y-%m-%dT%H:%M}"],
+    ).fetchone()[0]
+    today = whole + rest
     total = db.execute("select answers from answer_counts where author = ?", [author]).fetchone()
     seconds = db.execute(
         "select active_seconds from annotations where author = ? and active_seconds is not null"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from studio import people
+from studio import people, review
 from studio.errors import StudioError
 from studio.language import LANGUAGES, Language, current_language, say
 from studio.leases import release
@@ -123,10 +123,13 @@ def known_people(name: str) -> tuple[Person | None, list[str]]:
     return person, names
 
 
-def leave_title(person: Person) -> None:
-    """Who opens another page gives the title on the Label page to the others."""
+def leave_titles(person: Person, page: str) -> None:
+    """Who opens another page gives the titles on Label and Review to the others."""
     db = open_store(open_workspace().database)
-    release(db, person.name)
+    if page != "label":
+        release(db, person.name)
+    if page != "review":
+        review.release(db, person.name)
     db.close()
 
 
@@ -184,8 +187,8 @@ with st.sidebar:
 menu = pages(person)
 page = st.navigation([entry for entry, _ in menu.values()])
 try:
-    if person is not None and page.url_path != "label":
-        leave_title(person)
+    if person is not None:
+        leave_titles(person, page.url_path)
     if menu[page.url_path][1]:
         page.run()
     else:

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
+from studio.columns import GUESSED, Columns
 from studio.language import say
 from studio.problems import Problem
-from studio.records import CATEGORY_COLUMNS, CHAIN_COLUMNS, TITLE_COLUMNS, find_column
 from studio.sample import write_answer
 from studio.titles import Split
 
@@ -23,7 +23,8 @@ class RawRow:
     `question` is the human turn, `answer` the gpt turn, `system` what stands before
     them; `title` is set where the format itself keeps the title apart (a table column,
     Alpaca's input). A row without an answer is a plain title. `record` is the whole,
-    `extra` what it has beside the conversation.
+    `extra` what it has beside the conversation. `source` and `date` are what its columns
+    say, word for word.
     """
 
     file: str
@@ -35,17 +36,23 @@ class RawRow:
     title: str | None = None
     answer: str | None = None
     system: str | None = None
+    source: str | None = None
+    date: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """How an entry of dataset_info.json says its rows are built; `form` auto: look at the row."""
+    """How an entry of dataset_info.json says its rows are built; `form` auto: look at the row.
+
+    `table` is for rows that are no conversation: which of their columns hold what.
+    """
 
     form: Literal["auto", "sharegpt", "alpaca"] = "auto"
     columns: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+    table: Columns = GUESSED
 
     def column(self, name: str) -> str:
         """The key under which rows keep `name`, LLaMA-Factory's default where none is given."""
@@ -140,15 +147,17 @@ def read_row(record: Any, layout: Layout, *, file: str, row: int, split: Split |
             record,
         )
         return reading.done("conversation")
-    form = layout.form if layout.form != "auto" else _form_of(record)
+    form = layout.form if layout.form != "auto" else _form_of(record, layout.table)
     if form == "sharegpt":
         return _read_turns(reading, record, layout)
     if form == "alpaca":
         return _read_instruction(reading, record, layout)
-    return _read_cells(reading, record)
+    return _read_cells(reading, record, layout.table)
 
 
-def _form_of(record: Mapping[str, Any]) -> Literal["sharegpt", "alpaca", "table"]:
+def _form_of(record: Mapping[str, Any], table: Columns) -> Literal["sharegpt", "alpaca", "table"]:
+    if table.title is not None:
+        return "table"
     if "conversations" in record or "messages" in record:
         return "sharegpt"
     if "instruction" in record or "output" in record:
@@ -260,24 +269,28 @@ def _read_instruction(reading: _Row, record: Mapping[str, Any], layout: Layout) 
     )
 
 
-def _read_cells(reading: _Row, record: Mapping[str, Any]) -> RawRow:
-    """A table row or an object with a title, and perhaps a category and a chain."""
-    columns = [str(column) for column in record]
-    title_column = find_column(columns, TITLE_COLUMNS)
-    if title_column is None:
+def _read_cells(reading: _Row, record: Mapping[str, Any], table: Columns) -> RawRow:
+    """A table row or an object with a title, and perhaps a category, a chain, a source and a date."""
+    names = [str(column) for column in record]
+    columns = table.among(names)
+    if columns.title is None:
         reading.error(
             "missing_key",
             say(
-                f"这一行既没有对话（conversations）也没有标题（title）；现有的键：{'、'.join(columns[:8])}。",
-                f"This row has neither conversations nor a title; its keys: {', '.join(columns[:8])}.",
+                f"这一行既没有对话（conversations）也没有标题（title）；现有的键：{'、'.join(names[:8])}。",
+                f"This row has neither conversations nor a title; its keys: {', '.join(names[:8])}.",
             ),
         )
         return reading.done("title")
-    title = _part(reading, record, title_column, str)
-    category = _cell(record, find_column(columns, CATEGORY_COLUMNS))
-    chain = _cell(record, find_column(columns, CHAIN_COLUMNS))
-    answer = write_answer(chain, category) if chain else category or None
-    return reading.done("title", title=title, answer=answer)
+    title = _part(reading, record, columns.title, str)
+    category, chain = _cell(record, columns.category), _cell(record, columns.chain)
+    return reading.done(
+        "title",
+        title=title,
+        answer=write_answer(chain, category) if chain else category or None,
+        source=_cell(record, columns.source) or None,
+        date=_cell(record, columns.date) or None,
+    )
 
 
 def _cell(record: Mapping[str, Any], column: str | None) -> str:

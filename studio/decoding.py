@@ -8,8 +8,11 @@ of our single titles) for Big5 or UTF-16.
 
 import codecs
 import contextlib
+import io
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from studio.errors import UnreadableFile
 from studio.language import say
@@ -29,22 +32,26 @@ _SAMPLE = 4000
 _THREE_BYTE_CHARACTER = re.compile(rb"[\xe1-\xef][\x80-\xbf]{2}")
 
 
+_CHUNK = 1 << 20
+"""Bytes that are looked at in one go; a file is never in memory as a whole."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Decoded:
-    """The text of a file, and the encoding it was in; "UTF-8" is the plain case."""
+class Encoding:
+    """How to decode a file (`codec`), and what people call that; "UTF-8" is the plain case."""
 
-    text: str
-    encoding: str
+    codec: str
+    label: str
 
 
-def decode(data: bytes, name: str) -> Decoded:
-    """Decode the bytes of a text file; `name` is for messages.
+def find_encoding(file: BinaryIO, name: str) -> Encoding:
+    """The encoding that fits all of a text file; `name` is for messages.
 
     Raises:
         UnreadableFile: empty, damaged, or in no encoding that fits all of it.
     """
-    decoded = _decode(data, name)
-    if not decoded.text.strip():
+    found = _find_encoding(file, name)
+    if not any(text.strip() for text in _decoded(file, found.codec)):
         raise UnreadableFile(
             say(f"{name} 是空文件。", f"{name} is empty."),
             remedy=say(
@@ -52,65 +59,115 @@ def decode(data: bytes, name: str) -> Decoded:
             ),
             code="empty_file",
         )
-    return decoded
+    return found
 
 
-def _decode(data: bytes, name: str) -> Decoded:
+def decode(data: bytes, name: str) -> str:
+    """The text of a small file.
+
+    Raises:
+        UnreadableFile: as `find_encoding`.
+    """
+    return data.decode(find_encoding(io.BytesIO(data), name).codec)
+
+
+def _decoded(file: BinaryIO, codec: str) -> Iterator[str]:
+    """The text of a file from its start, a piece at a time.
+
+    Raises:
+        UnicodeDecodeError: as it stands here, an offset counts from the start of a piece.
+    """
+    file.seek(0)
+    decoder = codecs.getincrementaldecoder(codec)()
+    while data := file.read(_CHUNK):
+        yield decoder.decode(data)
+    yield decoder.decode(b"", final=True)
+
+
+def _find_encoding(file: BinaryIO, name: str) -> Encoding:
+    file.seek(0)
+    head = file.read(4)
     for mark, codec, label in _MARKS:
-        if data.startswith(mark):
-            try:
-                return Decoded(text=data.decode(codec), encoding=label)
-            except UnicodeDecodeError as error:
-                raise _damaged(data, name, label, error) from error
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        return _decode_other(data, name, error)
+        if head.startswith(mark):
+            if (damage := _damage(file, codec)) is not None:
+                raise _damaged(name, label, damage)
+            return Encoding(codec=codec, label=label)
+    damage = _damage(file, "utf-8")
+    if damage is not None:
+        if _is_nearly_utf8(file, damage.offset):
+            raise _damaged(name, "UTF-8", damage)
     # UTF-16 of plain ASCII is valid UTF-8 full of zeros.
-    return _decode_other(data, name, None) if "\0" in text else Decoded(text=text, encoding="UTF-8")
+    elif not any("\0" in text for text in _decoded(file, "utf-8")):
+        return Encoding(codec="utf-8", label="UTF-8")
+    return _find_other(file, name)
 
 
-def _decode_other(data: bytes, name: str, error: UnicodeDecodeError | None) -> Decoded:
-    if error is not None and _is_nearly_utf8(data):
-        raise _damaged(data, name, "UTF-8", error) from error
-    readings = {}
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Damage:
+    """The first bytes that do not fit: how many come before, and where people find them."""
+
+    offset: int
+    line: int
+    column: int
+
+
+def _damage(file: BinaryIO, codec: str) -> _Damage | None:
+    """The first place of a file that is not in an encoding; None when all of it is."""
+    line, column, end = 1, 1, 0
+    try:
+        for text in _decoded(file, codec):
+            end = file.tell()
+            line += text.count("\n")
+            column = len(text) - text.rfind("\n") if "\n" in text else column + len(text)
+    except UnicodeDecodeError as error:
+        before = error.object[: error.start].decode(codec, "replace")
+        line += before.count("\n")
+        column = len(before) - before.rfind("\n") if "\n" in before else column + len(before)
+        return _Damage(offset=end + error.start, line=line, column=column)
+    return None
+
+
+def _find_other(file: BinaryIO, name: str) -> Encoding:
+    likelihoods = {}
     for codec in _NAMES:
+        sample = ""
         with contextlib.suppress(UnicodeDecodeError):
-            readings[codec] = data.decode(codec)
-        if "\0" in readings.get(codec, ""):
-            del readings[codec]
-    if readings:
-        codec = max(readings, key=lambda codec: _likelihood(readings[codec], codec))
-        if _likelihood(readings[codec], codec) > 0.4:
-            return Decoded(text=readings[codec], encoding=_NAMES[codec])
-    raise UnreadableFile(
-        say(f"{name} 的编码无法识别。", f"The encoding of {name} is not recognised."),
-        remedy=say("请把文件另存为 UTF-8 编码。", "Save the file as UTF-8."),
-        code="encoding",
-    )
+            for text in _decoded(file, codec):
+                sample = (sample + text)[:_SAMPLE] if len(sample) < _SAMPLE else sample
+                if "\0" in text:
+                    break
+            else:
+                likelihoods[codec] = _likelihood(sample, codec)
+    codec = max(likelihoods, key=lambda codec: likelihoods[codec], default="")
+    if likelihoods.get(codec, 0) <= 0.4:
+        raise UnreadableFile(
+            say(f"{name} 的编码无法识别。", f"The encoding of {name} is not recognised."),
+            remedy=say("请把文件另存为 UTF-8 编码。", "Save the file as UTF-8."),
+            code="encoding",
+        )
+    return Encoding(codec=codec, label=_NAMES[codec])
 
 
-def _likelihood(text: str, codec: str) -> float:
+def _likelihood(sample: str, codec: str) -> float:
     """The share of characters that people use, if the text really was in that encoding."""
-    sample = text[:_SAMPLE]
     pages = {codec: _COMMON[codec]} if codec in _COMMON else _COMMON
     common = sum(
         char.isascii() or any(char.encode(page, "replace")[0] in leads for page, leads in pages.items())
         for char in sample
     )
-    return common / len(sample)
+    return common / len(sample) if sample else 0.0
 
 
-def _is_nearly_utf8(data: bytes) -> bool:
-    """Whether most Chinese characters read as UTF-8; in GBK text hardly one does."""
+def _is_nearly_utf8(file: BinaryIO, offset: int) -> bool:
+    """Whether most Chinese characters around a damage read as UTF-8; in GBK text hardly one does."""
+    file.seek(max(0, offset - _CHUNK))
+    data = file.read(2 * _CHUNK)
     broken = data.decode("utf-8", "replace").count("\ufffd")
     return len(_THREE_BYTE_CHARACTER.findall(data)) > broken
 
 
-def _damaged(data: bytes, name: str, label: str, error: UnicodeDecodeError) -> UnreadableFile:
-    before = data[: error.start].decode(error.encoding, "replace")
-    line = before.count("\n") + 1
-    column = len(before) - before.rfind("\n")
+def _damaged(name: str, label: str, damage: _Damage) -> UnreadableFile:
+    line, column = damage.line, damage.column
     return UnreadableFile(
         say(
             f"{name} 第 {line} 行第 {column} 列不是有效的 {label}：文件在此处损坏或被截断。",

@@ -6,7 +6,7 @@ and no error, waiting with the errors as its note otherwise.
 
 import os.path
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from studio.categories import Scheme
@@ -25,6 +25,9 @@ from studio.sample import (
     write_question,
 )
 from studio.titles import clean_title
+
+TITLE_CHARACTERS = 500
+"""No news title is longer; what is, is an article in the wrong column or an attack."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,9 +52,13 @@ class Judged:
 
 def judge_rows(rows: Iterable[RawRow], scheme: Scheme) -> list[Judged]:
     """Every row by itself; what rows do to each other is `check`'s."""
-    rows = list(rows)
+    return list(judge_each(list(rows), scheme))
+
+
+def judge_each(rows: Iterable[RawRow], scheme: Scheme) -> Iterator[Judged]:
+    """As `judge_rows`, one at a time; the rows are iterated twice, so they must not be an iterator."""
     prefix = shared_prefix(rows, scheme)
-    return [_judge(row, prefix, scheme) for row in rows]
+    return (_judge(row, prefix, scheme) for row in rows)
 
 
 def shared_prefix(rows: Iterable[RawRow], scheme: Scheme) -> str:
@@ -60,15 +67,21 @@ def shared_prefix(rows: Iterable[RawRow], scheme: Scheme) -> str:
     What at least three different questions, and all of them, begin with, up to its
     last colon or line break; empty when the rows share none.
     """
-    questions = {
-        row.question.strip()
-        for row in rows
-        if row.kind == "conversation" and row.title is None and row.question is not None
-    }
-    own = [question for question in questions if not _starts_with(question, scheme.prompt)]
-    if len(own) < 3:
+    common: str | None = None
+    different: set[str] = set()
+    for row in rows:
+        if row.kind != "conversation" or row.title is not None or row.question is None:
+            continue
+        question = row.question.strip()
+        if _starts_with(question, scheme.prompt):
+            continue
+        common = question if common is None else os.path.commonprefix([common, question])
+        if not common:
+            return ""
+        if len(different) < 3:
+            different.add(question)
+    if common is None or len(different) < 3:
         return ""
-    common = os.path.commonprefix(own)
     return common[: max(common.rfind(mark) for mark in "：:\n") + 1]
 
 
@@ -128,6 +141,13 @@ def _judge_title(row: RawRow, prefix: str, scheme: Scheme, remarks: _Remarks) ->
     if "\ufffd" in title or "\ufffd" in (row.answer or ""):
         message = say("有字符在转码时丢失（\ufffd）。", "Characters were lost in a conversion (\ufffd).")
         remarks.add("encoding", "warning", message, found=title)
+    if len(title) > TITLE_CHARACTERS:
+        message = say(
+            f"标题有 {len(title)} 个字符，最多 {TITLE_CHARACTERS} 个。",
+            f"The title has {len(title)} characters, more than {TITLE_CHARACTERS}.",
+        )
+        remarks.add("title_too_long", "error", message, found=title[:60])
+        return ""
     if text is not None and not title:
         remarks.add("empty_title", "error", say("没有标题。", "There is no title."))
     elif text is not None and not has_prefix:

@@ -6,17 +6,19 @@ the second. Nothing is repaired here, and no category is known.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from studio.columns import GUESSED, Columns
 from studio.conversations import DEFAULT_COLUMNS, DEFAULT_TAGS, OPENAI_TAGS, Layout, RawRow, read_row
 from studio.decoding import decode
 from studio.errors import UnreadableFile
+from studio.jsonrecords import parse_json
 from studio.language import say
 from studio.problems import Problem, Severity
-from studio.records import SUFFIXES, Record, Records, parse_json, read_bytes, read_records
+from studio.records import SUFFIXES, Record, Records, read_records, require_readable
 from studio.titles import Split
 
 INFO = "dataset_info.json"
@@ -39,56 +41,80 @@ class Source:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Rows(Iterable[RawRow]):
+    """Rows that are read anew from their files each time they are iterated, one at a time.
+
+    All of them were read once before, so the files are whole, and their number is known.
+    """
+
+    count: int
+    files: Sequence[tuple[Source, Records]]
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[RawRow]:
+        """Every row.
+
+        Raises:
+            UnreadableFile: a file was changed since it was first read.
+        """
+        return (_row(source, record) for source, records in self.files for record in records)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Reading:
     """What a path held: rows, remarks on whole files, and the files that could not be read, by name."""
 
-    rows: Sequence[RawRow]
+    rows: Rows
     remarks: Sequence[Problem]
     unreadable: Mapping[str, UnreadableFile]
 
 
-def read_rows(path: Path) -> Reading:
+def read_rows(path: Path, columns: Columns = GUESSED) -> Reading:
     """Every row of a file, or of every entry of a folder's dataset_info.json.
 
     Raises:
         UnreadableFile: a file is missing, empty, truncated, or of a wrong encoding or shape.
     """
-    reading = read_what_is_there(path)
+    reading = read_what_is_there(path, columns)
     for error in reading.unreadable.values():
         raise error
     return reading
 
 
-def read_what_is_there(path: Path) -> Reading:
+def read_what_is_there(path: Path, columns: Columns = GUESSED) -> Reading:
     """As `read_rows`, but a file that cannot be read is listed and the others are read on."""
-    rows: list[RawRow] = []
+    files: list[tuple[Source, Records]] = []
+    count = 0
     remarks: list[Problem] = []
     unreadable: dict[str, UnreadableFile] = {}
     try:
-        sources = find_sources(path)
+        sources = find_sources(path, columns)
     except UnreadableFile as error:
-        return Reading(rows=[], remarks=[], unreadable={path.name: error})
+        return Reading(rows=Rows(count=0, files=[]), remarks=[], unreadable={path.name: error})
     if path.is_dir():
         remarks += remarks_on_info(read_info(path))
     for source in sources:
         try:
-            found = read_records(source.path, source.name)
+            found = read_records(source.path, source.name, source.layout.table)
+            count += sum(1 for _ in found)
         except UnreadableFile as error:
             unreadable[source.name] = error
             continue
-        rows += [_row(source, record) for record in found.records]
+        files.append((source, found))
         remarks += _remarks_on_file(source.name, found)
-    return Reading(rows=rows, remarks=remarks, unreadable=unreadable)
+    return Reading(rows=Rows(count=count, files=files), remarks=remarks, unreadable=unreadable)
 
 
-def find_sources(path: Path) -> list[Source]:
+def find_sources(path: Path, columns: Columns = GUESSED) -> list[Source]:
     """The files behind a path: itself, or the local entries of its dataset_info.json, each file once.
 
     Raises:
         UnreadableFile: nothing there, or a dataset_info.json that cannot be used.
     """
     if not path.is_dir():
-        return [Source(path=path, name=path.name, split=split_of(path.stem), layout=Layout())]
+        return [Source(path=path, name=path.name, split=split_of(path.stem), layout=Layout(table=columns))]
     sources: dict[Path, Source] = {}
     for name, entry in read_info(path).items():
         if entry.get("file_name") is not None:
@@ -102,7 +128,9 @@ def find_sources(path: Path) -> list[Source]:
 def _row(source: Source, record: Record) -> RawRow:
     row = read_row(record.value, source.layout, file=source.name, row=record.row, split=source.split)
     # A plain list of titles is no split, whatever its file is called.
-    return row if row.kind == "conversation" or row.answer is not None else replace(row, split=None)
+    if row.split is None or row.kind == "conversation" or row.answer is not None:
+        return row
+    return replace(row, split=None)
 
 
 def split_of(name: str) -> Split | None:
@@ -145,7 +173,8 @@ def read_info(folder: Path) -> Mapping[str, Mapping[str, Any]]:
             if files
             else say("请给出一个数据文件。", "Name a data file."),
         )  # fmt: skip
-    entries = parse_json(decode(read_bytes(path, INFO), INFO).text, INFO)
+    require_readable(path, INFO)
+    entries = parse_json(decode(path.read_bytes(), INFO), INFO)
     if not isinstance(entries, dict) or not all(isinstance(entry, dict) for entry in entries.values()):
         raise UnreadableFile(
             say(f"{INFO} 应是“名称: 说明”的对象。", f"{INFO} should map names to entries."),

@@ -74,7 +74,9 @@ _NOT_TAKEN = (
     " and taken.author <> :author and taken.expires_at > :now)"
 )
 _NOT_OWN = (
-    "not exists (select 1 from annotations as own where own.title_id = unreviewed.title_id"
+    # By title: by author SQLite would read everything that a busy person ever said, once a title.
+    "not exists (select 1 from annotations as own indexed by annotations_by_title"
+    " where own.title_id = unreviewed.title_id"
     " and own.author = :author and own.kind = 'category' and not own.is_gold)"
 )
 _QUESTION = f"""select title_id, decision_id from states indexed by states_in_question
@@ -132,6 +134,13 @@ def pass_on(db: Store, *, queue: Queue, author: str) -> None:
     """Leave the title to the others and go on behind it; it comes again when the queue begins anew."""
     with writing(db):
         db.execute("update review_leases set title_id = null where author = ? and queue = ?", [author, queue])
+
+
+def release(db: Store, author: str) -> None:
+    """The reviewer left the page: others may have their titles, and they themselves when they return."""
+    if db.execute("select 1 from review_leases where author = ? and expires_at > ''", [author]).fetchone():
+        with writing(db):
+            db.execute("update review_leases set expires_at = '' where author = ?", [author])
 
 
 def decide(

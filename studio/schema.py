@@ -333,6 +333,75 @@ def m004_people(db: Database) -> None:
     )
 
 
+@migrations()
+def m010_imports(db: Database) -> None:
+    """Imports that are seen whole or not at all and can be undone, and which titles are nearly the same."""
+    # open: rows are being put down; staged: all are there, and become visible; done; cancelled: taken away again.
+    # A batch without a row here is no import. Numbers are of rows, but for added, decided and near.
+    db.execute(
+        """create table imports (
+            batch_id integer primary key references batches(id),
+            state text not null check (state in ('open', 'staged', 'done', 'cancelled')),
+            rows integer not null default 0,
+            added integer not null default 0,
+            refused integer not null default 0,
+            decided integer not null default 0,
+            near integer not null default 0
+        )"""
+    )
+    db.execute("create index imports_unfinished on imports (batch_id) where state in ('open', 'staged')")
+    db.execute(
+        """create table refused_rows (
+            id integer primary key,
+            batch_id integer not null references batches(id),
+            file text not null,
+            row integer not null,
+            reason text not null
+        )"""
+    )
+    db.execute("create index refused_rows_by_batch on refused_rows (batch_id)")
+    db.execute("create index imported_rows_by_batch on imported_rows (batch_id, title_id)")
+    db.execute("alter table titles add column published_at text")
+    # What never became visible may be taken away again: an import that was cancelled.
+    is_open = "exists (select 1 from imports where batch_id = old.batch_id and state = 'open')"
+    db.execute("drop trigger titles_no_delete")
+    db.execute(
+        "create trigger titles_no_delete before delete on titles"
+        f" when not {is_open} or exists (select 1 from decisions where title_id = old.id)"
+        " begin select raise(abort, 'a title is never deleted'); end"
+    )
+    db.execute("drop trigger imported_rows_no_delete")
+    db.execute(
+        f"create trigger imported_rows_no_delete before delete on imported_rows when not {is_open}"
+        " begin select raise(abort, 'imported_rows is append-only'); end"
+    )
+    db.execute(
+        f"""create table batch_undos (
+            batch_id integer primary key references batches(id),
+            author text not null,
+            at text not null default {NOW}
+        )"""
+    )
+    _append_only(db, "batch_undos")
+    # One row for all titles of a portion, since a million are read at once: title_ids holds int64,
+    # words uint32, both little-endian; title_id is the first of them.
+    db.execute(
+        """create table near_signatures (
+            title_id integer primary key references titles(id),
+            title_ids blob not null,
+            words blob not null
+        )"""
+    )
+    # Only titles that are nearly the same as another; group_id: the smallest title of the group.
+    db.execute(
+        """create table near_groups (
+            title_id integer primary key references titles(id),
+            group_id integer not null references titles(id)
+        )"""
+    )
+    db.execute("create index near_groups_members on near_groups (group_id)")
+
+
 DRAWN_FOR_REVIEW = "((({title_id}) * 2246822519 + 374761393) >> 9) & 1048575"
 """A title's lot among 2**20 for the review by sampling; unlike the lot that asks several people."""
 

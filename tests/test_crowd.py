@@ -111,6 +111,6 @@ def test_the_counters_say_what_is_there(crowd):
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (apt-get install chromium)")
 def test_browsers_a_killed_server_and_a_killed_browser(tmp_path):
     db = fill(tmp_path, 36, 3)
-    crowd = asyncio.run(work(tmp_path, 3, 36, CHROMIUM))
+    crowd = asyncio.run(work(tmp_path, 3, 36, CHROMIUM, think_seconds=0.1))
     assert account(db, crowd, finished=False) == []
     assert count_by_status(db)["decided"] > 12

@@ -1,5 +1,6 @@
 """How far everybody is, per day and per category."""
 
+import time
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -34,7 +35,7 @@ def test_everybody_has_a_pace(db):
 
 def test_days_are_those_of_the_local_clock(db, monkeypatch):
     monkeypatch.setenv("TZ", "Asia/Shanghai")
-    __import__("time").tzset()
+    time.tzset()
     try:
         say_at(db, "wang", datetime(2026, 11, 23, 15, 59, tzinfo=UTC), 2)
         say_at(db, "wang", datetime(2026, 11, 23, 16, 1, tzinfo=UTC), 3)
@@ -46,7 +47,30 @@ def test_days_are_those_of_the_local_clock(db, monkeypatch):
         assert [each.answers for each in progress.per_day(db, days=1, now=now)] == [3]
     finally:
         monkeypatch.undo()
-        __import__("time").tzset()
+        time.tzset()
+
+
+@pytest.mark.parametrize(("zone", "today"), [("Asia/Shanghai", 3), ("Asia/Kolkata", 4)])
+def test_today_begins_at_local_midnight(db, monkeypatch, zone, today):
+    """In Shanghai at 16:00 UTC, in Kolkata at 18:30, which is no full hour."""
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        for hour, minute, count in ((15, 59, 9), (16, 1, 3)):
+            moment = datetime(2026, 11, 23, hour, minute, tzinfo=UTC)
+            say_at(
+                db,
+                "wang",
+                moment if zone == "Asia/Shanghai" else moment + timedelta(hours=2, minutes=30),
+                count,
+            )
+        if zone == "Asia/Kolkata":
+            say_at(db, "wang", datetime(2026, 11, 23, 20, tzinfo=UTC))
+        now = datetime(2026, 11, 24, 2, tzinfo=UTC)
+        assert annotations.pace(db, "wang", now=now).today == today
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_days_count_what_stands_by_person(db):

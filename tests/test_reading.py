@@ -1,14 +1,21 @@
 """Any file the field produces becomes rows, and what cannot be read says where and why."""
 
+import itertools
 import json
+import tracemalloc
+import zipfile
 
 import pandas
+import pyarrow
+import pyarrow.parquet
 import pytest
 from samples import SCHEME, TITLE, conversation, sample, write_folder, write_json
 
+from studio.columns import Columns
 from studio.errors import UnreadableFile
 from studio.judging import judge_rows
 from studio.reading import read_rows, read_what_is_there, split_of
+from studio.records import read_records
 
 TITLES = ["央行宣布下调存款准备金率", "女排姑娘逆转夺冠", "孩子发烧要不要捂汗"]
 
@@ -272,4 +279,135 @@ def test_the_name_tells_the_split(name, split):
 
 
 def test_a_plain_title_list_has_no_split_whatever_its_name(tmp_path):
-    assert read_rows(write_titles(tmp_path / "test.txt")).rows[0].split is None
+    assert {row.split for row in read_rows(write_titles(tmp_path / "test.txt")).rows} == {None}
+
+
+LONG = [
+    {"id": number, "title": f'第{number}条 \\ "引号" 标题', "nested": [1.5, -2e3, True, None, {"a": []}]}
+    for number in range(20_000)
+]
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+def test_a_json_list_longer_than_a_piece_is_what_it_was(tmp_path, indent):
+    (tmp_path / "a.json").write_text(json.dumps(LONG, indent=indent), encoding="utf-8")
+    assert [record.value for record in read_records(tmp_path / "a.json", "a.json")] == LONG
+
+
+@pytest.mark.parametrize(
+    "tail", ["", ",", "]]", "] 5", "]x", ",]", ', {"a" 1}]', ", tru]", ', "\\q"]', ", 1.]", ", 12"]
+)
+def test_a_long_json_list_breaks_where_python_says(tmp_path, tail):
+    text = json.dumps(LONG, indent=1, ensure_ascii=False)[:-1].rstrip() + tail
+    (tmp_path / "a.json").write_text(text, encoding="utf-8")
+    with pytest.raises(json.JSONDecodeError) as expected:
+        json.loads(text)
+    place = f"第 {expected.value.lineno} 行第 {expected.value.colno} 列"
+    assert place in refusal(tmp_path / "a.json").problem
+
+
+def test_a_title_longer_than_a_piece_is_read_whole(tmp_path):
+    value = "很长" * 500_000
+    for rows in ([value, TITLE], [{"title": value}, {"title": TITLE}]):
+        read = read_rows(write_json(tmp_path / "a.json", rows)).rows
+        assert [row.title for row in read] == [value, TITLE]
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.csv", "a.json", "a.jsonl", "a.parquet"])
+def test_the_first_record_is_there_before_the_last_is_read(tmp_path, name):
+    path = tmp_path / name
+    rows = [{"title": f"第{number}条"} for number in range(40_000)]
+    if path.suffix == ".parquet":
+        pandas.DataFrame(rows).to_parquet(path)
+    elif path.suffix == ".json":
+        path.write_text(json.dumps(rows))
+    else:
+        line = "title\n" if path.suffix == ".csv" else ""
+        path.write_text(
+            line + "\n".join(json.dumps(row) if path.suffix == ".jsonl" else row["title"] for row in rows)
+        )
+    records = read_records(path, name)
+    peak_of(lambda: next(iter(records)))
+    peak = peak_of(lambda: sum(1 for _ in records))
+    assert peak < 5 * 2**20
+
+
+def peak_of(work):
+    """Bytes that Python held at most while it worked."""
+    tracemalloc.start()
+    work()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
+def test_rows_can_be_read_twice_and_know_their_number(tmp_path):
+    rows = read_rows(write_titles(tmp_path / "a.txt")).rows
+    assert len(rows) == 3
+    assert [row.title for row in rows] == [row.title for row in rows] == TITLES
+
+
+def test_chosen_columns_are_read_whatever_their_names(tmp_path):
+    (tmp_path / "a.csv").write_text(
+        "甲,乙,丙,丁,戊,title\n女排夺冠,体育,因为,新华社,2024年5月1日,不是这个\n", encoding="utf-8"
+    )
+    columns = Columns(title="甲", category="乙", chain="丙", source="丁", date="戊")
+    (row,) = read_rows(tmp_path / "a.csv", columns).rows
+    assert (row.title, row.answer, row.source, row.date) == (
+        "女排夺冠", "<think>\n因为\n</think>\n\n体育", "新华社", "2024年5月1日",
+    )  # fmt: skip
+
+
+def test_a_source_and_a_date_are_known_by_their_names(tmp_path):
+    (row,) = read_rows(
+        write_json(tmp_path / "a.json", [{"标题": TITLE, "来源": "新华社", "日期": "2024-05-01"}])
+    ).rows
+    assert (row.source, row.date) == ("新华社", "2024-05-01")
+
+
+def test_a_chosen_column_that_is_missing_is_named(tmp_path):
+    (tmp_path / "a.csv").write_text("标题,类别\n女排夺冠,体育\n", encoding="utf-8")
+    with pytest.raises(UnreadableFile, match="没有选定的列“栏目”") as caught:
+        read_rows(tmp_path / "a.csv", Columns(category="栏目"))
+    assert "标题" in caught.value.problem
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "found"),
+    [
+        ("a.csv", b"PK\x03\x04rest", "Excel"),
+        ("a.txt", b"PAR1rest", "parquet"),
+        ("a.xlsx", "标题\n女排夺冠".encode(), "别的内容"),
+        ("a.xlsx", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "xls"),
+        ("a.parquet", b"title\n", "别的内容"),
+        ("a.csv", b"<html><table>", "HTML"),
+        ("a.txt", b'[{"title": "x"}]', "JSON"),
+        ("a.jsonl", b"\x1f\x8b\x08", "gzip"),
+    ],
+)
+def test_a_file_that_lies_about_its_type_is_called_what_it_is(tmp_path, name, content, found):
+    (tmp_path / name).write_bytes(content)
+    assert found in refusal(tmp_path / name).problem
+
+
+def test_a_title_in_brackets_is_no_json(tmp_path):
+    (tmp_path / "a.txt").write_text("[组图] 女排夺冠\n", encoding="utf-8")
+    assert titles_of(tmp_path / "a.txt") == ["[组图] 女排夺冠"]
+
+
+def test_a_zip_bomb_is_not_unpacked(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.xlsx", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as parts:
+        with parts.open("xl/worksheets/sheet1.xml", "w") as sheet:
+            for block in itertools.repeat(bytes(1 << 20), 600):
+                sheet.write(block)
+    assert (tmp_path / "a.xlsx").stat().st_size < 4 << 20
+    error = refusal(tmp_path / "a.xlsx")
+    assert error.code == "too_large"
+    assert "600 MiB" in error.problem
+
+
+def test_a_parquet_file_of_endless_rows_is_refused(tmp_path):
+    table = pyarrow.table({"title": pyarrow.nulls(20_000_001, pyarrow.string())})
+    pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
+    assert (tmp_path / "a.parquet").stat().st_size < 1 << 20
+    assert refusal(tmp_path / "a.parquet").code == "too_large"

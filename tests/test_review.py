@@ -86,6 +86,16 @@ def test_a_title_nobody_decides_on_goes_to_the_other_reviewer_after_the_lease(db
     assert shown(db, "zhao", now=later) is None
 
 
+def test_who_leaves_the_page_gives_the_title_to_others_and_finds_it_again(db):
+    first, second = flag(db), flag(db)
+    assert shown(db, "zhao") == first.id
+    review.release(db, "zhao")
+    assert shown(db, "zhao") == first.id
+    review.release(db, "zhao")
+    assert shown(db, "li") == first.id
+    assert shown(db, "zhao") == second.id
+
+
 def test_a_title_is_kept_while_its_reviewer_looks_at_it(db):
     title, now = flag(db), datetime.now(UTC)
     for minutes in (0, 8, 16):

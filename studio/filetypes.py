@@ -1,0 +1,115 @@
+"""Files that are not what their name says, or that unpack to far more than they are.
+
+Looked at before anything else opens them. This module reads no row.
+"""
+
+import re
+import zipfile
+from pathlib import Path
+from typing import Any, NoReturn
+
+from studio.errors import UnreadableFile
+from studio.language import say
+
+UNPACKED_WORKBOOK = 512 << 20
+"""Bytes that a workbook may unpack to: a million titles take about 150 MiB. A zip bomb is thousands of times its size."""
+PARQUET_ROWS = 20_000_000
+PARQUET_BYTES = 8 << 30
+"""Rows and unpacked bytes that a parquet file may declare."""
+
+_BINARY = (
+    (b"PK\x03\x04", ".xlsx", "Excel / zip"),
+    (b"PAR1", ".parquet", "parquet"),
+    (b"\xd0\xcf\x11\xe0", ".xls", "Excel 97 (xls)"),
+    (b"%PDF", ".pdf", "PDF"),
+    (b"\x1f\x8b", ".gz", "gzip"),
+    (b"\x89PNG", ".png", "PNG"),
+    (b"\xff\xd8\xff", ".jpg", "JPEG"),
+    (b"SQLite format 3", ".db", "SQLite"),
+    (b"7z\xbc\xaf", ".7z", "7-Zip"),
+    (b"Rar!", ".rar", "RAR"),
+)
+_WEB_PAGE = re.compile(rb"\s*(<!doctype html|<html)", re.IGNORECASE)
+_JSON = re.compile(rb'\s*[\[{]\s*["{\[]')
+_NEEDS = {".xlsx": ".xlsx", ".parquet": ".parquet"}
+_HEAD = 512
+
+
+def require_honest_type(path: Path, name: str) -> None:
+    """A file whose first bytes agree with its suffix.
+
+    Raises:
+        UnreadableFile: it is something else, and what.
+    """
+    suffix = path.suffix.lower()
+    with path.open("rb") as file:
+        head = file.read(_HEAD).removeprefix(b"\xef\xbb\xbf")
+    for magic, kind, label in _BINARY:
+        if head.startswith(magic):
+            if kind != suffix:
+                _refuse_type(name, suffix, label, kind)
+            return
+    if _WEB_PAGE.match(head):
+        _refuse_type(name, suffix, say("网页（HTML）", "a web page (HTML)"), None)
+    if suffix in (".txt", ".csv", ".tsv") and _JSON.match(head):
+        _refuse_type(name, suffix, "JSON", ".json")
+    if suffix in _NEEDS and head:
+        _refuse_type(name, suffix, say("别的内容", "something else"), None)
+
+
+def _refuse_type(name: str, suffix: str, label: str, kind: str | None) -> NoReturn:
+    rename = kind in (".xlsx", ".parquet", ".json")
+    raise UnreadableFile(
+        say(
+            f"{name} 读不出来：扩展名是 {suffix}，内容却是 {label}。",
+            f"{name} cannot be read: its name ends in {suffix}, but its content is {label}.",
+        ),
+        remedy=say(f"请把扩展名改为 {kind} 再试。", f"Rename it to end in {kind}, and try again.")
+        if rename
+        else say(
+            "请从来源重新导出为 csv、xlsx 或 json。", "Export it again from its source, as csv, xlsx or json."
+        ),
+        code="wrong_type",
+    )
+
+
+def require_modest_workbook(path: Path, name: str) -> None:
+    """A workbook that stays small when unpacked. Python's zipfile unpacks no more than the sizes it names.
+
+    Raises:
+        UnreadableFile: it is none, or too large.
+    """
+    try:
+        with zipfile.ZipFile(path) as parts:
+            unpacked = sum(part.file_size for part in parts.infolist())
+    except (zipfile.BadZipFile, OSError, ValueError) as error:
+        raise UnreadableFile(
+            say(f"{name} 读不出来：不是完整的 Excel 文件（{error}）。", f"{name} cannot be read: not a whole workbook ({error})."),
+            remedy=say("请重新导出或下载这个文件。", "Export or download the file again."),
+        ) from error  # fmt: skip
+    if unpacked > UNPACKED_WORKBOOK:
+        _refuse_size(name, unpacked, UNPACKED_WORKBOOK)
+
+
+def require_modest_parquet(metadata: Any, name: str) -> None:
+    """A parquet file whose own account of itself is within reason.
+
+    Raises:
+        UnreadableFile: it has too many rows or bytes.
+    """
+    unpacked = sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
+    if metadata.num_rows > PARQUET_ROWS or unpacked > PARQUET_BYTES:
+        _refuse_size(name, unpacked, PARQUET_BYTES)
+
+
+def _refuse_size(name: str, unpacked: int, limit: int) -> NoReturn:
+    raise UnreadableFile(
+        say(
+            f"{name} 解压后有 {unpacked >> 20} MiB，超过上限 {limit >> 20} MiB，没有打开。",
+            f"{name} unpacks to {unpacked >> 20} MiB, more than the {limit >> 20} MiB allowed; it was not opened.",
+        ),
+        remedy=say(
+            "请分成几个文件，或改存为 csv 再导入。", "Split it into several files, or save it as csv."
+        ),
+        code="too_large",
+    )

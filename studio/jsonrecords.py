@@ -1,0 +1,222 @@
+"""JSON to its values, one at a time: a list, or a value a line.
+
+Memory holds one value, not the file. Where a file breaks is said by line and column.
+This module knows no record, no title and no encoding.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, NoReturn, TextIO
+
+from studio.errors import UnreadableFile
+from studio.language import say
+
+_PIECE = 1 << 18
+"""Characters that are read at once; more where a value is longer."""
+_FIRST_LINE = 1 << 22
+"""Characters after which a first line counts as a list on one line, not as JSON lines."""
+_NEAR_END = 64
+"""So close to the end of a piece, an error may only be that the rest is still to be read."""
+
+
+def parse_json(text: str, name: str, line: int | None = None) -> Any:
+    """The JSON value of a text, which is all of a file or its given line.
+
+    Raises:
+        UnreadableFile: where it breaks, and whether it simply stops there.
+    """
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        stops = error.msg.startswith("Unterminated string") or error.pos >= len(text.rstrip())
+        around = text[max(0, error.pos - 12) : error.pos + 12]
+        _refuse_json(name, line or error.lineno, error.colno, None if stops else (error.msg, around), error)
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, endless nesting
+        _refuse_value(name, error)
+    return _storable(value) if _HALF_CHARACTER.search(text) else value
+
+
+def json_lines(file: TextIO, name: str) -> Iterator[tuple[int, Any]]:
+    """Line numbers and values of a file with a value a line; empty lines are passed over.
+
+    Raises:
+        UnreadableFile: a line is not JSON.
+    """
+    for number, line in enumerate(file, start=1):
+        if line.strip():
+            yield number, parse_json(line.rstrip("\n"), name, line=number)
+
+
+def json_list(file: TextIO, name: str) -> Iterator[Any]:
+    """The elements of a file that is one list.
+
+    Raises:
+        UnreadableFile: it is no JSON, or another value.
+    """
+    reader = _ListReader(file, name)
+    if reader.next_mark() != "[":
+        value = parse_json(reader.everything(), name)
+        _refuse_shape(value, name)
+    reader.step()
+    if reader.next_mark() == "]":
+        reader.step()
+    else:
+        yield reader.element()
+        while reader.next_mark() == ",":
+            reader.step()
+            reader.next_mark()
+            yield reader.element()
+        if reader.next_mark() != "]":
+            reader.refuse("Expecting ',' delimiter")
+        reader.step()
+    if reader.next_mark():
+        reader.refuse("Extra data")
+
+
+def is_json_lines(file: TextIO) -> bool:
+    """Whether the first line is a whole JSON value and not the last one; the file is read from its start."""
+    first = ""
+    while not first.strip():
+        first = file.readline(_FIRST_LINE)
+        if not first:
+            return False
+    if not first.endswith("\n"):
+        return False
+    try:
+        json.loads(first)
+    except (ValueError, RecursionError):
+        return False
+    return any(line.strip() for line in iter(lambda: file.readline(_PIECE), ""))
+
+
+class _ListReader:
+    """A window on the text of a list: `at` is the place in it, `line` and `column` are its start's."""
+
+    def __init__(self, file: TextIO, name: str) -> None:
+        self.file, self.name = file, name
+        self.window, self.at, self.is_last = "", 0, False
+        self.line, self.column = 1, 1
+        self.decoder = json.JSONDecoder()
+
+    def more(self) -> None:
+        """Forget what was read, and add a piece as long as what is left, at least."""
+        done, self.window = self.window[: self.at], self.window[self.at :]
+        self.line, self.column = self.place(done)
+        piece = self.file.read(max(_PIECE, len(self.window)))
+        self.window, self.at, self.is_last = self.window + piece, 0, not piece
+
+    def place(self, done: str) -> tuple[int, int]:
+        """Line and column behind a part of the window."""
+        if "\n" not in done:
+            return self.line, self.column + len(done)
+        return self.line + done.count("\n"), len(done) - done.rfind("\n")
+
+    def next_mark(self) -> str:
+        """The next character that is no white space, not taken yet; empty at the end."""
+        while True:
+            match = _NO_SPACE.search(self.window, self.at)
+            if match is not None:
+                self.at = match.start()
+                return self.window[self.at]
+            self.at = len(self.window)
+            if self.is_last:
+                return ""
+            self.more()
+
+    def step(self) -> None:
+        self.at += 1
+
+    def everything(self) -> str:
+        return "\n" * (self.line - 1) + " " * (self.column - 1) + self.window + self.file.read()
+
+    def element(self) -> Any:
+        """The value that begins here; with it, what follows is in the window, if there is anything."""
+        while True:
+            try:
+                value, end = self.decoder.raw_decode(self.window, self.at)
+            except json.JSONDecodeError as error:
+                unfinished = error.msg.startswith("Unterminated string")
+                if not self.is_last and (unfinished or error.pos > len(self.window) - _NEAR_END):
+                    self.more()
+                    continue
+                self.at = error.pos
+                self.refuse(error.msg, stops=unfinished)
+            except (ValueError, RecursionError) as error:
+                _refuse_value(self.name, error)
+            if self.is_last or end < len(self.window) - _NEAR_END:
+                text, self.at = self.window[self.at : end], end
+                return _storable(value) if _HALF_CHARACTER.search(text) else value
+            self.more()
+
+    def refuse(self, what: str, *, stops: bool = False) -> NoReturn:
+        """Say that the list breaks here, or stops."""
+        line, column = self.place(self.window[: self.at])
+        around = self.window[max(0, self.at - 12) : self.at + 12]
+        stops = stops or not self.next_mark()
+        _refuse_json(self.name, line, column, None if stops else (what, around))
+
+
+_NO_SPACE = re.compile(r"[^ \t\n\r]")
+_HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+def _storable(value: Any) -> Any:
+    """JSON can escape half of a character pair, which neither UTF-8 nor a database can hold: it becomes \ufffd."""
+    if isinstance(value, dict):
+        return {_storable(key): _storable(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_storable(inner) for inner in value]
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return value
+
+
+def _refuse_json(
+    name: str, line: int, column: int, what: tuple[str, str] | None, error: Exception | None = None
+) -> NoReturn:
+    """Say where the JSON breaks and what is around there; without `what`, that the file simply stops."""
+    if what is None:
+        problem = say(
+            f"{name} 不完整：第 {line} 行第 {column} 列之后的内容缺失。",
+            f"{name} is truncated: what follows line {line}, column {column} is missing.",
+        )
+        remedy = say("请重新下载或导出这个文件。", "Download or export the file again.")
+    else:
+        message, around = what[0], what[1].replace("\n", " ")
+        problem = say(
+            f"{name} 第 {line} 行第 {column} 列不是有效的 JSON（{message}），附近是“{around}”。",
+            f"{name}, line {line}, column {column}: not valid JSON ({message}), near “{around}”.",
+        )
+        remedy = say("请改正这一处后再试。", "Mend that place and try again.")
+    raise UnreadableFile(problem, remedy=remedy) from error
+
+
+def _refuse_value(name: str, error: Exception) -> NoReturn:
+    raise UnreadableFile(
+        say(f"{name} 读不出来：{error}。", f"{name} cannot be read: {error}."),
+        remedy=say(
+            "请确认文件完整、扩展名与内容一致，或重新导出。",
+            "Make sure that the file is complete and its name fits its content, or export it again.",
+        ),
+    ) from error
+
+
+def _refuse_shape(value: Any, name: str) -> NoReturn:
+    found = type(value).__name__
+    lists = []
+    if isinstance(value, dict):
+        found = say("一个对象，键为 ", "an object with the keys ") + ", ".join(list(value)[:8])
+        lists = [key for key, inner in value.items() if isinstance(inner, list)]
+    raise UnreadableFile(
+        say(
+            f"{name} 的最外层不是列表，而是{found}。",
+            f"The outermost value of {name} is no list but {found}.",
+        ),
+        remedy=say(f"请只保留“{lists[0]}”里的列表。", f"Keep only the list inside “{lists[0]}”.")
+        if len(lists) == 1
+        else say(
+            "请写成 [ {…}, {…} ] 的形式，每个元素一条。", "Write it as [ {…}, {…} ], one element a row."
+        ),
+        code="not_a_list",
+    )
