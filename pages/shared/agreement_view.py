@@ -60,7 +60,7 @@ def _overall(found: Agreement) -> None:
             name,
             kappa_text(overall),
             border=True,
-            help=KAPPA_HELP[0] if say("zh", "en") == "zh" else KAPPA_HELP[1],
+            help=say(*KAPPA_HELP),
         )
     st.caption(
         say(
@@ -119,7 +119,7 @@ def _by_category(found: Agreement) -> None:
                 f"{shell.category_mark(pair.one)} / {shell.category_mark(pair.other)}　"
                 + say(f"混淆 **{pair.confused}** 次", f"confused **{pair.confused}** times")
                 + f"　:gray[{say('一致', 'agree')} {pair.measure.percent:.0%} · κ {kappa_text(pair.measure)}"
-                + f"（{interval_text(pair.measure)}）]"
+                + f", {interval_text(pair.measure)}]"
                 + (f"  \n:small[:gray[:material/balance: {shell.plain(rule)}]]" if rule else "")
             )
 

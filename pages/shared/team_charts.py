@@ -179,4 +179,5 @@ def pair_chart(agreement: Agreement) -> alt.LayerChart:
         color=alt.condition(f"datum.n > {highest * 0.45}", alt.value("#FFFFFF"), alt.value(INK)), text="n:Q"
     )
     chart: alt.LayerChart = ground + rects + numbers
-    return chart.properties(height=36 * len(used) + 60)
+    # Slanted names reach beyond the last column.
+    return chart.properties(height=36 * len(used) + 60, padding={"right": int(say("5", "28"))})
