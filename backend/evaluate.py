@@ -31,18 +31,6 @@ from studio.scores import score
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Evaluation:
-    """Which rows to answer, and how many at once."""
-
-    dataset_dir: Path
-    dataset: str
-    train_dataset: str | None
-    limit: int | None
-    batch_size: int
-    max_new_tokens: int
-
-
 @dataclass(frozen=True)
 class LabelledRow:
     """A row whose answer is one of the categories. `row` is its place in the file, from 0."""
@@ -51,6 +39,17 @@ class LabelledRow:
     title: str
     category: str
     chain: str
+
+    def predicted_as(self, category: str | None, **answered: Any) -> Prediction:
+        """What a model made of this row; `answered` are the other fields of the prediction."""
+        return Prediction(
+            row=self.row,
+            title=self.title,
+            label=self.category,
+            label_chain=self.chain,
+            predicted=category,
+            **answered,
+        )
 
 
 def evaluate(folder: RunFolder) -> dict[str, Any]:
@@ -61,16 +60,8 @@ def evaluate(folder: RunFolder) -> dict[str, Any]:
     folder.emit(Progress(phase="loading"))
     tokenizer = load_tokenizer(spec.adapter_name_or_path or spec.model_name_or_path, spec.model_name_or_path)
     model = on_device(load_model(spec.model_name_or_path, spec.adapter_name_or_path))
-    evaluation = Evaluation(
-        dataset_dir=spec.dataset_dir,
-        dataset=spec.dataset,
-        train_dataset=spec.train_dataset,
-        limit=spec.limit,
-        batch_size=spec.batch_size,
-        max_new_tokens=spec.max_new_tokens,
-    )
     renderer = Renderer(tokenizer, spec.template)
-    evaluate_model(folder, model, renderer, evaluation, (spec.answer,))
+    evaluate_model(folder, model, renderer, spec, (spec.answer,))
     return {"peak_memory_gib": memory_gib()}
 
 
@@ -78,12 +69,12 @@ def evaluate_model(
     folder: RunFolder,
     model: PreTrainedModel,
     renderer: Renderer,
-    evaluation: Evaluation,
+    spec: EvaluateSpec,
     modes: Sequence[AnswerMode],
 ) -> None:
-    """Answer the rows in each way asked for; write predictions.jsonl and scores.json."""
-    scheme = dataset_scheme(evaluation.dataset_dir)
-    held_out, skipped = labelled_rows(evaluation.dataset_dir, evaluation.dataset, scheme)
+    """Answer the spec's rows in each of these ways; write predictions.jsonl and scores.json."""
+    scheme = dataset_scheme(spec.dataset_dir)
+    held_out, skipped = labelled_rows(spec.dataset_dir, spec.dataset, scheme)
     if not held_out:
         raise InputError(
             say(
@@ -96,14 +87,14 @@ def evaluate_model(
             ),
         )
     if skipped:
-        log.warning("%d rows of %s are not scored: their answer is no category", skipped, evaluation.dataset)
-    held_out = held_out[: evaluation.limit]
-    baselines = _baselines(evaluation, scheme, held_out)
+        log.warning("%d rows of %s are not scored: their answer is no category", skipped, spec.dataset)
+    held_out = held_out[: spec.limit]
+    baselines = _baselines(spec, scheme, held_out)
     answerer = Answerer(model, renderer)
     scores: dict[AnswerMode, Scores] = {}
     for mode in modes:
         started = time.monotonic()
-        predictions = _answer(folder, answerer, held_out, scheme, mode, evaluation)
+        predictions = _answer(folder, answerer, held_out, scheme, mode, spec)
         seconds = time.monotonic() - started
         scores[mode] = score(predictions, scheme.names, answer=mode, seconds=seconds, baselines=baselines)
         log.info("%s: accuracy %.3f, %d unparsed", mode, scores[mode].accuracy, scores[mode].unparsed)
@@ -130,11 +121,11 @@ def dataset_scheme(dataset_dir: Path) -> Scheme:
     return load_scheme(own if own.is_file() else None)
 
 
-def _baselines(evaluation: Evaluation, scheme: Scheme, held_out: Sequence[LabelledRow]) -> dict[str, float]:
-    name = evaluation.train_dataset
-    if not name or not rows.has_entry(evaluation.dataset_dir, name):
+def _baselines(spec: EvaluateSpec, scheme: Scheme, held_out: Sequence[LabelledRow]) -> dict[str, float]:
+    name = spec.train_dataset
+    if not name or not rows.has_entry(spec.dataset_dir, name):
         return {}
-    train, _ = labelled_rows(evaluation.dataset_dir, name, scheme)
+    train, _ = labelled_rows(spec.dataset_dir, name, scheme)
     return baseline_accuracies(
         [(row.title, row.category) for row in train], [(row.title, row.category) for row in held_out]
     )
@@ -146,23 +137,23 @@ def _answer(
     held_out: Sequence[LabelledRow],
     scheme: Scheme,
     mode: AnswerMode,
-    evaluation: Evaluation,
+    spec: EvaluateSpec,
 ) -> list[Prediction]:
     """Predictions in the order of the rows; each batch is on disk before the next starts."""
     predictions: list[Prediction] = []
     started = time.monotonic()
-    for start in range(0, len(held_out), evaluation.batch_size):
+    for start in range(0, len(held_out), spec.batch_size):
         done = len(predictions)
         eta = (time.monotonic() - started) / done * (len(held_out) - done) if done else None
         folder.emit(
             Progress(phase="evaluating", done=done, total=len(held_out), eta_seconds=eta, answer=mode)
         )
-        batch = held_out[start : start + evaluation.batch_size]
+        batch = held_out[start : start + spec.batch_size]
         prompts = answerer.ask([row.title for row in batch], scheme.prompt)
         if mode == "direct":
             answered = _direct(answerer, prompts, batch, scheme)
         else:
-            answered = _chains(answerer, prompts, batch, scheme, folder, evaluation.max_new_tokens)
+            answered = _chains(answerer, prompts, batch, scheme, folder, spec.max_new_tokens)
         if folder.cancel_requested:
             raise Cancelled
         for prediction in answered:
@@ -175,20 +166,15 @@ def _answer(
 def _direct(
     answerer: Answerer, prompts: Sequence[str], batch: Sequence[LabelledRow], scheme: Scheme
 ) -> list[Prediction]:
-    scored = answerer.score(prompts, scheme.names)
     return [
-        Prediction(
-            row=row.row,
-            title=row.title,
-            label=row.category,
-            label_chain=row.chain,
+        row.predicted_as(
+            max(probabilities, key=lambda name: probabilities[name]),
             answer="direct",
-            predicted=max(probabilities, key=lambda name: probabilities[name]),
             chain=None,
             text="",
             probabilities={name: round(p, 6) for name, p in probabilities.items()},
         )
-        for row, probabilities in zip(batch, scored, strict=True)
+        for row, probabilities in zip(batch, answerer.score(prompts, scheme.names), strict=True)
     ]
 
 
@@ -205,13 +191,9 @@ def _chains(
     for row, answer in zip(batch, written, strict=True):
         read = read_answer(answer.text)
         predictions.append(
-            Prediction(
-                row=row.row,
-                title=row.title,
-                label=row.category,
-                label_chain=row.chain,
+            row.predicted_as(
+                exact_category(read.label, scheme.names) if answer.finished else None,
                 answer="chain",
-                predicted=exact_category(read.label, scheme.names) if answer.finished else None,
                 chain=read.chain,
                 text=answer.text,
                 tokens=answer.tokens,

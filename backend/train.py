@@ -36,7 +36,7 @@ from backend.modeling import (
 from backend.templates import Renderer
 from backend.trainer import Reporter, StudioTrainer, memory_gib
 from backend.worker import Cancelled, RunFolder, is_main_process, run_worker
-from studio.contract import Progress, TrainSpec
+from studio.contract import EvaluateSpec, Progress, TrainSpec
 from studio.disk import in_one_step
 from studio.errors import InputError
 from studio.language import say
@@ -209,7 +209,7 @@ def as_os_error(error: SafetensorError) -> OSError | SafetensorError:
 def evaluate_after(folder: RunFolder, spec: TrainSpec, model: Any, renderer: Renderer) -> None:
     """Answer and score the held-out rows with the model that is loaded already."""
     # Here, not above: scoring brings scikit-learn and jieba, which training does not need.
-    from backend.evaluate import Evaluation, evaluate_model
+    from backend.evaluate import evaluate_model
 
     merged = model.merge_and_unload() if spec.finetuning_type == "lora" else model
     assert spec.eval_dataset
@@ -217,12 +217,13 @@ def evaluate_after(folder: RunFolder, spec: TrainSpec, model: Any, renderer: Ren
         folder,
         merged.eval(),
         renderer,
-        Evaluation(
+        EvaluateSpec(
+            model_name_or_path=spec.model_name_or_path,
+            template=spec.template,
             dataset_dir=spec.dataset_dir,
             dataset=spec.eval_dataset,
             train_dataset=spec.dataset,
             limit=spec.eval_limit,
-            batch_size=64,
             max_new_tokens=spec.max_new_tokens,
         ),
         spec.evaluate_after,
