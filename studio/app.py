@@ -124,8 +124,13 @@ def known_people(name: str) -> tuple[Person | None, list[str]]:
 
 
 def leave_titles(person: Person, page: str) -> None:
-    """Who opens another page gives the titles on Label and Review to the others."""
+    """Who opens another page, or goes on under another name, gives the titles on screen to the others."""
     db = open_store(open_workspace().database)
+    before = st.session_state.get("was-annotator", person.name)
+    st.session_state["was-annotator"] = person.name
+    if before != person.name:
+        release(db, before)
+        review.release(db, before)
     if page != "label":
         release(db, person.name)
     if page != "review":

@@ -1,5 +1,6 @@
 """Several people in a real Chromium: two answers, a dispute, a reviewer at the keys, and the way back."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from playwright.sync_api import expect, sync_playwright
 from team import TWO, dispute, flag, share, team
 from team import label as answer
 
-from studio import review, steps
+from studio import people, review, steps
 from studio.categories import load_scheme
 from studio.history import history
 from studio.titles import find_title, get_title
@@ -180,3 +181,19 @@ def test_a_state_is_restored_from_the_history(browse, db):
     expect(dialog).to_be_hidden()
     settle(zhao)
     assert get_title(db, title.id).status == "disputed"
+
+
+def test_a_new_name_is_typed_and_a_known_one_chosen(browse, db):
+    page = browse("wang", "label")
+    box = page.locator(".st-key-annotator input")
+    box.click()
+    box.fill("新来的")
+    box.press("Enter")
+    expect(page.get_by_test_id("stSidebar").get_by_text("标注员")).to_be_visible()
+    settle(page)
+    assert people.find_person(db, "新来的").role == "annotator"
+    expect(page).to_have_url(re.compile("annotator=%E6%96%B0"))
+    box.click()
+    page.get_by_role("option", name="zhao", exact=True).click()
+    expect(page.get_by_test_id("stSidebar").get_by_text("审核员")).to_be_visible()
+    expect(page.get_by_test_id("stSidebarNav").get_by_role("link", name="审核", exact=True)).to_be_visible()

@@ -3,12 +3,15 @@
 import re
 
 import pytest
+from samples import SCHEME
 from team import ALONE, TWO, dispute, flag, label, share, team
 from test_pages import open_page, words
 
 from studio import gold, people, review, steps
 from studio.categories import BUNDLED_DATA
-from studio.leases import offer
+from studio.importing import import_text
+from studio.leases import find_lease, offer
+from studio.ordering import change_settings
 from studio.titles import count_by_status, get_title
 
 FOREIGN = re.compile(r"[\u4e00-\u9fff]+")
@@ -68,6 +71,14 @@ def test_everybody_known_can_be_chosen(db):
     app = open_page("home", annotator="wang")
     assert app.selectbox(key="annotator").options == [person.name for person in people.list_people(db)]
     assert app.selectbox(key="annotator").value == "wang"
+
+
+def test_who_goes_on_under_another_name_leaves_the_title_to_others(db):
+    app = open_page("label", annotator="wang")
+    assert find_lease(db, "wang").title_id == 1
+    app.selectbox(key="annotator").set_value("chen").run()
+    assert find_lease(db, "wang").title_id is None
+    assert app.header[0].value == get_title(db, 1).text
 
 
 def open_tab(name, tab, **query):
@@ -205,8 +216,6 @@ def test_a_sampled_title_is_approved(db):
 
 
 def set_rate(db):
-    from studio.ordering import change_settings
-
     change_settings(db, ALONE, author="li")
 
 
@@ -296,11 +305,7 @@ def test_tags_and_gold_from_the_list(db):
     assert [each.title_id for each in gold.list_gold(db)] == [title.id]
 
 
-def test_the_search_narrows_and_turns_pages(db, monkeypatch):
-    from samples import SCHEME
-
-    from studio.importing import import_text
-
+def test_the_search_narrows_and_turns_pages(db):
     import_text(db, "\n".join(f"第 {number} 条消息" for number in range(60)), SCHEME)
     app = titles_page()
     assert len(app.checkbox) == 25

@@ -72,7 +72,7 @@ def history_dialog(title_id: int) -> None:
 def history_section(db: Store, title_id: int) -> None:
     """Where a title stands, its tags, and everything that happened to it, latest first."""
     title = get_title(db, title_id)
-    st.markdown(f"**{shell.plain(title.text)}**")
+    st.markdown(f"**{shell.plain(title.text[:400])}**")
     facts = [
         f":gray[{say(f'第 {title.id} 条', f'No. {title.id}')} · {shell.plain(title.source)}]",
         say(*STATUS_NAMES[title.status]),

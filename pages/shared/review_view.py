@@ -18,6 +18,9 @@ from studio.store import Store
 TAKE_KEYS = "ABDEFGHIJK"
 """One letter an answer. Streamlit keeps C and R for itself; T, N and U are actions."""
 
+LONGEST_SHOWN = 400
+"""Characters of a title: a title of a million would be all that the page shows."""
+
 WHY = {
     "disputed": (":material/call_split: 有争议", ":material/call_split: disputed"),
     "flagged": (":material/flag: 存疑", ":material/flag: flagged"),
@@ -84,7 +87,7 @@ def _nothing_left(queue: Queue, settings: LabelSettings) -> None:
 def _title_card(case: Case) -> None:
     title = case.title
     with st.container(border=True, gap="small"):
-        st.header(shell.plain(title.text), anchor=False)
+        st.header(shell.plain(title.text[:LONGEST_SHOWN]), anchor=False)
         facts = [say(*WHY[title.status]), f":gray[{say(f'第 {title.id} 条', f'No. {title.id}')}]"]
         if title.category:
             facts.append(say("现为 ", "now ") + shell.category_mark(title.category))
