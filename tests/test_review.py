@@ -1,6 +1,8 @@
 """Reviewers settle disputes and look at a sample; each title is on one reviewer's screen."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from team import ALONE, TWO, dispute, flag, label, share, team
@@ -9,7 +11,8 @@ from studio import annotations, people, review
 from studio.errors import InputError, NotAllowed, StalePress
 from studio.label_settings import LabelSettings
 from studio.leases import offer
-from studio.titles import get_title
+from studio.store import open_store
+from studio.titles import count_by_status, get_title
 
 
 @pytest.fixture
@@ -267,3 +270,29 @@ def test_reviews_cannot_be_rewritten(db, disputed):
     decide(db, disputed)
     with pytest.raises(Exception, match="append-only"):
         db.execute("update reviews set verdict = 'edit'")
+
+
+def test_reviewers_at_once_decide_each_title_exactly_once(tmp_path):
+    """Four at a time, each with a connection of their own, until nothing waits."""
+    db = team(tmp_path / "home", "\n".join(f"第 {number} 条消息" for number in range(40)))
+    names = ["li", "zhao", "sun", "qian"]
+    for name in names:
+        people.sign_in(db, name)
+        people.change_person(db, name, by="li", role="admin")
+    for _ in range(40):
+        flag(db)
+    path = db.execute("pragma database_list").fetchone()[2]
+    with ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(lambda name: work_off(Path(path), name), names))
+    assert sorted(title for titles in done for title in titles) == list(range(1, 41))
+    assert count_by_status(db)["decided"] == 40
+
+
+def work_off(path, name):
+    """Decide until the queue is empty; the titles that were decided."""
+    db, decided = open_store(path), []
+    while case := review.next_case(db, queue="adjudicate", author=name, settings=ALONE):
+        decide(db, case.title, author=name)
+        decided.append(case.title.id)
+    db.close()
+    return decided
