@@ -223,6 +223,8 @@ def test_an_edit_saves_category_and_chain(db):
     title = label(db, "wang")
     set_rate(db)
     app = review_page(queue="sample")
+    app.session_state[f"edit-{version(title)}"] = True
+    app.run()
     app.pills(key=f"review-category-{version(title)}").set_value("社会")
     app.text_area(key=f"review-chain-{version(title)}").set_value("主角是居民。")
     app.button(key=f"review-save-{version(title)}").click().run()

@@ -246,33 +246,39 @@ def _comment_form(case: Case, colors: Mapping[str, str]) -> None:
 
 
 def _edit_form(case: Case) -> None:
-    """Another category and an argument of the reviewer's own."""
-    title, version = case.title, f"{case.title.id}-{case.title.revision}"
-    with (
-        st.expander(say("改类别和思维链", "Edit category and think chain"), key=f"edit-{version}"),
-        st.form(f"edit-form-{version}", border=False, enter_to_submit=False),
-    ):
-        st.pills(
-            say("类别", "Category"),
-            shell.scheme().names,
-            default=case.favoured if case.favoured in shell.scheme().names else None,
-            key=f"review-category-{version}",
-            format_func=shell.category_mark,
-            wrap=True,
-        )
-        st.text_area(
-            say("思维链", "Think chain"),
-            value=(case.chain_for(case.favoured) if case.favoured else title.chain) or "",
-            key=f"review-chain-{version}",
-            height=130,
-        )
-        st.form_submit_button(
-            say("保存", "Save"),
-            key=f"review-save-{version}",
-            on_click=review_queue.save_edit,
-            args=(title.id, title.revision),
-        )
+    """Another category and an argument of the reviewer's own; drawn only once it is opened."""
+    version = f"{case.title.id}-{case.title.revision}"
+    expander = st.expander(
+        say("改类别和思维链", "Edit category and think chain"), key=f"edit-{version}", on_change="rerun"
+    )
+    if expander.open:
+        with expander, st.form(f"edit-form-{version}", border=False, enter_to_submit=False):
+            _edit_fields(case, version)
     _remarks(case)
+
+
+def _edit_fields(case: Case, version: str) -> None:
+    title = case.title
+    st.pills(
+        say("类别", "Category"),
+        shell.scheme().names,
+        default=case.favoured if case.favoured in shell.scheme().names else None,
+        key=f"review-category-{version}",
+        format_func=shell.category_mark,
+        wrap=True,
+    )
+    st.text_area(
+        say("思维链", "Think chain"),
+        value=(case.chain_for(case.favoured) if case.favoured else title.chain) or "",
+        key=f"review-chain-{version}",
+        height=130,
+    )
+    st.form_submit_button(
+        say("保存", "Save"),
+        key=f"review-save-{version}",
+        on_click=review_queue.save_edit,
+        args=(title.id, title.revision),
+    )
 
 
 def _remarks(case: Case) -> None:
