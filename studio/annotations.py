@@ -11,11 +11,11 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from studio import stories
-from studio.errors import StalePress
+from studio.errors import InputError, StalePress
 from studio.label_settings import load_settings
 from studio.language import say
 from studio.leases import end_lease, find_lease
@@ -270,6 +270,11 @@ def _seen_title(db: Store, title_id: int, seen_revision: int) -> Title:
     title = get_title(db, title_id)
     if title.revision != seen_revision:
         raise _stale(title)
+    if title.status == "trashed":
+        raise InputError(
+            say(f"标题“{title.text}”在回收站里。", f"The title “{title.text}” is in the trash."),
+            remedy=say("请审核员先在“标题”页恢复它。", "A reviewer can restore it on the Titles page."),
+        )
     return title
 
 
@@ -408,7 +413,8 @@ def add_wrong(db: Store, text: str, predicted: str | None, author: str) -> Title
             append_decision(db, title_id, decision, follows=None)
         else:
             title = get_title(db, title_id)
-            _ask_one(db, title_id, _waiting_again(title, "wrong", reason, author), follows=title.revision)
+            if title.status != "trashed":
+                _ask_one(db, title_id, _waiting_again(title, "wrong", reason, author), follows=title.revision)
     if is_new:  # beside the lock: the search takes a second among a million titles
         stories.group_new(db, [title_id])
     return get_title(db, title_id)
@@ -441,12 +447,18 @@ def pace(db: Store, author: str, *, now: datetime | None = None) -> Pace:
     """How far and how fast an author is; the day begins at local midnight."""
     local = (now or datetime.now(UTC)).astimezone()
     midnight = local.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
-    since = midnight.strftime("%Y-%m-%dT%H:%M:%S.000Z")
-    today = db.execute(
-        "select count(*) from annotations as said where author = ? and at >= ?"
-        " and not exists (select 1 from retractions where annotation_id = said.id)",
-        [author, since],
+    hour = midnight.replace(minute=0) + timedelta(hours=midnight.minute > 0)
+    # Whole hours are counted already; where midnight is no full hour of UTC, the rest is counted here.
+    whole = db.execute(
+        "select coalesce(sum(answers), 0) from hour_counts where author = ? and hour >= ?",
+        [author, f"{hour:%Y-%m-%dT%H}"],
     ).fetchone()[0]
+    rest = db.execute(
+        "select count(*) from annotations as said where author = ? and at >= ? and at < ?"
+        " and not exists (select 1 from retractions where annotation_id = said.id)",
+        [author, f"{midnight:%Y-%m-%dT%H:%M}", f"{hour:%Y-%m-%dT%H:%M}"],
+    ).fetchone()[0]
+    today = whole + rest
     total = db.execute("select answers from answer_counts where author = ?", [author]).fetchone()
     seconds = db.execute(
         "select active_seconds from annotations where author = ? and active_seconds is not null"

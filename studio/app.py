@@ -1,8 +1,10 @@
-"""Entry script of the web app: the list of pages, the language, the annotator's name.
+"""Entry script of the web app: the list of pages, the language, who works here.
 
     streamlit run studio/app.py
 
-Knows no page's content. The language stands in the address (`?lang=en`) and else in
+Knows no page's content. Which pages a person finds in the menu follows from their role;
+that is a matter of order, and whatever a page does is asked of the services again.
+The language stands in the address (`?lang=en`) and else in
 STUDIO_LANG, so that a link opens in the language in which it was sent.
 """
 
@@ -11,9 +13,11 @@ from pathlib import Path
 
 import streamlit as st
 
+from studio import people, review
 from studio.errors import StudioError
 from studio.language import LANGUAGES, Language, current_language, say
 from studio.leases import release
+from studio.people import Person
 from studio.store import open_store
 from studio.workspace import Settings, open_workspace
 
@@ -72,55 +76,130 @@ def keep_choices() -> None:
             st.session_state[key] = st.session_state[key]
 
 
-def name_annotator() -> None:
-    """Ask under which name decisions are written down; the address keeps it.
+def sign_in() -> Person | None:
+    """Ask who works here, and show them with colour and role; the address keeps the name.
 
     Read from the address by hand: a widget bound to it forgets the name when the page
     finds its server again after a restart, and somebody else would seem to decide.
+    None where the workspace cannot be read: the page says why.
     """
     asked = st.query_params.get("annotator")
     st.session_state.setdefault("annotator", asked or computer_user())
-    name = st.text_input(
-        say("标注人", "Annotator"),
-        key="annotator",
-        help=say("每个决定都会记下这个名字。", "Every decision is written down under this name."),
+    name = (
+        " ".join(str(st.session_state["annotator"] or "").split())[: people.LONGEST_NAME] or computer_user()
     )
-    if name != asked and name != computer_user():
+    st.session_state["annotator"] = name
+    if asked is not None or name != computer_user():
         st.query_params["annotator"] = name
+    person, names = known_people(name)
+    st.selectbox(
+        say("我是", "I am"),
+        names,
+        key="annotator",
+        accept_new_options=True,
+        filter_mode="prefix",
+        placeholder=say("选名字，或输入新名字", "Choose your name or type a new one"),
+        help=say(
+            "每个决定都会记下这个名字；新名字直接输入。",
+            "Every decision is written down under this name; type a new one to join.",
+        ),
+    )
+    if person is not None:
+        rests = "" if person.is_active else say("　:gray[（休息中）]", " :gray[(resting)]")
+        role = say(*people.ROLE_NAMES[person.role])
+        st.markdown(f':color[●]{{foreground="{person.color}"}} {role}{rests}')
+    return person
 
 
-def leave_title() -> None:
-    """Who opens another page gives the title on the Label page to the others."""
+def known_people(name: str) -> tuple[Person | None, list[str]]:
+    """The person of that name, signed in, and the names of all."""
+    try:
+        db = open_store(open_workspace().database)
+        person = people.sign_in(db, name)
+        names = [each.name for each in people.list_people(db)]
+        db.close()
+    except StudioError:
+        return None, [name]
+    return person, names
+
+
+def leave_titles(person: Person, page: str) -> None:
+    """Who opens another page, or goes on under another name, gives the titles on screen to the others."""
     db = open_store(open_workspace().database)
-    release(db, str(st.session_state.get("annotator") or "").strip())
+    before = st.session_state.get("was-annotator", person.name)
+    st.session_state["was-annotator"] = person.name
+    if before != person.name:
+        release(db, before)
+        review.release(db, before)
+    if page != "label":
+        release(db, person.name)
+    if page != "review":
+        review.release(db, person.name)
     db.close()
 
 
-def pages() -> list[st.Page]:
-    """The menu, in the order of the loop."""
-    page = st.Page
-    return [
-        page(PAGES / "home.py", title=say("首页", "Home"), icon=":material/home:", default=True),
-        page(PAGES / "label.py", title=say("标注", "Label"), icon=":material/keyboard:"),
-        page(PAGES / "drafts.py", title=say("教师草稿", "Teacher drafts"), icon=":material/smart_toy:"),
-        page(PAGES / "datasets.py", title=say("数据集", "Datasets"), icon=":material/dataset:"),
-        page(PAGES / "quality.py", title=say("质量", "Quality"), icon=":material/fact_check:"),
-        page(PAGES / "train.py", title=say("训练", "Train"), icon=":material/model_training:"),
-        page(PAGES / "evaluate.py", title=say("评估", "Evaluate"), icon=":material/grid_on:"),
-        page(PAGES / "try_it.py", title=say("分类与对话", "Classify and chat"), icon=":material/forum:"),
+EVERYBODY: tuple[people.Role, ...] = people.ROLES
+NOT_ANNOTATORS: tuple[people.Role, ...] = ("reviewer", "analyst", "admin")
+
+
+def pages(person: Person | None) -> dict[str, tuple[st.Page, bool]]:
+    """The menu by address, in the order of the loop, each with whether this person may open it.
+
+    A page that is not theirs is out of the menu, yet known: links to it still stand on others.
+    """
+    entries: list[tuple[str, tuple[people.Role, ...], str, str]] = [
+        ("home", EVERYBODY, say("首页", "Home"), "home"),
+        ("label", EVERYBODY, say("标注", "Label"), "keyboard"),
+        ("drafts", NOT_ANNOTATORS, say("教师草稿", "Teacher drafts"), "smart_toy"),
+        ("review", people.REVIEWERS, say("审核", "Review"), "rule"),
+        ("titles", NOT_ANNOTATORS, say("标题", "Titles"), "list_alt"),
+        ("datasets", NOT_ANNOTATORS, say("数据集", "Datasets"), "dataset"),
+        ("quality", NOT_ANNOTATORS, say("质量", "Quality"), "fact_check"),
+        ("train", NOT_ANNOTATORS, say("训练", "Train"), "model_training"),
+        ("evaluate", NOT_ANNOTATORS, say("评估", "Evaluate"), "grid_on"),
+        ("try_it", NOT_ANNOTATORS, say("分类与对话", "Classify and chat"), "forum"),
+        ("team", EVERYBODY, say("团队", "Team"), "group"),
     ]
+    menu = {}
+    for name, roles, title, icon in entries:
+        is_theirs = person is None or (person.role if person.is_active else "annotator") in roles
+        page = st.Page(
+            PAGES / f"{name}.py",
+            title=title,
+            icon=f":material/{icon}:",
+            default=name == "home",
+            visibility="visible" if is_theirs else "hidden",
+        )
+        menu[page.url_path] = (page, is_theirs)
+    return menu
+
+
+def refuse() -> None:
+    """Say that the page is not for this role, and who can change that."""
+    st.title(say("这一页不在您的工作里", "This page is not part of your work"), anchor=False)
+    st.info(
+        say(
+            "您的角色用不到它。请管理员在“团队”页改角色，或换一个名字。",
+            "Your role does not use it. An admin can change the role on the Team page.",
+        ),
+        icon=":material/lock:",
+    )
 
 
 st.set_page_config(page_title="News Studio", page_icon=ICON, layout="wide")
 st.logo(WORDMARK, size="large")
 with st.sidebar:
     choose_language()
-    name_annotator()
-page = st.navigation(pages())
+    person = sign_in()
+menu = pages(person)
+page = st.navigation([entry for entry, _ in menu.values()])
 try:
-    if page.url_path != "label":
-        leave_title()
-    page.run()
+    if person is not None:
+        leave_titles(person, page.url_path)
+    if menu[page.url_path][1]:
+        page.run()
+    else:
+        refuse()
 except StudioError as error:
     # What no part of the page reported itself: the workspace or its database.
     st.error(f"{error.problem}\n\n{error.remedy}", icon=":material/error:")

@@ -75,7 +75,7 @@ def find_person(db: Store, name: str) -> Person | None:
 
 def list_people(db: Store) -> list[Person]:
     """Everybody, in the order in which they came."""
-    return [_person(row) for row in db.query("select * from people order by created_at, name")]
+    return [_person(row) for row in db.query("select * from people order by rowid")]
 
 
 def change_person(

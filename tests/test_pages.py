@@ -27,7 +27,19 @@ from studio.versions import list_versions
 from studio.workspace import open_workspace
 
 APP = Path(__file__).parent.parent / "studio" / "app.py"
-PAGES = ["home", "label", "drafts", "datasets", "quality", "train", "evaluate", "try_it"]
+PAGES = [
+    "home",
+    "label",
+    "drafts",
+    "review",
+    "titles",
+    "datasets",
+    "quality",
+    "train",
+    "evaluate",
+    "team",
+    "try_it",
+]
 TITLES = "央行下调存款准备金率\n主队补时绝杀夺冠\n新药进入三期临床"
 SCHEME_FILE = BUNDLED_DATA / "categories.toml"
 

@@ -1,6 +1,6 @@
-"""What Streamlit's own keyboard shortcuts leave out, as two small browser components.
+"""What Streamlit's own keyboard shortcuts leave out, as small browser components.
 
-Both only look at the page and never hold text or decisions of their own.
+They only look at the page and never hold text or decisions of their own.
 """
 
 from typing import Any
@@ -46,6 +46,74 @@ export default function ({ data, parentElement, setStateValue }) {
 }
 """,
 )
+
+_FOCUS = st.components.v2.component(
+    "news_studio_focus",
+    html="<span></span>",
+    js="""
+export default function ({ data, parentElement }) {
+  const page = parentElement.ownerDocument ?? document
+  let left = 20
+  const focus = () => {
+    const box = page.querySelector(`[class*="st-key-${data.watch}"] textarea`)
+    if (box) box.focus()
+    else if (left-- > 0) waiting = setTimeout(focus, 50)
+  }
+  let waiting = setTimeout(focus, 50)
+  return () => clearTimeout(waiting)
+}
+""",
+)
+
+
+def focus_on(watch: str) -> None:
+    """Put the cursor into the text box of that key, so that nobody has to reach for the mouse."""
+    _FOCUS(key=f"focus-{watch}", data={"watch": watch}, height="content")
+
+
+_UNFOCUS = st.components.v2.component(
+    "news_studio_unfocus",
+    html="<span></span>",
+    js="""
+export default function ({ data, parentElement }) {
+  const page = parentElement.ownerDocument ?? document
+  if (page.documentElement.dataset.focusLeft === data.after) return
+  page.documentElement.dataset.focusLeft = data.after
+  const held = page.activeElement
+  if (held?.closest?.("[role=radiogroup], [data-testid=stButtonGroup]")) held.blur()
+}
+""",
+)
+
+
+def leave_choice(after: str) -> None:
+    """After a choice was clicked, give Enter back to its shortcut: a focused choice would take it."""
+    _UNFOCUS(key="unfocus", data={"after": after}, height="content")
+
+
+_HOLD = st.components.v2.component(
+    "news_studio_hold",
+    html="<span></span>",
+    js="""
+export default function ({ parentElement }) {
+  const view = (parentElement.ownerDocument ?? document).defaultView ?? window
+  const hold = (event) => {
+    if (event.key !== "Escape" && event.key !== "Tab") event.stopImmediatePropagation()
+  }
+  view.addEventListener("keydown", hold, { capture: true })
+  view.document.documentElement.dataset.keysHeld = "on"
+  return () => {
+    view.removeEventListener("keydown", hold, { capture: true })
+    delete view.document.documentElement.dataset.keysHeld
+  }
+}
+""",
+)
+
+
+def hold_keys() -> None:
+    """Inside a dialog: no key reaches the shortcuts of the page behind it."""
+    _HOLD(key="hold-keys", height="content")
 
 
 def keypad_digits() -> None:

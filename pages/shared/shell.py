@@ -5,7 +5,7 @@ last page run is unknown: `report_errors` and `fragment` set it again. Knows no 
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from functools import wraps
@@ -14,10 +14,12 @@ from typing import Literal, ParamSpec
 
 import streamlit as st
 
+from studio import people
 from studio.categories import Scheme, load_scheme
 from studio.contract import AnswerMode
 from studio.errors import StalePress, StudioError
 from studio.language import current_language, say
+from studio.people import Person
 from studio.runs import Run, RunState
 from studio.store import Store, open_store
 from studio.workspace import Settings, Workspace, open_workspace
@@ -58,7 +60,31 @@ def scheme() -> Scheme:
 
 def annotator() -> str:
     """The name under which this session decides."""
-    return str(st.session_state.get("annotator") or "").strip() or "me"
+    return " ".join(str(st.session_state.get("annotator") or "").split())[: people.LONGEST_NAME] or "me"
+
+
+def person() -> Person:
+    """Who works in this session, with role and colour."""
+    return people.sign_in(store(), annotator())
+
+
+def person_mark(name: str, colors: Mapping[str, str]) -> str:
+    """A name with its colour, for labels and markdown; grey where nobody of that name ever signed in."""
+    return f':color[●]{{foreground="{colors.get(name, "#6B7280")}"}} {plain(name)}'
+
+
+def person_colors(db: Store) -> dict[str, str]:
+    """Everybody's colour."""
+    return {each.name: each.color for each in people.list_people(db)}
+
+
+def require_role(*roles: people.Role) -> Person:
+    """Whoever works in this session, if their role is one of these.
+
+    Raises:
+        NotAllowed: it is not.
+    """
+    return people.require(store(), annotator(), *roles)
 
 
 @contextmanager

@@ -1,0 +1,37 @@
+"""Review: settle what people dispute or flag, and look at a sample of the rest."""
+
+import streamlit as st
+
+from pages.shared import keys, review_view, shell
+from studio.language import say
+from studio.people import REVIEWERS
+from studio.review import Queue
+
+QUEUES: dict[Queue, tuple[str, str]] = {
+    "adjudicate": ("争议与存疑", "Disputes and flags"),
+    "sample": ("抽查", "Sample"),
+}
+
+shell.header(
+    say("审核", "Review"),
+    say(
+        "字母取某人的答案，数字直接定类，Enter 按现在的类别或建议通过，T 退回，N 下一条，U 撤销。",
+        "A letter takes that person's answer, a digit sets the category, Enter approves, T sends back, N next, U undo.",
+    ),
+)
+with shell.report_errors():
+    shell.require_role(*REVIEWERS)
+    chosen = st.segmented_control(
+        say("队列", "Queue"),
+        list(QUEUES),
+        default="adjudicate",
+        key="choose-review-queue",
+        required=True,
+        format_func=lambda name: say(*QUEUES[name]),
+        label_visibility="collapsed",
+        persist_state="session",
+    )
+    assert chosen is not None, "the control is required"
+    review_view.review_case(chosen)
+    keys.keypad_digits()
+    keys.leave_choice(chosen)

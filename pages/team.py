@@ -1,0 +1,38 @@
+"""Team: who works here, how far and how fast, and how far they agree."""
+
+import streamlit as st
+
+from pages.shared import shell
+from pages.shared.agreement_view import agreement_section
+from pages.shared.gold_view import gold_section
+from pages.shared.team_view import pace_section, people_section
+from studio.language import say
+
+shell.header(
+    say("团队", "Team"),
+    say(
+        "谁在做、做了多少、彼此有多一致；分歧在审核页裁定。",
+        "Who works here, how much is done, how far people agree; what they dispute is settled on the Review page.",
+    ),
+)
+db, viewer = shell.store(), shell.person()
+if viewer.role == "annotator":
+    pace_section(db, viewer)
+else:
+    pace, members, agreement, gold = st.tabs(
+        [say("进度", "Pace"), say("成员", "People"), say("一致性", "Agreement"), say("金标", "Gold")],
+        key="team_tab",
+        on_change="rerun",
+    )
+    if pace.open:
+        with pace:
+            pace_section(db, viewer)
+    if members.open:
+        with members:
+            people_section(db, viewer)
+    if agreement.open:
+        with agreement:
+            agreement_section(db)
+    if gold.open:
+        with gold:
+            gold_section(db, viewer)
