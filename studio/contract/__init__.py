@@ -1,0 +1,74 @@
+"""What crosses the border between studio and backend: specs in, events and results out.
+
+A run folder is the whole interface. Studio writes `spec.json`, the worker appends to
+`metrics.jsonl` and `predictions.jsonl`, writes `scores.json` and `checkpoints/`, and
+moves `result.json` into place last. Field names are those of transformers and
+LLaMA-Factory, so that a user's own YAML reads as it is.
+"""
+
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter
+
+from studio.contract.base import AnswerMode, TemplateName
+from studio.contract.events import Event, HeldOut, Progress, Step, event
+from studio.contract.results import (
+    UNPARSED,
+    CategoryScore,
+    Confusion,
+    Drafted,
+    Piece,
+    Prediction,
+    PreviewFile,
+    Result,
+    ScoreFile,
+    Scores,
+    SeenRow,
+    TitleToDraft,
+)
+from studio.contract.specs import DraftSpec, EvaluateSpec, PreviewSpec, ServeSpec
+from studio.contract.training import TrainSpec
+from studio.language import say
+
+__all__ = [
+    "UNPARSED",
+    "AnswerMode",
+    "CategoryScore",
+    "Confusion",
+    "DraftSpec",
+    "Drafted",
+    "EvaluateSpec",
+    "Event",
+    "HeldOut",
+    "Piece",
+    "Prediction",
+    "PreviewFile",
+    "PreviewSpec",
+    "Progress",
+    "Result",
+    "RunSpec",
+    "ScoreFile",
+    "Scores",
+    "SeenRow",
+    "ServeSpec",
+    "Step",
+    "TemplateName",
+    "TitleToDraft",
+    "TrainSpec",
+    "event",
+    "run_spec",
+    "spec_error",
+]
+
+RunSpec = Annotated[
+    TrainSpec | EvaluateSpec | ServeSpec | PreviewSpec | DraftSpec, Field(discriminator="kind")
+]
+run_spec: TypeAdapter[RunSpec] = TypeAdapter(RunSpec)
+
+
+def spec_error(error: Exception) -> tuple[str, str]:
+    """Problem and remedy for a spec that did not validate."""
+    return (
+        say(f"任务参数不可用：{error}", f"The spec cannot be used: {error}"),
+        say("请改正上面列出的字段。", "Mend the fields listed above."),
+    )

@@ -1,0 +1,48 @@
+"""What a worker tells while it works: one event a line of metrics.jsonl."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from studio.contract.base import AnswerMode, Frozen
+
+
+class Step(Frozen):
+    """A point of the training curve. Times in seconds, memory in GiB."""
+
+    event: Literal["step"] = "step"
+    step: int
+    total_steps: int
+    epoch: float
+    loss: float = Field(description="Mean loss per supervised token since the last point, in nats.")
+    learning_rate: float
+    grad_norm: float | None = None
+    tokens_per_second: float = Field(description="Tokens of the samples (padding not counted) per second.")
+    tokens_seen: int
+    elapsed_seconds: float
+    eta_seconds: float
+    memory_gib: float
+
+
+class HeldOut(Frozen):
+    """A point of the held-out curve: mean loss per supervised token, in nats."""
+
+    event: Literal["held_out"] = "held_out"
+    step: int
+    epoch: float
+    loss: float
+
+
+class Progress(Frozen):
+    """How far the current phase is; `done` of `total` in its own unit."""
+
+    event: Literal["progress"] = "progress"
+    phase: Literal["loading", "training", "evaluating", "saving", "drafting"]
+    done: int = 0
+    total: int = 0
+    eta_seconds: float | None = None
+    answer: AnswerMode | None = None
+
+
+Event = Annotated[Step | HeldOut | Progress, Field(discriminator="event")]
+event: TypeAdapter[Event] = TypeAdapter(Event)
