@@ -28,6 +28,9 @@ from studio.sample import CLOSE, write_answer, write_question
 ANSWER_TOKENS = 16
 """Tokens of the limit that are kept for the answer behind the thought."""
 
+REPEAT_WINDOW = 24
+"""Tokens of the thought that a repetition penalty looks back on."""
+
 
 @dataclass(frozen=True)
 class Written:
@@ -56,6 +59,7 @@ class Answerer:
         self.tokenizer.padding_side = "left"
         vocabulary = renderer.tokenizer.get_vocab()
         self.end_ids = [vocabulary[token] for token in renderer.end_tokens if token in vocabulary]
+        self.penalty = float(model.generation_config.repetition_penalty or 1.0)
 
     def ask(self, titles: Sequence[str], prompt: str) -> list[str]:
         """The rendered prompts for titles under a scheme's prompt."""
@@ -82,6 +86,7 @@ class Answerer:
     def _closing(self, batch_BT: dict[str, Tensor], max_new_tokens: int) -> "_CloseThought":
         rows, prompt_tokens = batch_BT["input_ids"].shape
         return _CloseThought(
+            prompt_tokens=prompt_tokens,
             close_ids=tokenize(self.renderer, f"\n{CLOSE}"),
             mark_ids=tokenize(self.renderer, CLOSE),
             end_ids=self.end_ids,
@@ -207,7 +212,9 @@ class Answerer:
             "max_new_tokens": max_new_tokens,
             "eos_token_id": self.end_ids,
             "pad_token_id": self.tokenizer.pad_token_id,
-            "logits_processor": LogitsProcessorList([closing]),
+            # The model's own penalty, but where it belongs: see _PenalizeRepeats.
+            "repetition_penalty": 1.0,
+            "logits_processor": LogitsProcessorList([closing, _PenalizeRepeats(self.penalty, closing)]),
             "stopping_criteria": StoppingCriteriaList([_StopWhen(stop)]),
         }
 
@@ -222,10 +229,11 @@ class _CloseThought(LogitsProcessor):
 
     Args:
         close_ids: tokens that close a thought. mark_ids: those that show that it is closed.
-        limit: length in tokens, prompt included, at which the closing begins.
+        prompt_tokens: length of the prompt. limit: length in tokens, prompt included, at which the closing begins.
         forced: set for the rows that were closed here, (B,).
     """
 
+    prompt_tokens: int
     close_ids: list[int]
     mark_ids: list[int]
     end_ids: list[int]
@@ -247,6 +255,30 @@ class _CloseThought(LogitsProcessor):
             scores[self.forced] = -torch.inf
             scores[self.forced, self.close_ids[position]] = 0.0
         return scores
+
+
+@dataclass
+class _PenalizeRepeats(LogitsProcessor):
+    """The model's repetition penalty over the last few tokens of the thought, and only inside it.
+
+    transformers' own counts all that went before, the prompt included, and reaches behind
+    the thought: a chain is then kept from quoting its title, and the answer from being the
+    category that the chain argued for. Loops are short, so a short window breaks them too.
+    Chosen by cross-validation over the training rows (docs/experiments.md, 2026-11-25).
+    """
+
+    penalty: float
+    closing: _CloseThought
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        if self.penalty == 1.0:
+            return scores
+        assert self.closing.closed is not None, "the closing comes first"
+        start = max(self.closing.prompt_tokens, input_ids.shape[1] - REPEAT_WINDOW)
+        said_BT = input_ids[:, start:]
+        before_BT = scores.gather(1, said_BT)
+        after_BT = torch.where(before_BT < 0, before_BT * self.penalty, before_BT / self.penalty)
+        return scores.scatter(1, said_BT, torch.where(self.closing.closed[:, None], before_BT, after_BT))
 
 
 class _StopWhen(StoppingCriteria):

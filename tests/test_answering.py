@@ -4,7 +4,7 @@ import pytest
 import torch
 from models import save_tiny_model
 
-from backend.answering import Answerer
+from backend.answering import REPEAT_WINDOW, Answerer, _CloseThought, _PenalizeRepeats
 from backend.encoding import tokenize
 from backend.modeling import load_model, load_tokenizer
 from backend.templates import THOUGHT, Renderer
@@ -60,3 +60,31 @@ def test_a_stream_says_what_writing_says(answerer):
     pieces = answerer.stream(messages, max_new_tokens=20, temperature=0, stop=lambda: False)
     (written,) = answerer.write(answerer.ask(["题"], "新闻分类："), max_new_tokens=20)
     assert THOUGHT + "".join(pieces) == written.text
+
+
+def penalized(said, *, prompt_tokens, closed, penalty=2.0):
+    """Scores of 1 for ten tokens after `said`, penalized."""
+    closing = _CloseThought(
+        prompt_tokens=prompt_tokens,
+        close_ids=[8],
+        mark_ids=[8],
+        end_ids=[9],
+        limit=100,
+        forced=torch.zeros(1, dtype=torch.bool),
+        closed=torch.tensor([closed]),
+    )
+    return _PenalizeRepeats(penalty, closing)(torch.tensor([said]), torch.ones(1, 10))[0].tolist()
+
+
+def test_a_repeat_is_penalized_inside_the_thought_not_a_word_of_the_title():
+    scores = penalized([1, 2, 3, 4], prompt_tokens=2, closed=False)
+    assert [token for token, score in enumerate(scores) if score == 0.5] == [3, 4]
+
+
+def test_the_category_behind_the_thought_is_not_penalized():
+    assert penalized([1, 2, 3, 4], prompt_tokens=2, closed=True) == [1.0] * 10
+
+
+def test_a_word_said_long_ago_may_come_again():
+    said = [3, *[4] * REPEAT_WINDOW]
+    assert penalized(said, prompt_tokens=0, closed=False)[3:5] == [1.0, 0.5]
