@@ -21,7 +21,7 @@ from backend.templates import Renderer
 from backend.trainer import memory_gib
 from backend.worker import Cancelled, RunFolder, run_worker
 from studio.baselines import baseline_accuracies
-from studio.categories import Scheme, load_scheme
+from studio.categories import Scheme
 from studio.contract import AnswerMode, EvaluateSpec, Prediction, Progress, ScoreFile, Scores
 from studio.errors import InputError
 from studio.language import say
@@ -73,8 +73,8 @@ def evaluate_model(
     modes: Sequence[AnswerMode],
 ) -> None:
     """Answer the spec's rows in each of these ways; write predictions.jsonl and scores.json."""
-    scheme = dataset_scheme(spec.dataset_dir)
-    held_out, skipped = labelled_rows(spec.dataset_dir, spec.dataset, scheme)
+    scheme = rows.dataset_scheme(spec.dataset_dir)
+    held_out, skipped = labelled_rows(spec.dataset_dir, spec.dataset, scheme, spec.rows)
     if not held_out:
         raise InputError(
             say(
@@ -101,24 +101,22 @@ def evaluate_model(
     folder.write("scores.json", ScoreFile(evaluations=scores))
 
 
-def labelled_rows(folder: Path, name: str, scheme: Scheme) -> tuple[list[LabelledRow], int]:
-    """Rows whose answer is one of the categories, and how many others there are."""
+def labelled_rows(
+    folder: Path, name: str, scheme: Scheme, only: Sequence[int] | None = None
+) -> tuple[list[LabelledRow], int]:
+    """Rows whose answer is one of the categories, and how many others there are; of `only` these rows."""
     found = []
     conversations = rows.read_conversations(folder, name)
-    for number, messages in enumerate(conversations):
+    wanted = range(len(conversations)) if only is None else [r for r in only if r < len(conversations)]
+    for number in wanted:
+        messages = conversations[number]
         answer = read_answer(messages[-1]["content"])
         category = exact_category(answer.label, scheme.names)
         question = next((m["content"] for m in reversed(messages) if m["role"] == "user"), "")
         if category:
             title, _ = read_question(question, scheme.prompt)
             found.append(LabelledRow(number, title, category, answer.chain or ""))
-    return found, len(conversations) - len(found)
-
-
-def dataset_scheme(dataset_dir: Path) -> Scheme:
-    """The categories that a dataset version was frozen with, or the bundled ones."""
-    own = dataset_dir / "categories.toml"
-    return load_scheme(own if own.is_file() else None)
+    return found, len(wanted) - len(found)
 
 
 def _baselines(spec: EvaluateSpec, scheme: Scheme, held_out: Sequence[LabelledRow]) -> dict[str, float]:
@@ -126,6 +124,8 @@ def _baselines(spec: EvaluateSpec, scheme: Scheme, held_out: Sequence[LabelledRo
     if not name or not rows.has_entry(spec.dataset_dir, name):
         return {}
     train, _ = labelled_rows(spec.dataset_dir, name, scheme)
+    if spec.rows is not None and name == spec.dataset:
+        train = [row for row in train if row.row not in set(spec.rows)]
     return baseline_accuracies(
         [(row.title, row.category) for row in train], [(row.title, row.category) for row in held_out]
     )

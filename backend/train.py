@@ -23,23 +23,22 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from backend import rows
-from backend.encoding import Collator, Encoded, encode_all, pack_texts, without_chain
+from backend.encoding import Collator, Encoded
 from backend.modeling import (
-    load_model,
+    finished_model,
+    load_for_training,
     load_tokenizer,
     make_optimizer,
     make_trainable,
-    name_base_in_adapter,
+    save_trained,
     uses_bf16,
 )
+from backend.samples import encode_datasets
 from backend.templates import Renderer
 from backend.trainer import Reporter, StudioTrainer, memory_gib
 from backend.worker import Cancelled, RunFolder, is_main_process, run_worker
 from studio.contract import EvaluateSpec, Progress, TrainSpec
 from studio.disk import in_one_step
-from studio.errors import InputError
-from studio.language import say
 
 log = logging.getLogger(__name__)
 
@@ -53,15 +52,8 @@ def train(folder: RunFolder) -> dict[str, Any]:
     tokenizer = load_tokenizer(spec.model_name_or_path)
     renderer = Renderer(tokenizer, spec.template)
     training, held_out = encode_datasets(spec, renderer)
-    if not training.samples:
-        raise InputError(
-            say("没有一条样本可以训练。", "Not one sample is left to train on."),
-            remedy=say("请增大 cutoff_len，或检查数据集。", "Raise cutoff_len, or check the data set."),
-        )
-    model = make_trainable(load_model(spec.model_name_or_path), spec)
-    log.info(
-        "template %s, %d samples, %d left out", renderer.name, len(training.samples), len(training.left_out)
-    )
+    model = make_trainable(load_for_training(spec), spec)
+    log.info("template %s", renderer.name)
 
     save = CheckpointWriter(folder, spec, model, tokenizer, renderer)
     reporter = Reporter(folder, save, spec.save_steps)
@@ -84,43 +76,16 @@ def train(folder: RunFolder) -> dict[str, Any]:
     if reporter.cancelled:
         raise Cancelled
     if is_main_process() and spec.stage == "sft" and held_out.samples and spec.evaluate_after:
-        evaluate_after(folder, spec, trainer.accelerator.unwrap_model(model), renderer)
+        finished = finished_model(
+            trainer.accelerator.unwrap_model(model), spec, save.path(trainer.state.global_step)
+        )
+        evaluate_after(folder, spec, finished, renderer, held_out)
     return {
         "train_loss": outcome.training_loss,
         "left_out": tuple(training.left_out),
+        "shortened": tuple(training.shortened),
         "peak_memory_gib": memory_gib(),
     }
-
-
-def encode_datasets(spec: TrainSpec, renderer: Renderer) -> tuple[Encoded, Encoded]:
-    """The training rows and the held-out rows as samples."""
-    names = [spec.dataset, spec.eval_dataset]
-    if spec.stage == "pt":
-        packed = [list(_packed(spec, renderer, name)) for name in names]
-        return Encoded(samples=packed[0]), Encoded(samples=packed[1])
-    conversations = [_conversations(spec.dataset_dir, name) for name in names]
-    training = encode_all(
-        renderer, conversations[0], cutoff_len=spec.cutoff_len, label_weight=spec.label_weight
-    )
-    held_out = encode_all(renderer, conversations[1], cutoff_len=spec.cutoff_len)
-    # A seeded draw without replacement: the same rows for the same spec.
-    count = round(spec.direct_share * len(conversations[0]))
-    drawn = torch.randperm(len(conversations[0]), generator=torch.Generator().manual_seed(spec.seed))[:count]
-    direct = [without_chain(conversations[0][int(row)]) for row in drawn]
-    training.samples += encode_all(
-        renderer, direct, cutoff_len=spec.cutoff_len, label_weight=spec.label_weight
-    ).samples
-    return training, held_out
-
-
-def _packed(spec: TrainSpec, renderer: Renderer, name: str | None) -> Any:
-    if name is None or (name != spec.dataset and not rows.has_entry(spec.dataset_dir, name)):
-        return iter(())
-    return pack_texts(renderer, rows.read_texts(spec.dataset_dir, name), cutoff_len=spec.cutoff_len)
-
-
-def _conversations(dataset_dir: Path, name: str | None) -> list[Any]:
-    return rows.read_conversations(dataset_dir, name) if name else []
 
 
 def training_arguments(spec: TrainSpec, output: Path, *, has_held_out: bool) -> TrainingArguments:
@@ -135,6 +100,7 @@ def training_arguments(spec: TrainSpec, output: Path, *, has_held_out: bool) -> 
     return TrainingArguments(
         output_dir=str(output),
         learning_rate=spec.learning_rate,
+        optim=spec.optim,
         num_train_epochs=spec.num_train_epochs,
         max_steps=spec.max_steps,
         per_device_train_batch_size=spec.per_device_train_batch_size,
@@ -178,9 +144,13 @@ class CheckpointWriter:
             renderer,
         )
 
+    def path(self, step: int) -> Path:
+        """Where the checkpoint of this step is, or will be."""
+        return self.folder.path / "checkpoints" / f"step_{step:06d}"
+
     def __call__(self, step: int) -> None:
         """Write the checkpoint of this step, unless it is there or another process writes it."""
-        target = self.folder.path / "checkpoints" / f"step_{step:06d}"
+        target = self.path(step)
         if target.exists() or not is_main_process():
             return
         with in_one_step(target) as unfinished:
@@ -193,11 +163,10 @@ class CheckpointWriter:
     def _save(self, unfinished: Path) -> None:
         model: PreTrainedModel = self.model
         model.config.use_cache = True  # the Trainer switched it off; whoever loads this wants it
-        model.save_pretrained(unfinished)
+        save_trained(model, unfinished, self.spec)
         # The checkpoint carries the template it was trained with, not the hub's.
         self.tokenizer.chat_template = self.renderer.chat_template
         self.tokenizer.save_pretrained(unfinished)
-        name_base_in_adapter(unfinished, self.spec.model_name_or_path)
 
 
 def as_os_error(error: SafetensorError) -> OSError | SafetensorError:
@@ -206,22 +175,23 @@ def as_os_error(error: SafetensorError) -> OSError | SafetensorError:
     return OSError(int(number[1]), str(error)) if number else error
 
 
-def evaluate_after(folder: RunFolder, spec: TrainSpec, model: Any, renderer: Renderer) -> None:
+def evaluate_after(
+    folder: RunFolder, spec: TrainSpec, model: PreTrainedModel, renderer: Renderer, held_out: Encoded
+) -> None:
     """Answer and score the held-out rows with the model that is loaded already."""
     # Here, not above: scoring brings scikit-learn and jieba, which training does not need.
     from backend.evaluate import evaluate_model
 
-    merged = model.merge_and_unload() if spec.finetuning_type == "lora" else model
-    assert spec.eval_dataset
     evaluate_model(
         folder,
-        merged.eval(),
+        model.eval(),
         renderer,
         EvaluateSpec(
             model_name_or_path=spec.model_name_or_path,
             template=spec.template,
             dataset_dir=spec.dataset_dir,
-            dataset=spec.eval_dataset,
+            dataset=spec.eval_dataset or spec.dataset,
+            rows=held_out.rows,
             train_dataset=spec.dataset,
             limit=spec.eval_limit,
             max_new_tokens=spec.max_new_tokens,

@@ -28,6 +28,10 @@ class EvaluateSpec(Frozen):
     answer: AnswerMode = Field(
         "chain", description="chain: write the think chain, then the category. direct: score the categories."
     )
+    rows: tuple[int, ...] | None = Field(
+        None,
+        description="Rows of the entry to answer, from 0; empty: all. Where train_dataset is the same entry, the others train the baseline.",
+    )
     limit: int | None = Field(None, ge=1, description="Answer at most this many rows; empty: all.")
     batch_size: int = Field(64, ge=1, le=4096, description="Rows answered at once.")
     cutoff_len: int = Field(512, ge=16, le=131072, description="Longest question in tokens.")
