@@ -61,15 +61,17 @@ def load_for_training(spec: TrainSpec) -> PreTrainedModel:
     if spec.quantization_bit is None:
         return _load(spec.model_name_or_path, dtype)
     # Here, not above: bitsandbytes takes seconds to import.
-    from backend.modeling.quantizing import quantization
+    from backend.modeling.quantizing import keep_trainable, quantization
 
     place: int | str = int(os.environ.get("LOCAL_RANK", "0")) if torch.cuda.is_available() else "cpu"
-    return _load(
+    model = _load(
         spec.model_name_or_path,
         dtype,
         quantization_config=quantization(spec, dtype),
         device_map={"": place},
     )
+    keep_trainable(model)
+    return model
 
 
 def _load(folder: Path, dtype: torch.dtype, **options: Any) -> PreTrainedModel:

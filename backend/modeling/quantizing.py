@@ -3,6 +3,7 @@
 import logging
 
 import torch
+from torch import nn
 from transformers import BitsAndBytesConfig
 
 from studio.contract import TrainSpec
@@ -20,3 +21,14 @@ def quantization(spec: TrainSpec, dtype: torch.dtype) -> BitsAndBytesConfig:
         bnb_4bit_use_double_quant=spec.double_quantization,
         bnb_4bit_compute_dtype=dtype,
     )
+
+
+def keep_trainable(model: nn.Module) -> None:
+    """Let 4-bit layers go on learning after they were evaluated on a CPU.
+
+    With AVX512-BF16 bitsandbytes packs such a layer anew at its first evaluation, and its
+    forward pass on the packed weights, used from then on, has no gradient.
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
