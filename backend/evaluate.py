@@ -7,8 +7,6 @@ import logging
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from transformers import PreTrainedModel, set_seed
@@ -16,40 +14,20 @@ from transformers.utils import logging as transformers_logging
 
 from backend import rows
 from backend.answering import Answerer
+from backend.labelled import LabelledRow, labelled_rows
+from backend.machine import memory_gib
 from backend.modeling import load_model, load_tokenizer, on_device
 from backend.templates import Renderer
-from backend.trainer import memory_gib
 from backend.worker import Cancelled, RunFolder, run_worker
 from studio.baselines import baseline_accuracies
 from studio.categories import Scheme
 from studio.contract import AnswerMode, EvaluateSpec, Prediction, Progress, ScoreFile, Scores
 from studio.errors import InputError
 from studio.language import say
-from studio.sample import exact_category, read_answer, read_question
+from studio.sample import exact_category, read_answer
 from studio.scores import score
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class LabelledRow:
-    """A row whose answer is one of the categories. `row` is its place in the file, from 0."""
-
-    row: int
-    title: str
-    category: str
-    chain: str
-
-    def predicted_as(self, category: str | None, **answered: Any) -> Prediction:
-        """What a model made of this row; `answered` are the other fields of the prediction."""
-        return Prediction(
-            row=self.row,
-            title=self.title,
-            label=self.category,
-            label_chain=self.chain,
-            predicted=category,
-            **answered,
-        )
 
 
 def evaluate(folder: RunFolder) -> dict[str, Any]:
@@ -99,24 +77,6 @@ def evaluate_model(
         scores[mode] = score(predictions, scheme.names, answer=mode, seconds=seconds, baselines=baselines)
         log.info("%s: accuracy %.3f, %d unparsed", mode, scores[mode].accuracy, scores[mode].unparsed)
     folder.write("scores.json", ScoreFile(evaluations=scores))
-
-
-def labelled_rows(
-    folder: Path, name: str, scheme: Scheme, only: Sequence[int] | None = None
-) -> tuple[list[LabelledRow], int]:
-    """Rows whose answer is one of the categories, and how many others there are; of `only` these rows."""
-    found = []
-    conversations = rows.read_conversations(folder, name)
-    wanted = range(len(conversations)) if only is None else [r for r in only if r < len(conversations)]
-    for number in wanted:
-        messages = conversations[number]
-        answer = read_answer(messages[-1]["content"])
-        category = exact_category(answer.label, scheme.names)
-        question = next((m["content"] for m in reversed(messages) if m["role"] == "user"), "")
-        if category:
-            title, _ = read_question(question, scheme.prompt)
-            found.append(LabelledRow(number, title, category, answer.chain or ""))
-    return found, len(wanted) - len(found)
 
 
 def _baselines(spec: EvaluateSpec, scheme: Scheme, held_out: Sequence[LabelledRow]) -> dict[str, float]:
