@@ -5,12 +5,17 @@ B batch, T tokens. This module knows tokens and masks, not what a model does wit
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from backend.shortening import shorten_chains
 from backend.templates import THOUGHT, Message, Renderer
+from studio.errors import InputError
+from studio.language import say
 from studio.sample import CLOSE, OPEN, read_answer, write_answer
 
 IGNORED = -100
@@ -21,23 +26,39 @@ Sample = dict[str, Tensor]
 """input_ids, labels and weights of one sample, each (T,)."""
 
 
+Overlong = Literal["drop", "cut_chain", "error"]
+"""What becomes of a row that is longer than the limit; as in TrainSpec."""
+
+
 @dataclass
 class Encoded:
-    """The samples that fit, and the rows (from 0) that were longer than the limit."""
+    """The samples that fit, and the rows, from 0 in their file, that were longer than the limit.
+
+    `left_out` are not in the samples; `shortened` are, with a think chain cut to fit.
+    `rows`: what was encoded, as places in the file; None: the whole file.
+    """
 
     samples: list[Sample]
     left_out: list[int] = field(default_factory=list)
+    shortened: list[int] = field(default_factory=list)
+    rows: tuple[int, ...] | None = None
 
 
 def encode_conversation(
-    renderer: Renderer, messages: Sequence[Message], *, label_weight: float = 1.0
+    renderer: Renderer,
+    messages: Sequence[Message],
+    *,
+    label_weight: float = 1.0,
+    train_on_prompt: bool = False,
 ) -> Sample:
     """Token ids, labels and loss weights of one conversation.
 
     Prompt and answer are tokenized apart: the tokens of the generation prompt are
     then exactly the first tokens of the training text. Only answers are learned,
-    their end token included. `label_weight` weighs the tokens that name the category:
-    those behind `</think>`, and the category's name wherever the chain says it.
+    their end token included; with `train_on_prompt` everything is. `label_weight` weighs
+    the tokens that name the category: those behind `</think>`, and the category's name
+    wherever the chain says it. An answer that the model's own template shows otherwise to
+    the later ones (without its chain, for one) is not learned here: see `learnable_parts`.
     """
     input_ids: list[int] = []
     labels: list[int] = []
@@ -47,13 +68,18 @@ def encode_conversation(
         if message["role"] != "assistant":
             continue
         prompt = renderer.prompt(messages[:index])
-        new_prompt = prompt.removeprefix(prompt_so_far)
-        prompt_ids = tokenize(renderer, new_prompt)
+        if not prompt.startswith(prompt_so_far):
+            input_ids, labels, weights, prompt_so_far = [], [], [], ""
+        prompt_ids = tokenize(renderer, prompt.removeprefix(prompt_so_far))
         answer = renderer.answer(message["content"], prompt)
         thought_ids, label_ids = tokenize_answer(renderer, answer)
         named = _naming_tokens(renderer, thought_ids, answer.rpartition(CLOSE)[2], label_weight)
         input_ids += [*prompt_ids, *thought_ids, *label_ids]
-        labels += [*[IGNORED] * len(prompt_ids), *thought_ids, *label_ids]
+        labels += [
+            *(prompt_ids if train_on_prompt else [IGNORED] * len(prompt_ids)),
+            *thought_ids,
+            *label_ids,
+        ]
         weights += [*[1.0] * len(prompt_ids), *named, *[label_weight] * len(label_ids)]
         prompt_so_far = prompt + answer
     return {
@@ -96,22 +122,79 @@ def tokenize(renderer: Renderer, text: str) -> list[int]:
     return ids
 
 
+def learnable_parts(renderer: Renderer, messages: Sequence[Message]) -> list[Sequence[Message]]:
+    """The beginnings of a conversation that together teach each of its answers as it will be asked for.
+
+    Nearly always the conversation itself. A template that cuts the chain out of earlier
+    turns shows the second answer another past than the first answer was: each is then a
+    part of its own.
+    """
+    ends = [index for index, message in enumerate(messages) if message["role"] == "assistant"]
+    parts = []
+    for this, following in pairwise(ends):
+        prompt = renderer.prompt(messages[:this])
+        said = prompt + renderer.answer(messages[this]["content"], prompt)
+        if not renderer.prompt(messages[:following]).startswith(said):
+            parts.append(messages[: this + 1])
+    return [*parts, messages]
+
+
 def encode_all(
     renderer: Renderer,
     conversations: Sequence[Sequence[Message]],
     *,
     cutoff_len: int,
     label_weight: float = 1.0,
+    train_on_prompt: bool = False,
+    overlong: Overlong = "drop",
+    rows: Sequence[int] | None = None,
 ) -> Encoded:
-    """Encode every row; a row longer than `cutoff_len` is left out and named, never cut."""
-    encoded = Encoded(samples=[])
-    for row, messages in enumerate(conversations):
-        sample = encode_conversation(renderer, messages, label_weight=label_weight)
-        if len(sample["input_ids"]) > cutoff_len:
-            encoded.left_out.append(row)
-        else:
-            encoded.samples.append(sample)
+    """Encode every row; one longer than `cutoff_len` is named, and never cut in silence.
+
+    Args:
+        rows: places of the conversations in their file, where they are not all of it.
+
+    Raises:
+        InputError: `overlong` is error and a row is too long.
+    """
+    encoded = Encoded(samples=[], rows=None if rows is None else tuple(rows))
+
+    def encode(messages: Sequence[Message]) -> list[Sample]:
+        return [
+            encode_conversation(renderer, part, label_weight=label_weight, train_on_prompt=train_on_prompt)
+            for part in learnable_parts(renderer, messages)
+        ]
+
+    def fits(messages: Sequence[Message]) -> bool:
+        return all(len(sample["input_ids"]) <= cutoff_len for sample in encode(messages))
+
+    for place, messages in enumerate(conversations):
+        samples = encode(messages)
+        if any(len(sample["input_ids"]) > cutoff_len for sample in samples):
+            row = place if rows is None else rows[place]
+            shorter = shorten_chains(messages, fits) if overlong == "cut_chain" else None
+            (encoded.shortened if shorter else encoded.left_out).append(row)
+            samples = encode(shorter) if shorter else []
+        encoded.samples += samples
+    if overlong == "error" and encoded.left_out:
+        raise _too_long(encoded.left_out, cutoff_len)
     return encoded
+
+
+def _too_long(left_out: Sequence[int], cutoff_len: int) -> InputError:
+    numbers = [str(row + 1) for row in left_out[:20]]
+    more = len(left_out) - len(numbers)
+    return InputError(
+        say(
+            f"{len(left_out)} 行超过 cutoff_len {cutoff_len}：第 {'、'.join(numbers)} 行{' 等' if more else ''}。",
+            f"{len(left_out)} rows are longer than cutoff_len {cutoff_len}: "
+            f"row {', '.join(numbers)}{f' and {more} more' if more else ''}.",
+        ),
+        remedy=say(
+            "请增大 cutoff_len、改短这些行，或将 overlong 设为 drop 或 cut_chain。",
+            "Raise cutoff_len, shorten these rows, or set overlong to drop or cut_chain.",
+        ),
+    )
 
 
 def without_chain(messages: Sequence[Message]) -> list[Message]:
@@ -129,10 +212,10 @@ def without_chain(messages: Sequence[Message]) -> list[Message]:
 def pack_texts(
     renderer: Renderer, texts: Iterable[str], *, cutoff_len: int, batch: int = 2000
 ) -> Iterator[Sample]:
-    """Pre-training samples of exactly `cutoff_len` tokens: texts joined by the end token.
+    """Pre-training samples of `cutoff_len` tokens: texts joined by the end token.
 
     The order of the texts is kept, so neighbours in the file are neighbours in the
-    sample. A remainder shorter than `cutoff_len` is dropped.
+    sample. Only the last sample may be shorter; nothing is lost.
     """
     pending: list[int] = []
     lines: list[str] = []
@@ -145,7 +228,8 @@ def pack_texts(
                 yield _text_sample(pending[:cutoff_len])
                 del pending[:cutoff_len]
     pending += _flat_ids(renderer, lines)
-    for start in range(0, len(pending) - cutoff_len + 1, cutoff_len):
+    # One token alone predicts nothing.
+    for start in range(0, len(pending) - 1, cutoff_len):
         yield _text_sample(pending[start : start + cutoff_len])
 
 

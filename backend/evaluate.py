@@ -7,8 +7,6 @@ import logging
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from transformers import PreTrainedModel, set_seed
@@ -16,40 +14,20 @@ from transformers.utils import logging as transformers_logging
 
 from backend import rows
 from backend.answering import Answerer
+from backend.labelled import LabelledRow, labelled_rows
+from backend.machine import memory_gib
 from backend.modeling import load_model, load_tokenizer, on_device
 from backend.templates import Renderer
-from backend.trainer import memory_gib
 from backend.worker import Cancelled, RunFolder, run_worker
 from studio.baselines import baseline_accuracies
-from studio.categories import Scheme, load_scheme
+from studio.categories import Scheme
 from studio.contract import AnswerMode, EvaluateSpec, Prediction, Progress, ScoreFile, Scores
 from studio.errors import InputError
 from studio.language import say
-from studio.sample import exact_category, read_answer, read_question
+from studio.sample import exact_category, read_answer
 from studio.scores import score
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class LabelledRow:
-    """A row whose answer is one of the categories. `row` is its place in the file, from 0."""
-
-    row: int
-    title: str
-    category: str
-    chain: str
-
-    def predicted_as(self, category: str | None, **answered: Any) -> Prediction:
-        """What a model made of this row; `answered` are the other fields of the prediction."""
-        return Prediction(
-            row=self.row,
-            title=self.title,
-            label=self.category,
-            label_chain=self.chain,
-            predicted=category,
-            **answered,
-        )
 
 
 def evaluate(folder: RunFolder) -> dict[str, Any]:
@@ -73,8 +51,8 @@ def evaluate_model(
     modes: Sequence[AnswerMode],
 ) -> None:
     """Answer the spec's rows in each of these ways; write predictions.jsonl and scores.json."""
-    scheme = dataset_scheme(spec.dataset_dir)
-    held_out, skipped = labelled_rows(spec.dataset_dir, spec.dataset, scheme)
+    scheme = rows.dataset_scheme(spec.dataset_dir)
+    held_out, skipped = labelled_rows(spec.dataset_dir, spec.dataset, scheme, spec.rows)
     if not held_out:
         raise InputError(
             say(
@@ -101,31 +79,13 @@ def evaluate_model(
     folder.write("scores.json", ScoreFile(evaluations=scores))
 
 
-def labelled_rows(folder: Path, name: str, scheme: Scheme) -> tuple[list[LabelledRow], int]:
-    """Rows whose answer is one of the categories, and how many others there are."""
-    found = []
-    conversations = rows.read_conversations(folder, name)
-    for number, messages in enumerate(conversations):
-        answer = read_answer(messages[-1]["content"])
-        category = exact_category(answer.label, scheme.names)
-        question = next((m["content"] for m in reversed(messages) if m["role"] == "user"), "")
-        if category:
-            title, _ = read_question(question, scheme.prompt)
-            found.append(LabelledRow(number, title, category, answer.chain or ""))
-    return found, len(conversations) - len(found)
-
-
-def dataset_scheme(dataset_dir: Path) -> Scheme:
-    """The categories that a dataset version was frozen with, or the bundled ones."""
-    own = dataset_dir / "categories.toml"
-    return load_scheme(own if own.is_file() else None)
-
-
 def _baselines(spec: EvaluateSpec, scheme: Scheme, held_out: Sequence[LabelledRow]) -> dict[str, float]:
     name = spec.train_dataset
     if not name or not rows.has_entry(spec.dataset_dir, name):
         return {}
     train, _ = labelled_rows(spec.dataset_dir, name, scheme)
+    if spec.rows is not None and name == spec.dataset:
+        train = [row for row in train if row.row not in set(spec.rows)]
     return baseline_accuracies(
         [(row.title, row.category) for row in train], [(row.title, row.category) for row in held_out]
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from backend.templates import Message
+from studio.categories import Scheme, load_scheme
 from studio.errors import UnreadableFile
 from studio.language import say
 
@@ -67,6 +68,12 @@ def has_entry(folder: Path, name: str) -> bool:
     """Whether the folder's dataset_info.json names that data set."""
     info = _read_json(folder / "dataset_info.json")
     return isinstance(info, dict) and name in info
+
+
+def dataset_scheme(dataset_dir: Path) -> Scheme:
+    """The categories that a dataset version was frozen with, or the bundled ones."""
+    own = dataset_dir / "categories.toml"
+    return load_scheme(own if own.is_file() else None)
 
 
 def read_conversations(folder: Path, name: str) -> list[list[Message]]:

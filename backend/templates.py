@@ -12,15 +12,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
+from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
 from studio.contract import TemplateName
-from studio.errors import ModelUnusable
+from studio.errors import InputError, ModelUnusable
 from studio.language import say
-from studio.sample import OPEN
+from studio.sample import OPEN, read_answer, write_answer
 
 THOUGHT = f"{OPEN}\n"
 """How an answer with a think chain begins."""
+
+_MARK = "ANSWER"
+"""An answer to see what a template puts behind it."""
 
 Message = dict[str, str]
 """{"role": "system" | "user" | "assistant", "content": text}"""
@@ -108,9 +112,10 @@ TEMPLATES: dict[str, Template] = {
 class Renderer:
     """A template bound to a tokenizer.
 
-    With template `tokenizer` the model's own chat template renders the prompt. Where
-    that prompt already opens the thought (`<think>\\n`, as DeepSeek-R1's does), the
-    answer continues it instead of opening it twice.
+    With template `tokenizer` the model's own chat template renders the prompt and says
+    how an answer ends; the answer itself never passes through it, since DeepSeek-R1's and
+    Qwen3's cut the chain out. Where the prompt already opens the thought (`<think>\\n`, as
+    DeepSeek-R1's does), the answer continues it instead of opening it twice.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, name: TemplateName = "auto") -> None:
@@ -130,14 +135,31 @@ class Renderer:
                     "Choose template default, or the one the model card names.",
                 ),
             )
+        self.own_end = "" if self.template else _own_end(self)
 
     def prompt(self, messages: Sequence[Message]) -> str:
         """The text that generation starts from."""
         if self.template:
             return self.template.prompt(messages, bos=self.bos, eos=self.eos)
-        rendered = self.tokenizer.apply_chat_template(
-            list(messages), tokenize=False, add_generation_prompt=True
-        )
+        return self._render(messages, opened=True)
+
+    def _render(self, messages: Sequence[Message], *, opened: bool) -> str:
+        """The model's own rendering; `opened`: up to where the next answer starts."""
+        try:
+            rendered = self.tokenizer.apply_chat_template(
+                list(messages), tokenize=False, add_generation_prompt=opened
+            )
+        except TemplateError as error:
+            raise InputError(
+                say(
+                    f"模型自带的对话模板不接受这个对话：{error}",
+                    f"The model's own chat template refuses this conversation: {error}",
+                ),
+                remedy=say(
+                    "请检查角色顺序和系统消息，或换用其他模板。",
+                    "Check the order of roles and the system message, or choose another template.",
+                ),
+            ) from error
         return cast(str, rendered)
 
     def open_thought(self, prompt: str) -> str:
@@ -152,21 +174,51 @@ class Renderer:
         """What follows `prompt` when the assistant says `content`, end token included."""
         if self.template:
             return self.template.answer(content, eos=self.eos)
-        if prompt.endswith(THOUGHT) and content.startswith(THOUGHT):
-            content = content.removeprefix(THOUGHT)
-        return content + self.eos
+        if prompt.endswith(THOUGHT):
+            content = _inside_thought(content)
+        return content + self.own_end
 
     @property
     def end_tokens(self) -> tuple[str, ...]:
         """Tokens that end an answer."""
         if self.template and self.template.end.startswith("<|im_end|>"):
             return ("<|im_end|>", self.eos)
-        return (self.eos,)
+        own = _first_token(self.tokenizer, self.own_end)
+        return tuple(dict.fromkeys([own or self.eos, self.eos]))
 
     @property
     def chat_template(self) -> str | None:
         """The chat template to save beside what was trained with this renderer."""
         return self.template.to_jinja() if self.template else self.tokenizer.chat_template
+
+
+def _own_end(renderer: Renderer) -> str:
+    """What the model's own template puts behind an answer, white space after its end token included."""
+    asked = {"role": "user", "content": "?"}
+    turns = [asked, {"role": "assistant", "content": _MARK}]
+    try:
+        last = renderer._render(turns, opened=False).rpartition(_MARK)[2]
+        followed = renderer._render([*turns, asked], opened=False).rpartition(_MARK)[2]
+    except InputError:
+        return renderer.eos
+    # Phi-3's puts the end of the text behind the last answer's own end.
+    candidates = (last, last.removesuffix(renderer.eos))
+    ends = (end for end in candidates if followed.startswith(end) and _first_token(renderer.tokenizer, end))
+    return next(ends, renderer.eos)
+
+
+def _first_token(tokenizer: PreTrainedTokenizerBase, end: str) -> str | None:
+    """The special token that `end` begins with: generation stops at it. None: there is none."""
+    special = [str(token) for token in tokenizer.added_tokens_decoder.values()]
+    return max((token for token in special if end.startswith(token)), key=len, default=None)
+
+
+def _inside_thought(content: str) -> str:
+    """An answer as it goes on where the prompt has opened its thought; without a chain, it closes it."""
+    answer = read_answer(content)
+    if answer.form in ("unclosed", "repeated"):
+        return content.removeprefix(OPEN).removeprefix("\n")
+    return write_answer(answer.chain or "", answer.label).removeprefix(THOUGHT)
 
 
 def resolve_template(tokenizer: PreTrainedTokenizerBase, name: TemplateName) -> TemplateName:

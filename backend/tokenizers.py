@@ -1,12 +1,13 @@
 """Loading a tokenizer without its model: what counts and shows tokens needs no weights.
 
-No code that a model folder brings is run.
+No code that a model folder brings is run, unless an admin allows it for that folder.
 """
 
 from pathlib import Path
 
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from backend.trust import is_allowed
 from studio.errors import ModelUnusable
 from studio.language import say
 
@@ -22,7 +23,9 @@ def load_tokenizer(folder: Path, base: Path | None = None) -> PreTrainedTokenize
     if base and not (folder / "tokenizer_config.json").is_file():
         folder = base
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=is_allowed(folder)
+        )
     except (OSError, ValueError, KeyError) as error:
         raise unusable(folder, error) from error
     if tokenizer.pad_token_id is None:

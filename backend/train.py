@@ -1,227 +1,190 @@
 """Train one run: `python -m backend.train RUN_FOLDER`.
 
 Reads spec.json; writes metrics.jsonl, checkpoints/step_<n>/, and after training the
-held-out rows' predictions.jsonl and scores.json; ends with result.json. Started
-alone, by `accelerate launch -m` or by `torchrun -m`, it is the same program.
+held-out rows' predictions.jsonl and scores.json; ends with result.json. Started again
+on the folder of an interrupted run, it goes on from the newest checkpoint that has what
+that needs. Started alone, by `accelerate launch -m` or by `torchrun -m`, it is the same
+program.
 """
 
 import logging
-import re
 import sys
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError
-from transformers import (
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-    PrinterCallback,
-    TrainingArguments,
-    set_seed,
-)
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback, set_seed
 from transformers.utils import logging as transformers_logging
 
-from backend import rows
-from backend.encoding import Collator, Encoded, encode_all, pack_texts, without_chain
-from backend.modeling import (
-    load_model,
-    load_tokenizer,
-    make_optimizer,
-    make_trainable,
-    name_base_in_adapter,
-    uses_bf16,
-)
+from backend.arguments import require_launcher, require_optimizer, training_arguments
+from backend.checkpoints import Checkpoints, state_of
+from backend.encoding import Encoded
+from backend.flow import Flow, Wish
+from backend.held_out import category_scoring
+from backend.machine import device_name, memory_gib
+from backend.modeling import finished_model, load_for_training, load_tokenizer, make_optimizer, make_trainable
+from backend.provenance import Hashing, code_version, dataset_files, model_files
+from backend.resume import cut_curve, load_weights
+from backend.room import computes_twice
+from backend.samples import encode_datasets
+from backend.schedules import require_schedule
+from backend.separation import collator_for
 from backend.templates import Renderer
-from backend.trainer import Reporter, StudioTrainer, memory_gib
-from backend.worker import Cancelled, RunFolder, is_main_process, run_worker
+from backend.trainer import StudioTrainer
+from backend.worker import Cancelled, Paused, RunFolder, is_main_process, run_worker
 from studio.contract import EvaluateSpec, Progress, TrainSpec
-from studio.disk import in_one_step
-from studio.errors import InputError
 from studio.language import say
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a training begins with: the encoded rows and the model whose weights will change."""
+
+    tokenizer: PreTrainedTokenizerBase
+    renderer: Renderer
+    training: Encoded
+    held_out: Encoded
+    model: Any
 
 
 def train(folder: RunFolder) -> dict[str, Any]:
     """Do what the folder's spec says; the fields of Result that training knows."""
     spec = folder.read_spec()
     assert isinstance(spec, TrainSpec), spec.kind
+    require_launcher()
+    require_optimizer(spec)
+    require_schedule(spec)
     set_seed(spec.seed)
     folder.emit(Progress(phase="loading"))
     tokenizer = load_tokenizer(spec.model_name_or_path)
     renderer = Renderer(tokenizer, spec.template)
     training, held_out = encode_datasets(spec, renderer)
-    if not training.samples:
-        raise InputError(
-            say("没有一条样本可以训练。", "Not one sample is left to train on."),
-            remedy=say("请增大 cutoff_len，或检查数据集。", "Raise cutoff_len, or check the data set."),
-        )
-    model = make_trainable(load_model(spec.model_name_or_path), spec)
-    log.info(
-        "template %s, %d samples, %d left out", renderer.name, len(training.samples), len(training.left_out)
-    )
+    promise_sources(folder, spec)
+    model = make_trainable(load_for_training(spec), spec)
+    log.info("template %s", renderer.name)
+    return train_prepared(folder, spec, Prepared(tokenizer, renderer, training, held_out, model))
 
-    save = CheckpointWriter(folder, spec, model, tokenizer, renderer)
-    reporter = Reporter(folder, save, spec.save_steps)
+
+def train_prepared(folder: RunFolder, spec: TrainSpec, ready: Prepared) -> dict[str, Any]:
+    """Train a loaded model, from its start or from where an earlier attempt was; evaluate it after."""
+    rows_of_note = {
+        "left_out": tuple(ready.training.left_out),
+        "shortened": tuple(ready.training.shortened),
+    }
+    folder.known |= rows_of_note
+    checkpoints = Checkpoints(folder, spec, ready.model, ready.tokenizer, ready.renderer)
+    trainer = make_trainer(folder.path, spec, ready)
+    flow = Flow(folder, spec, trainer, checkpoints)
+    try:
+        train_loss = run_loop(flow, ready)
+        evaluated = spec.stage == "sft" and bool(ready.held_out.samples and spec.evaluate_after)
+        if evaluated and folder.pause_requested:
+            raise Paused(say("已按要求暂停。", "Paused as asked."))
+        if evaluated and is_main_process():
+            end = flow.end_step
+            finished = finished_model(ready.model, spec, checkpoints.path(end))
+            evaluate_after(folder, spec, finished, ready)
+    except Cancelled:
+        if folder.discard_requested:
+            checkpoints.discard()
+            for name in ("checkpoint", "best_checkpoint"):
+                folder.known.pop(name, None)
+        raise
+    checkpoints.seal()
+    return {"train_loss": train_loss, "peak_memory_gib": memory_gib(), **rows_of_note}
+
+
+def make_trainer(output: Path, spec: TrainSpec, ready: Prepared) -> StudioTrainer:
+    """The trainer for a prepared model; the model is on its device then."""
     trainer = StudioTrainer(
-        model=model,
-        args=training_arguments(spec, folder.path, has_held_out=bool(held_out.samples)),
-        data_collator=Collator(pad_token_id=tokenizer.pad_token_id),
-        train_dataset=training.samples,
-        eval_dataset=held_out.samples or None,
-        processing_class=tokenizer,
-        callbacks=[reporter],
-        optimizers=(make_optimizer(model, spec), None),
+        model=ready.model,
+        args=training_arguments(
+            spec,
+            output,
+            has_held_out=bool(ready.held_out.samples),
+            checkpointing=computes_twice(ready.model, spec, ready.training.samples),
+        ),
+        train_dataset=ready.training.samples,
+        eval_dataset=ready.held_out.samples or None,
+        processing_class=ready.tokenizer,
+        optimizers=(make_optimizer(ready.model, spec), None),
     )
     # The numbers go to metrics.jsonl; the Trainer's own printing would fill the log.
     trainer.remove_callback(PrinterCallback)
-    reporter.trainer = trainer
-    outcome = trainer.train()
-    folder.emit(Progress(phase="saving"))
-    save(trainer.state.global_step)
-    if reporter.cancelled:
-        raise Cancelled
-    if is_main_process() and spec.stage == "sft" and held_out.samples and spec.evaluate_after:
-        evaluate_after(folder, spec, trainer.accelerator.unwrap_model(model), renderer)
-    return {
-        "train_loss": outcome.training_loss,
-        "left_out": tuple(training.left_out),
-        "peak_memory_gib": memory_gib(),
-    }
-
-
-def encode_datasets(spec: TrainSpec, renderer: Renderer) -> tuple[Encoded, Encoded]:
-    """The training rows and the held-out rows as samples."""
-    names = [spec.dataset, spec.eval_dataset]
-    if spec.stage == "pt":
-        packed = [list(_packed(spec, renderer, name)) for name in names]
-        return Encoded(samples=packed[0]), Encoded(samples=packed[1])
-    conversations = [_conversations(spec.dataset_dir, name) for name in names]
-    training = encode_all(
-        renderer, conversations[0], cutoff_len=spec.cutoff_len, label_weight=spec.label_weight
-    )
-    held_out = encode_all(renderer, conversations[1], cutoff_len=spec.cutoff_len)
-    # A seeded draw without replacement: the same rows for the same spec.
-    count = round(spec.direct_share * len(conversations[0]))
-    drawn = torch.randperm(len(conversations[0]), generator=torch.Generator().manual_seed(spec.seed))[:count]
-    direct = [without_chain(conversations[0][int(row)]) for row in drawn]
-    training.samples += encode_all(
-        renderer, direct, cutoff_len=spec.cutoff_len, label_weight=spec.label_weight
-    ).samples
-    return training, held_out
-
-
-def _packed(spec: TrainSpec, renderer: Renderer, name: str | None) -> Any:
-    if name is None or (name != spec.dataset and not rows.has_entry(spec.dataset_dir, name)):
-        return iter(())
-    return pack_texts(renderer, rows.read_texts(spec.dataset_dir, name), cutoff_len=spec.cutoff_len)
-
-
-def _conversations(dataset_dir: Path, name: str | None) -> list[Any]:
-    return rows.read_conversations(dataset_dir, name) if name else []
-
-
-def training_arguments(spec: TrainSpec, output: Path, *, has_held_out: bool) -> TrainingArguments:
-    """The spec in the Trainer's words. Checkpoints are ours, so it saves none."""
-    evaluation: dict[str, Any] = {"eval_strategy": "no"}
-    if has_held_out:
-        evaluation = (
-            {"eval_strategy": "steps", "eval_steps": spec.eval_steps}
-            if spec.eval_steps
-            else {"eval_strategy": "epoch"}
-        )
-    return TrainingArguments(
-        output_dir=str(output),
-        learning_rate=spec.learning_rate,
-        num_train_epochs=spec.num_train_epochs,
-        max_steps=spec.max_steps,
-        per_device_train_batch_size=spec.per_device_train_batch_size,
-        per_device_eval_batch_size=2 * spec.per_device_train_batch_size,
-        gradient_accumulation_steps=spec.gradient_accumulation_steps,
-        lr_scheduler_type=spec.lr_scheduler_type,
-        warmup_steps=spec.warmup_ratio,
-        weight_decay=spec.weight_decay,
-        max_grad_norm=spec.max_grad_norm,
-        seed=spec.seed,
-        logging_steps=spec.logging_steps,
-        bf16=uses_bf16(spec.bf16),
-        use_cpu=not torch.cuda.is_available(),
-        save_strategy="no",
-        report_to="none",
-        disable_tqdm=True,
-        remove_unused_columns=False,
-        # Rows of like length share a batch: less padding, same rows per epoch.
-        train_sampling_strategy="group_by_length",
-        dataloader_pin_memory=torch.cuda.is_available(),
-        **evaluation,
-    )
-
-
-class CheckpointWriter:
-    """Saves what is trained as checkpoints/step_<n>/, whole or not at all."""
-
-    def __init__(
-        self,
-        folder: RunFolder,
-        spec: TrainSpec,
-        model: Any,
-        tokenizer: PreTrainedTokenizerBase,
-        renderer: Renderer,
-    ) -> None:
-        self.folder, self.spec, self.model, self.tokenizer, self.renderer = (
-            folder,
+    trainer.data_collator = collator_for(trainer.model, spec, ready.tokenizer.pad_token_id)
+    trainer.load = lambda resume: load_weights(ready.model, Path(resume).parent)
+    if ready.held_out.samples:
+        trainer.category_accuracy = category_scoring(
             spec,
-            model,
-            tokenizer,
-            renderer,
+            ready.renderer,
+            ready.held_out.rows,
+            rank=trainer.args.process_index,
+            processes=trainer.args.world_size,
         )
-
-    def __call__(self, step: int) -> None:
-        """Write the checkpoint of this step, unless it is there or another process writes it."""
-        target = self.folder.path / "checkpoints" / f"step_{step:06d}"
-        if target.exists() or not is_main_process():
-            return
-        with in_one_step(target) as unfinished:
-            try:
-                self._save(unfinished)
-            except SafetensorError as error:
-                raise as_os_error(error) from error
-        log.info("checkpoint %s", target.name)
-
-    def _save(self, unfinished: Path) -> None:
-        model: PreTrainedModel = self.model
-        model.config.use_cache = True  # the Trainer switched it off; whoever loads this wants it
-        model.save_pretrained(unfinished)
-        # The checkpoint carries the template it was trained with, not the hub's.
-        self.tokenizer.chat_template = self.renderer.chat_template
-        self.tokenizer.save_pretrained(unfinished)
-        name_base_in_adapter(unfinished, self.spec.model_name_or_path)
+    return trainer
 
 
-def as_os_error(error: SafetensorError) -> OSError | SafetensorError:
-    """The operating system's error that safetensors tells only in words; any other as it is."""
-    number = re.search(r"\(os error (\d+)\)", str(error))
-    return OSError(int(number[1]), str(error)) if number else error
+def run_loop(flow: Flow, ready: Prepared) -> float:
+    """Train to the end, or go on from an interruption; the mean loss over all steps, in nats.
+
+    The model ends with the weights that the run ends with.
+
+    Raises:
+        Cancelled: the user asked for it. Paused: the run can go on from its last checkpoint.
+    """
+    trainer, checkpoints = flow.trainer, flow.checkpoints
+    start = checkpoints.newest_resumable()
+    state = state_of(start) if start else None
+    if is_main_process():
+        cut_curve(flow.folder.path / "metrics.jsonl", state.step if state else 0)
+        (flow.folder.path / "predictions.jsonl").unlink(missing_ok=True)
+    if state:
+        log.info("going on from step %d", state.step)
+        flow.resume(state)
+    if state and state.finished:
+        assert start and state.train_loss is not None
+        trainer.state.global_step, train_loss = state.step, state.train_loss
+        load_weights(ready.model, start)
+    else:
+        outcome = trainer.train(resume_from_checkpoint=str(start / "resume") if start else None)
+        train_loss = outcome.training_loss
+        if flow.wish == Wish.CANCEL:
+            raise Cancelled
+        if flow.stopped_for_now:
+            raise Paused(flow.why_paused())
+        flow.save(train_loss=train_loss)
+    flow.take_best(ready.model)
+    return train_loss
 
 
-def evaluate_after(folder: RunFolder, spec: TrainSpec, model: Any, renderer: Renderer) -> None:
+def promise_sources(folder: RunFolder, spec: TrainSpec) -> None:
+    """Have the result say what the run was made from; hashed while it trains."""
+    if not is_main_process():
+        return
+    folder.promised["dataset_sha256"] = Hashing(dataset_files(spec)).wait
+    folder.promised["model_sha256"] = Hashing(model_files(spec.model_name_or_path)).wait
+    known = {"device": device_name(), "code": code_version()}
+    folder.known["versions"] = {name: value for name, value in known.items() if value}
+
+
+def evaluate_after(folder: RunFolder, spec: TrainSpec, model: PreTrainedModel, ready: Prepared) -> None:
     """Answer and score the held-out rows with the model that is loaded already."""
     # Here, not above: scoring brings scikit-learn and jieba, which training does not need.
     from backend.evaluate import evaluate_model
 
-    merged = model.merge_and_unload() if spec.finetuning_type == "lora" else model
-    assert spec.eval_dataset
     evaluate_model(
         folder,
-        merged.eval(),
-        renderer,
+        model.eval(),
+        ready.renderer,
         EvaluateSpec(
             model_name_or_path=spec.model_name_or_path,
             template=spec.template,
             dataset_dir=spec.dataset_dir,
-            dataset=spec.eval_dataset,
+            dataset=spec.eval_dataset or spec.dataset,
+            rows=ready.held_out.rows,
             train_dataset=spec.dataset,
             limit=spec.eval_limit,
             max_new_tokens=spec.max_new_tokens,

@@ -1,42 +1,53 @@
-"""The training loop: transformers' Trainer with our loss, our events, our cancel.
+"""The training loop: transformers' Trainer with our loss, our batches, our checkpoints.
 
-B batch, T tokens, K supervised tail, V vocabulary.
+B batch, T tokens, K supervised positions, V vocabulary.
 """
 
-import time
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from torch.utils.data import DataLoader
+from transformers import Trainer
 
+from backend.batches import Batches, Flattener, Samples, Share
 from backend.encoding import IGNORED
-from backend.worker import RunFolder, is_main_process, peak_memory_gib
-from studio.contract import HeldOut, Progress, Step
+from backend.schedules import schedule_options
+from studio.errors import InputError
+from studio.language import say
+
+NOT_FOR_THE_MODEL = {"labels", "weights"}
 
 
-def summed_loss(model: nn.Module, batch_BT: dict[str, Tensor], *, weighted: bool) -> tuple[Tensor, Tensor]:
+def summed_loss(model: nn.Module, batch: dict[str, Any], *, weighted: bool) -> tuple[Tensor, Tensor]:
     """Cross-entropy over the supervised tokens: its sum in nats, and the sum of their weights.
 
-    The head runs only on the tail of the batch that holds supervised tokens: the
+    The head runs only on the positions of the batch that some row learns from: the
     vocabulary is the widest layer of a small model, and a prompt needs no logits.
     """
-    labels_BT, weights_BT = batch_BT["labels"], batch_BT["weights"]
-    inputs = {key: value for key, value in batch_BT.items() if key not in {"labels", "weights"}}
-    supervised_T = (labels_BT != IGNORED).any(dim=0).nonzero()
-    # Position t predicts token t + 1, so the tail starts one before the first supervised token.
-    kept = labels_BT.shape[1] - max(int(supervised_T[0]) - 1, 0) if len(supervised_T) else 1
-    logits_BKV = model(**inputs, logits_to_keep=kept, use_cache=False).logits
-    target_BK = labels_BT[:, -kept:][:, 1:]
+    labels_BT, weights_BT = batch["labels"], batch["weights"]
+    inputs = {key: value for key, value in batch.items() if key not in NOT_FOR_THE_MODEL}
+    # Position t predicts token t + 1.
+    kept_K = inputs["logits_to_keep"] if "logits_to_keep" in inputs else predicting(labels_BT)
+    inputs["logits_to_keep"] = kept_K
+    logits_BKV = model(**inputs, use_cache=False).logits
+    target_BK = labels_BT[:, 1:][:, kept_K]
     nll = F.cross_entropy(
-        logits_BKV[:, :-1].flatten(0, 1).float(), target_BK.flatten(), ignore_index=IGNORED, reduction="none"
+        logits_BKV.flatten(0, 1).float(), target_BK.flatten(), ignore_index=IGNORED, reduction="none"
     )
-    weight = (weights_BT[:, -kept:][:, 1:] * (target_BK != IGNORED)).flatten()
+    weight = (weights_BT[:, 1:][:, kept_K] * (target_BK != IGNORED)).flatten()
     if not weighted:
         weight = (weight > 0).float()
     return (nll * weight).sum(), weight.sum()
+
+
+def predicting(labels_BT: Tensor) -> Tensor:
+    """Positions whose next token is learned in some row, (K,); the first one where there is none."""
+    kept_K = (labels_BT[:, 1:] != IGNORED).any(dim=0).nonzero()[:, 0]
+    return kept_K if len(kept_K) else kept_K.new_zeros(1)
 
 
 class StudioTrainer(Trainer):
@@ -44,15 +55,63 @@ class StudioTrainer(Trainer):
 
     The mean is over accumulated batches and devices together, so that a batch of 8,
     8 batches of 1, and two devices with 4 rows each give the same gradient.
+
+    Hooks, set before `train`: `category_accuracy` scores the model in training and returns
+    hits and rows of this process; `save` writes a checkpoint when the flow asks for one;
+    `load` brings the trainable weights of a checkpoint's `resume` folder back.
     """
+
+    category_accuracy: Callable[[nn.Module], tuple[int, int]] | None = None
+    save: Callable[[], None] | None = None
+    load: Callable[[str], None] | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # We divide by the weight of the accumulated batch ourselves.
         self.model_accepts_loss_kwargs = True
         self.loss_is_scaled_for_ga = True
-        self.tokens_seen = 0
-        self.training_seconds = 0.0
+        # Tokens and samples so far; on the device, so that no step waits for the sum over processes.
+        self.seen = torch.zeros(2, dtype=torch.float64, device=self.args.device)
+        self.clipped = torch.zeros((), device=self.args.device)
+        self.batches: Batches | None = None
+
+    # Batches
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """Batches of this process alone; see Batches for their order."""
+        share = Share(
+            batch_size=self.args.per_device_train_batch_size,
+            accumulation=self.args.gradient_accumulation_steps,
+            processes=self.args.world_size,
+            rank=self.args.process_index,
+        )
+        self.batches = Batches(
+            _lengths(self.train_dataset),
+            share,
+            seed=self.args.seed,
+            padded=not isinstance(self.data_collator, Flattener),
+        )
+        return self._loader(self.train_dataset, self.batches)
+
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Any]:
+        """The held-out samples in a fixed order, each on one process."""
+        dataset = eval_dataset or self.eval_dataset
+        share = Share(
+            batch_size=self.args.per_device_eval_batch_size,
+            processes=self.args.world_size,
+            rank=self.args.process_index,
+        )
+        return self._loader(dataset, Batches(_lengths(dataset), share, seed=None, padded=True))
+
+    def _loader(self, dataset: Any, batches: Batches) -> DataLoader[Any]:
+        return DataLoader(
+            Samples(dataset),
+            batch_sampler=batches,
+            collate_fn=self.data_collator,
+            pin_memory=self.args.dataloader_pin_memory,
+            # Its own generator: an evaluation must not move the random state that dropout draws from.
+            generator=torch.Generator().manual_seed(0),
+        )
 
     def get_batch_samples(
         self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
@@ -61,108 +120,103 @@ class StudioTrainer(Trainer):
         batches = [batch for _, batch in zip(range(num_batches), epoch_iterator, strict=False)]
         if not batches:
             return batches, None
-        weight = sum(((b["labels"][:, 1:] != IGNORED) * b["weights"][:, 1:]).sum() for b in batches)
-        total = self.accelerator.gather(torch.as_tensor(weight, device=device)).sum()
-        return batches, total
+        for batch in batches:
+            # Here, on the CPU: on a GPU the step would wait for it.
+            batch["logits_to_keep"] = predicting(batch["labels"])
+        counts = sum((_counts(batch) for batch in batches), start=torch.zeros(3, dtype=torch.float64))
+        totals = self.accelerator.reduce(counts.to(device)) if self.args.world_size > 1 else counts.to(device)
+        self.seen += totals[1:]
+        return batches, totals[0].clamp(min=1).float()
+
+    # Loss
 
     def compute_loss(
         self,
         model: nn.Module,
-        inputs: dict[str, Tensor],
+        inputs: dict[str, Any],
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Tensor:
         """This batch's share of the mean loss of the optimizer step, in nats per token."""
         assert not return_outputs, "predictions are made by backend.answering"
-        mask_BT = inputs.get("attention_mask")
-        self.tokens_seen += int(mask_BT.sum()) if mask_BT is not None else inputs["input_ids"].numel()
         loss, weight = summed_loss(model, inputs, weighted=True)
-        total = weight if num_items_in_batch is None else num_items_in_batch
+        total = weight.clamp(min=1) if num_items_in_batch is None else num_items_in_batch
         # Gradients are averaged over devices afterwards; the total is over all of them.
-        share: Tensor = loss / total * self.accelerator.num_processes
+        share: Tensor = loss / total * self.args.world_size
         return share
+
+    def _clip_grad_norm(self, model: nn.Module) -> Any:
+        norm = super()._clip_grad_norm(model)  # type: ignore[no-untyped-call]
+        self.clipped += torch.as_tensor(norm, device=self.clipped.device) > self.args.max_grad_norm
+        return norm
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        """transformers' schedule, with the numbers filled in that it needs."""
+        name = self.args.lr_scheduler_type
+        given: Any = self.args.lr_scheduler_kwargs or {}
+        self.args.lr_scheduler_kwargs = schedule_options(
+            getattr(name, "value", name), given, num_training_steps
+        )
+        return super().create_scheduler(num_training_steps, optimizer)
+
+    # Held-out rows
 
     @torch.no_grad()
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
-        """Held-out loss: the mean over all supervised tokens of the evaluation rows, in nats."""
-        model = self.model
-        assert isinstance(model, nn.Module)
+        """Held-out loss, the mean over all supervised tokens in nats, and the category accuracy."""
+        model = self.accelerator.unwrap_model(self.model)
+        was_training = model.training
         model.eval()
-        totals = torch.zeros(2, device=self.args.device)
+        totals = torch.zeros(4, dtype=torch.float64, device=self.args.device)
         for batch in self.get_eval_dataloader():
             with self.compute_loss_context_manager():
                 loss, count = summed_loss(model, self._prepare_inputs(batch), weighted=False)
-            totals += torch.stack([loss.float(), count])
-        model.train()
-        loss_sum, tokens = self.accelerator.reduce(totals).tolist()
+            totals[:2] += torch.stack([loss.double(), count.double()])
+        if self.category_accuracy:
+            with self.compute_loss_context_manager():
+                totals[2:] = totals.new_tensor(self.category_accuracy(model))
+        model.train(was_training)
+        loss_sum, tokens, hits, rows = self.accelerator.reduce(totals).tolist()
         metrics = {"eval_loss": loss_sum / max(tokens, 1)}
+        require_finite(metrics["eval_loss"], self.state.global_step)
+        if rows:
+            metrics |= {"eval_category_accuracy": hits / rows, "eval_rows": rows}
         self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
+    # Checkpoints
 
-class Reporter(TrainerCallback):
-    """Turns the Trainer's log into events, and a cancel request into an early stop."""
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        if self.save:
+            self.save()
 
-    def __init__(self, folder: RunFolder, save: Callable[[int], None], save_steps: int) -> None:
-        self.folder = folder
-        self.save = save
-        self.save_steps = save_steps
-        self.trainer: StudioTrainer | None = None
-        self.cancelled = False
-        self.started = time.monotonic()
-        self.first_tokens = 0
-
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
-        """Start the clock after loading."""
-        self.started = time.monotonic()
-        self._emit(Progress(phase="training", done=0, total=state.max_steps))
-
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
-        """Look for a cancel request; save a checkpoint when one is due."""
-        if self.folder.cancel_requested:
-            self.cancelled = True
-            control.should_training_stop = True
-        elif self.save_steps and state.global_step % self.save_steps == 0:
-            self.save(state.global_step)
-
-    def on_log(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        """One Step or HeldOut event for each line of the Trainer's log."""
-        logs: dict[str, Any] = kwargs["logs"]
-        epoch = float(state.epoch or 0)
-        if "eval_loss" in logs:
-            self._emit(HeldOut(step=state.global_step, epoch=epoch, loss=logs["eval_loss"]))
-        elif "loss" in logs and self.trainer:
-            elapsed = time.monotonic() - self.started
-            left = state.max_steps - state.global_step
-            self._emit(
-                Step(
-                    step=state.global_step,
-                    total_steps=state.max_steps,
-                    epoch=epoch,
-                    loss=logs["loss"],
-                    learning_rate=logs["learning_rate"],
-                    grad_norm=float(logs["grad_norm"]) if "grad_norm" in logs else None,
-                    tokens_per_second=self.trainer.tokens_seen / elapsed,
-                    tokens_seen=self.trainer.tokens_seen,
-                    elapsed_seconds=elapsed,
-                    eta_seconds=elapsed / max(state.global_step, 1) * left,
-                    memory_gib=memory_gib(),
-                )
-            )
-
-    def _emit(self, event: Step | HeldOut | Progress) -> None:
-        if is_main_process():
-            self.folder.emit(event)
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
+        assert self.load, "resuming needs a way to load weights"
+        self.load(resume_from_checkpoint)
 
 
-def memory_gib() -> float:
-    """Highest memory used so far: of the GPU where there is one, else of the process."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated() / 2**30
-    return peak_memory_gib()
+def require_finite(loss: float, step: int) -> None:
+    """Stop where the loss is no number any more: no later step could mend it.
+
+    Raises:
+        InputError: with the remedy.
+    """
+    if not math.isfinite(loss):
+        raise InputError(
+            say(f"第 {step} 步时损失不再是数字，训练已发散。", f"At step {step} the loss is no number any more: the training diverged."),
+            remedy=say("请降低 learning_rate 或 max_grad_norm，从之前的检查点重来。", "Lower learning_rate or max_grad_norm and start again."),
+        )  # fmt: skip
+
+
+def _lengths(samples: Any) -> list[int]:
+    return [len(sample["input_ids"]) for sample in samples]
+
+
+def _counts(batch: dict[str, Any]) -> Tensor:
+    """Loss weight, tokens and samples of a batch; padding and stand-ins weigh nothing. (3,)."""
+    labels_BT, weights_BT = batch["labels"], batch["weights"]
+    real_BT = weights_BT > 0
+    loss_weight = (weights_BT * (labels_BT != IGNORED))[:, 1:].sum()
+    starts_BT = real_BT & (batch["position_ids"] == 0) if "position_ids" in batch else real_BT[:, :1]
+    return torch.stack([loss_weight, real_BT.sum(), starts_BT.sum()]).double()

@@ -25,18 +25,34 @@ from studio.language import current_language, say
 log = logging.getLogger(__name__)
 
 STARTED = time.monotonic()
-PACKAGES = ("torch", "transformers", "peft", "accelerate", "news-studio")
+PACKAGES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "safetensors", "news-studio")
+PATIENCE = 5.0
+"""Seconds that a run which did not come to its end waits for what is still worked out."""
 
 
 class Cancelled(Exception):
     """The user asked this run to stop."""
 
 
+class Paused(Exception):
+    """This run stopped in such a way that it can go on; `message` says who asked for it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
 class RunFolder:
-    """The worker's side of a run folder."""
+    """The worker's side of a run folder. Of several processes, only the main one writes.
+
+    `known` are fields of Result that are known however the run ends; `promised` are those
+    that are still worked out, asked for at the end with the seconds that may be waited.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.known: dict[str, Any] = {}
+        self.promised: dict[str, Callable[[float | None], Any]] = {}
 
     def read_spec(self) -> RunSpec:
         """The spec that studio wrote.
@@ -64,11 +80,15 @@ class RunFolder:
 
     def append(self, name: str, row: BaseModel) -> None:
         """Append one model as a JSON line."""
+        if not is_main_process():
+            return
         with (self.path / name).open("a", encoding="utf-8") as file:
             file.write(row.model_dump_json() + "\n")
 
     def write(self, name: str, document: BaseModel) -> None:
         """Write a JSON document and move it into place in one step."""
+        if not is_main_process():
+            return
         unfinished = self.path / f".{name}.unfinished"
         unfinished.write_text(document.model_dump_json(indent=2, by_alias=True) + "\n", encoding="utf-8")
         unfinished.replace(self.path / name)
@@ -77,6 +97,16 @@ class RunFolder:
     def cancel_requested(self) -> bool:
         """Whether the user asked this run to stop."""
         return (self.path / "cancel").exists()
+
+    @property
+    def discard_requested(self) -> bool:
+        """Whether the user, asking it to stop, wants nothing of it kept."""
+        return (self.path / "discard").exists()
+
+    @property
+    def pause_requested(self) -> bool:
+        """Whether the user asked this run to stop for now."""
+        return (self.path / "pause").exists()
 
 
 def run_worker(work: Callable[[RunFolder], dict[str, Any]]) -> int:
@@ -96,6 +126,8 @@ def run_worker(work: Callable[[RunFolder], dict[str, Any]]) -> int:
             _finish(folder, "done", **work(folder))
     except Cancelled:
         _finish(folder, "cancelled", message=say("已按要求停止。", "Stopped as asked."))
+    except Paused as pause:
+        _finish(folder, "paused", message=pause.message)
     except DiskFull as error:
         log.error("%s", error)
         _finish_on_full_disk(folder)
@@ -114,14 +146,17 @@ def run_worker(work: Callable[[RunFolder], dict[str, Any]]) -> int:
 def _finish(folder: RunFolder, status: str, **known: Any) -> None:
     if not is_main_process():
         return
+    patience = None if status == "done" else PATIENCE
+    promised = {name: wait(patience) for name, wait in folder.promised.items()}
+    known = {**folder.known, **promised, **known}
     result = Result.model_validate(
         {
             "status": status,
             "seconds": time.monotonic() - STARTED,
             "peak_memory_gib": peak_memory_gib(),
             "checkpoint": _last_checkpoint(folder.path),
-            "versions": _versions(),
             **known,
+            "versions": {**_versions(), **known.get("versions", {})},
         }
     )
     folder.write("result.json", result)

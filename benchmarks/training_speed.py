@@ -18,10 +18,10 @@ from transformers import DataCollatorForSeq2Seq, PrinterCallback, Trainer, Train
 from transformers.utils import logging
 
 from backend import rows
+from backend.arguments import training_arguments
 from backend.encoding import Collator, Sample, encode_all
 from backend.modeling import load_model, load_tokenizer, make_trainable
 from backend.templates import Renderer
-from backend.train import training_arguments
 from backend.trainer import StudioTrainer
 from studio.contract import TrainSpec
 from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL
@@ -109,7 +109,7 @@ def our_trainer(spec: TrainSpec, samples: list[Sample], folder: Path, tokenizer:
         train_dataset=samples,
         processing_class=tokenizer,
     )
-    return trainer, lambda: trainer.tokens_seen
+    return trainer, lambda: int(trainer.seen[0])
 
 
 if __name__ == "__main__":

@@ -25,14 +25,17 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from studio import contract, workers
 from studio.contract import (
     AnswerMode,
+    DownloadSpec,
     DraftSpec,
     EvaluateSpec,
     Event,
     Prediction,
     Progress,
+    RangeTestSpec,
     Result,
     ScoreFile,
     Step,
+    SweepSpec,
     TrainSpec,
 )
 from studio.disk import guard_disk
@@ -43,9 +46,19 @@ from studio.workspace import SAMPLE_RUN, Workspace
 
 log = logging.getLogger(__name__)
 
-RunState = Literal["queued", "running", "done", "failed", "cancelled", "lost"]
-Phase = Literal["waiting", "loading", "training", "evaluating", "saving", "drafting"]
-JobSpec = TrainSpec | EvaluateSpec | DraftSpec
+RunState = Literal["queued", "running", "done", "failed", "cancelled", "paused", "lost"]
+Phase = Literal[
+    "waiting",
+    "loading",
+    "training",
+    "evaluating",
+    "saving",
+    "drafting",
+    "downloading",
+    "verifying",
+    "sweeping",
+]
+JobSpec = TrainSpec | EvaluateSpec | DraftSpec | DownloadSpec | RangeTestSpec | SweepSpec
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _job_spec: TypeAdapter[JobSpec] = TypeAdapter(Annotated[JobSpec, Field(discriminator="kind")])
@@ -351,11 +364,11 @@ def _read_run(folder: Path, recorded: bool = False) -> Job:
         card = RunCard.model_validate_json(_read(card_file)) if card_file.exists() else _bare_card(folder)
     except ValidationError as error:
         raise _unreadable(folder, error) from error
-    kind = Job if isinstance(spec, DraftSpec) else Run
+    kind = Run if isinstance(spec, TrainSpec | EvaluateSpec) else Job
     return kind(
         id=folder.name,
         folder=folder,
-        spec=spec,  # type: ignore[arg-type]  # a Run's spec is any but a DraftSpec
+        spec=spec,  # type: ignore[arg-type]  # a Run's spec is one of those two
         state=_state(started, alive, result, (folder / "cancel").exists()),
         result=result,
         created_at=card.created_at,
@@ -381,9 +394,14 @@ def _bare_card(folder: Path) -> RunCard:
 
 
 def _absolute(spec: JobSpec, base: Path) -> JobSpec:
-    names = ("model_name_or_path", "adapter_name_or_path", "dataset_dir", "key_file")
+    names = ("model_name_or_path", "adapter_name_or_path", "dataset_dir", "key_file", "target")
     paths = {name: getattr(spec, name, None) for name in names}
-    return spec.model_copy(update={name: base / path for name, path in paths.items() if path})
+    changes: dict[str, object] = {name: base / path for name, path in paths.items() if path}
+    if isinstance(spec, RangeTestSpec):
+        changes["train"] = _absolute(spec.train, base)
+    if isinstance(spec, SweepSpec):
+        changes["runs"] = tuple(base / run for run in spec.runs)
+    return spec.model_copy(update=changes)
 
 
 def _new_folder(parent: Path, name: str) -> Path:

@@ -6,11 +6,25 @@ import pytest
 from pydantic import ValidationError
 
 from studio import errors
-from studio.contract import EvaluateSpec, ServeSpec, TrainSpec, event, run_spec
+from studio.contract import (
+    DownloadSpec,
+    DraftSpec,
+    EvaluateSpec,
+    PreviewSpec,
+    RangeTestSpec,
+    ServeSpec,
+    SweepSpec,
+    TrainSpec,
+    event,
+    run_spec,
+)
 from studio.errors import StudioError
 
 
-@pytest.mark.parametrize("spec", [TrainSpec, EvaluateSpec, ServeSpec])
+@pytest.mark.parametrize(
+    "spec",
+    [TrainSpec, EvaluateSpec, ServeSpec, PreviewSpec, DraftSpec, DownloadSpec, RangeTestSpec, SweepSpec],
+)
 def test_every_field_says_what_it_means(spec):
     assert all(field.description for field in spec.model_fields.values())
 

@@ -6,7 +6,8 @@ from models import byte_tokenizer
 
 from backend.encoding import IGNORED, Collator, encode_all, encode_conversation, pack_texts, without_chain
 from backend.templates import Renderer
-from studio.sample import write_answer
+from studio.errors import InputError
+from studio.sample import read_answer, write_answer
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +37,62 @@ def test_a_row_that_is_too_long_is_named_and_not_cut(renderer):
     assert len(encoded.samples) == 2
 
 
+SENTENCES = "标题里有“绝杀”。这是赛场上的词。所以归体育。"
+
+
+def shortened(renderer, limit, messages=None):
+    rows = [conversation(), messages or conversation(chain=SENTENCES)]
+    encoded = encode_all(renderer, rows, cutoff_len=limit, overlong="cut_chain")
+    return encoded, [renderer.tokenizer.decode(sample["input_ids"]) for sample in encoded.samples]
+
+
+def test_a_chain_is_cut_by_whole_sentences_and_keeps_its_conclusion(renderer):
+    full = len(encode_conversation(renderer, conversation(chain=SENTENCES))["input_ids"])
+    encoded, texts = shortened(renderer, full - 1)
+    assert (encoded.shortened, encoded.left_out) == ([1], [])
+    answer = texts[1].partition("<｜Assistant｜>")[2].removesuffix(renderer.eos)
+    assert answer == write_answer("标题里有“绝杀”。所以归体育。", "体育")
+
+
+@pytest.mark.parametrize("spare", [0, 1, 3, 7, 30, 61])
+def test_whatever_fits_is_canonical_and_ends_with_answer_and_end_token(renderer, spare):
+    shortest = len(encode_conversation(renderer, conversation(chain=""))["input_ids"])
+    encoded, texts = shortened(renderer, shortest + spare)
+    assert len(encoded.samples[1]["input_ids"]) <= shortest + spare
+    answer = texts[1].partition("<｜Assistant｜>")[2]
+    assert answer.endswith(f"</think>\n\n体育{renderer.eos}")
+    assert read_answer(answer.removesuffix(renderer.eos)).form == "canonical"
+    assert "\ufffd" not in texts[1]
+
+
+def test_a_row_without_enough_chain_to_cut_is_left_out(renderer):
+    encoded, texts = shortened(renderer, 60, conversation(title="长" * 50))
+    assert (encoded.shortened, encoded.left_out, len(texts)) == ([], [1], 1)
+
+
+def test_the_longest_chain_of_a_conversation_is_cut_first(renderer):
+    messages = [*conversation(chain="短。"), *conversation(chain=SENTENCES)]
+    full = len(encode_conversation(renderer, messages)["input_ids"])
+    _, texts = shortened(renderer, full - 1, messages)
+    assert "短。" in texts[1] and "赛场" not in texts[1]
+
+
+def test_error_stops_with_the_rows_and_the_remedy(renderer):
+    rows = [conversation(), conversation(title="长" * 200)]
+    with pytest.raises(InputError, match=r"第 2 行.*cutoff_len"):
+        encode_all(renderer, rows, cutoff_len=100, overlong="error")
+
+
+def test_rows_are_named_by_their_place_in_the_file(renderer):
+    rows = [conversation(), conversation(title="长" * 200)]
+    assert encode_all(renderer, rows, cutoff_len=100, rows=[3, 8]).left_out == [8]
+
+
+def test_the_whole_text_is_learned_when_asked_for(renderer):
+    sample = encode_conversation(renderer, conversation(), train_on_prompt=True)
+    assert torch.equal(sample["labels"], sample["input_ids"])
+
+
 def test_without_chain_keeps_the_category(renderer):
     assert without_chain(conversation())[1]["content"] == write_answer("", "体育")
 
@@ -56,7 +113,9 @@ def test_a_batch_without_padding_needs_no_mask(renderer):
 def test_packed_texts_are_all_there_in_order_and_end_with_the_end_token(renderer):
     texts = ["甲乙", "丙", "丁戊己"]
     samples = list(pack_texts(renderer, texts, cutoff_len=4, batch=2))
-    assert all(len(sample["input_ids"]) == 4 for sample in samples)
+    lengths = [len(sample["input_ids"]) for sample in samples]
+    assert set(lengths[:-1]) == {4} and 2 <= lengths[-1] <= 4
     joined = torch.cat([sample["input_ids"] for sample in samples])
     whole = renderer.tokenizer(renderer.eos.join(texts) + renderer.eos, add_special_tokens=False)["input_ids"]
-    assert joined.tolist() == whole[: len(joined)] and len(whole) - len(joined) < 4
+    # At most one token is left over: alone it would predict nothing.
+    assert joined.tolist() == whole[: len(joined)] and len(whole) - len(joined) < 2

@@ -143,7 +143,7 @@ def batch_of(model, counts):
 
 
 def gradient(model_dir, dataset, tmp_path, samples, batch, accumulation):
-    from backend.train import training_arguments
+    from backend.arguments import training_arguments
 
     spec = quick_spec(
         model_dir,
@@ -214,7 +214,7 @@ def test_rows_that_are_too_long_are_listed_in_the_result(tmp_path, model):
 
 
 def test_direct_share_adds_rows_with_an_empty_chain(model, dataset):
-    from backend.train import encode_datasets
+    from backend.samples import encode_datasets
 
     renderer = Renderer(load_tokenizer(model))
     training, _ = encode_datasets(quick_spec(model, dataset, direct_share=0.5), renderer)

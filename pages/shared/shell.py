@@ -32,6 +32,7 @@ STATE_NAMES: dict[RunState, tuple[str, str]] = {
     "done": ("完成", "done"),
     "failed": ("失败", "failed"),
     "cancelled": ("已取消", "cancelled"),
+    "paused": ("已暂停", "paused"),
     "lost": ("中断", "lost"),
 }
 

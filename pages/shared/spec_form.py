@@ -15,16 +15,22 @@ from studio.language import say
 
 IMPORTANT = ("num_train_epochs", "learning_rate", "lora_rank", "per_device_train_batch_size")
 GROUPS: dict[str, tuple[tuple[str, str], tuple[str, ...]]] = {
-    "lora": (
-        ("LoRA 细节", "LoRA in detail"),
+    "method": (
+        ("方法", "Method"),
         (
             "finetuning_type",
             "lora_alpha",
             "lora_dropout",
             "lora_target",
+            "additional_target",
             "loraplus_lr_ratio",
             "use_rslora",
             "use_dora",
+            "pissa_init",
+            "pissa_iter",
+            "freeze_trainable_layers",
+            "freeze_trainable_modules",
+            "freeze_extra_modules",
         ),
     ),
     "learning": (
@@ -32,21 +38,54 @@ GROUPS: dict[str, tuple[tuple[str, str], tuple[str, ...]]] = {
         (
             "max_steps",
             "gradient_accumulation_steps",
+            "optim",
             "lr_scheduler_type",
+            "lr_scheduler_kwargs",
             "warmup_ratio",
+            "warmup_steps",
             "weight_decay",
             "max_grad_norm",
+            "neftune_noise_alpha",
             "seed",
-            "bf16",
         ),
     ),
     "samples": (
         ("样本与损失", "Samples and loss"),
-        ("template", "cutoff_len", "direct_share", "label_weight"),
+        (
+            "template",
+            "cutoff_len",
+            "overlong",
+            "train_on_prompt",
+            "direct_share",
+            "label_weight",
+            "padding_free",
+        ),
+    ),
+    "memory": (
+        ("内存", "Memory"),
+        (
+            "quantization_bit",
+            "quantization_type",
+            "double_quantization",
+            "gradient_checkpointing",
+            "bf16",
+        ),
     ),
     "evaluation": (
         ("记录与评估", "Records and evaluation"),
-        ("logging_steps", "eval_steps", "save_steps", "evaluate_after", "eval_limit", "max_new_tokens"),
+        (
+            "logging_steps",
+            "eval_steps",
+            "eval_category_accuracy",
+            "early_stopping_steps",
+            "load_best_model_at_end",
+            "metric_for_best_model",
+            "save_steps",
+            "save_total_limit",
+            "evaluate_after",
+            "eval_limit",
+            "max_new_tokens",
+        ),
     ),
 }
 NOT_ASKED = (
@@ -55,8 +94,10 @@ NOT_ASKED = (
     "stage",
     "model_name_or_path",
     "dataset_dir",
+    "adapter_name_or_path",
     "dataset",
     "eval_dataset",
+    "val_size",
 )
 """Settled by the choices above the form, or not for this page."""
 
@@ -89,8 +130,15 @@ def field_widget(name: str, value: Any, preset_name: str) -> Any:
     }
     kind, optional = _kind(TrainSpec.model_fields[name].annotation)
     if get_origin(kind) is Literal:
-        choices = get_args(kind)
-        return st.selectbox(options=choices, index=choices.index(value), **common)
+        choices = (None, *get_args(kind)) if optional else get_args(kind)
+        return st.selectbox(
+            options=choices,
+            index=choices.index(value),
+            format_func=lambda choice: say("关", "off") if choice is None else choice,
+            **common,
+        )
+    if get_origin(kind) is dict:
+        return _numbers_by_name(value, **common)
     if get_origin(kind) is tuple:
         answers = get_args(get_args(kind)[0])
         return tuple(st.pills(options=answers, selection_mode="multi", default=list(value), **common))
@@ -105,6 +153,17 @@ def field_widget(name: str, value: Any, preset_name: str) -> Any:
             value=value, step=_step(value), format="%g", placeholder=say("留空", "empty"), **common
         )
     return st.text_input(value=value, **common)
+
+
+def _numbers_by_name(value: dict[str, float], **common: Any) -> dict[str, Any]:
+    """A line of `name: number`, separated by commas; what is no number is left to the spec to refuse."""
+    text = st.text_input(
+        value=", ".join(f"{name}: {number:g}" for name, number in value.items()),
+        placeholder="min_lr_rate: 0.1",
+        **common,
+    )
+    pairs = [part.partition(":") for part in (text or "").replace("，", ",").split(",") if part.strip()]
+    return {name.strip(): number.strip() for name, _, number in pairs}
 
 
 def _kind(annotation: Any) -> tuple[Any, bool]:

@@ -31,6 +31,9 @@ PHASE_NAMES = {
     "evaluating": ("评估", "evaluating"),
     "saving": ("保存", "saving"),
     "drafting": ("起草", "drafting"),
+    "downloading": ("下载", "downloading"),
+    "verifying": ("校验", "verifying"),
+    "sweeping": ("逐个试", "trying one after the other"),
 }
 
 

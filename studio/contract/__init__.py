@@ -26,8 +26,16 @@ from studio.contract.results import (
     SeenRow,
     TitleToDraft,
 )
-from studio.contract.specs import DraftSpec, EvaluateSpec, PreviewSpec, ServeSpec
-from studio.contract.training import TrainSpec
+from studio.contract.specs import (
+    DownloadSpec,
+    DraftSpec,
+    EvaluateSpec,
+    PreviewSpec,
+    RangeTestSpec,
+    ServeSpec,
+    SweepSpec,
+)
+from studio.contract.training import OptimizerName, SchedulerName, TrainSpec
 from studio.language import say
 
 __all__ = [
@@ -35,23 +43,28 @@ __all__ = [
     "AnswerMode",
     "CategoryScore",
     "Confusion",
+    "DownloadSpec",
     "DraftSpec",
     "Drafted",
     "EvaluateSpec",
     "Event",
     "HeldOut",
+    "OptimizerName",
     "Piece",
     "Prediction",
     "PreviewFile",
     "PreviewSpec",
     "Progress",
+    "RangeTestSpec",
     "Result",
     "RunSpec",
+    "SchedulerName",
     "ScoreFile",
     "Scores",
     "SeenRow",
     "ServeSpec",
     "Step",
+    "SweepSpec",
     "TemplateName",
     "TitleToDraft",
     "TrainSpec",
@@ -61,7 +74,8 @@ __all__ = [
 ]
 
 RunSpec = Annotated[
-    TrainSpec | EvaluateSpec | ServeSpec | PreviewSpec | DraftSpec, Field(discriminator="kind")
+    TrainSpec | EvaluateSpec | ServeSpec | PreviewSpec | DraftSpec | DownloadSpec | RangeTestSpec | SweepSpec,
+    Field(discriminator="kind"),
 ]
 run_spec: TypeAdapter[RunSpec] = TypeAdapter(RunSpec)
 

@@ -22,22 +22,35 @@ class Step(Frozen):
     elapsed_seconds: float
     eta_seconds: float
     memory_gib: float
+    samples_seen: int = Field(0, description="Samples so far, over all devices; 0 in files of 0.1.0.")
+    clipped: float | None = Field(
+        None, ge=0, le=1, description="Share of the steps since the last point whose gradient was shortened."
+    )
 
 
 class HeldOut(Frozen):
-    """A point of the held-out curve: mean loss per supervised token, in nats."""
+    """A point of the held-out curve: mean loss per supervised token, in nats.
+
+    `accuracy`, where it was asked for: share of the `rows` held-out rows whose category
+    gets the highest direct score.
+    """
 
     event: Literal["held_out"] = "held_out"
     step: int
     epoch: float
     loss: float
+    accuracy: float | None = Field(None, ge=0, le=1)
+    rows: int = 0
+    best: bool = Field(False, description="Whether no earlier point was better, by metric_for_best_model.")
 
 
 class Progress(Frozen):
     """How far the current phase is; `done` of `total` in its own unit."""
 
     event: Literal["progress"] = "progress"
-    phase: Literal["loading", "training", "evaluating", "saving", "drafting"]
+    phase: Literal[
+        "loading", "training", "evaluating", "saving", "drafting", "downloading", "verifying", "sweeping"
+    ]
     done: int = 0
     total: int = 0
     eta_seconds: float | None = None

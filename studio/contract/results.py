@@ -136,7 +136,7 @@ class Result(Frozen):
     """result.json, moved into place when the worker ends."""
 
     format_version: Literal[1] = 1
-    status: Literal["done", "failed", "cancelled"]
+    status: Literal["done", "failed", "cancelled", "paused"]
     message: str = Field("", description="What happened, when not done.")
     remedy: str = Field("", description="What to do about it.")
     seconds: float = Field(description="Wall time of the worker, start-up included.")
@@ -146,4 +146,16 @@ class Result(Frozen):
     left_out: tuple[int, ...] = Field(
         (), description="Rows longer than cutoff_len, from 0; they were not learned."
     )
-    versions: dict[str, str] = Field(default_factory=dict, description="Packages, Python, device.")
+    shortened: tuple[int, ...] = Field(
+        (), description="Rows longer than cutoff_len whose think chain was cut to fit, from 0."
+    )
+    best_checkpoint: str | None = Field(
+        None, description="The checkpoint of the best held-out point, relative to the run folder."
+    )
+    versions: dict[str, str] = Field(
+        default_factory=dict, description="Packages, Python, system, device, code version."
+    )
+    dataset_sha256: str | None = Field(
+        None, description="Of the trained entry's files, in the order that dataset_info.json names them."
+    )
+    model_sha256: str | None = Field(None, description="Of the base model's config and safetensors files.")

@@ -1,4 +1,4 @@
-"""What the other workers are asked: evaluate, serve, preview, draft."""
+"""What the other workers are asked: evaluate, serve, preview, draft, download, sweep, test a range."""
 
 from pathlib import Path
 from typing import Literal
@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import ConfigDict, Field, field_validator
 
 from studio.contract.base import AnswerMode, Frozen, TemplateName
+from studio.contract.training import TrainSpec
 
 
 class EvaluateSpec(Frozen):
@@ -26,6 +27,10 @@ class EvaluateSpec(Frozen):
     )
     answer: AnswerMode = Field(
         "chain", description="chain: write the think chain, then the category. direct: score the categories."
+    )
+    rows: tuple[int, ...] | None = Field(
+        None,
+        description="Rows of the entry to answer, from 0; empty: all. Where train_dataset is the same entry, the others train the baseline.",
     )
     limit: int | None = Field(None, ge=1, description="Answer at most this many rows; empty: all.")
     batch_size: int = Field(64, ge=1, le=4096, description="Rows answered at once.")
@@ -105,3 +110,47 @@ class DraftSpec(Frozen):
         if parts.username or parts.password or parts.query or parts.fragment:
             raise ValueError("base_url must not carry a user, a password, a query or a fragment.")
         return address.rstrip("/")
+
+
+class DownloadSpec(Frozen):
+    """A model to be fetched from ModelScope, file by file, each verified."""
+
+    format_version: Literal[1] = Field(1, description="Layout of this file.")
+    kind: Literal["download"] = Field("download", description="What the worker is asked to do.")
+    model_id: str = Field(
+        pattern=r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$",
+        description="Name of the model on the hub: owner/model.",
+    )
+    revision: str = Field("master", min_length=1, description="Branch, tag or commit on the hub.")
+    target: Path = Field(description="Folder that the model shall be in.")
+    endpoint: str | None = Field(
+        None, description="Address of a mirror that speaks the hub's protocol; empty: the hub itself."
+    )
+    attempts: int = Field(5, ge=1, le=100, description="Tries a file before the download has failed.")
+    max_workers: int = Field(4, ge=1, le=32, description="Files fetched at once.")
+
+
+class RangeTestSpec(Frozen):
+    """A learning-rate range test: a short training whose rate rises from very low to too high.
+
+    Source: Smith 2017, "Cyclical Learning Rates for Training Neural Networks", section 3.3.
+    """
+
+    format_version: Literal[1] = Field(1, description="Layout of this file.")
+    kind: Literal["range_test"] = Field("range_test", description="What the worker is asked to do.")
+    train: TrainSpec = Field(description="The training whose learning rate is looked for.")
+    lowest: float = Field(1e-6, gt=0, lt=1, description="Learning rate of the first step.")
+    highest: float = Field(1e-1, gt=0, le=10, description="Learning rate of the last step.")
+    steps: int = Field(80, ge=10, le=10000, description="Optimizer steps between the two.")
+
+
+class SweepSpec(Frozen):
+    """Training runs that one worker does one after the other, the base model loaded once.
+
+    Each member has a run folder of its own with its own spec, state and result.
+    """
+
+    format_version: Literal[1] = Field(1, description="Layout of this file.")
+    kind: Literal["sweep"] = Field("sweep", description="What the worker is asked to do.")
+    runs: tuple[Path, ...] = Field(min_length=1, description="Folders of the member runs, in their order.")
+    field: str = Field("learning_rate", description="Field of TrainSpec in which the members differ.")

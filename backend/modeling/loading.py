@@ -1,0 +1,92 @@
+"""Weights from disk to a model in memory."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, PreTrainedModel
+
+from backend.modeling.adapters import attach_adapter
+from backend.tokenizers import unusable
+from backend.trust import is_allowed, require_safe
+from studio.contract import TrainSpec
+
+
+def on_device(model: PreTrainedModel) -> PreTrainedModel:
+    """The model on the first GPU, or on the CPU where there is none."""
+    torch.nn.Module.to(model, "cuda" if torch.cuda.is_available() else "cpu")
+    return model
+
+
+def uses_bf16(wanted: bool | None) -> bool:
+    """Whether to compute in bfloat16; None decides by the device."""
+    if wanted is None:
+        return torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+    return wanted
+
+
+def load_model(
+    folder: Path, adapter: Path | None = None, *, dtype: torch.dtype | None = None
+) -> PreTrainedModel:
+    """A causal language model, with an adapter merged into it if one is given.
+
+    The base is loaded as it is on disk, also under an adapter that was trained on a
+    quantized one: merging into 4-bit weights would round most of the adapter away.
+
+    Args:
+        dtype: None: bfloat16 on a GPU that has it, else float32.
+
+    Raises:
+        ModelUnusable: missing or incomplete files, pickles, or an adapter for another base.
+    """
+    model = _load(folder, dtype or (torch.bfloat16 if uses_bf16(None) else torch.float32))
+    if adapter is None:
+        return model
+    merged: PreTrainedModel = attach_adapter(model, adapter, folder).merge_and_unload()
+    return merged
+
+
+def load_for_training(spec: TrainSpec) -> PreTrainedModel:
+    """The spec's base model as its method wants it: frozen weights small, learned ones exact.
+
+    full: float32. lora and freeze: bfloat16 where the run computes in it, since frozen
+    weights gain nothing from more; with `quantization_bit` the linear layers in 4 or 8 bit.
+
+    Raises:
+        ModelUnusable: see load_model.
+    """
+    in_bf16 = spec.finetuning_type != "full" and uses_bf16(spec.bf16)
+    dtype = torch.bfloat16 if in_bf16 else torch.float32
+    if spec.quantization_bit is None:
+        return _load(spec.model_name_or_path, dtype)
+    # Here, not above: bitsandbytes takes seconds to import.
+    from backend.modeling.quantizing import keep_trainable, quantization
+
+    place: int | str = int(os.environ.get("LOCAL_RANK", "0")) if torch.cuda.is_available() else "cpu"
+    model = _load(
+        spec.model_name_or_path,
+        dtype,
+        quantization_config=quantization(spec, dtype),
+        device_map={"": place},
+    )
+    keep_trainable(model)
+    return model
+
+
+def _load(folder: Path, dtype: torch.dtype, **options: Any) -> PreTrainedModel:
+    require_safe(folder)
+    allowed = is_allowed(folder)
+    try:
+        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=dtype,
+            # None: safetensors where there are any. Pickles are then read with weights_only.
+            use_safetensors=None if allowed else True,
+            trust_remote_code=allowed,
+            local_files_only=True,
+            **options,
+        )
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise unusable(folder, error) from error
+    return model

@@ -1,0 +1,86 @@
+"""Learning-rate schedules: transformers' own, with what they need filled in.
+
+Two of them refuse to start without a number; that number has a sound default here.
+"""
+
+import inspect
+from typing import Any
+
+import torch
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+from transformers import get_scheduler
+from transformers.optimization import TYPE_TO_SCHEDULER_FUNCTION
+from transformers.trainer_utils import SchedulerType
+
+from studio.contract import TrainSpec
+from studio.errors import InputError
+from studio.language import say
+
+LOWEST_SHARE = 0.1
+"""Where a schedule with a lowest rate ends, as a share of the peak, unless the spec says."""
+DECAY_SHARE = 0.2
+"""Share of the steps in which warmup_stable_decay falls, unless the spec says."""
+NOT_OF_THE_SPEC = {"optimizer", "num_warmup_steps", "num_training_steps", "last_epoch", "kwargs", "verbose"}
+
+
+def schedule_options(name: str, given: dict[str, float], total_steps: int) -> dict[str, Any]:
+    """The numbers that the schedule `name` is made with; whole numbers as int."""
+    options: dict[str, Any] = {key: int(v) if float(v).is_integer() else v for key, v in given.items()}
+    if name in ("cosine_with_min_lr", "cosine_warmup_with_min_lr") and not options.keys() & {
+        "min_lr",
+        "min_lr_rate",
+    }:
+        options["min_lr_rate"] = LOWEST_SHARE
+    if name == "warmup_stable_decay":
+        options.setdefault("num_decay_steps", max(1, round(DECAY_SHARE * total_steps)))
+    return options
+
+
+def require_schedule(spec: TrainSpec) -> None:
+    """Try the spec's schedule on nothing, before a model is loaded for it.
+
+    Raises:
+        InputError: lr_scheduler_kwargs names a number that it does not take, or
+            reduce_lr_on_plateau has no held-out loss to watch.
+    """
+    name = spec.lr_scheduler_type
+    if name == "reduce_lr_on_plateau" and not spec.has_held_out:
+        raise InputError(
+            say("reduce_lr_on_plateau 需要留出集的损失。", "reduce_lr_on_plateau watches the held-out loss."),
+            remedy=say("请填写 eval_dataset 或 val_size。", "Give eval_dataset or val_size."),
+        )
+    names = _names_of(name)
+    nothing = torch.optim.SGD([torch.zeros(1)], lr=spec.learning_rate)
+    try:
+        # A constant rate takes none, and transformers would not say so.
+        if unknown := [key for key in spec.lr_scheduler_kwargs if key not in names]:
+            raise ValueError(", ".join(unknown))
+        get_scheduler(
+            name,
+            nothing,
+            num_warmup_steps=1,
+            num_training_steps=100,
+            scheduler_specific_kwargs=schedule_options(name, spec.lr_scheduler_kwargs, 100),
+        )
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            say(
+                f"调度 {name} 不能用这些 lr_scheduler_kwargs：{error}",
+                f"The schedule {name} cannot use these lr_scheduler_kwargs: {error}",
+            ),
+            remedy=say(
+                f"它可以接受：{'、'.join(names) or '无'}。", f"It takes: {', '.join(names) or 'none'}."
+            ),
+        ) from error
+
+
+def _names_of(name: str) -> list[str]:
+    """Names of the numbers that a schedule takes."""
+    plateau = name == "reduce_lr_on_plateau"
+    function: Any = ReduceLROnPlateau if plateau else TYPE_TO_SCHEDULER_FUNCTION[SchedulerType(name)]
+    parameters = inspect.signature(function).parameters
+    return [
+        key
+        for key, parameter in parameters.items()
+        if key not in NOT_OF_THE_SPEC and not isinstance(parameter.default, str)
+    ]

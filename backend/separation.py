@@ -1,0 +1,80 @@
+"""Whether a model reads samples that are laid end to end as if each stood alone.
+
+Asked of the model itself, not of a list of names: whether samples are told apart
+depends on its attention, its positions and the installed transformers.
+"""
+
+import logging
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from backend.batches import Flattener
+from backend.encoding import Collator
+from studio.contract import TrainSpec
+from studio.language import say
+
+log = logging.getLogger(__name__)
+
+PROBE = ((3, 5, 7, 11, 13, 17), (19, 5, 23, 29))
+"""Token ids of two short samples; any two do that differ."""
+
+
+def collator_for(model: Any, spec: TrainSpec, pad_token_id: int) -> Any:
+    """What makes batches of samples for this model: laid end to end, or padded; the log says why.
+
+    A kernel that reads samples of any length wants Flattener(boundaries=True).
+    """
+    flat, why = lies_flat(model, spec)
+    if why:
+        log.warning("%s", why)
+    log.info("batches are %s", "laid end to end" if flat else "padded")
+    return Flattener() if flat else Collator(pad_token_id=pad_token_id)
+
+
+def lies_flat(model: nn.Module, spec: TrainSpec) -> tuple[bool, str]:
+    """Whether batches are laid end to end, and the reason where that was not simply asked for."""
+    if spec.padding_free is False:
+        return False, ""
+    if spec.neftune_noise_alpha:
+        return False, say(
+            "NEFTune 的噪声大小取决于样本长度，因此使用填充批次。",
+            "Batches are padded: NEFTune's noise depends on the length of a sample.",
+        )
+    if spec.padding_free is None and not torch.cuda.is_available():
+        return False, ""
+    if not separates_samples(model):
+        return False, say(
+            "该模型的注意力不能区分首尾相接的样本，因此使用填充批次。",
+            "Batches are padded: this model's attention does not tell samples apart that lie end to end.",
+        )
+    return True, ""
+
+
+@torch.no_grad()
+def separates_samples(model: nn.Module) -> bool:
+    """Whether the second of two samples in one row gets the logits that it gets alone."""
+    training = model.training
+    model.eval()
+    try:
+        device = next(model.parameters()).device
+        first, second = (torch.tensor(ids, device=device) for ids in PROBE)
+        together = _second_logits(model, first, second)
+        beside_another = _second_logits(model, first.flip(0), second)
+        alone = model(input_ids=second[None], use_cache=False).logits[0].float()
+    except (TypeError, ValueError, RuntimeError):
+        return False  # it takes no position_ids
+    finally:
+        model.train(training)
+    # The first comparison runs the same kernels on the same shapes and is strict; the second may round.
+    scale = alone.std()
+    unmoved = (together - beside_another).abs().max() <= 1e-4 * scale
+    return bool(unmoved and (together - alone).abs().max() <= 0.1 * scale)
+
+
+def _second_logits(model: nn.Module, first: Tensor, second: Tensor) -> Tensor:
+    positions = torch.cat([torch.arange(len(ids), device=first.device) for ids in (first, second)])
+    row = torch.cat([first, second])[None]
+    logits: Tensor = model(input_ids=row, position_ids=positions[None], use_cache=False).logits
+    return logits[0, len(first) :].float()
