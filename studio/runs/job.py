@@ -3,10 +3,15 @@
 A run is a folder. Its state is derived from what is there, never stored:
 
     lock of `alive` held        running
-    result.json                 done, failed or cancelled, as the result says
+    result.json                 done, failed, cancelled or paused, as the result says;
+                                paused and `cancel`: cancelled
+    no result, `ray.json`       running: the cluster has it until a result says otherwise
     no result, `cancel`         cancelled: it never began, or had to be killed
     no result, `alive`          lost: somebody killed the worker
-    no result, no `alive`       queued
+    no result, `pause`          paused before it began
+    nothing of these            queued
+
+A run that another job's worker does (a sweep's member) waits as long as that job goes on.
 
 This module starts nothing and knows no queue.
 """
@@ -18,7 +23,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from studio import workers
 from studio.contract import (
@@ -32,12 +37,16 @@ from studio.contract import (
 )
 from studio.errors import InputError, UnreadableFile
 from studio.language import say
+from studio.runs.card import RunCard, read_card
 from studio.workspace import SAMPLE_RUN, Workspace
 
 log = logging.getLogger(__name__)
 
 RunState = Literal["queued", "running", "done", "failed", "cancelled", "paused", "lost"]
 JobSpec = TrainSpec | EvaluateSpec | DraftSpec | DownloadSpec | RangeTestSpec | SweepSpec
+
+RESUME_STATE = "resume/loop.json"
+"""In a checkpoint that a training can go on from; a checkpoint for use only has none."""
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _job_spec: TypeAdapter[JobSpec] = TypeAdapter(Annotated[JobSpec, Field(discriminator="kind")])
@@ -52,15 +61,39 @@ class Job:
     spec: JobSpec
     state: RunState
     result: Result | None
-    created_at: datetime
-    label: str
-    version: str | None
+    card: RunCard
     recorded: bool
 
     @property
+    def created_at(self) -> datetime:
+        """When it was asked for."""
+        return self.card.created_at
+
+    @property
+    def label(self) -> str:
+        """The name that somebody gave it; often empty."""
+        return self.card.label
+
+    @property
+    def version(self) -> str | None:
+        """Dataset version as `name@3`, when the rows come from one."""
+        return self.card.version
+
+    @property
     def is_over(self) -> bool:
-        """Whether nothing more will happen to it."""
+        """Whether nothing more will happen to it by itself."""
         return self.state not in ("queued", "running")
+
+    @property
+    def needs_device(self) -> bool:
+        """Whether it computes; the others fetch or ask, and hold no device up."""
+        return not isinstance(self.spec, DownloadSpec | DraftSpec)
+
+    @property
+    def resume_point(self) -> Path | None:
+        """The newest checkpoint that holds everything a training needs to go on."""
+        found = [path.parents[1] for path in self.folder.glob(f"checkpoints/step_*/{RESUME_STATE}")]
+        return max(found, key=_step, default=None)
 
     @property
     def failure(self) -> tuple[str, str] | None:
@@ -72,13 +105,22 @@ class Job:
                     "The worker was killed before it finished.",
                 ),
                 say(
-                    "请重新开始一次；若再次发生，减小批大小或 cutoff_len，并查看日志。",
-                    "Start it again; if it happens again, lower the batch size or cutoff_len and read the log.",
+                    f"{self._go_on[0]}；若再次发生，减小批大小或 cutoff_len，并查看日志。",
+                    f"{self._go_on[1]}; if it happens again, lower the batch size or cutoff_len and read the log.",
                 ),
             )
         if self.state == "failed" and self.result:
             return self.result.message, self.result.remedy
         return None
+
+    @property
+    def _go_on(self) -> tuple[str, str]:
+        if self.resume_point:
+            return (
+                f"请从检查点 {self.resume_point.name} 继续，或重新开始一次",
+                f"Resume it from {self.resume_point.name}, or start it again",
+            )
+        return "请重新开始一次", "Start it again"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,15 +128,6 @@ class Run(Job):
     """A job that runs a model of ours: a training or an evaluation."""
 
     spec: TrainSpec | EvaluateSpec
-
-
-class RunCard(BaseModel):
-    """run.json: what people say about a run, and what the worker need not know."""
-
-    id: str
-    label: str = ""
-    created_at: datetime
-    version: str | None = None
 
 
 def list_runs(workspace: Workspace, *, sample: Path = SAMPLE_RUN) -> list[Run]:
@@ -169,45 +202,67 @@ def _readable_run(folder: Path, recorded: bool = False) -> Job | None:
 
 
 def read_folder(folder: Path, recorded: bool = False) -> Job:
+    """The job of a folder as it stands at this moment.
+
+    Raises:
+        UnreadableFile: spec, card or result is not what studio and workers write.
+    """
     # The lock before the result: a worker that ends in between must not look lost.
     started, alive = workers.was_started(folder), workers.is_alive(folder)
-    result_file, card_file = folder / "result.json", folder / "run.json"
     try:
-        result = Result.model_validate_json(read_bytes(result_file)) if result_file.exists() else None
+        result = _read_result(folder)
         # A recorded run was made in the repository and names its paths from there.
         spec = absolute(_job_spec.validate_json(read_bytes(folder / "spec.json")), SAMPLE_RUN.parent.parent)
-        card = (
-            RunCard.model_validate_json(read_bytes(card_file)) if card_file.exists() else _bare_card(folder)
-        )
-    except ValidationError as error:
+        card = read_card(folder)
+    except (ValidationError, OSError) as error:
         raise unreadable(folder, error) from error
+    state = _state(folder, started, alive, result)
     kind = Run if isinstance(spec, TrainSpec | EvaluateSpec) else Job
     return kind(
         id=folder.name,
         folder=folder,
         spec=spec,  # type: ignore[arg-type]  # a Run's spec is one of those two
-        state=_state(started, alive, result, (folder / "cancel").exists()),
+        state=_state_of_member(folder, card.worked_by) if card.worked_by and state == "queued" else state,
         result=result,
-        created_at=card.created_at,
-        label=card.label,
-        version=card.version,
+        card=card,
         recorded=recorded,
     )
 
 
-def _state(started: bool, alive: bool, result: Result | None, cancel_wanted: bool) -> RunState:
+def _read_result(folder: Path) -> Result | None:
+    file = folder / "result.json"
+    try:
+        return Result.model_validate_json(file.read_bytes())
+    except FileNotFoundError:
+        return None
+
+
+def _state(folder: Path, started: bool, alive: bool, result: Result | None) -> RunState:
+    cancelled = (folder / "cancel").exists()
     if alive:
         return "running"
     if result:
-        return result.status
-    if cancel_wanted:
+        return "cancelled" if result.status == "paused" and cancelled else result.status
+    if (folder / "ray.json").exists():
+        return "running"
+    if cancelled:
         return "cancelled"
-    return "lost" if started else "queued"
+    if started:
+        return "lost"
+    return "paused" if (folder / "pause").exists() else "queued"
 
 
-def _bare_card(folder: Path) -> RunCard:
-    modified = datetime.fromtimestamp((folder / "spec.json").stat().st_mtime).astimezone()
-    return RunCard(id=folder.name, created_at=modified)
+def _state_of_member(folder: Path, worked_by: str) -> RunState:
+    """A member that has not begun waits or pauses with the job that does it, and never begins without it."""
+    owner = _readable_run(folder.parent / worked_by) if _ID.fullmatch(worked_by) else None
+    if owner is None or owner.card.worked_by:
+        return "cancelled"
+    return "queued" if not owner.is_over else "paused" if owner.state == "paused" else "cancelled"
+
+
+def _step(checkpoint: Path) -> int:
+    number = checkpoint.name.removeprefix("step_")
+    return int(number) if number.isdigit() else -1
 
 
 def absolute(spec: JobSpec, base: Path) -> JobSpec:

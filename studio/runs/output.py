@@ -58,7 +58,12 @@ def require_done(run: Job) -> None:
             f"运行 {run.id} 没有结果（状态：{run.state}）。",
             f"Run {run.id} has no result (state: {run.state}).",
         ),
-        say("请等它完成，或重新开始一次。", "Wait until it is done, or start it again."),
+        say(
+            f"用 news-studio runs resume {run.id} 继续它。",
+            f"Go on with it: news-studio runs resume {run.id}",
+        )
+        if run.state == "paused"
+        else say("请等它完成，或重新开始一次。", "Wait until it is done, or start it again."),
     )
     raise RunFailed(problem, remedy=remedy)
 
@@ -81,6 +86,14 @@ def trained_model(run: Run) -> tuple[Path, Path | None]:
             remedy=say("请重新训练。", "Train again."),
         )
     checkpoint = run.folder / run.result.checkpoint
+    if not checkpoint.exists():
+        raise RunFailed(
+            say(
+                f"运行 {run.id} 的检查点 {checkpoint.name} 已丢弃或被移走。",
+                f"The checkpoint {checkpoint.name} of run {run.id} was thrown away or moved.",
+            ),
+            remedy=say("请重新训练。", "Train again."),
+        )
     has_adapter = (checkpoint / "adapter_config.json").exists()
     return (run.spec.model_name_or_path, checkpoint) if has_adapter else (checkpoint, None)
 
