@@ -42,32 +42,33 @@ class Dispatcher:
         self.workspace, self.settings, self.wake = workspace, settings, wake
         self.devices = list_devices(settings)
         self._lock = threading.Lock()
-        self._in_hand: set[str] = set()
+        self.in_hand: set[str] = set()  # ids of jobs that a thread starts or watches
 
     @property
     def is_busy(self) -> bool:
         """Whether a job is in hand."""
-        return bool(self._in_hand)
+        return bool(self.in_hand)
 
     def look(self) -> None:
         """Take up everything that can be taken up now."""
         with self._lock:
-            while step := self._next():
-                self._in_hand.add(step.job.id)
+            while step := self.next_step():
+                self.in_hand.add(step.job.id)
                 if not step.job.state == "running":
                     runs.change_card(step.job.folder, placed_on=[device.id for device in step.devices])
                 threading.Thread(target=self._work, args=[step], name=step.job.id, daemon=True).start()
 
-    def _next(self) -> Step | None:
+    def next_step(self) -> Step | None:
+        """The next thing to take up; None when all is in hand or has to wait."""
         jobs = runs.list_jobs(self.workspace)
-        going = [job for job in jobs if job.state == "running" or job.id in self._in_hand]
+        going = [job for job in jobs if job.state == "running" or job.id in self.in_hand]
         for job in going:
             # A member of a sweep is watched with its sweep.
-            if job.state == "running" and job.id not in self._in_hand and not job.card.worked_by:
+            if job.state == "running" and job.id not in self.in_hand and not job.card.worked_by:
                 return Step(job=job)
         free = self._free(going)
         for job in runs.in_order(jobs):
-            if job.id in self._in_hand:
+            if job.id in self.in_hand:
                 continue
             placed = self._place(job, going, free)
             if placed is not None:
@@ -101,7 +102,7 @@ class Dispatcher:
         try:
             self._start_and_watch(step)
         finally:
-            self._in_hand.discard(step.job.id)
+            self.in_hand.discard(step.job.id)
             self.wake()
 
     def _start_and_watch(self, step: Step) -> None:

@@ -66,7 +66,7 @@ def write_card(folder: Path, card: RunCard) -> None:
 def change_card(folder: Path, **changes: object) -> None:
     """Change fields of one run's card."""
     with changing(folder.parent):
-        write_card(folder, read_card(folder).model_copy(update=changes))
+        write_card(folder, RunCard.model_validate(read_card(folder).model_dump() | changes))
 
 
 @contextmanager
