@@ -38,7 +38,15 @@ from studio.runs.job import (
     read_folder,
     unreadable_runs,
 )
-from studio.runs.making import ANYWHERE, Place, prepare_job, prepare_retry, prepare_run, prepare_sweep
+from studio.runs.making import (
+    ANYWHERE,
+    Place,
+    can_retry,
+    prepare_job,
+    prepare_retry,
+    prepare_run,
+    prepare_sweep,
+)
 from studio.runs.output import (
     Phase,
     RunProgress,
@@ -64,6 +72,7 @@ __all__ = [
     "RunProgress",
     "RunState",
     "can_pause",
+    "can_retry",
     "cancel",
     "change_card",
     "discard",

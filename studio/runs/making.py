@@ -95,6 +95,11 @@ def prepare_sweep(
     return job, [run for run in runs if isinstance(run, Run)]
 
 
+def can_retry(job: Job) -> bool:
+    """Whether it is over and can be repeated as it is."""
+    return job.is_over and job.spec.kind in _REPEATABLE and not job.card.worked_by
+
+
 def prepare_retry(workspace: Workspace, job: Job) -> Job:
     """A new job with the spec, label and place of one that is over, linked to it.
 
