@@ -19,9 +19,10 @@ import shlex
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -33,6 +34,7 @@ from studio.language import current_language, say
 from studio.runs import Job
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 _SLOW_POLL_SECONDS = 30.0
 _RESULT_SECONDS = 10.0
@@ -107,15 +109,17 @@ def connect(address: str) -> Any:
             ),
         ) from error
     except (OSError, RuntimeError) as error:
-        raise ClusterUnavailable(
-            say(
-                f"Ray 集群 {address} 没有应答：{error}", f"The Ray cluster {address} does not answer: {error}"
-            ),
-            remedy=say(
-                "请检查 STUDIO_RAY_ADDRESS、网络，以及集群的 dashboard 是否在运行。",
-                "Check STUDIO_RAY_ADDRESS, the network, and that the cluster's dashboard is up.",
-            ),
-        ) from error
+        raise _does_not_answer(address, error) from error
+
+
+def _does_not_answer(address: str, error: Exception) -> ClusterUnavailable:
+    return ClusterUnavailable(
+        say(f"Ray 集群 {address} 没有照办：{error}", f"The Ray cluster {address} did not comply: {error}"),
+        remedy=say(
+            "请检查 STUDIO_RAY_ADDRESS、网络，以及集群的 dashboard 是否在运行。",
+            "Check STUDIO_RAY_ADDRESS, the network, and that the cluster's dashboard is up.",
+        ),
+    )
 
 
 class ClusterRun:
@@ -154,18 +158,30 @@ class ClusterRun:
         self.save()  # before the submission: a job that nobody knows of could not be ended
         try:
             if self.status() is None:
-                self.client.submit_job(
-                    submission_id=self.job.submission_id, **submission(run, self.settings, self.gpus())
-                )
-        except (OSError, RuntimeError) as error:
+                asked = submission(run, self.settings, self.gpus())
+                self.ask(lambda client: client.submit_job(submission_id=self.job.submission_id, **asked))
+        except ClusterUnavailable:
             self.file.unlink()
-            raise ClusterUnavailable(
-                say(f"集群没有接受任务：{error}", f"The cluster did not take the job: {error}"),
-                remedy=say("请按原因处理后重试。", "Act on the reason and try again."),
-            ) from error
+            raise
         self.job.submitted = True
         self.save()
         log.info("%s: job %s", self.job.address, self.job.submission_id)
+
+    def ask(self, question: Callable[[Any], T]) -> T:
+        """Ask the cluster's client.
+
+        Raises:
+            ClusterUnavailable: it does not answer, or refuses.
+        """
+        from ray.exceptions import RayError  # type: ignore[import-not-found, unused-ignore]
+        from ray.util.state.exception import (  # type: ignore[import-not-found, unused-ignore]
+            RayStateApiException,
+        )
+
+        try:
+            return question(self.client)
+        except (OSError, RuntimeError, RayError, RayStateApiException) as error:
+            raise _does_not_answer(self.job.address, error) from error
 
     def gpus(self) -> float:
         """GPUs to reserve for each process."""
@@ -173,7 +189,7 @@ class ClusterRun:
             return self.settings.gpus
         from ray.util.state import list_nodes  # type: ignore[import-not-found, unused-ignore]
 
-        nodes = list_nodes(address=self.job.address, timeout=30)
+        nodes = self.ask(lambda _: list_nodes(address=self.job.address, timeout=30))
         return 1.0 if any((node.resources_total or {}).get("GPU") for node in nodes) else 0.0
 
     def is_over(self) -> bool:
@@ -187,29 +203,33 @@ class ClusterRun:
             if status and status != "PENDING":
                 self.copy_words()
             if status == "PENDING" and self.is_cancel_wanted:
-                self.client.stop_job(self.job.submission_id)
-        except (OSError, RuntimeError, ClusterUnavailable) as error:
+                self.ask(lambda client: client.stop_job(self.job.submission_id))
+            self.say_once(f"{self.job.address}: {status or 'unknown job'}")
+            if status in ("PENDING", "RUNNING"):
+                return False
+            self.conclude(status)
+        except ClusterUnavailable as error:
             self.client = None
-            self.say_once(f"{self.job.address}: {error}")
+            self.say_once(str(error))
             return self.has_result
-        self.say_once(f"{self.job.address}: {status or 'unknown job'}")
-        if status in ("PENDING", "RUNNING"):
-            return False
-        self.conclude(status)
         return True
 
     def status(self) -> str | None:
-        """Ray's word for where the job is; None when the cluster does not know it."""
+        """Ray's word for where the job is; None when the cluster does not know it.
+
+        Raises:
+            ClusterUnavailable: it does not answer, or refuses.
+        """
         try:
-            return str(self.client.get_job_status(self.job.submission_id))
-        except RuntimeError as error:
-            if "404" in str(error):
+            return str(self.ask(lambda client: client.get_job_status(self.job.submission_id)))
+        except ClusterUnavailable as error:
+            if isinstance(error.__cause__, RuntimeError) and "status code 404" in str(error.__cause__):
                 return None
             raise
 
     def copy_words(self) -> None:
         """Append to log.txt what the job said since the last look."""
-        words = self.client.get_job_logs(self.job.submission_id)
+        words = self.ask(lambda client: client.get_job_logs(self.job.submission_id))
         if len(words) > self.job.copied:
             with (self.folder / "log.txt").open("a", encoding="utf-8") as file:
                 file.write(words[self.job.copied :])
@@ -226,7 +246,7 @@ class ClusterRun:
         if self.is_cancel_wanted:
             self.finish("cancelled", say("已在集群上停止。", "Stopped on the cluster."))
             return
-        told = "" if status is None else str(self.client.get_job_info(self.job.submission_id).message or "")
+        told = self.ask(lambda client: client.get_job_info(self.job.submission_id).message) if status else ""
         self.finish(
             "failed",
             say(
@@ -249,10 +269,10 @@ class ClusterRun:
         message = say("已在集群上停止。", "Stopped on the cluster.")
         try:
             self.client = self.client or connect(self.job.address)
-            if self.status() not in (None, "STOPPED", "SUCCEEDED", "FAILED"):
-                self.client.stop_job(self.job.submission_id)
+            if self.status() in ("PENDING", "RUNNING"):
+                self.ask(lambda client: client.stop_job(self.job.submission_id))
             self.wait_until_stopped()
-        except (OSError, RuntimeError, ClusterUnavailable) as error:
+        except ClusterUnavailable as error:
             message = say(
                 f"集群没有应答，任务 {self.job.submission_id} 可能还在运行：{error}",
                 f"The cluster does not answer; job {self.job.submission_id} may still run: {error}",
@@ -346,6 +366,13 @@ def main() -> int:
         log.error("%s", error)
         cluster_run.finish("failed", error.problem, error.remedy)
         return 1
+    except Exception as error:
+        # Our own bug or Ray's: the run must not wait for ever for what was never handed over.
+        if not cluster_run.job.submitted:
+            cluster_run.finish(
+                "failed", f"{type(error).__name__}: {error}", say("请查看日志。", "Read the log.")
+            )
+        raise
     return 0
 
 

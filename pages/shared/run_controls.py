@@ -58,14 +58,14 @@ def _buttons_of_ended(run: Job) -> None:
         _stop_button(run)
     if runs.can_retry(run):
         _button(run, "retry", "replay", say("重新开始一次", "Start it again"), _retry)
-    if run.state != "done" and (run.state == "paused" or any(run.folder.glob("checkpoints/step_*"))):
+    if run.state != "done" and any(run.folder.glob("checkpoints/step_*")):
         _discard_button(run)
     if reason and run.state in ("failed", "lost", "cancelled") and run.spec.kind == "train":
         st.caption(say(f"不能继续：{reason}", f"It cannot be resumed. {reason}"))
 
 
 def _stop_button(run: Job) -> None:
-    keeps = run.state != "queued"
+    keeps = run.state == "running" or run.resume_point is not None
     label = say("停止并保留", "Stop and keep") if keeps else say("取消", "Cancel")
     _button(
         run,
