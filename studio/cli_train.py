@@ -117,7 +117,8 @@ def train_and_wait(
     Raises:
         RunFailed: it ended without a result, with its own problem and remedy.
     """
-    return _submit_and_wait(workspace, runs.prepare_run(workspace, spec, version=version), quiet=quiet)
+    run = runs.prepare_run(workspace, spec, version=version, place=place)
+    return _submit_and_wait(workspace, run, quiet=quiet)
 
 
 def _submit_and_wait(workspace: Workspace, run: Run, *, quiet: bool) -> Run:

@@ -485,3 +485,12 @@ def test_what_cannot_be_done_is_told_on_the_command_line(workspace, arguments, c
     words = [word.format(run.id) for word in arguments]
     done = CliRunner().invoke(app, ["runs", *words, "--home", str(workspace.home)])
     assert done.exit_code == code and done.stdout == "" and done.stderr
+
+
+def test_train_on_the_command_line_runs_where_it_is_told(workspace):
+    options = ["--device", "cuda:1", "--processes", "2", "--set", "max_steps=1"]
+    done = CliRunner().invoke(app, ["train", *options, "--home", str(workspace.home), "--json"])
+    assert done.exit_code == 0, done.output
+    run = runs.get_run(workspace, json.loads(done.stdout)["run"])
+    assert (run.card.device, run.card.processes) == ("cuda:1", 2)
+    assert (run.card.placed_on, seen(run)["cuda"], seen(run)["world"]) == (("cuda:1", "cuda:0"), "1,0", "2")
