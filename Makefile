@@ -13,7 +13,7 @@ PROOF := .venv-conformance
 # Byte-code is compiled on install; imports are three times slower without it.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install studio demo test lint fix screenshots conformance clean
+.PHONY: install studio demo test lint fix screenshots conformance ray-test clean
 
 install: $(VENV)/.installed
 
@@ -56,6 +56,11 @@ $(PROOF)/%/.installed: tests_conformance/%.txt
 	$(@D)/bin/python -m pip install --quiet --requirement $<
 	$(if $(filter llamafactory,$*),$(@D)/bin/python -m pip install --quiet --no-deps llamafactory==0.9.5)
 	touch $@
+
+# A real Ray node on loopback; installs the extra (370 MB) into the environment.
+ray-test: install
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,ray]'
+	$(BIN)/python -m pytest tests/test_ray.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) $(PROOF) *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -20,6 +20,12 @@ Home = Annotated[
     Path | None, typer.Option("--home", help="Workspace folder (default: STUDIO_HOME, then ./workspace).")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+Device = Annotated[
+    str | None, typer.Option(help="Device such as cuda:1, cpu or ray; without it the next free one.")
+]
+Processes = Annotated[
+    int, typer.Option(min=1, help="Processes of one training by torchrun, a GPU each, or sharing the CPU.")
+]
 Categories = Annotated[
     Path | None, typer.Option("--categories", help="Category file (default: the ten bundled categories).")
 ]

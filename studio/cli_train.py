@@ -11,14 +11,14 @@ import typer
 import yaml
 
 from studio import jobs, runs
-from studio.cli_errors import AsJson, Home, print_json, report_errors
+from studio.cli_errors import AsJson, Device, Home, Processes, print_json, report_errors
 from studio.contract import AnswerMode, EvaluateSpec, Scores, TemplateName, TrainSpec
 from studio.datasets import resolve_dataset
 from studio.errors import InputError, StudioError, UnreadableFile
 from studio.language import say
 from studio.models import resolve_model
 from studio.presets import checked_spec, sound_default
-from studio.runs import Job, Run
+from studio.runs import ANYWHERE, Job, Place, Run
 from studio.serving import serve_here
 from studio.workspace import BUNDLED_NAME, Workspace, open_workspace
 
@@ -35,14 +35,18 @@ def train(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="key=value; takes any field of the spec.")
     ] = None,
+    device: Device = None,
+    processes: Processes = 1,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
     """Train a model on a dataset version, and evaluate it on the held-out rows."""
     with report_errors():
         workspace = open_workspace(home)
+        place = Place(device=device, processes=processes)
+        jobs.require_place(place)
         train_spec, version = build_train_spec(workspace, spec, dataset, model, settings or [])
-        run = train_and_wait(workspace, train_spec, version=version, quiet=as_json)
+        run = train_and_wait(workspace, train_spec, version=version, quiet=as_json, place=place)
         if as_json:
             print_json(run_document(run))
             return
@@ -105,13 +109,16 @@ def _setting(text: str) -> tuple[str, Any]:
     return key.strip(), yaml.safe_load(value)
 
 
-def train_and_wait(workspace: Workspace, spec: TrainSpec, *, version: str | None, quiet: bool) -> Run:
+def train_and_wait(
+    workspace: Workspace, spec: TrainSpec, *, version: str | None, quiet: bool, place: Place = ANYWHERE
+) -> Run:
     """Queue a training run and wait until it is done.
 
     Raises:
         RunFailed: it ended without a result, with its own problem and remedy.
     """
-    return _submit_and_wait(workspace, runs.prepare_run(workspace, spec, version=version), quiet=quiet)
+    run = runs.prepare_run(workspace, spec, version=version, place=place)
+    return _submit_and_wait(workspace, run, quiet=quiet)
 
 
 def _submit_and_wait(workspace: Workspace, run: Run, *, quiet: bool) -> Run:

@@ -10,6 +10,7 @@ StudioError
 ├── StalePress            a key was pressed for a title that has moved on
 ├── RunFailed             a worker ended without its result
 ├── QueueUnavailable      the job queue does not answer
+├── ClusterUnavailable    the Ray cluster does not answer, or Ray is not installed
 ├── ServerUnavailable     the model server does not start or does not answer
 ├── TeacherUnavailable    the endpoint that drafts think chains refuses or does not answer
 ├── WorkspaceBusy         another process holds what this one needs
@@ -80,6 +81,10 @@ class RunFailed(StudioError):
 
 class QueueUnavailable(StudioError):
     """The job queue does not answer."""
+
+
+class ClusterUnavailable(StudioError):
+    """The Ray cluster refuses or does not answer, or the extra is not installed."""
 
 
 class ServerUnavailable(StudioError):

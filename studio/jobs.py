@@ -1,6 +1,8 @@
-"""Jobs: runs wait in a queue and are worked off one at a time.
+"""Jobs: runs wait in a queue and are worked off in their order, one a device.
 
     submit -> queue.db (huey) -> python -m studio.jobworker HOME -> worker of the run
+
+The order is in the runs' cards; the queue file carries the word that there is something to do.
 
 This module puts runs into the queue, waits for them and keeps a job process alive; what
 that process does is in jobworker. It knows no torch and no page.
@@ -19,11 +21,12 @@ from typing import IO, Any
 
 from huey import SqliteHuey  # type: ignore[import-untyped]
 
-from studio import runs, workers
-from studio.errors import QueueUnavailable
+from studio import devices, runs, workers
+from studio.errors import InputError, QueueUnavailable
 from studio.language import say
 from studio.lines import read_tail
-from studio.runs import Job, Run
+from studio.raycluster import RaySettings
+from studio.runs import Job, Place, Run
 from studio.workspace import Workspace
 
 
@@ -37,6 +40,62 @@ def submit(workspace: Workspace, run: Job) -> None:
         run_job(run.id)
     # After the enqueue: a job process about to end looks at the queue once more.
     ensure_worker(workspace)
+
+
+def resume(workspace: Workspace, run_id: str) -> Job:
+    """Let a run that stopped go on from its last checkpoint; it waits in the queue first.
+
+    Raises:
+        InputError: it cannot go on, and why.
+        QueueUnavailable: the queue file cannot be used; the run waits nevertheless.
+    """
+    job = runs.make_ready_to_go_on(workspace, run_id)
+    submit(workspace, job)
+    return job
+
+
+def retry(workspace: Workspace, run_id: str) -> Job:
+    """Queue a new run with the spec, label and place of one that is over.
+
+    Raises:
+        InputError: it is not over, or its kind is repeated elsewhere.
+        QueueUnavailable: the queue file cannot be used.
+    """
+    job = runs.prepare_retry(workspace, runs.get_job(workspace, run_id))
+    submit(workspace, job)
+    return job
+
+
+def put_on(workspace: Workspace, run_id: str, place: Place) -> None:
+    """Choose where a run that waits or is paused shall run.
+
+    Raises:
+        InputError: it runs or is over, or no such device is there.
+        QueueUnavailable: the queue file cannot be used.
+    """
+    require_place(place)
+    runs.put_on(workspace, run_id, place)
+    job = runs.get_job(workspace, run_id)
+    if job.state == "queued":
+        submit(workspace, job)
+
+
+def require_place(place: Place) -> None:
+    """Nothing when this machine, or the cluster in the settings, has such a place.
+
+    Raises:
+        InputError: it has not.
+    """
+    if place.device != runs.RAY:
+        devices.require_place(place.device, place.processes, devices.list_devices())
+    elif not RaySettings().address:
+        raise InputError(
+            say("没有设置 Ray 集群的地址。", "No address of a Ray cluster is set."),
+            remedy=say(
+                "请设置环境变量 STUDIO_RAY_ADDRESS=http://主机:8265 后重新启动。",
+                "Set STUDIO_RAY_ADDRESS=http://host:8265 in the environment and start again.",
+            ),
+        )
 
 
 def worker_alive(workspace: Workspace) -> bool:

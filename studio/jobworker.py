@@ -1,93 +1,31 @@
 """The job process: `python -m studio.jobworker HOME`.
 
-It starts the workers of queued runs one at a time, waits for them and ends those that
+It starts the workers of queued runs, one a device, waits for them and ends those that
 do not heed a cancel. It may be killed at any moment: workers live on, and the next job
-process watches them and queues again what was waiting. It opens no database but the
-queue and never imports torch.
+process watches them and takes up what was waiting. It opens no database but the queue
+and never imports torch.
 """
 
 import argparse
 import logging
 import os
-import signal
-import subprocess
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 from huey.consumer import ConsumerStopped  # type: ignore[import-untyped]
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from studio import jobs, runs, workers
-from studio.runs import Job
+from studio.devices import JobSettings
+from studio.dispatch import Dispatcher
+from studio.errors import DiskFull
 from studio.workspace import Workspace, open_workspace
 
 log = logging.getLogger(__name__)
 
-_POLL_SECONDS = 0.1
-
-
-class JobSettings(BaseSettings):
-    """Read from the environment: STUDIO_JOBS_CANCEL_GRACE_SECONDS and so on."""
-
-    model_config = SettingsConfigDict(env_prefix="STUDIO_JOBS_", extra="ignore")
-
-    worker: tuple[str, ...] = Field(
-        default=workers.DEFAULT_COMMAND,
-        description="Command of a worker as a JSON list; {kind} is train, evaluate or draft, the folder is appended.",
-    )
-    cancel_grace_seconds: float = Field(default=20, ge=0, description="From a cancel to SIGTERM.")
-    kill_grace_seconds: float = Field(default=10, ge=0, description="From SIGTERM to SIGKILL.")
-    idle_seconds: float = Field(default=900, gt=0, description="End after this long without a job.")
-
-
-def run_job(workspace: Workspace, run_id: str, settings: JobSettings) -> None:
-    """Do one job: wait for the device, start the worker, wait for its end."""
-    for other in runs.list_jobs(workspace):
-        if other.state == "running" and other.id != run_id:
-            log.info("run %s waits for the worker of run %s", run_id, other.id)
-            _watch(other, settings)
-    run = runs.get_job(workspace, run_id)
-    if run.state == "queued":
-        log.info("run %s starts", run_id)
-        command = workers.worker_command(run.spec.kind, settings.worker)
-        _watch(run, settings, workers.start_worker(run.folder, command, cwd=workspace.home))
-    elif run.state == "running":
-        _watch(run, settings)
-    log.info("run %s: %s", run_id, runs.get_job(workspace, run_id).state)
-
-
-def _watch(run: Job, settings: JobSettings, process: "subprocess.Popen[bytes] | None" = None) -> None:
-    """Wait for the worker's end; one that does not heed a cancel is ended.
-
-    Args:
-        process: the worker, when it is a child of this process.
-    """
-    cancelled_at: float | None = None
-    sent: set[signal.Signals] = set()
-    while workers.is_alive(run.folder):
-        if process:
-            process.poll()
-        if cancelled_at is None and runs.is_cancel_wanted(run):
-            cancelled_at = time.monotonic()
-        if cancelled_at is not None:
-            _press(run, time.monotonic() - cancelled_at, settings, sent)
-        time.sleep(_POLL_SECONDS)
-    if process:
-        process.wait()
-
-
-def _press(run: Job, waited: float, settings: JobSettings, sent: set[signal.Signals]) -> None:
-    """Send the signal that is due after `waited` seconds, each one once."""
-    until_term = settings.cancel_grace_seconds
-    until_kill = until_term + settings.kill_grace_seconds
-    for number, due in ((signal.SIGTERM, until_term), (signal.SIGKILL, until_kill)):
-        if waited >= due and number not in sent:
-            log.warning("run %s did not heed the cancel for %.0f s: %s", run.id, waited, number.name)
-            workers.signal_worker(run.folder, number)
-            sent.add(number)
+End = Literal["stopped", "idle", "replaced"]
+"""Why a queue is worked no more: a signal, nothing to do, or its file is another one."""
 
 
 def serve_queue(workspace: Workspace, settings: JobSettings, inherited: int | None = None) -> None:
@@ -96,55 +34,74 @@ def serve_queue(workspace: Workspace, settings: JobSettings, inherited: int | No
     Args:
         inherited: descriptor of jobs.lock, locked by the process that started this one.
     """
-    told_to_stop = False
-    while not told_to_stop:
+    ended: End = "idle"
+    while ended != "stopped":
         path = jobs.lock_path(workspace)
         with path.open("a") if inherited is None else os.fdopen(inherited, "a") as lock:
             if inherited is None and not workers.take_lock(lock):
                 return
             inherited = None
             jobs.write_pid(lock, os.getpid())
-            told_to_stop = _work(workspace, settings)
+            ended = QueueServer(workspace, settings).serve()
         # Looked at without the lock: whoever queued a run before this saw the lock held.
         if not _has_waiting(workspace):
             return
 
 
-def _work(workspace: Workspace, settings: JobSettings) -> bool:
-    """Work the queue; True when told to stop, False when idle or the queue file changed."""
-    busy = threading.Lock()
+class QueueServer:
+    """The dispatcher with the queue that wakes it.
 
-    def do(run_id: str) -> None:
-        with busy:
-            run_job(workspace, run_id, settings)
+    What is in the queue says only that there may be something to take up; which job is
+    next stands in the run folders, so that an order can change and a queue can be lost.
+    """
 
-    with jobs.open_queue(workspace, do) as (queue, task):
-        _recover(workspace, queue, task)
-        file = _inode(workspace.queue)
-        consumer = queue.create_consumer(workers=1, periodic=False, max_delay=0.5)
-        consumer.start()
-        last_busy = time.monotonic()
-        while True:
-            try:
-                consumer.loop(None)
-            except ConsumerStopped:
-                return True
-            if busy.locked():
-                last_busy = time.monotonic()
-            elif time.monotonic() - last_busy > settings.idle_seconds or _inode(workspace.queue) != file:
-                consumer.stop(graceful=True)
-                return False
+    def __init__(self, workspace: Workspace, settings: JobSettings) -> None:
+        self.workspace, self.settings = workspace, settings
+        self.dispatcher = Dispatcher(workspace, settings, self._wake)
+        self._told = threading.Event()
 
+    def _wake(self) -> None:
+        self._told.set()
 
-def _recover(workspace: Workspace, queue: Any, task: Any) -> None:
-    """Queue what an ended job process left: workers to watch first, then lost places."""
-    queued = {pending.args[0] for pending in queue.pending()}
-    for run in reversed(runs.list_jobs(workspace)):
-        if run.state == "running":
-            task(run.id, priority=1)
-        elif run.state == "queued" and run.id not in queued:
-            log.info("run %s is queued again", run.id)
-            task(run.id)
+    def serve(self) -> End:
+        """Work the queue, also when its file is replaced by another."""
+        for run in runs.list_jobs(self.workspace):
+            runs.throw_away_if_wanted(run)
+        ended: End = "replaced"
+        while ended == "replaced":
+            self._wake()
+            ended = self._serve_file()
+        return ended
+
+    def _serve_file(self) -> End:
+        with jobs.open_queue(self.workspace, lambda _: self._wake()) as (queue, _):
+            file = _inode(self.workspace.queue)
+            consumer = queue.create_consumer(workers=1, periodic=False, max_delay=0.5)
+            consumer.start()
+            last_busy = last_look = time.monotonic()
+            while True:
+                try:
+                    consumer.loop(None)
+                except ConsumerStopped:
+                    return "stopped"
+                now = time.monotonic()
+                if self._told.is_set() or now - last_look > self.settings.look_seconds:
+                    self._told.clear()
+                    last_look = now
+                    self._look()
+                if self.dispatcher.is_busy:
+                    last_busy = now
+                idle = now - last_busy > self.settings.idle_seconds
+                if idle or _inode(self.workspace.queue) != file:
+                    consumer.stop(graceful=True)
+                    # What the queue said while it was being closed counts.
+                    return "idle" if idle and not self._told.is_set() else "replaced"
+
+    def _look(self) -> None:
+        try:
+            self.dispatcher.look()
+        except DiskFull as error:
+            log.warning("nothing is started: %s", error)  # looked at again before long
 
 
 def _inode(path: Path) -> int | None:

@@ -9,16 +9,23 @@ from pathlib import Path
 
 from studio import jobs, runs, workers
 from studio.contract import EvaluateSpec, TrainSpec
-from studio.runs import Run
+from studio.runs import Place, Run
 from studio.workspace import Workspace
 
 TINY = (sys.executable, str(Path(__file__).with_name("tiny_worker.py")), "{kind}")
 
 
-def tiny_run(workspace: Workspace, *, steps: int = 3, label: str = "") -> Run:
+def tiny_spec(steps: int = 3) -> TrainSpec:
+    """A training of `steps` steps of 50 ms."""
+    return TrainSpec(model_name_or_path=Path("model"), dataset_dir=Path("data"), max_steps=steps)
+
+
+def tiny_run(
+    workspace: Workspace, *, steps: int = 3, label: str = "", device: str | None = None, processes: int = 1
+) -> Run:
     """A prepared training run that takes `steps` steps of 50 ms."""
-    spec = TrainSpec(model_name_or_path=Path("model"), dataset_dir=Path("data"), max_steps=steps)
-    return runs.prepare_run(workspace, spec, label=label)
+    place = Place(device=device, processes=processes)
+    return runs.prepare_run(workspace, tiny_spec(steps), label=label, place=place)
 
 
 def tiny_evaluation(workspace: Workspace) -> Run:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from pages.shared import charts, preview_view, shell
+from pages.shared.run_controls import place_choice, queue_view, run_controls
 from pages.shared.spec_form import spec_widgets
 from studio import jobs, runs
 from studio.language import say
@@ -80,6 +81,7 @@ def new_run(db: Store) -> None:
             models[model_name], datasets[ref], values["template"], int(values["cutoff_len"] or 0)
         )
     with st.container(horizontal=True, vertical_alignment="bottom"):
+        place = place_choice("choose-train")
         label = st.text_input(
             say("给这次运行起个名字", "A name for this run"),
             key="train-label",
@@ -97,7 +99,11 @@ def new_run(db: Store) -> None:
         with shell.report_errors():
             spec = checked_spec(values)
             run = runs.prepare_run(
-                workspace, spec, label=label.strip(), version=None if ref == BUNDLED_NAME else ref
+                workspace,
+                spec,
+                label=label.strip(),
+                version=None if ref == BUNDLED_NAME else ref,
+                place=place,
             )
             jobs.submit(workspace, run)
             st.session_state["choose-watched-run"] = run.id
@@ -117,6 +123,7 @@ def watch_runs() -> None:
     """Every training run, and the chosen one in detail, live while it is not over."""
     found = [run for run in runs.list_runs(shell.workspace()) if run.spec.kind == "train"]
     st.subheader(say("运行", "Runs"), anchor=False)
+    queue_view()
     if not found:
         st.info(
             say(
@@ -168,6 +175,7 @@ def run_panel(run: Run) -> None:
         )
     if not run.is_over:
         _progress_line(run, now)
+    run_controls(run)
     _numbers(run, now)
     events = runs.read_events(run)
     if any(event.event == "step" for event in events):
@@ -187,23 +195,7 @@ def _progress_line(run: Run, now: RunProgress) -> None:
         parts.append(f"{now.done} / {now.total}")
     if now.eta_seconds is not None:
         parts.append(say("还需 ", "") + shell.duration(now.eta_seconds) + say("", " left"))
-    bar, button = st.columns([5, 1], vertical_alignment="center")
-    bar.progress(now.fraction, text="　·　".join(parts))
-    button.button(
-        say("取消", "Cancel"),
-        key=f"cancel-{run.id}",
-        icon=":material/stop:",
-        width="stretch",
-        on_click=_cancel,
-        args=(run.id,),
-    )
-
-
-def _cancel(run_id: str) -> None:
-    """Callback: ask the run to end."""
-    with shell.report_errors(later=True):
-        runs.cancel(shell.workspace(), run_id)
-        shell.notify(say("已请求取消，下一步时停下。", "Asked to stop; it ends at its next step."))
+    st.progress(now.fraction, text="　·　".join(parts))
 
 
 def _numbers(run: Run, now: RunProgress) -> None:

@@ -1,0 +1,106 @@
+"""Runs: what was asked of a worker, where it stands, what it brought back.
+
+    job      a run as it stands, read from its folder
+    making   new runs
+    card     run.json: label, place in the queue, device
+    asking   what people ask of a run that is there: end, pause, go on, move
+    output   what it brings back
+
+Nothing here starts a process or knows a queue.
+"""
+
+from studio.runs.asking import (
+    Move,
+    can_pause,
+    cancel,
+    discard,
+    in_order,
+    is_cancel_wanted,
+    is_pause_wanted,
+    make_ready_to_go_on,
+    move,
+    pause,
+    put_on,
+    throw_away_if_wanted,
+    waiting,
+    why_not_resumable,
+)
+from studio.runs.card import RAY, RunCard, change_card
+from studio.runs.job import (
+    Job,
+    JobSpec,
+    Run,
+    RunState,
+    get_job,
+    get_run,
+    list_jobs,
+    list_runs,
+    read_folder,
+    unreadable_runs,
+)
+from studio.runs.making import (
+    ANYWHERE,
+    Place,
+    can_retry,
+    prepare_job,
+    prepare_retry,
+    prepare_run,
+    prepare_sweep,
+)
+from studio.runs.output import (
+    Phase,
+    RunProgress,
+    load_predictions,
+    load_scores,
+    progress,
+    read_events,
+    read_log,
+    require_done,
+    trained_model,
+)
+
+__all__ = [
+    "ANYWHERE",
+    "RAY",
+    "Job",
+    "JobSpec",
+    "Move",
+    "Phase",
+    "Place",
+    "Run",
+    "RunCard",
+    "RunProgress",
+    "RunState",
+    "can_pause",
+    "can_retry",
+    "cancel",
+    "change_card",
+    "discard",
+    "get_job",
+    "get_run",
+    "in_order",
+    "is_cancel_wanted",
+    "is_pause_wanted",
+    "list_jobs",
+    "list_runs",
+    "load_predictions",
+    "load_scores",
+    "make_ready_to_go_on",
+    "move",
+    "pause",
+    "prepare_job",
+    "prepare_retry",
+    "prepare_run",
+    "prepare_sweep",
+    "progress",
+    "put_on",
+    "read_events",
+    "read_folder",
+    "read_log",
+    "require_done",
+    "throw_away_if_wanted",
+    "trained_model",
+    "unreadable_runs",
+    "waiting",
+    "why_not_resumable",
+]
