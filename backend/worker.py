@@ -32,6 +32,10 @@ class Cancelled(Exception):
     """The user asked this run to stop."""
 
 
+class Paused(Exception):
+    """The user asked this run to stop for now; what it needs to go on is in the folder."""
+
+
 class RunFolder:
     """The worker's side of a run folder."""
 
@@ -78,6 +82,11 @@ class RunFolder:
         """Whether the user asked this run to stop."""
         return (self.path / "cancel").exists()
 
+    @property
+    def pause_requested(self) -> bool:
+        """Whether the user asked this run to stop for now."""
+        return (self.path / "pause").exists()
+
 
 def run_worker(work: Callable[[RunFolder], dict[str, Any]]) -> int:
     """The `main` of a worker: one folder as argument, `result.json` at the end.
@@ -96,6 +105,8 @@ def run_worker(work: Callable[[RunFolder], dict[str, Any]]) -> int:
             _finish(folder, "done", **work(folder))
     except Cancelled:
         _finish(folder, "cancelled", message=say("已按要求停止。", "Stopped as asked."))
+    except Paused:
+        _finish(folder, "paused", message=say("已按要求暂停。", "Paused as asked."))
     except DiskFull as error:
         log.error("%s", error)
         _finish_on_full_disk(folder)
