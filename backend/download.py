@@ -245,7 +245,9 @@ class _Job:
                     f"{self.spec.model_id} 已完整下载，但不能使用：{errors[0].message}",
                     f"{self.spec.model_id} arrived whole, yet it cannot be used: {errors[0].message}",
                 ),
-                remedy=say("发布的文件就是这样；请换一个仓库。", "It was published so; choose another repository."),
+                remedy=say(
+                    "发布的文件就是这样；请换一个仓库。", "It was published so; choose another repository."
+                ),
             )
 
 
@@ -267,7 +269,14 @@ class _Meter:
         else:
             phase, eta = "downloading", self._eta(done, total)
         event = Progress.model_validate(
-            {"phase": phase, "done": done, "total": total, "eta_seconds": eta, "files_done": files, "files": of}
+            {
+                "phase": phase,
+                "done": done,
+                "total": total,
+                "eta_seconds": eta,
+                "files_done": files,
+                "files": of,
+            }
         )
         if self.last is None or event.model_copy(update={"eta_seconds": self.last.eta_seconds}) != self.last:
             self.folder.emit(event)

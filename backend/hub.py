@@ -22,7 +22,7 @@ from studio.hubfiles import HubFile
 from studio.language import say
 
 if TYPE_CHECKING:
-    from modelscope_hub import HubApi
+    pass
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +94,9 @@ class Hub:
                     f"{self.endpoint} 的回答不是 ModelScope 的格式。",
                     f"{self.endpoint} does not answer as ModelScope does.",
                 ),
-                remedy=say("请检查镜像地址和网络登录页。", "Check the mirror's address and the network's login page."),
+                remedy=say(
+                    "请检查镜像地址和网络登录页。", "Check the mirror's address and the network's login page."
+                ),
             ) from error
 
     def fetch(
@@ -129,7 +131,11 @@ class Hub:
             )
         except errors.FileDownloadError as error:
             for failure in error.failed_files.values():
-                if isinstance(failure, OSError) and failure.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                if isinstance(failure, OSError) and failure.errno in (
+                    errno.ENOSPC,
+                    errno.EDQUOT,
+                    errno.EFBIG,
+                ):
                     raise failure from error
             return dict(error.failed_files)
         return {}

@@ -69,5 +69,3 @@ def _base_differs_in_name(adapter: Path, base: Path, named: str) -> ModelProblem
             "若不是同一个模型，请改用它的基座。", "Unless both are the same model, choose its own base."
         ),
     )
-
-

@@ -137,19 +137,25 @@ def _no_safetensors(model_id: str, names: set[str]) -> DownloadFailed:
         found = say("只有 GGUF，不能训练", "only has GGUF files, which cannot be trained")
         remedy = say("请用名字里不带 -GGUF 的仓库。", "Use the repository without -GGUF in its name.")
     elif any(name.endswith(_PICKLES) for name in names):
-        found = say("只有 pickle 权重（.bin），它们可能执行任意代码", "only has pickle weights, which can run any code")
+        found = say(
+            "只有 pickle 权重（.bin），它们可能执行任意代码",
+            "only has pickle weights, which can run any code",
+        )
         remedy = say(
             "请选有 safetensors 的仓库；确需使用时，管理员可在模型页单独允许它。",
             "Choose a repository with safetensors; if it has to be this one, an admin can allow it on the Models page.",
         )
     elif any(name.endswith(".safetensors") for name in names):
         found = say("的权重在子文件夹里", "keeps its weights in a subfolder")
-        remedy = say("它不是一个完整的语言模型仓库，请换一个。", "It is no plain language model; choose another.")
+        remedy = say(
+            "它不是一个完整的语言模型仓库，请换一个。", "It is no plain language model; choose another."
+        )
     else:
         found = say("里没有权重文件", "has no weight files")
         remedy = say("请检查名字。", "Check the name.")
     return DownloadFailed(
-        say(f"{model_id} {found}；什么也没有下载。", f"{model_id} {found}; nothing was downloaded."), remedy=remedy
+        say(f"{model_id} {found}；什么也没有下载。", f"{model_id} {found}; nothing was downloaded."),
+        remedy=remedy,
     )
 
 
@@ -234,7 +240,11 @@ def _compare(path: Path, expected: str, tell: Callable[[int], None]) -> ModelPro
     if not path.is_file():
         code, zh, en = "file_missing", "不在了", "is missing"
     elif file_sha256(path, tell) != expected:
-        code, zh, en = "hash_mismatch", "的内容与发布的不同（SHA-256 不符）", "differs from what was published (SHA-256)"
+        code, zh, en = (
+            "hash_mismatch",
+            "的内容与发布的不同（SHA-256 不符）",
+            "differs from what was published (SHA-256)",
+        )
     else:
         return None
     return ModelProblem(

@@ -21,6 +21,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from studio import jobs, runs, workers
+from studio.model_settings import unsafe_environment
 from studio.runs import Job
 from studio.workspace import Workspace, open_workspace
 
@@ -53,7 +54,9 @@ def run_job(workspace: Workspace, run_id: str, settings: JobSettings) -> None:
     if run.state == "queued":
         log.info("run %s starts", run_id)
         command = workers.worker_command(run.spec.kind, settings.worker)
-        _watch(run, settings, workers.start_worker(run.folder, command, cwd=workspace.home))
+        allowed = unsafe_environment(workspace)
+        process = workers.start_worker(run.folder, command, cwd=workspace.home, environment=allowed)
+        _watch(run, settings, process)
     elif run.state == "running":
         _watch(run, settings)
     log.info("run %s: %s", run_id, runs.get_job(workspace, run_id).state)

@@ -4,6 +4,7 @@ One small file of the workspace, `models.json`, so that the job process and the 
 line read it without a database. This module looks into no model folder.
 """
 
+import logging
 import os
 from collections.abc import Callable
 from datetime import datetime
@@ -12,13 +13,13 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from studio import people
 from studio.disk import in_one_step
 from studio.errors import InputError, UnreadableFile
 from studio.language import say
 from studio.modelcheck import UNSAFE_VARIABLE
-from studio.store import Store
 from studio.workspace import Settings, Workspace
+
+log = logging.getLogger(__name__)
 
 
 class Allowed(BaseModel):
@@ -37,7 +38,9 @@ class ModelSettings(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     folders: tuple[Path, ...] = Field((), description="Folders of the user's own in which models are.")
-    endpoint: str | None = Field(None, description="Address of a mirror of ModelScope; empty: the hub itself.")
+    endpoint: str | None = Field(
+        None, description="Address of a mirror of ModelScope; empty: the hub itself."
+    )
     offline: bool = Field(False, description="This machine has no network: downloads say so at once.")
     allowed: tuple[Allowed, ...] = Field((), description="Models whose pickle weights and code are allowed.")
 
@@ -90,15 +93,19 @@ def add_folder(workspace: Workspace, text: str) -> Path:
             say(f"没有文件夹 {folder}。", f"There is no folder {folder}.")
             if text.strip()
             else say("没有写文件夹。", "No folder was named."),
-            remedy=say("请写运行工作室的这台机器上的路径。", "Name a path on the machine that runs the studio."),
+            remedy=say(
+                "请写运行工作室的这台机器上的路径。", "Name a path on the machine that runs the studio."
+            ),
         )
-    _change(workspace, lambda now: {"folders": tuple(dict.fromkeys((*now.folders, folder)))})
+    change_model_settings(workspace, lambda now: {"folders": tuple(dict.fromkeys((*now.folders, folder)))})
     return folder
 
 
 def remove_folder(workspace: Workspace, folder: Path) -> None:
     """Look there no longer; the folder itself stays."""
-    _change(workspace, lambda now: {"folders": tuple(each for each in now.folders if each != folder)})
+    change_model_settings(
+        workspace, lambda now: {"folders": tuple(each for each in now.folders if each != folder)}
+    )
 
 
 def set_hub(workspace: Workspace, *, endpoint: str | None, offline: bool) -> None:
@@ -108,7 +115,7 @@ def set_hub(workspace: Workspace, *, endpoint: str | None, offline: bool) -> Non
         InputError: the mirror's address cannot be used.
     """
     address = checked_endpoint(endpoint)
-    _change(workspace, lambda now: {"endpoint": address, "offline": offline})
+    change_model_settings(workspace, lambda now: {"endpoint": address, "offline": offline})
 
 
 def checked_endpoint(text: str | None) -> str | None:
@@ -133,38 +140,25 @@ def checked_endpoint(text: str | None) -> str | None:
     )
 
 
-def allow_unsafe(db: Store, workspace: Workspace, folder: Path, *, by: str) -> None:
-    """Let that one model load pickle weights and run its own code.
-
-    Raises:
-        NotAllowed: `by` is no admin.
-    """
-    people.require(db, by, "admin")
-    allowed = Allowed(path=folder.absolute(), by=by, at=datetime.now().astimezone())
-    _change(workspace, lambda now: {"allowed": (*_others(now, folder), allowed)})
-
-
-def withdraw_unsafe(db: Store, workspace: Workspace, folder: Path, *, by: str) -> None:
-    """Take the allowance back.
-
-    Raises:
-        NotAllowed: `by` is no admin.
-    """
-    people.require(db, by, "admin")
-    _change(workspace, lambda now: {"allowed": _others(now, folder)})
-
-
 def unsafe_environment(workspace: Workspace) -> dict[str, str]:
-    """What a worker is told; always set, so that nothing a shell has exported counts."""
-    allowed = load_model_settings(workspace).allowed
+    """What a worker is told; always set, so that nothing a shell has exported counts.
+
+    Settings that cannot be read allow nothing.
+    """
+    try:
+        allowed = load_model_settings(workspace).allowed
+    except UnreadableFile as error:
+        log.warning("%s", error)
+        allowed = ()
     return {UNSAFE_VARIABLE: os.pathsep.join(str(each.path) for each in allowed)}
 
 
-def _others(now: ModelSettings, folder: Path) -> tuple[Allowed, ...]:
-    return tuple(each for each in now.allowed if each.path != folder.absolute())
-
-
-def _change(workspace: Workspace, changes: Callable[[ModelSettings], dict[str, object]]) -> None:
+def change_model_settings(
+    workspace: Workspace, changes: Callable[[ModelSettings], dict[str, object]]
+) -> None:
+    """Let some settings count from now on; who may is the caller's question."""
     now = load_model_settings(workspace)
     with in_one_step(settings_file(workspace)) as draft:
-        draft.write_text(now.model_copy(update=changes(now)).model_dump_json(indent=2) + "\n", encoding="utf-8")
+        draft.write_text(
+            now.model_copy(update=changes(now)).model_dump_json(indent=2) + "\n", encoding="utf-8"
+        )

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -35,8 +35,13 @@ def worker_command(kind: str, template: Sequence[str] = DEFAULT_COMMAND) -> list
     return [part.replace("{kind}", kind) for part in template]
 
 
-def start_worker(folder: Path, command: Sequence[str], *, cwd: Path) -> subprocess.Popen[bytes]:
+def start_worker(
+    folder: Path, command: Sequence[str], *, cwd: Path, environment: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
     """Start `command folder` in its own session, its words going to log.txt.
+
+    Args:
+        environment: variables beside those of this process and OFFLINE.
 
     Raises:
         FileExistsError: a worker was started on this folder before.
@@ -54,7 +59,7 @@ def start_worker(folder: Path, command: Sequence[str], *, cwd: Path) -> subproce
             process = subprocess.Popen(
                 [*command, str(folder)],
                 cwd=cwd,
-                env={**os.environ, **OFFLINE},
+                env={**os.environ, **OFFLINE, **(environment or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -97,7 +97,9 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
             start = int(asked[1]) if asked else 0
             way, _, amount = hub.behave(
-                hub.note(name, start, {key.lower(): value for key, value in self.headers.items()}), name, start
+                hub.note(name, start, {key.lower(): value for key, value in self.headers.items()}),
+                name,
+                start,
             ).partition(":")
             if way == "stall":
                 hub.closing.wait(60)
