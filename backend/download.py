@@ -73,7 +73,7 @@ class _Job:
         """List, look at what is there, fetch the rest, check, move into place."""
         self.hub.require_reachable()
         listed = self.hub.list_files(self.spec.model_id, self.spec.revision)
-        unsafe = self.spec.target in unsafe_folders()
+        unsafe = self.spec.target.resolve() in {folder.resolve() for folder in unsafe_folders()}
         self.files = wanted_files(self.spec.model_id, listed, unsafe=unsafe)
         # Every name at once: other threads change the numbers while this one adds them up.
         self.there = dict.fromkeys((file.path for file in self.files), 0)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from types import FrameType
 
 from backend.worker import Cancelled, Paused, RunFolder
+from studio.language import say
 
 _LOOK_SECONDS = 0.2
 _TICKS_A_TELL = 3
@@ -50,10 +51,10 @@ class Stoppable:
         self._on_tick()
         if isinstance(error, _Stopped):
             if self._folder.cancel_requested:
-                if (self._folder.path / "discard").exists():
+                if self._folder.discard_requested:
                     self._on_discard()
                 raise Cancelled from None
-            raise Paused from None
+            raise Paused(say("已按要求暂停。", "Paused as asked.")) from None
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         # Runs in the main thread, so nothing can be raised once the block has been left.

@@ -33,7 +33,11 @@ class Cancelled(Exception):
 
 
 class Paused(Exception):
-    """The user asked this run to stop for now; what it needs to go on is in the folder."""
+    """This run stopped in such a way that it can go on; `message` says who asked for it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
 
 
 class RunFolder:
@@ -83,6 +87,11 @@ class RunFolder:
         return (self.path / "cancel").exists()
 
     @property
+    def discard_requested(self) -> bool:
+        """Whether the user, asking it to stop, wants nothing of it kept."""
+        return (self.path / "discard").exists()
+
+    @property
     def pause_requested(self) -> bool:
         """Whether the user asked this run to stop for now."""
         return (self.path / "pause").exists()
@@ -105,8 +114,8 @@ def run_worker(work: Callable[[RunFolder], dict[str, Any]]) -> int:
             _finish(folder, "done", **work(folder))
     except Cancelled:
         _finish(folder, "cancelled", message=say("已按要求停止。", "Stopped as asked."))
-    except Paused:
-        _finish(folder, "paused", message=say("已按要求暂停。", "Paused as asked."))
+    except Paused as pause:
+        _finish(folder, "paused", message=pause.message)
     except DiskFull as error:
         log.error("%s", error)
         _finish_on_full_disk(folder)

@@ -73,16 +73,15 @@ def download_spec(
 
 
 def start(workspace: Workspace, spec: DownloadSpec) -> Job:
-    """Queue a download.
-
-    A paused or failed one of the same model goes on instead, with the new spec's mirror.
+    """Queue a download; one of the same spec that was paused or has failed goes on instead.
 
     Raises:
         DownloadFailed: the studio is set to offline.
         WorkspaceBusy: the same model is being downloaded.
     """
     require_online(workspace)
-    for job in download_jobs(workspace):
+    earlier = download_jobs(workspace)
+    for job in earlier:
         if not job.is_over and _spec(job).target == spec.target:
             raise WorkspaceBusy(
                 say(
@@ -91,7 +90,20 @@ def start(workspace: Workspace, spec: DownloadSpec) -> Job:
                 ),
                 remedy=say("请等它完成，或先暂停它。", "Wait for its end, or pause it first."),
             )
+    newest = next((job for job in earlier if _spec(job).target == spec.target), None)
+    if newest and newest.state != "done" and newest.spec == spec:
+        return _go_on(workspace, newest)
     job = runs.prepare_job(workspace, spec, label=spec.model_id)
+    jobs.submit(workspace, job)
+    return job
+
+
+def _go_on(workspace: Workspace, job: Job) -> Job:
+    """Let a download that stopped wait again; its worker finds the parts."""
+    # `alive` last: until it goes the download is over, and only then it waits.
+    for name in ("result.json", "discard", "cancel", "pause", "alive"):
+        (job.folder / name).unlink(missing_ok=True)
+    job = runs.get_job(workspace, job.id)
     jobs.submit(workspace, job)
     return job
 
@@ -143,7 +155,7 @@ def pause(workspace: Workspace, job_id: str) -> None:
 
 
 def resume(workspace: Workspace, job: Job) -> Job:
-    """Go on with what is missing, as a new job.
+    """Go on with what is missing.
 
     Raises:
         DownloadFailed: the studio is set to offline.

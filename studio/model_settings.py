@@ -124,13 +124,13 @@ def checked_endpoint(text: str | None) -> str | None:
     Raises:
         InputError: no http(s) address, or one with a user, password or query.
     """
-    address = (text or "").strip().rstrip("/")
+    address = (text or "").strip()
     if not address:
         return None
     parts = urlsplit(address if "://" in address else f"https://{address}")
     is_bare = not (parts.username or parts.password or parts.query or parts.fragment)
     if parts.scheme in ("http", "https") and parts.hostname and is_bare:
-        return parts.geturl()
+        return parts.geturl().rstrip("/")
     raise InputError(
         say("镜像地址不可用。", "The mirror's address cannot be used."),
         remedy=say(

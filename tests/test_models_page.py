@@ -85,6 +85,7 @@ def test_a_download_is_started_paused_resumed_and_used(workspace, hub):
     app.run()
     app.button(key=f"download-resume-{job.id}").click().run()
     wait_until(lambda: (workspace.models / "tiny" / "model").exists())
+    assert [each.id for each in downloads.download_jobs(workspace)] == [job.id]
     app.run()
     assert [row["名称"] for row in rows(app)][1:] == ["tiny/model"]
     app.selectbox(key="choose-model-detail").set_value("tiny/model").run()
