@@ -90,7 +90,7 @@ def answer_fold(run: Path) -> None:
     import torch
 
     from backend.answering import Answerer
-    from backend.evaluate import labelled_rows
+    from backend.labelled import labelled_rows
     from backend.modeling import load_model, load_tokenizer, on_device
     from backend.templates import Renderer
     from studio.categories import load_scheme

@@ -155,6 +155,7 @@ def pages(person: Person | None) -> dict[str, tuple[st.Page, bool]]:
         ("titles", NOT_ANNOTATORS, say("标题", "Titles"), "list_alt"),
         ("datasets", NOT_ANNOTATORS, say("数据集", "Datasets"), "dataset"),
         ("quality", NOT_ANNOTATORS, say("质量", "Quality"), "fact_check"),
+        ("models", NOT_ANNOTATORS, say("模型", "Models"), "deployed_code"),
         ("train", NOT_ANNOTATORS, say("训练", "Train"), "model_training"),
         ("evaluate", NOT_ANNOTATORS, say("评估", "Evaluate"), "grid_on"),
         ("try_it", NOT_ANNOTATORS, say("分类与对话", "Classify and chat"), "forum"),

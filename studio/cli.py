@@ -4,7 +4,7 @@ import logging
 
 import typer
 
-from studio import cli_data, cli_datasets, cli_drafts, cli_runs, cli_train
+from studio import cli_data, cli_datasets, cli_drafts, cli_models, cli_runs, cli_train
 from studio.cli_errors import AsJson, Home, print_json, report_errors
 from studio.language import current_language, say
 from studio.workspace import Settings, open_workspace
@@ -14,7 +14,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
-for part in (cli_data.app, cli_datasets.app, cli_drafts.app, cli_train.app, cli_runs.app):
+for part in (cli_data.app, cli_datasets.app, cli_drafts.app, cli_train.app, cli_models.app, cli_runs.app):
     app.add_typer(part)
 
 

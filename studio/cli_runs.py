@@ -1,4 +1,4 @@
-"""Commands around runs and the machine: up, runs, models, doctor."""
+"""Commands around runs and the machine: up, runs, doctor."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -14,15 +14,12 @@ from studio import runs as runs_
 from studio import up as up_
 from studio.cli_errors import AsJson, Device, Home, Processes, print_json, report_errors
 from studio.language import say
-from studio.models import BaseModel_, ModelReport, check_model, find_models
 from studio.runs import Job, Place, Run
 from studio.workspace import Workspace, open_workspace
 
 app = typer.Typer()
 runs_app = typer.Typer(help="List the runs, or act on some.", invoke_without_command=True)
 app.add_typer(runs_app, name="runs")
-models_app = typer.Typer(help="List base models, or check a folder.", invoke_without_command=True)
-app.add_typer(models_app, name="models")
 
 Ids = Annotated[list[str], typer.Argument(metavar="RUN ...", help="Ids of runs, as `runs` lists them.")]
 
@@ -184,60 +181,6 @@ def _run_document(run: Job, place: int | None) -> dict[str, Any]:
 def _accuracies(run: Run) -> dict[str, float]:
     scores = runs_.load_scores(run)
     return {answer: one.accuracy for answer, one in scores.evaluations.items()} if scores else {}
-
-
-@models_app.callback()
-def models(context: typer.Context, home: Home = None, as_json: AsJson = False) -> None:
-    """List the base models (the default), or check one."""
-    if context.invoked_subcommand is None:
-        _list_models(home, as_json)
-
-
-@models_app.command("list")
-def list_(home: Home = None, as_json: AsJson = False) -> None:
-    """List the bundled model and those in the workspace."""
-    _list_models(home, as_json)
-
-
-def _list_models(home: Path | None, as_json: bool) -> None:
-    with report_errors():
-        found = find_models(open_workspace(home))
-        if as_json:
-            print_json([{**asdict(model), "path": str(model.path), "ok": model.ok} for model in found])
-            return
-        for model in found:
-            typer.echo(f"{model.name:<28} {_size(model):<38} {model.path}")
-            _echo_problems(model)
-        if not found:
-            typer.echo(say("没有模型。", "There is no model."))
-
-
-@models_app.command()
-def check(
-    path: Annotated[Path, typer.Argument(help="Folder of a base model.")], as_json: AsJson = False
-) -> None:
-    """Check that a folder can be loaded as a base model. Exit code 1 when it cannot, 2 when there is none."""
-    with report_errors():
-        report = check_model(path)
-        if as_json:
-            print_json(report.to_json())
-        else:
-            typer.echo(_size(report))
-            _echo_problems(report)
-        if not report.ok:
-            raise typer.Exit(2 if report.problems[0].code == "folder_missing" else 1)
-
-
-def _size(model: BaseModel_ | ModelReport) -> str:
-    if not model.architecture:
-        return say("不可用", "unusable")
-    parameters = f"{model.parameters / 1e6:,.1f} M, {model.size_bytes / 2**20:,.0f} MiB"
-    return f"{model.architecture}, {parameters}, {model.template}"
-
-
-def _echo_problems(model: BaseModel_ | ModelReport) -> None:
-    for problem in model.problems:
-        typer.echo(f"  {problem.severity} {problem.code}: {problem.message} {problem.remedy}")
 
 
 @app.command()

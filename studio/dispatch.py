@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from studio import runs, workers
 from studio.devices import Device, JobSettings, environment_for, list_devices, place, why_never
+from studio.model_settings import unsafe_environment
 from studio.runs import RAY, Job
 from studio.workspace import Workspace
 
@@ -128,7 +129,10 @@ class Dispatcher:
             return workers.start_worker(job.folder, workers.CLUSTER_COMMAND, cwd=self.workspace.home)
         command = workers.launched(command, job.card.processes)
         return workers.start_worker(
-            job.folder, command, cwd=self.workspace.home, environment=environment_for(devices)
+            job.folder,
+            command,
+            cwd=self.workspace.home,
+            environment={**environment_for(devices), **unsafe_environment(self.workspace)},
         )
 
 

@@ -12,6 +12,7 @@ StudioError
 ├── QueueUnavailable      the job queue does not answer
 ├── ClusterUnavailable    the Ray cluster does not answer, or Ray is not installed
 ├── ServerUnavailable     the model server does not start or does not answer
+├── DownloadFailed        a model could not be fetched from the hub, or is not fetched at all
 ├── TeacherUnavailable    the endpoint that drafts think chains refuses or does not answer
 ├── WorkspaceBusy         another process holds what this one needs
 │   └── PortInUse         the port belongs to another program
@@ -93,6 +94,10 @@ class ServerUnavailable(StudioError):
 
 class TeacherUnavailable(StudioError):
     """The endpoint that drafts think chains refuses every request, or does not answer."""
+
+
+class DownloadFailed(StudioError):
+    """A model could not be fetched from the hub, or is refused before anything is fetched."""
 
 
 class WorkspaceBusy(StudioError):

@@ -21,6 +21,7 @@ from studio.contract import PreviewFile, PreviewSpec, Progress, Result, Template
 from studio.disk import guard_disk
 from studio.language import say
 from studio.lines import read_tail
+from studio.model_settings import unsafe_environment
 from studio.workspace import Workspace
 
 KEPT = 40
@@ -120,7 +121,10 @@ def _start(workspace: Workspace, folder: Path, spec: PreviewSpec, command: Seque
         unfinished.replace(folder / "spec.json")
         try:
             process = workers.start_worker(
-                folder, workers.worker_command(spec.kind, command), cwd=workspace.home
+                folder,
+                workers.worker_command(spec.kind, command),
+                cwd=workspace.home,
+                environment=unsafe_environment(workspace),
             )
         except FileExistsError:
             return  # another page asked the same at this moment

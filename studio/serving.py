@@ -29,6 +29,7 @@ from studio.disk import guard_disk
 from studio.errors import PortInUse, ServerUnavailable
 from studio.language import say
 from studio.lines import read_tail
+from studio.model_settings import unsafe_environment
 from studio.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -176,7 +177,12 @@ def _start(workspace: Workspace, folder: Path, spec: ServeSpec, command: Sequenc
         (folder / name).unlink(missing_ok=True)
     (folder / "spec.json").write_text(spec.model_dump_json(indent=2), encoding="utf-8")
     try:
-        process = workers.start_worker(folder, workers.worker_command("serve", command), cwd=workspace.home)
+        process = workers.start_worker(
+            folder,
+            workers.worker_command("serve", command),
+            cwd=workspace.home,
+            environment=unsafe_environment(workspace),
+        )
     except OSError:
         log.exception("the server for %s cannot be started", spec.name)
     else:

@@ -54,6 +54,14 @@ def read_weights(folder: Path, stem: str = "model") -> Weights:
     return Weights(problems=(_no_weights(folder, stem),))
 
 
+def indexed_files(index: Path) -> set[str]:
+    """Names of the shards that an index speaks of; empty when it cannot be read."""
+    try:
+        return {str(name) for name in json.loads(index.read_bytes())["weight_map"].values()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return set()
+
+
 def _read_indexed(folder: Path, index: Path) -> Weights:
     try:
         places = json.loads(index.read_bytes())["weight_map"]
@@ -93,7 +101,7 @@ def read_header(path: Path) -> dict[str, Shape] | ModelProblem:
         with path.open("rb") as file:
             start = file.read(8)
             if start == _POINTER[:8]:
-                return _lfs_pointer(path)
+                return lfs_pointer(path)
             length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
             if not 2 <= length <= _LARGEST_HEADER or 8 + length > size:
                 return _truncated(path, size, None)
@@ -134,16 +142,23 @@ def _unreadable(path: Path, error: Exception) -> ModelProblem:
     )
 
 
-def _lfs_pointer(path: Path) -> ModelProblem:
+def is_lfs_pointer(path: Path) -> bool:
+    """Whether Git LFS left its note in the place of the file."""
+    with path.open("rb") as file:
+        return file.read(len(_POINTER)) == _POINTER
+
+
+def lfs_pointer(path: Path) -> ModelProblem:
+    """The problem of a file of which only Git LFS's note is there."""
     return ModelProblem(
         code="lfs_pointer",
         message=say(
-            f"{path} 只是 Git LFS 的指针，不是权重。",
-            f"{path} is a Git LFS pointer, not the weights themselves.",
+            f"{path} 只是 Git LFS 的指针，不是文件本身。",
+            f"{path} is a Git LFS pointer, not the file itself.",
         ),
         remedy=say(
-            "请在模型文件夹里运行 git lfs pull，或用 modelscope download 下载。",
-            "Run git lfs pull in the model folder, or download with modelscope download.",
+            "请在模型文件夹里运行 git lfs pull，或用 news-studio models download 下载。",
+            "Run git lfs pull in the model folder, or download with news-studio models download.",
         ),
     )
 
@@ -206,8 +221,8 @@ def _no_weights(folder: Path, stem: str) -> ModelProblem:
                 f"{folder} has PyTorch .bin weights only; they can run any code and are not read.",
             ),
             remedy=say(
-                "请下载 safetensors 版本，或用 save_pretrained(safe_serialization=True) 转换。",
-                "Download the safetensors files, or convert with save_pretrained(safe_serialization=True).",
+                "请下载 safetensors 版本，或用 save_pretrained(safe_serialization=True) 转换；管理员也可在模型页单独允许它。",
+                "Download the safetensors files, or convert with save_pretrained(safe_serialization=True); an admin can also allow this one model on the Models page.",
             ),
         )
     if any(folder.glob("*.gguf")):

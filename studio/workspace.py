@@ -23,12 +23,16 @@ SAMPLE_RUN = BUNDLED_DATA / "sample_run"
 
 
 class Settings(BaseSettings):
-    """Read from the environment: STUDIO_HOME, STUDIO_LANG."""
+    """Read from the environment: STUDIO_HOME, STUDIO_LANG, STUDIO_OFFLINE, STUDIO_HUB_ENDPOINT."""
 
     model_config = SettingsConfigDict(env_prefix="STUDIO_", extra="ignore")
 
     home: Path = Path("workspace")
     lang: Language = "zh"
+    offline: bool = False
+    """No network: downloads say so at once."""
+    hub_endpoint: str | None = None
+    """Address of a mirror of ModelScope; None: the hub itself."""
 
 
 @dataclass(frozen=True)

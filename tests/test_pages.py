@@ -35,6 +35,7 @@ PAGES = [
     "titles",
     "datasets",
     "quality",
+    "models",
     "train",
     "evaluate",
     "team",

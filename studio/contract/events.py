@@ -55,6 +55,8 @@ class Progress(Frozen):
     total: int = 0
     eta_seconds: float | None = None
     answer: AnswerMode | None = None
+    files_done: int = Field(0, description="Whole files, of a download, whose unit is the byte.")
+    files: int = 0
 
 
 Event = Annotated[Step | HeldOut | Progress, Field(discriminator="event")]
