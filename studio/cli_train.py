@@ -3,23 +3,22 @@
 Long work goes through the same queue as the pages'; the command waits for it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 
 from studio import jobs, runs
 from studio.cli_errors import AsJson, Device, Home, Processes, print_json, report_errors
 from studio.contract import AnswerMode, EvaluateSpec, Scores, TemplateName, TrainSpec
 from studio.datasets import resolve_dataset
-from studio.errors import InputError, StudioError, UnreadableFile
+from studio.errors import InputError, StudioError
 from studio.language import say
 from studio.models import resolve_model
-from studio.presets import checked_spec, sound_default
 from studio.runs import ANYWHERE, Job, Place, Run
 from studio.serving import serve_here
+from studio.spec_files import build_train_spec, read_spec_file, remarks
 from studio.workspace import BUNDLED_NAME, Workspace, open_workspace
 
 app = typer.Typer()
@@ -28,7 +27,7 @@ app = typer.Typer()
 @app.command()
 def train(
     spec: Annotated[
-        Path | None, typer.Argument(help="A spec as YAML or JSON; its keys are those of TrainSpec.")
+        Path | None, typer.Argument(help="Settings as YAML or JSON, of this studio or of LLaMA-Factory.")
     ] = None,
     dataset: Annotated[str | None, typer.Option(help="Version (name or name@3), folder, or bundled.")] = None,
     model: Annotated[str | None, typer.Option(help="Name in the workspace, folder, or bundled.")] = None,
@@ -45,7 +44,10 @@ def train(
         workspace = open_workspace(home)
         place = Place(device=device, processes=processes)
         jobs.require_place(place)
-        train_spec, version = build_train_spec(workspace, spec, dataset, model, settings or [])
+        recipe = read_spec_file(spec) if spec else None
+        for line in remarks(recipe) if recipe else ():
+            typer.echo(line, err=True)
+        train_spec, version = build_train_spec(workspace, recipe, dataset, model, settings or [])
         run = train_and_wait(workspace, train_spec, version=version, quiet=as_json, place=place)
         if as_json:
             print_json(run_document(run))
@@ -53,60 +55,6 @@ def train(
         typer.echo(say(f"训练完成：{run.id}", f"Trained: {run.id}"))
         for scores in _scores_of(run).values():
             typer.echo(scores_line(scores))
-
-
-def build_train_spec(
-    workspace: Workspace, file: Path | None, dataset: str | None, model: str | None, settings: Sequence[str]
-) -> tuple[TrainSpec, str | None]:
-    """The spec of the command line, and the dataset version it trains on.
-
-    Later wins: the sound default, the file, the options, each --set.
-
-    Raises:
-        InputError: unreadable file, unknown field, a value that does not fit.
-    """
-    given: dict[str, Any] = dict(read_spec_file(file)) if file else {}
-    given |= dict(_setting(text) for text in settings)
-    model_text = model or str(given.pop("model_name_or_path", BUNDLED_NAME))
-    dataset_text = dataset or str(given.pop("dataset_dir", BUNDLED_NAME))
-    for key in ("model_name_or_path", "dataset_dir"):
-        given.pop(key, None)
-    found = resolve_dataset(workspace, dataset_text)
-    base = sound_default(resolve_model(workspace, model_text), found.folder)
-    return checked_spec(base.model_dump() | given), found.version
-
-
-def read_spec_file(file: Path) -> Mapping[str, Any]:
-    """The mapping of a YAML or JSON file.
-
-    Raises:
-        UnreadableFile: missing, not YAML, or not a mapping.
-    """
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UnreadableFile(
-            say(f"读不到训练参数 {file}：{error}", f"Cannot read the spec {file}: {error}"),
-            remedy=say("请给出一个 YAML 或 JSON 文件。", "Name a YAML or JSON file."),
-        ) from error
-    if not isinstance(content, dict):
-        raise UnreadableFile(
-            say(f"{file} 不是“字段: 值”的列表。", f"{file} is not a list of field: value."),
-            remedy=say("例如 learning_rate: 0.002。", "For example learning_rate: 0.002."),
-        )
-    return content
-
-
-def _setting(text: str) -> tuple[str, Any]:
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise InputError(
-            say(f"--set {text} 缺少等号。", f"--set {text} has no equals sign."),
-            remedy=say("写成 --set learning_rate=0.002。", "Write --set learning_rate=0.002."),
-        )
-    # YAML, so that numbers, true, null and lists mean what they mean in a spec file. Not
-    # its 1.0 reading of 5e-6, which is a string there; pydantic reads that one.
-    return key.strip(), yaml.safe_load(value)
 
 
 def train_and_wait(
