@@ -9,6 +9,9 @@ AnswerMode = Literal["chain", "direct"]
 
 
 class Frozen(BaseModel):
-    """A document that crosses the border: it cannot change, and knows every field it has."""
+    """A document that crosses the border: it cannot change, and knows every field it has.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    A loss may be no number; as "NaN" it survives the file, as null it would not.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
