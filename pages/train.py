@@ -1,6 +1,6 @@
 """Train: choose model, data and settings, start, and watch."""
 
-from pages.shared import shell, train_view
+from pages.shared import new_run, shell, train_view
 from studio.language import say
 
 shell.header(
@@ -11,5 +11,5 @@ shell.header(
     ),
 )
 db = shell.store()
-train_view.new_run(db)
+new_run.new_run(db)
 train_view.watch_runs()

@@ -65,15 +65,16 @@ def concerns(events: Sequence[Event], spec: TrainSpec) -> list[Concern]:
 
 
 def _not_finite(steps: Sequence[Step], held_out: Sequence[HeldOut]) -> Concern | None:
-    bad = next((e for e in (*steps, *held_out) if not math.isfinite(e.loss)), None)
+    points = [(point.step, point.loss) for point in steps] + [(point.step, point.loss) for point in held_out]
+    bad = next((step for step, loss in points if not math.isfinite(loss)), None)
     if bad is None:
         return None
     return Concern(
         code="not_finite",
-        step=bad.step,
+        step=bad,
         problem=say(
-            f"第 {bad.step} 步起损失不是数字：模型已经坏了，继续训练没有用。",
-            f"The loss is no number from step {bad.step} on: the model is broken, and training on is of no use.",
+            f"第 {bad} 步起损失不是数字：模型已经坏了，继续训练没有用。",
+            f"The loss is no number from step {bad} on: the model is broken, and training on is of no use.",
         ),
         remedy=say(
             "停止并丢弃这次运行；学习率降到三分之一或更低，检查 max_grad_norm 不大于 1。",

@@ -7,7 +7,7 @@ import altair as alt
 
 from pages.shared import shell
 from studio.categories import Scheme
-from studio.contract import UNPARSED, Confusion, Event, HeldOut, Step
+from studio.contract import UNPARSED, Confusion
 from studio.language import say
 
 INK, QUIET, ACCENT, WARM, PALE, GROUND = "#1F2937", "#6B7280", "#2B5C9E", "#D9822B", "#B8C2D0", "#F1F4F8"
@@ -83,34 +83,6 @@ def probability_bars(probabilities: Mapping[str, float], scheme: Scheme) -> alt.
         for name, probability in sorted(probabilities.items(), key=lambda item: -item[1])
     ]
     return _bars(rows, row_height=22, reach=1.2)
-
-
-def loss_chart(events: Sequence[Event]) -> alt.LayerChart:
-    """Training loss as a line, held-out loss as a line with points, over steps."""
-    train, held = say("训练损失", "training loss"), say("留出损失", "held-out loss")
-    rows = [{"step": e.step, "loss": e.loss, "kind": train} for e in events if isinstance(e, Step)]
-    rows += [{"step": e.step, "loss": e.loss, "kind": held} for e in events if isinstance(e, HeldOut)]
-    base = _chart(rows).encode(
-        x=alt.X(
-            "step:Q",
-            title=say("步", "step"),
-            axis=alt.Axis(grid=False, tickMinStep=1),
-            scale=alt.Scale(nice=False),
-        ),
-        y=alt.Y("loss:Q", title=say("每个词元的损失", "loss per token"), scale=alt.Scale(zero=False)),
-        color=alt.Color(
-            "kind:N",
-            scale=alt.Scale(domain=[train, held], range=[ACCENT, WARM]),
-            legend=alt.Legend(title=None, orient="top"),
-        ),
-        tooltip=[
-            alt.Tooltip("step:Q", title=say("步", "step")),
-            alt.Tooltip("loss:Q", title=say("损失", "loss"), format=".4f"),
-        ],
-    )
-    points = base.transform_filter(f"datum.kind === '{held}'").mark_point(filled=True, size=60)
-    chart: alt.LayerChart = base.mark_line(strokeWidth=2) + points
-    return chart.properties(height=250)
 
 
 def confusion_chart(confusion: Confusion) -> alt.LayerChart:

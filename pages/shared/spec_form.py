@@ -1,9 +1,11 @@
 """Widgets for the training settings, made from TrainSpec itself.
 
 Name, bounds, choices and explanation of every widget come from the field, so that a new
-setting appears here by being listed. Values go into the spec, which has the last word.
+setting appears here by being listed. Only what matters under the other choices is drawn.
+Values go into the spec, which has the last word.
 """
 
+from collections.abc import Mapping
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -12,13 +14,20 @@ import streamlit as st
 from pages.shared.fields import field_help, field_label
 from studio.contract import TrainSpec
 from studio.language import say
+from studio.relevance import matters, only_what_matters
 
-IMPORTANT = ("num_train_epochs", "learning_rate", "lora_rank", "per_device_train_batch_size")
+IMPORTANT = (
+    "num_train_epochs",
+    "learning_rate",
+    "lora_rank",
+    "freeze_trainable_layers",
+    "per_device_train_batch_size",
+    "gradient_accumulation_steps",
+)
 GROUPS: dict[str, tuple[tuple[str, str], tuple[str, ...]]] = {
     "method": (
         ("方法", "Method"),
         (
-            "finetuning_type",
             "lora_alpha",
             "lora_dropout",
             "lora_target",
@@ -28,7 +37,6 @@ GROUPS: dict[str, tuple[tuple[str, str], tuple[str, ...]]] = {
             "use_dora",
             "pissa_init",
             "pissa_iter",
-            "freeze_trainable_layers",
             "freeze_trainable_modules",
             "freeze_extra_modules",
         ),
@@ -37,7 +45,6 @@ GROUPS: dict[str, tuple[tuple[str, str], tuple[str, ...]]] = {
         ("学习过程", "Learning"),
         (
             "max_steps",
-            "gradient_accumulation_steps",
             "optim",
             "lr_scheduler_type",
             "lr_scheduler_kwargs",
@@ -64,7 +71,6 @@ GROUPS: dict[str, tuple[tuple[str, str], tuple[str, ...]]] = {
     "memory": (
         ("内存", "Memory"),
         (
-            "quantization_bit",
             "quantization_type",
             "double_quantization",
             "gradient_checkpointing",
@@ -92,6 +98,8 @@ NOT_ASKED = (
     "format_version",
     "kind",
     "stage",
+    "finetuning_type",
+    "quantization_bit",
     "model_name_or_path",
     "dataset_dir",
     "adapter_name_or_path",
@@ -102,68 +110,117 @@ NOT_ASKED = (
 """Settled by the choices above the form, or not for this page."""
 
 
-def spec_widgets(preset: TrainSpec, preset_name: str) -> dict[str, Any]:
-    """Draw the settings, the important ones first, the rest folded; return what they say.
+def spec_widgets(start: TrainSpec, form: str, settled: Mapping[str, Any]) -> dict[str, Any]:
+    """Draw the settings that matter, the important ones first, the rest folded; return all of the spec.
 
     Args:
-        preset_name: part of the widget keys, so that another preset brings its values.
+        start: the values to begin with.
+        form: part of the widget keys, so that another preset brings its values.
+        settled: values that were chosen above the form.
     """
-    values: dict[str, Any] = {}
-    with st.grid(4, min_column_width=150):
+    asked = [*IMPORTANT, *(name for _, names in GROUPS.values() for name in names)]
+    values = start.model_dump() | dict(settled)
+    for name in asked:
+        _begin(form, name, getattr(start, name))
+        values[name] = _read(form, name, getattr(start, name))
+    with st.grid(5, min_column_width=140):
         for name in IMPORTANT:
-            values[name] = field_widget(name, getattr(preset, name), preset_name)
+            _draw(form, name, start, values)
     with st.expander(say("更多设置", "More settings"), key="more-settings", icon=":material/tune:"):
-        tabs = st.tabs([say(*title) for title, _ in GROUPS.values()])
-        for tab, (_, names) in zip(tabs, GROUPS.values(), strict=True):
+        groups = [
+            (title, names) for title, names in GROUPS.values() if any(matters(name, values) for name in names)
+        ]
+        tabs = st.tabs([say(*title) for title, _ in groups])
+        for tab, (_, names) in zip(tabs, groups, strict=True):
             with tab, st.grid(3, min_column_width=180):
                 for name in names:
-                    values[name] = field_widget(name, getattr(preset, name), preset_name)
-    return values
+                    _draw(form, name, start, values)
+    return only_what_matters(values)
 
 
-def field_widget(name: str, value: Any, preset_name: str) -> Any:
-    """The widget that fits a field's type, starting at `value`."""
-    common: dict[str, Any] = {
-        "label": field_label(name),
-        "help": field_help(name),
-        "key": f"spec-{preset_name}-{name}",
-    }
+def _draw(form: str, name: str, start: TrainSpec, values: dict[str, Any]) -> None:
+    """The field's widget, if the field matters; what it says goes into `values`, and is kept."""
+    if not matters(name, values):
+        return
+    values[name] = field_widget(name, getattr(start, name), _key(form, name))
+    _kept()[_key(form, name)] = (getattr(start, name), st.session_state[_key(form, name)])
+
+
+def _begin(form: str, name: str, start: Any) -> None:
+    """Bring what was typed back when a field or the page returns, unless its start has changed since.
+
+    Streamlit forgets a widget that is not drawn; another model or method brings another
+    rate, but leaves the number of epochs as it was typed.
+    """
+    key = _key(form, name)
+    last_start, last = _kept().get(key, (start, None))
+    if key not in _kept() or last_start != start:
+        st.session_state[key] = _shown(name, start)
+    elif key not in st.session_state:
+        st.session_state[key] = last
+
+
+def _read(form: str, name: str, start: Any) -> Any:
+    """What a widget will say, before it is drawn."""
+    said = st.session_state[_key(form, name)]
+    if isinstance(start, dict):
+        return _numbers_of(said)
+    return tuple(said) if isinstance(start, tuple) else said
+
+
+def _kept() -> dict[str, tuple[Any, Any]]:
+    """By widget: the start value it was drawn with, and what it said last."""
+    kept: dict[str, tuple[Any, Any]] = st.session_state.setdefault("spec-kept", {})
+    return kept
+
+
+def _key(form: str, name: str) -> str:
+    return f"spec-{form}-{name}"
+
+
+def _shown(name: str, value: Any) -> Any:
+    """A value as its widget holds it."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {number:g}" for key, number in value.items())
+    if isinstance(value, tuple):
+        return list(value)
+    kind, optional = _kind(TrainSpec.model_fields[name].annotation)
+    return "" if value is None and optional and kind is str else value
+
+
+def field_widget(name: str, start: Any, key: str) -> Any:
+    """The widget that fits a field's type; its value stands in the session already."""
+    common: dict[str, Any] = {"label": field_label(name), "help": field_help(name), "key": key}
     kind, optional = _kind(TrainSpec.model_fields[name].annotation)
     if get_origin(kind) is Literal:
         choices = (None, *get_args(kind)) if optional else get_args(kind)
-        return st.selectbox(
-            options=choices,
-            index=choices.index(value),
-            format_func=lambda choice: say("关", "off") if choice is None else choice,
-            **common,
-        )
+        return st.selectbox(options=choices, format_func=_choice_name, **common)
     if get_origin(kind) is dict:
-        return _numbers_by_name(value, **common)
+        return _numbers_of(st.text_input(placeholder="min_lr_rate: 0.1", **common))
     if get_origin(kind) is tuple:
         answers = get_args(get_args(kind)[0])
-        return tuple(st.pills(options=answers, selection_mode="multi", default=list(value), **common))
+        return tuple(st.pills(options=answers, selection_mode="multi", **common))
     if kind is bool and optional:
-        return st.selectbox(options=(None, True, False), format_func=_switch_name, index=0, **common)
+        return st.selectbox(options=(None, True, False), format_func=_switch_name, **common)
     if kind is bool:
-        return st.checkbox(value=value, **common)
-    if kind is int:
-        return st.number_input(value=value, step=1, placeholder=say("留空", "empty"), **common)
-    if kind is float:
-        return st.number_input(
-            value=value, step=_step(value), format="%g", placeholder=say("留空", "empty"), **common
-        )
-    return st.text_input(value=value, **common)
+        return st.checkbox(**common)
+    if kind in (int, float):
+        more: dict[str, Any] = {"step": 1} if kind is int else {"step": _step(start), "format": "%g"}
+        if optional:
+            more["value"] = None
+        return st.number_input(placeholder=say("留空", "empty"), **more, **common)
+    text = st.text_input(placeholder=say("留空", "empty") if optional else None, **common)
+    return text.strip() or None if optional else text
 
 
-def _numbers_by_name(value: dict[str, float], **common: Any) -> dict[str, Any]:
-    """A line of `name: number`, separated by commas; what is no number is left to the spec to refuse."""
-    text = st.text_input(
-        value=", ".join(f"{name}: {number:g}" for name, number in value.items()),
-        placeholder="min_lr_rate: 0.1",
-        **common,
-    )
+def _numbers_of(text: str | None) -> dict[str, Any]:
+    """`name: number` by commas; what is no number is left to the spec to refuse."""
     pairs = [part.partition(":") for part in (text or "").replace("，", ",").split(",") if part.strip()]
     return {name.strip(): number.strip() for name, _, number in pairs}
+
+
+def _choice_name(choice: str | int | None) -> str:
+    return say("关", "off") if choice is None else str(choice)
 
 
 def _kind(annotation: Any) -> tuple[Any, bool]:

@@ -1,30 +1,20 @@
-"""What the Train page draws: a new run, and the live view of one."""
+"""The runs on the Train page: all of them, and the chosen one live, beside others where wanted."""
 
 from collections.abc import Sequence
 
 import streamlit as st
 
-from pages.shared import charts, preview_view, shell
-from pages.shared.run_controls import place_choice, queue_view, run_controls
-from pages.shared.spec_form import spec_widgets
+from pages.shared import run_charts, shell
+from pages.shared.run_charts import QUANTITIES, Axis, Quantity
+from pages.shared.run_controls import queue_view, run_controls
+from pages.shared.training_data import dataset_label
 from studio import jobs, runs
+from studio.contract import Event, HeldOut, Step, TrainSpec
+from studio.health import concerns
 from studio.language import say
-from studio.models import BaseModel_, find_models
-from studio.presets import PRESETS, checked_spec
 from studio.runs import Run, RunProgress
-from studio.store import Store
-from studio.versions import list_versions
-from studio.workspace import BUNDLED_DATASET, BUNDLED_NAME
+from studio.workspace import BUNDLED_NAME
 
-PRESET_NAMES = {
-    "sound_default": ("稳妥默认", "Sound default"),
-    "quick_look": ("快速看看", "Quick look"),
-    "tutorial": ("教程设置", "Tutorial's settings"),
-}
-PRESET_HELP = (
-    "稳妥默认：适合几百到几千条数据。快速看看：一分钟内走完一遍，只看通不通。教程设置：LLaMA-Factory 网页的默认值，适合 7B 模型。",
-    "Sound default: for hundreds to thousands of rows. Quick look: a minute, to see that all fits. Tutorial's settings: what LLaMA-Factory's page starts with, for 7B models.",
-)
 PHASE_NAMES = {
     "waiting": ("准备", "starting"),
     "loading": ("加载模型与数据", "loading"),
@@ -36,87 +26,6 @@ PHASE_NAMES = {
     "verifying": ("校验", "verifying"),
     "sweeping": ("逐个试", "trying one after the other"),
 }
-
-
-def new_run(db: Store) -> None:
-    """The choices of a new run and the button that starts it."""
-    workspace = shell.workspace()
-    models = {model.name: model for model in find_models(workspace)}
-    if not models:
-        st.warning(
-            say(
-                "没有可用的基座模型。把模型文件夹放进工作区的 models/，或用 news-studio models download 下载。",
-                "There is no base model. Put a model folder into models/ of the workspace, or use: news-studio models download",
-            )
-        )
-        return
-    datasets = {BUNDLED_NAME: BUNDLED_DATASET} | {v.ref: v.folder for v in list_versions(db, workspace)}
-    with st.grid(3, min_column_width=180):
-        model_name = st.selectbox(
-            say("基座模型", "Base model"),
-            list(models),
-            format_func=lambda name: _model_label(models[name]),
-            key="choose-train-model",
-        )
-        # The newest version of one's own before the bundled data.
-        ref = st.selectbox(
-            say("数据集版本", "Dataset version"),
-            [*list(datasets)[1:], BUNDLED_NAME],
-            format_func=_dataset_label,
-            key="choose-train-dataset",
-        )
-        preset_name = st.selectbox(
-            say("预设", "Preset"),
-            list(PRESETS),
-            format_func=lambda name: say(*PRESET_NAMES[name]),
-            key="choose-train-preset",
-            help=say(*PRESET_HELP),
-        )
-    preset = PRESETS[preset_name](models[model_name].path, datasets[ref])
-    values = preset.model_dump() | spec_widgets(preset, preset_name)
-    for problem in models[model_name].problems:
-        st.warning(f"{shell.plain(problem.message)} {shell.plain(problem.remedy)}")
-    if models[model_name].ok:
-        preview_view.train_line(
-            models[model_name], datasets[ref], values["template"], int(values["cutoff_len"] or 0)
-        )
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        place = place_choice("choose-train")
-        label = st.text_input(
-            say("给这次运行起个名字", "A name for this run"),
-            key="train-label",
-            placeholder=say("可不填", "optional"),
-            width=300,
-        )
-        start = st.button(
-            say("开始训练", "Start training"),
-            key="train-start",
-            type="primary",
-            icon=":material/play_arrow:",
-            disabled=not models[model_name].ok,
-        )
-    if start:
-        with shell.report_errors():
-            spec = checked_spec(values)
-            run = runs.prepare_run(
-                workspace,
-                spec,
-                label=label.strip(),
-                version=None if ref == BUNDLED_NAME else ref,
-                place=place,
-            )
-            jobs.submit(workspace, run)
-            st.session_state["choose-watched-run"] = run.id
-            st.rerun()
-
-
-def _model_label(model: BaseModel_) -> str:
-    name = say("内置小模型", "bundled small model") if model.bundled else model.name
-    return f"{name} · {model.parameters / 1e6:,.0f} M"
-
-
-def _dataset_label(ref: str) -> str:
-    return say("内置样例 300 + 100", "bundled samples 300 + 100") if ref == BUNDLED_NAME else ref
 
 
 def watch_runs() -> None:
@@ -136,17 +45,28 @@ def watch_runs() -> None:
     by_id = {run.id: run for run in found}
     if st.session_state.get("choose-watched-run") not in by_id:
         st.session_state["choose-watched-run"] = found[0].id
-    chosen = st.selectbox(
+    left, right = st.columns([2, 3], vertical_alignment="bottom")
+    chosen = left.selectbox(
         say("查看", "Watch"),
         list(by_id),
         format_func=lambda run_id: shell.run_option(by_id[run_id]),
         key="choose-watched-run",
         label_visibility="collapsed",
     )
+    others = right.multiselect(
+        say("同图比较", "On the same chart"),
+        [run_id for run_id in by_id if run_id != chosen],
+        format_func=lambda run_id: shell.run_option(by_id[run_id]),
+        key="compare-runs",
+        max_selections=len(run_charts.COLORS) - 1,
+        placeholder=say("把其他运行画在同一张图上", "draw other runs on the same chart"),
+        label_visibility="collapsed",
+        disabled=len(by_id) == 1,
+    )
     if by_id[chosen].is_over:
-        run_panel(by_id[chosen])
+        run_panel(by_id[chosen], others)
     else:
-        live_panel(chosen)
+        live_panel(chosen, others)
     if len(found) > 1:
         with st.expander(say(f"全部 {len(found)} 次运行", f"All {len(found)} runs"), key="all-runs"):
             with shell.report_errors():
@@ -154,19 +74,19 @@ def watch_runs() -> None:
 
 
 @shell.live_fragment
-def live_panel(run_id: str) -> None:
+def live_panel(run_id: str, others: Sequence[str]) -> None:
     """A run that goes on; when it is over the page is drawn once more, without the clock."""
     with shell.report_errors():
         run = runs.get_run(shell.workspace(), run_id)
         if run.is_over:
             st.rerun()
         jobs.ensure_worker(shell.workspace())
-        run_panel(run)
+        run_panel(run, others)
 
 
-def run_panel(run: Run) -> None:
-    """State, progress, curve and words of one run."""
-    now = runs.progress(run)
+def run_panel(run: Run, others: Sequence[str] = ()) -> None:
+    """State, progress, concerns, curves and words of one run; the same files give the same elements."""
+    now, events = runs.progress(run), events_of(run)
     if run.failure:
         problem, remedy = run.failure
         st.error(
@@ -176,16 +96,78 @@ def run_panel(run: Run) -> None:
     if not run.is_over:
         _progress_line(run, now)
     run_controls(run)
-    _numbers(run, now)
-    events = runs.read_events(run)
-    if any(event.event == "step" for event in events):
-        st.altair_chart(charts.loss_chart(events), alt=say("损失曲线", "Loss curve"), key=f"loss-{run.id}")
+    _numbers(run, now, events)
+    _concerns(run, events)
+    _curves(run, events, others)
     if run.state == "done":
         shell.link("evaluate", say("看评估结果", "See the scores"))
     with st.expander(say("日志", "Log"), key=f"log-{run.id}"):
         st.code(
             runs.read_log(run, tail=200) or say("还没有内容。", "Nothing yet."), language=None, height=260
         )
+
+
+def events_of(run: Run) -> Sequence[Event]:
+    """The events of a run, read again only when the worker has written more."""
+    file = run.folder / "metrics.jsonl"
+    size = file.stat().st_size if file.exists() else 0
+    return _events(run.id, size, run)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _events(run_id: str, size: int, _run: Run) -> Sequence[Event]:
+    """By id and length of the file, to which lines are only ever added while a run goes on."""
+    return tuple(runs.read_events(_run))
+
+
+def _concerns(run: Run, events: Sequence[Event]) -> None:
+    if not isinstance(run.spec, TrainSpec):
+        return
+    for concern in concerns(events, run.spec):
+        st.warning(
+            f"{shell.plain(concern.problem)}  \n**{say('怎么办', 'What to do')}** {shell.plain(concern.remedy)}",
+            icon=":material/trending_up:",
+        )
+
+
+def _curves(run: Run, events: Sequence[Event], others: Sequence[str]) -> None:
+    """One quantity of this run and of those it is compared with."""
+    drawn = {shell.run_option(run): events}
+    for run_id in others:
+        with shell.report_errors():
+            other = runs.get_run(shell.workspace(), run_id)
+            drawn[shell.run_option(other)] = events_of(other)
+    if not any(isinstance(event, Step | HeldOut) for each in drawn.values() for event in each):
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        quantity: Quantity = st.segmented_control(
+            say("画什么", "Quantity"),
+            list(QUANTITIES),
+            format_func=lambda name: say(*QUANTITIES[name].name),
+            default="loss",
+            required=True,
+            key=f"curve-quantity-{run.id}",
+            label_visibility="collapsed",
+        )
+        axis: Axis = st.segmented_control(
+            say("横轴", "Axis"),
+            ["step", "epoch"],
+            format_func=lambda name: {"step": say("按步", "by step"), "epoch": say("按轮", "by epoch")}[name],
+            default="step",
+            required=True,
+            key=f"curve-axis-{run.id}",
+            label_visibility="collapsed",
+        )
+        smoothing = st.slider(
+            say("平滑", "Smoothing"), 0.0, 0.95, 0.0, 0.05, key=f"curve-smoothing-{run.id}", width=150
+        )
+    chart = run_charts.curves(drawn, quantity, axis, smoothing)
+    if chart is None:
+        st.caption(
+            say("这些运行没有记录这个量。", "These runs have no record of it."),
+        )
+        return
+    st.altair_chart(chart, alt=say(*QUANTITIES[quantity].name), key=f"curve-{run.id}")
 
 
 def _progress_line(run: Run, now: RunProgress) -> None:
@@ -198,13 +180,26 @@ def _progress_line(run: Run, now: RunProgress) -> None:
     st.progress(now.fraction, text="　·　".join(parts))
 
 
-def _numbers(run: Run, now: RunProgress) -> None:
+def _numbers(run: Run, now: RunProgress, events: Sequence[Event]) -> None:
     last = now.last
     cells = [(say("状态", "state"), shell.state_name(run.state))]
     if last:
         cells += [
             (say("步", "step"), f"{last.step} / {last.total_steps}"),
             (say("损失", "loss"), f"{last.loss:.3f}"),
+        ]
+    held_out = next((event for event in reversed(events) if isinstance(event, HeldOut)), None)
+    if held_out:
+        cells.append((say("留出损失", "held-out loss"), f"{held_out.loss:.3f}"))
+        if held_out.accuracy is not None:
+            cells.append((say("留出准确率", "held-out accuracy"), f"{held_out.accuracy:.1%}"))
+    if last:
+        cells.append((say("学习率", "rate"), f"{last.learning_rate:.2e}"))
+        if last.grad_norm is not None:
+            cells.append((say("梯度", "gradient"), f"{last.grad_norm:.2f}"))
+        if last.samples_seen:
+            cells.append((say("已看样本", "samples seen"), f"{last.samples_seen:,}"))
+        cells += [
             (say("词元/秒", "tokens/s"), f"{last.tokens_per_second:,.0f}"),
             (say("内存", "memory"), f"{last.memory_gib:.1f} GiB"),
         ]
@@ -222,7 +217,7 @@ def run_table(found: Sequence[Run]) -> None:
             {
                 say("名称", "name"): shell.run_name(run),
                 say("状态", "state"): shell.state_name(run.state),
-                say("数据", "data"): run.version or _dataset_label(BUNDLED_NAME),
+                say("数据", "data"): run.version or dataset_label(BUNDLED_NAME),
                 say("基座", "base"): run.spec.model_name_or_path.name,
                 say("准确率", "accuracy"): _accuracies(run),
                 say("用时", "time"): shell.duration(run.result.seconds) if run.result else "",

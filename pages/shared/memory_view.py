@@ -1,0 +1,109 @@
+"""Whether the training fits, before it starts: parts, devices, the cheapest change, the tutorial's table."""
+
+import streamlit as st
+
+from pages.shared import shell
+from studio import fitting
+from studio.contract import TrainSpec
+from studio.errors import StudioError
+from studio.fitting import Estimator, Fit, Place
+from studio.language import say
+from studio.memory import Estimate
+
+BADGES: dict[Fit, tuple[tuple[str, str], str, str]] = {
+    "fits": (("放得下", "fits"), ":material/check:", "green"),
+    "tight": (("很紧", "tight"), ":material/warning:", "orange"),
+    "too_large": (("放不下", "does not fit"), ":material/block:", "red"),
+}
+PART_NAMES = {
+    "weights_gib": ("权重", "weights"),
+    "adapter_gib": ("适配器", "adapter"),
+    "optimizer_gib": ("优化器状态", "optimizer"),
+    "gradients_gib": ("梯度", "gradients"),
+    "activations_gib": ("激活值", "activations"),
+    "logits_gib": ("输出层", "logits"),
+    "overhead_gib": ("其他", "other"),
+}
+
+
+def memory_box(spec: TrainSpec) -> None:
+    """One line with a badge a device; the parts and the tutorial's table behind it."""
+    estimate = fitting.estimator()
+    found = None
+    if estimate:
+        try:
+            found = estimate(spec)
+        except StudioError as error:
+            st.caption(shell.plain(error.problem))
+    if estimate and found:
+        places = fitting.places()
+        _line(found, places)
+        _advice(spec, found, places[0], estimate)
+    with st.expander(
+        say("内存从哪里来", "What takes the memory"), key="memory-parts", icon=":material/memory:"
+    ):
+        if found:
+            _parts(found)
+        hardware_table()
+
+
+def _line(found: Estimate, places: list[Place]) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(
+            say(
+                f"预计峰值内存 **{found.total_gib:.1f} GiB**",
+                f"estimated peak memory **{found.total_gib:.1f} GiB**",
+            ),
+            width="content",
+        )
+        for place in places:
+            name, icon, color = BADGES[fitting.fit(found.total_gib, place)]
+            st.badge(
+                f"{shell.plain(place.name)} {place.memory_gib:.0f} GiB：{say(*name)}",
+                icon=icon,
+                color=color,  # type: ignore[arg-type]  # a colour of BADGES
+            )
+
+
+def _advice(spec: TrainSpec, found: Estimate, place: Place, estimate: Estimator) -> None:
+    """Where it does not fit: the cheapest change that would help."""
+    if fitting.fit(found.total_gib, place) == "fits":
+        return
+    change = fitting.cheapest_change(spec, place.memory_gib, estimate)
+    if change is None:
+        text = say(
+            f"{place.name} 放不下，改设置也不够：换小一些的模型，或用多张卡。",
+            f"It does not fit into {place.name}, whatever the settings: take a smaller model, or several cards.",
+        )
+    else:
+        text = say(
+            f"代价最小的改法：{change.text}，只要 {change.total_gib:.1f} GiB。",
+            f"The cheapest change: {change.text}; it takes {change.total_gib:.1f} GiB.",
+        )
+    st.warning(shell.plain(text), icon=":material/memory:")
+
+
+def _parts(found: Estimate) -> None:
+    parts = {say(*name): getattr(found, field) for field, name in PART_NAMES.items()}
+    st.dataframe(
+        [{name: f"{size:.2f}" for name, size in parts.items()}],
+        hide_index=True,
+        alt=say("内存的组成（GiB）", "Parts of the memory in GiB"),
+    )
+
+
+def hardware_table() -> None:
+    """What LLaMA-Factory's README says a method takes."""
+    st.caption(
+        say(
+            "教程所用工具（LLaMA-Factory）README 的估计，单位 GB，不考虑批大小、长度和词表；实际常更高。x 是十亿参数数。",
+            "What the README of the tutorial's tool (LLaMA-Factory) estimates, in GB, whatever batch, length and vocabulary; it often takes more. x is billions of parameters.",
+        )
+    )
+    columns = (say("方法", "method"), say("位数", "bits"), "7B", "14B", "30B", "70B", "x B")
+    st.dataframe(
+        [dict(zip(columns, row, strict=True)) for row in fitting.HARDWARE_TABLE],
+        hide_index=True,
+        height="content",
+        alt=say("LLaMA-Factory 的硬件表", "LLaMA-Factory's hardware table"),
+    )

@@ -1,0 +1,175 @@
+"""Curves of training runs, several on one chart, from events. Altair only; reads nothing."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import altair as alt
+
+from studio.contract import Event, HeldOut, Step
+from studio.language import say
+
+Axis = Literal["step", "epoch"]
+Quantity = Literal["loss", "accuracy", "learning_rate", "grad_norm", "tokens_per_second", "memory_gib"]
+
+COLORS = ("#2B5C9E", "#D9822B", "#3F8F5B", "#9B4DCA", "#C0392B", "#16808A", "#8A6D1B", "#5B6573")
+KIND_NAMES = {"train": ("训练", "training"), "held": ("留出", "held out")}
+LONGEST = 600
+"""Points of one line that are drawn; a longer run is thinned evenly, its last point kept."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Shown:
+    """How a quantity is named, formatted, and taken from an event."""
+
+    name: tuple[str, str]
+    unit: tuple[str, str]
+    format: str
+    of_step: Callable[[Step], float | None] | None = None
+    of_held_out: Callable[[HeldOut], float | None] | None = None
+
+
+QUANTITIES: Mapping[Quantity, _Shown] = {
+    "loss": _Shown(
+        name=("损失", "Loss"),
+        unit=("每个词元的损失", "loss per token"),
+        format=".4f",
+        of_step=lambda step: step.loss,
+        of_held_out=lambda point: point.loss,
+    ),
+    "accuracy": _Shown(
+        name=("留出准确率", "Held-out accuracy"),
+        unit=("类别准确率（直接打分）", "category accuracy (direct)"),
+        format=".1%",
+        of_held_out=lambda point: point.accuracy,
+    ),
+    "learning_rate": _Shown(
+        name=("学习率", "Learning rate"),
+        unit=("学习率", "learning rate"),
+        format=".2e",
+        of_step=lambda step: step.learning_rate,
+    ),
+    "grad_norm": _Shown(
+        name=("梯度", "Gradient"),
+        unit=("梯度长度（裁剪前）", "gradient norm before clipping"),
+        format=".3f",
+        of_step=lambda step: step.grad_norm,
+    ),
+    "tokens_per_second": _Shown(
+        name=("速度", "Speed"),
+        unit=("词元/秒", "tokens per second"),
+        format=",.0f",
+        of_step=lambda step: step.tokens_per_second,
+    ),
+    "memory_gib": _Shown(
+        name=("内存", "Memory"),
+        unit=("峰值内存 GiB", "peak memory in GiB"),
+        format=".2f",
+        of_step=lambda step: step.memory_gib,
+    ),
+}
+
+
+def curves(
+    runs: Mapping[str, Sequence[Event]], quantity: Quantity, axis: Axis = "step", smoothing: float = 0.0
+) -> alt.LayerChart | None:
+    """One quantity of several runs, each by its name; None where none of them has a point.
+
+    Training is a line, smoothed with its raw values pale behind it; held-out points are
+    joined by a dashed line.
+
+    Args:
+        smoothing: weight of the past in a running mean, 0 to below 1.
+    """
+    shown = QUANTITIES[quantity]
+    rows = [row for name, events in runs.items() for row in _rows(name, events, shown, axis, smoothing)]
+    if not rows:
+        return None
+    if len(runs) == 1:
+        # One run: its two curves are told apart by colour; several: the runs are.
+        rows = [row | {"line": say(*KIND_NAMES[row["kind"]])} for row in rows]
+        names = [say(*name) for kind, name in KIND_NAMES.items() if any(r["kind"] == kind for r in rows)]
+    else:
+        names = list(runs)
+    layers = _layers(rows, names, shown, axis, smoothing)
+    return cast(alt.LayerChart, alt.layer(*layers).properties(height=260))
+
+
+def smoothed(values: Sequence[float], weight: float) -> list[float]:
+    """A running mean that forgets by `weight` a point, without the pull of its start towards zero."""
+    mean, total, out = 0.0, 0.0, []
+    for value in values:
+        mean, total = weight * mean + (1 - weight) * value, weight * total + (1 - weight)
+        out.append(mean / total)
+    return out
+
+
+def thinned(points: Sequence[Any], longest: int = LONGEST) -> list[Any]:
+    """At most about so many of the points, evenly, the last among them."""
+    stride = max(1, math.ceil(len(points) / longest))
+    kept = list(points[::stride])
+    return kept if not points or kept[-1] is points[-1] else [*kept, points[-1]]
+
+
+def _rows(
+    name: str, events: Sequence[Event], shown: _Shown, axis: Axis, smoothing: float
+) -> Iterator[dict[str, Any]]:
+    steps = [(e, shown.of_step(e)) for e in events if isinstance(e, Step)] if shown.of_step else []
+    learned = [(event, value) for event, value in steps if _is_number(value)]
+    means = smoothed([value for _, value in learned if value is not None], smoothing)
+    for (event, value), mean in thinned(list(zip(learned, means, strict=True))):
+        yield {"run": name, "line": name, "kind": "train", "x": getattr(event, axis), "y": mean, "raw": value}
+    held = [e for e in events if isinstance(e, HeldOut)] if shown.of_held_out else []
+    for event in thinned(held):
+        point = shown.of_held_out(event) if shown.of_held_out else None
+        if _is_number(point):
+            yield {
+                "run": name,
+                "line": name,
+                "kind": "held",
+                "x": getattr(event, axis),
+                "y": point,
+                "raw": point,
+            }
+
+
+def _is_number(value: float | None) -> bool:
+    """A value that can be drawn: none that is missing, infinite or no number."""
+    return value is not None and math.isfinite(value)
+
+
+def _layers(
+    rows: Sequence[Mapping[str, Any]], names: Sequence[str], shown: _Shown, axis: Axis, smoothing: float
+) -> list[alt.Chart]:
+    title = say("步", "step") if axis == "step" else say("轮", "epoch")
+    percent = shown.format.endswith("%")
+    data = alt.Data(values=list(rows))  # type: ignore[no-untyped-call]
+    scale = alt.Scale(domain=list(names), range=[COLORS[n % len(COLORS)] for n in range(len(names))])
+    legend = alt.Legend(title=None, orient="top", labelLimit=320, columns=2) if len(names) > 1 else None
+    base = alt.Chart(data).encode(
+        x=alt.X(
+            "x:Q",
+            title=title,
+            axis=alt.Axis(grid=False, tickMinStep=1 if axis == "step" else 0.1),
+            scale=alt.Scale(nice=False),
+        ),
+        color=alt.Color("line:N", scale=scale, legend=legend),
+        tooltip=[
+            alt.Tooltip("run:N", title=say("运行", "run")),
+            alt.Tooltip("x:Q", title=title, format=",.6~g"),
+            alt.Tooltip("raw:Q", title=say(*shown.unit), format=shown.format),
+        ],
+    )
+    y_axis = alt.Axis(format=".0%") if percent else alt.Axis(format="~g")
+    y = alt.Y("y:Q", title=say(*shown.unit), scale=alt.Scale(zero=percent), axis=y_axis)
+    train, held = "datum.kind === 'train'", "datum.kind === 'held'"
+    layers = [
+        base.transform_filter(train).mark_line(strokeWidth=2).encode(y=y),
+        base.transform_filter(held).mark_line(strokeWidth=1.5, strokeDash=[5, 3]).encode(y=y),
+        base.transform_filter(held).mark_point(filled=True, size=55, opacity=1).encode(y=y),
+    ]
+    if smoothing:
+        pale = base.transform_filter(train).mark_line(strokeWidth=1, opacity=0.25)
+        layers.insert(0, pale.encode(y=alt.Y("raw:Q", title=say(*shown.unit))))
+    return layers

@@ -1,0 +1,89 @@
+"""Which settings matter under which others: LoRA's rank under LoRA, its direct answers in fine-tuning.
+
+What does not matter is not asked for and keeps its default, so that no spec is refused
+for a value that nobody sees.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from studio.contract import TrainSpec
+
+Values = Mapping[str, Any]
+
+
+def _lora(values: Values) -> bool:
+    return bool(values["finetuning_type"] == "lora")
+
+
+def _new_adapter(values: Values) -> bool:
+    """An adapter that is gone on from brings its own shape."""
+    return _lora(values) and not values.get("adapter_name_or_path")
+
+
+def _freeze(values: Values) -> bool:
+    return bool(values["finetuning_type"] == "freeze")
+
+
+def _four_bits(values: Values) -> bool:
+    return _lora(values) and values.get("quantization_bit") == 4
+
+
+def _conversations(values: Values) -> bool:
+    return bool(values["stage"] == "sft")
+
+
+def _held_out(values: Values) -> bool:
+    return bool(values.get("eval_dataset")) or bool(values.get("val_size"))
+
+
+def _scored(values: Values) -> bool:
+    return _conversations(values) and bool(values.get("eval_dataset"))
+
+
+def _best(values: Values) -> bool:
+    chooses = values.get("load_best_model_at_end") or values.get("early_stopping_steps")
+    return _held_out(values) and _conversations(values) and bool(chooses)
+
+
+_WHEN: Mapping[str, Callable[[Values], bool]] = {
+    "adapter_name_or_path": _lora,
+    "quantization_bit": _lora,
+    "quantization_type": _four_bits,
+    "double_quantization": _four_bits,
+    "loraplus_lr_ratio": _lora,
+    "lora_dropout": _lora,
+    **dict.fromkeys(
+        ("lora_rank", "lora_alpha", "lora_target", "additional_target", "use_rslora", "use_dora"),
+        _new_adapter,
+    ),
+    "pissa_init": lambda values: _new_adapter(values) and not values.get("quantization_bit"),
+    "pissa_iter": lambda values: _new_adapter(values) and bool(values.get("pissa_init")),
+    **dict.fromkeys(("freeze_trainable_layers", "freeze_trainable_modules", "freeze_extra_modules"), _freeze),
+    **dict.fromkeys(
+        ("template", "overlong", "train_on_prompt", "direct_share", "label_weight"), _conversations
+    ),
+    "warmup_ratio": lambda values: not values.get("warmup_steps"),
+    **dict.fromkeys(("eval_steps", "early_stopping_steps", "load_best_model_at_end"), _held_out),
+    "eval_category_accuracy": lambda values: _conversations(values) and _held_out(values),
+    "metric_for_best_model": _best,
+    "save_total_limit": lambda values: (
+        bool(values.get("save_steps")) or bool(values.get("load_best_model_at_end"))
+    ),
+    **dict.fromkeys(("evaluate_after", "eval_limit"), _scored),
+    "max_new_tokens": lambda values: _scored(values) and "chain" in (values.get("evaluate_after") or ()),
+}
+
+
+def matters(name: str, values: Values) -> bool:
+    """Whether a field has any effect, given the values of the others."""
+    return name not in _WHEN or _WHEN[name](values)
+
+
+def only_what_matters(values: Values) -> dict[str, Any]:
+    """The values with the defaults of TrainSpec wherever a field has no effect."""
+    kept = dict(values)
+    for name in _WHEN:
+        if name in kept and not matters(name, kept):
+            kept[name] = TrainSpec.model_fields[name].get_default(call_default_factory=True)
+    return kept
