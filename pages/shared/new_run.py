@@ -70,13 +70,17 @@ def new_run(db: Store) -> None:
     chosen = _choose(db, models)
     if chosen is None:
         return
-    method = _choose_method(chosen.start)
+    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    with left:
+        method = _choose_method(chosen.start)
     start = chosen.start if method == method_of(chosen.start) else with_method(chosen.start, method)
+    with right:
+        adapter = _choose_adapter(chosen.model, method)
     settled: dict[str, Any] = {
         "finetuning_type": start.finetuning_type,
         "quantization_bit": start.quantization_bit,
         **chosen.held_out,
-        **_choose_adapter(chosen.model, method),
+        **adapter,
     }
     form = settings_files.imported_form() if chosen.preset == IMPORTED else chosen.preset
     values = spec_widgets(start, form, settled)
@@ -185,12 +189,11 @@ def _choose_adapter(model: BaseModel_, method: Method) -> dict[str, Any]:
         return {}
     chosen = st.selectbox(
         say("从哪里开始", "Begin with"),
-        [None, *adapters],
+        ["", *adapters],
         format_func=lambda run_id: (
-            say("新的适配器", "a new adapter") if run_id is None else shell.run_option(adapters[run_id][0])
+            shell.run_option(adapters[run_id][0]) if run_id else say("新的适配器", "a new adapter")
         ),
         key="choose-train-adapter",
-        width=420,
         help=say(
             "接着一次完成的 LoRA 训练往下学；秩和作用层由那个适配器决定。",
             "Go on from a finished LoRA run; its rank and layers are that adapter's.",
@@ -220,6 +223,10 @@ def _explain(values: Mapping[str, Any], start: TrainSpec, model: BaseModel_, dat
     if batch and accumulation:
         each = batch * accumulation
         text = say(f"每步学 {each} 条样本", f"{each} samples a step")
+        if values["stage"] == "pt":
+            text += say(
+                f"，每条正好 {values['cutoff_len']} 个词元", f" of exactly {values['cutoff_len']} tokens"
+            )
         if values["stage"] == "sft" and not values["val_size"]:
             samples = data.rows + round(data.rows * (values["direct_share"] or 0))
             steps = values["max_steps"] if values["max_steps"] and values["max_steps"] > 0 else None
@@ -238,6 +245,14 @@ def _explain(values: Mapping[str, Any], start: TrainSpec, model: BaseModel_, dat
 
 def _checks(model: BaseModel_, data: Data, values: Mapping[str, Any]) -> None:
     """What is wrong with the model, and how many rows are too long."""
+    if values["stage"] == "pt" and data.characters < 4 * (values["cutoff_len"] or 0):
+        st.warning(
+            say(
+                f"文本只有 {data.characters:,} 字，凑不出几条 {values['cutoff_len']} 个词元的样本：加文本，或减小“最长样本”。",
+                f"The texts have {data.characters:,} characters, hardly a sample of {values['cutoff_len']} tokens: add texts, or lower the longest sample.",
+            ),
+            icon=":material/short_text:",
+        )
     for problem in model.problems:
         st.warning(f"{shell.plain(problem.message)} {shell.plain(problem.remedy)}")
     if model.ok and values["stage"] == "sft":

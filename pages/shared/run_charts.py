@@ -146,7 +146,11 @@ def _layers(
     percent = shown.format.endswith("%")
     data = alt.Data(values=list(rows))  # type: ignore[no-untyped-call]
     scale = alt.Scale(domain=list(names), range=[COLORS[n % len(COLORS)] for n in range(len(names))])
-    legend = alt.Legend(title=None, orient="top", labelLimit=320, columns=2) if len(names) > 1 else None
+    legend = (
+        alt.Legend(title=None, orient="top", labelLimit=320, columns=2, symbolOpacity=1)
+        if len(names) > 1
+        else None
+    )
     base = alt.Chart(data).encode(
         x=alt.X(
             "x:Q",

@@ -88,6 +88,7 @@ def _take(found: Recipe, models: Sequence[BaseModel_]) -> None:
     follow: dict[str, Any] = {"choose-train-preset": IMPORTED}
     if name:
         follow["choose-train-model"] = name
+    st.session_state["recipe-model"] = "" if name else wanted
     if found.values.get("stage") in ("sft", "pt"):
         follow["choose-train-stage"] = found.values["stage"]
     st.session_state["recipe-follow"] = follow
@@ -112,6 +113,15 @@ def _report(found: Recipe) -> None:
         st.warning(
             say("下面排在最前面的设置没有用上。", "The settings at the top of the list were not used."),
             icon=":material/help:",
+        )
+    elsewhere = st.session_state.get("recipe-model")
+    if elsewhere:
+        st.info(
+            say(
+                f"文件里的模型 {shell.plain(elsewhere)} 不在这里：用的是上面选的基座模型。",
+                f"The model of the file, {shell.plain(elsewhere)}, is not here: the base model chosen above is used.",
+            ),
+            icon=":material/deployed_code:",
         )
     order = list(OUTCOME_NAMES)
     notes = sorted(found.notes, key=lambda note: order.index(note.outcome))

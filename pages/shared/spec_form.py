@@ -108,6 +108,8 @@ NOT_ASKED = (
     "val_size",
 )
 """Settled by the choices above the form, or not for this page."""
+NOTHING = ""
+"""What a widget holds for None: a select box takes None for "nothing was chosen yet"."""
 
 
 def spec_widgets(start: TrainSpec, form: str, settled: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,9 +122,7 @@ def spec_widgets(start: TrainSpec, form: str, settled: Mapping[str, Any]) -> dic
     """
     asked = [*IMPORTANT, *(name for _, names in GROUPS.values() for name in names)]
     values = start.model_dump() | dict(settled)
-    for name in asked:
-        _begin(form, name, getattr(start, name))
-        values[name] = _read(form, name, getattr(start, name))
+    values |= {name: _said(form, name, getattr(start, name)) for name in asked}
     with st.grid(5, min_column_width=140):
         for name in IMPORTANT:
             _draw(form, name, start, values)
@@ -139,33 +139,37 @@ def spec_widgets(start: TrainSpec, form: str, settled: Mapping[str, Any]) -> dic
 
 
 def _draw(form: str, name: str, start: TrainSpec, values: dict[str, Any]) -> None:
-    """The field's widget, if the field matters; what it says goes into `values`, and is kept."""
+    """The field's widget, if the field matters; what it says goes into `values`, and is kept.
+
+    Streamlit forgets a widget that is not drawn: what was typed comes back from what was kept.
+    """
     if not matters(name, values):
         return
-    values[name] = field_widget(name, getattr(start, name), _key(form, name))
-    _kept()[_key(form, name)] = (getattr(start, name), st.session_state[_key(form, name)])
+    key, begin = _key(form, name), getattr(start, name)
+    if key not in st.session_state or _last(form, name, begin) is None:
+        st.session_state[key] = (_last(form, name, begin) or (begin, _shown(name, begin)))[1]
+    values[name] = field_widget(name, begin, key)
+    _kept()[key] = (begin, st.session_state[key])
 
 
-def _begin(form: str, name: str, start: Any) -> None:
-    """Bring what was typed back when a field or the page returns, unless its start has changed since.
+def _last(form: str, name: str, start: Any) -> tuple[Any, Any] | None:
+    """What was kept of a widget, unless its start has changed since.
 
-    Streamlit forgets a widget that is not drawn; another model or method brings another
-    rate, but leaves the number of epochs as it was typed.
+    Another model or method brings another rate, but leaves the number of epochs as it was typed.
     """
-    key = _key(form, name)
-    last_start, last = _kept().get(key, (start, None))
-    if key not in _kept() or last_start != start:
-        st.session_state[key] = _shown(name, start)
-    elif key not in st.session_state:
-        st.session_state[key] = last
+    kept = _kept().get(_key(form, name))
+    return kept if kept and kept[0] == start else None
 
 
-def _read(form: str, name: str, start: Any) -> Any:
-    """What a widget will say, before it is drawn."""
-    said = st.session_state[_key(form, name)]
+def _said(form: str, name: str, start: Any) -> Any:
+    """What a widget says, before it is drawn."""
+    last = _last(form, name, start)
+    if last is None:
+        return start
+    said = st.session_state.get(_key(form, name), last[1])
     if isinstance(start, dict):
         return _numbers_of(said)
-    return tuple(said) if isinstance(start, tuple) else said
+    return tuple(said) if isinstance(start, tuple) else _value(said)
 
 
 def _kept() -> dict[str, tuple[Any, Any]]:
@@ -185,7 +189,8 @@ def _shown(name: str, value: Any) -> Any:
     if isinstance(value, tuple):
         return list(value)
     kind, optional = _kind(TrainSpec.model_fields[name].annotation)
-    return "" if value is None and optional and kind is str else value
+    is_number = kind in (int, float)
+    return NOTHING if value is None and optional and not is_number else value
 
 
 def field_widget(name: str, start: Any, key: str) -> Any:
@@ -193,15 +198,16 @@ def field_widget(name: str, start: Any, key: str) -> Any:
     common: dict[str, Any] = {"label": field_label(name), "help": field_help(name), "key": key}
     kind, optional = _kind(TrainSpec.model_fields[name].annotation)
     if get_origin(kind) is Literal:
-        choices = (None, *get_args(kind)) if optional else get_args(kind)
-        return st.selectbox(options=choices, format_func=_choice_name, **common)
+        choices = (NOTHING, *get_args(kind)) if optional else get_args(kind)
+        return _value(st.selectbox(options=choices, format_func=_choice_name, **common))
     if get_origin(kind) is dict:
         return _numbers_of(st.text_input(placeholder="min_lr_rate: 0.1", **common))
     if get_origin(kind) is tuple:
         answers = get_args(get_args(kind)[0])
         return tuple(st.pills(options=answers, selection_mode="multi", **common))
     if kind is bool and optional:
-        return st.selectbox(options=(None, True, False), format_func=_switch_name, **common)
+        chosen = st.selectbox(options=(NOTHING, True, False), format_func=_switch_name, **common)
+        return _value(chosen)
     if kind is bool:
         return st.checkbox(**common)
     if kind in (int, float):
@@ -219,8 +225,12 @@ def _numbers_of(text: str | None) -> dict[str, Any]:
     return {name.strip(): number.strip() for name, _, number in pairs}
 
 
-def _choice_name(choice: str | int | None) -> str:
-    return say("关", "off") if choice is None else str(choice)
+def _value(said: Any) -> Any:
+    return None if said == NOTHING else said
+
+
+def _choice_name(choice: str | int) -> str:
+    return say("关", "off") if choice == NOTHING else str(choice)
 
 
 def _kind(annotation: Any) -> tuple[Any, bool]:
@@ -236,5 +246,7 @@ def _step(value: float | None) -> float:
     return 1.0 if value is None or value >= 1 else float(f"{(value or 0.1) / 10:.0e}")
 
 
-def _switch_name(value: bool | None) -> str:
-    return {None: say("自动", "automatic"), True: say("开", "on"), False: say("关", "off")}[value]
+def _switch_name(value: bool | str) -> str:
+    if value == NOTHING:
+        return say("自动", "automatic")
+    return say("开", "on") if value else say("关", "off")

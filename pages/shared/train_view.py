@@ -159,7 +159,7 @@ def _curves(run: Run, events: Sequence[Event], others: Sequence[str]) -> None:
             label_visibility="collapsed",
         )
         smoothing = st.slider(
-            say("平滑", "Smoothing"), 0.0, 0.95, 0.0, 0.05, key=f"curve-smoothing-{run.id}", width=150
+            say("平滑", "Smoothing"), 0.0, 0.95, 0.5, 0.05, key=f"curve-smoothing-{run.id}", width=150
         )
     chart = run_charts.curves(drawn, quantity, axis, smoothing)
     if chart is None:
@@ -205,7 +205,7 @@ def _numbers(run: Run, now: RunProgress, events: Sequence[Event]) -> None:
         ]
     if run.result:
         cells.append((say("用时", "time"), shell.duration(run.result.seconds)))
-    with st.container(horizontal=True, gap="large"):
+    with st.container(horizontal=True, gap="medium"):
         for name, value in cells:
             st.markdown(f":small[:gray[{name}]]  \n**{value}**", width="content")
 

@@ -34,12 +34,16 @@ HELD_OUT_NAMES: Mapping[HeldOutChoice, tuple[str, str]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Data:
-    """Where the rows are, what the dataset is called, its version if it is one, and its training rows."""
+    """Where the rows are, what the dataset is called, its version if it is one, and its training rows.
+
+    `characters` counts those of texts; 0 for conversations.
+    """
 
     folder: Path
     name: str
     version: str | None
     rows: int
+    characters: int = 0
 
 
 def choose_data(db: Store, stage: Stage) -> Data | None:
@@ -69,7 +73,9 @@ def _versions(db: Store) -> dict[str, Data]:
 
 def _texts() -> dict[str, Data]:
     return {
-        kept.name: Data(folder=kept.folder, name=kept.name, version=None, rows=kept.texts)
+        kept.name: Data(
+            folder=kept.folder, name=kept.name, version=None, rows=kept.texts, characters=kept.characters
+        )
         for kept in texts.list_texts(shell.workspace())
     }
 
@@ -87,22 +93,29 @@ def _data_label(data: Data) -> str:
 
 def add_texts_form(is_open: bool) -> None:
     """Bring texts in: files or pasted lines, kept in the workspace under a name."""
+    # Another form once something was kept: an empty, folded one.
+    number = st.session_state.get("texts-number", 0)
     with (
         st.expander(
-            say("加入文本", "Add texts"), key="add-texts", expanded=is_open, icon=":material/upload_file:"
+            say("加入文本", "Add texts"),
+            key=f"add-texts-{number}",
+            expanded=is_open,
+            icon=":material/upload_file:",
         ),
-        st.form("texts-form", border=False),
+        st.form(f"texts-form-{number}", border=False),
     ):
         files = st.file_uploader(
             say("txt、md、json、jsonl，可以是 .gz", "txt, md, json, jsonl, .gz as well"),
             accept_multiple_files=True,
-            key="texts-files",
+            key=f"texts-files-{number}",
         )
         pasted = st.text_area(
-            say("或粘贴，一行一段", "or paste, one text a line"), key="texts-pasted", height=120
+            say("或粘贴，一行一段", "or paste, one text a line"), key=f"texts-pasted-{number}", height=120
         )
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            name = st.text_input(say("名字", "Name"), key="texts-name", placeholder="news-2026", width=260)
+            name = st.text_input(
+                say("名字", "Name"), key=f"texts-name-{number}", placeholder="news-2026", width=260
+            )
             pressed = st.form_submit_button(say("保存文本", "Keep the texts"), key="texts-keep")
         if not pressed:
             return
@@ -114,6 +127,7 @@ def add_texts_form(is_open: bool) -> None:
             else:
                 kept = texts.add_pasted(workspace, name.strip() or "pasted", pasted or "")
             st.session_state["choose-train-texts"] = kept.name
+            st.session_state["texts-number"] = number + 1
             shell.notify(
                 say(
                     f"已保存 {kept.name}：{kept.texts:,} 段，{kept.characters:,} 字。",
