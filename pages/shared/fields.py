@@ -80,6 +80,7 @@ FIELD_TEXTS: dict[str, tuple[str, str]] = {
 def field_label(name: str) -> str:
     """What a setting is called."""
     english = name.removeprefix("num_").removeprefix("per_device_").replace("_", " ")
+    english = english.replace("accumulation steps", "accumulation")  # the longest one; its row is narrow
     return say(FIELD_TEXTS[name][0], english[0].upper() + english[1:])
 
 

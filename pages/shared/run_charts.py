@@ -39,13 +39,13 @@ QUANTITIES: Mapping[Quantity, _Shown] = {
         of_held_out=lambda point: point.loss,
     ),
     "accuracy": _Shown(
-        name=("留出准确率", "Held-out accuracy"),
+        name=("准确率", "Accuracy"),
         unit=("类别准确率（直接打分）", "category accuracy (direct)"),
         format=".1%",
         of_held_out=lambda point: point.accuracy,
     ),
     "learning_rate": _Shown(
-        name=("学习率", "Learning rate"),
+        name=("学习率", "Rate"),
         unit=("学习率", "learning rate"),
         format=".2e",
         of_step=lambda step: step.learning_rate,

@@ -159,7 +159,7 @@ def _curves(run: Run, events: Sequence[Event], others: Sequence[str]) -> None:
             label_visibility="collapsed",
         )
         smoothing = st.slider(
-            say("平滑", "Smoothing"), 0.0, 0.95, 0.5, 0.05, key=f"curve-smoothing-{run.id}", width=150
+            say("平滑", "Smoothing"), 0.0, 0.95, 0.5, 0.05, key=f"curve-smoothing-{run.id}", width=120
         )
     chart = run_charts.curves(drawn, quantity, axis, smoothing)
     if chart is None:
