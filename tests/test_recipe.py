@@ -163,7 +163,13 @@ def test_the_state_of_llamafactorys_page():
     recipe = recipe_of(BOARD)
     spec = as_spec(recipe)
     assert recipe.origin == "llamaboard" and not recipe.noted("unknown", "refused")
-    found = (spec.learning_rate, spec.loraplus_lr_ratio, spec.lora_target, spec.bf16, spec.neftune_noise_alpha)
+    found = (
+        spec.learning_rate,
+        spec.loraplus_lr_ratio,
+        spec.lora_target,
+        spec.bf16,
+        spec.neftune_noise_alpha,
+    )
     assert found == (5e-6, 16, "all", True, None)
     assert outcomes(recipe)["train.batch_size"] == "taken"
 
@@ -228,7 +234,7 @@ def test_a_mistyped_key_names_the_one_it_may_have_meant():
 
 @pytest.mark.parametrize("text", ["", "- a\n- b", "just words", "a: [1", "x: 1\n" * 300_000])
 def test_what_is_no_settings_file_is_told_as_such(text):
-    with pytest.raises(UnreadableFile, match="my.yaml"):
+    with pytest.raises(UnreadableFile, match="my[.]yaml"):
         read_recipe(text, "my.yaml")
 
 
