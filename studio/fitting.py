@@ -3,14 +3,13 @@
 What it takes is `studio.memory`'s to say; this module weighs it against what there is.
 """
 
-import importlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, Literal
 
-from studio import memory
+from studio import devices, memory
 from studio.contract import TrainSpec
 from studio.language import say
 from studio.memory import Estimate
@@ -58,18 +57,14 @@ def estimator() -> Estimator | None:
 
 
 def places() -> list[Place]:
-    """The devices of this machine, GPUs first; the processors with the machine's memory."""
+    """Each sort of device of this machine, GPUs first; the processors with the machine's memory."""
     ram = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    try:
-        found = importlib.import_module("studio.devices").list_devices()
-    except ModuleNotFoundError:
-        found = ()
-    gpus = [
-        Place(name=device.name, memory_gib=device.memory_gib, is_gpu=True)
-        for device in found
+    gpus = {
+        (device.name, device.memory_gib): Place(name=device.name, memory_gib=device.memory_gib, is_gpu=True)
+        for device in devices.list_devices()
         if device.memory_gib
-    ]
-    return [*gpus, Place(name="CPU", memory_gib=round(ram, 1), is_gpu=False)]
+    }
+    return [*gpus.values(), Place(name="CPU", memory_gib=round(ram, 1), is_gpu=False)]
 
 
 def fit(total_gib: float, place: Place) -> Fit:

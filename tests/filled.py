@@ -58,6 +58,9 @@ def scored_run(workspace: Workspace) -> Run:
     (run.folder / "scores.json").write_text(ScoreFile(evaluations=evaluations).model_dump_json(by_alias=True))
     (run.folder / "metrics.jsonl").write_text(step().model_dump_json() + "\n")
     (run.folder / "alive").touch()
+    checkpoint = run.folder / "checkpoints/step_000001"
+    checkpoint.mkdir(parents=True)
+    (checkpoint / "adapter_config.json").write_text("{}")
     result = Result(status="done", seconds=61, peak_memory_gib=1, checkpoint="checkpoints/step_000001")
     (run.folder / "result.json").write_text(result.model_dump_json())
     return runs.get_run(workspace, run.id)

@@ -234,7 +234,7 @@ def test_a_mistyped_key_names_the_one_it_may_have_meant():
 
 @pytest.mark.parametrize("text", ["", "- a\n- b", "just words", "a: [1", "x: 1\n" * 300_000])
 def test_what_is_no_settings_file_is_told_as_such(text):
-    with pytest.raises(UnreadableFile, match="my[.]yaml"):
+    with pytest.raises(UnreadableFile, match=r"my\.yaml"):
         read_recipe(text, "my.yaml")
 
 

@@ -13,7 +13,7 @@ from studio.contract import Event, HeldOut, Step, TrainSpec
 from studio.health import concerns
 from studio.language import say
 from studio.runs import Run, RunProgress
-from studio.workspace import BUNDLED_NAME
+from studio.workspace import BUNDLED_DATASET, BUNDLED_NAME
 
 PHASE_NAMES = {
     "waiting": ("准备", "starting"),
@@ -108,15 +108,17 @@ def run_panel(run: Run, others: Sequence[str] = ()) -> None:
 
 
 def events_of(run: Run) -> Sequence[Event]:
-    """The events of a run, read again only when the worker has written more."""
+    """The events of a run, read again only when the worker has written."""
     file = run.folder / "metrics.jsonl"
-    size = file.stat().st_size if file.exists() else 0
-    return _events(run.id, size, run)
+    if not file.exists():
+        return ()
+    state = file.stat()
+    return _events(run.id, state.st_size, state.st_mtime_ns, run)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _events(run_id: str, size: int, _run: Run) -> Sequence[Event]:
-    """By id and length of the file, to which lines are only ever added while a run goes on."""
+def _events(run_id: str, size: int, written: int, _run: Run) -> Sequence[Event]:
+    """By id, length and time of the file."""
     return tuple(runs.read_events(_run))
 
 
@@ -217,7 +219,7 @@ def run_table(found: Sequence[Run]) -> None:
             {
                 say("名称", "name"): shell.run_name(run),
                 say("状态", "state"): shell.state_name(run.state),
-                say("数据", "data"): run.version or dataset_label(BUNDLED_NAME),
+                say("数据", "data"): _data_name(run),
                 say("基座", "base"): run.spec.model_name_or_path.name,
                 say("准确率", "accuracy"): _accuracies(run),
                 say("用时", "time"): shell.duration(run.result.seconds) if run.result else "",
@@ -229,6 +231,13 @@ def run_table(found: Sequence[Run]) -> None:
         height="content",
         alt=say("全部运行", "All runs"),
     )
+
+
+def _data_name(run: Run) -> str:
+    """The version, the set of texts, or the folder that a run learned from."""
+    if run.version or run.spec.dataset_dir == BUNDLED_DATASET:
+        return run.version or dataset_label(BUNDLED_NAME)
+    return run.spec.dataset_dir.name
 
 
 def _accuracies(run: Run) -> str:
