@@ -139,6 +139,20 @@ def learnable_parts(renderer: Renderer, messages: Sequence[Message]) -> list[Seq
     return [*parts, messages]
 
 
+def encode_parts(
+    renderer: Renderer,
+    messages: Sequence[Message],
+    *,
+    label_weight: float = 1.0,
+    train_on_prompt: bool = False,
+) -> list[Sample]:
+    """The samples that a row is trained as; nearly always one. See `learnable_parts`."""
+    return [
+        encode_conversation(renderer, part, label_weight=label_weight, train_on_prompt=train_on_prompt)
+        for part in learnable_parts(renderer, messages)
+    ]
+
+
 def encode_all(
     renderer: Renderer,
     conversations: Sequence[Sequence[Message]],
@@ -160,10 +174,7 @@ def encode_all(
     encoded = Encoded(samples=[], rows=None if rows is None else tuple(rows))
 
     def encode(messages: Sequence[Message]) -> list[Sample]:
-        return [
-            encode_conversation(renderer, part, label_weight=label_weight, train_on_prompt=train_on_prompt)
-            for part in learnable_parts(renderer, messages)
-        ]
+        return encode_parts(renderer, messages, label_weight=label_weight, train_on_prompt=train_on_prompt)
 
     def fits(messages: Sequence[Message]) -> bool:
         return all(len(sample["input_ids"]) <= cutoff_len for sample in encode(messages))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from backend import rows
-from backend.encoding import IGNORED, Sample, encode_conversation, without_chain
+from backend.encoding import IGNORED, Sample, encode_parts, without_chain
 from backend.templates import Message, Renderer
 from backend.tokenizers import load_tokenizer
 from backend.worker import Cancelled, RunFolder, run_worker
@@ -51,17 +51,21 @@ def count_tokens(
                 if folder.cancel_requested:
                     raise Cancelled
                 folder.emit(Progress(phase="loading", done=done, total=total))
-            counted.append(len(encode_conversation(renderer, messages)["input_ids"]))
+            counted.append(max(len(part["input_ids"]) for part in encode_parts(renderer, messages)))
             done += 1
         lengths[name] = tuple(counted)
     return lengths
 
 
 def see_row(renderer: Renderer, row: int, messages: Sequence[Message], *, label_weight: float) -> SeenRow:
-    """A row as the training encodes it, taken apart into pieces that can be read."""
+    """A row as the training encodes it, taken apart into pieces that can be read.
+
+    Where it is trained as several samples, they follow each other.
+    """
 
     def seen(conversation: Sequence[Message]) -> tuple[Piece, ...]:
-        return pieces(renderer, encode_conversation(renderer, conversation, label_weight=label_weight))
+        parts = encode_parts(renderer, conversation, label_weight=label_weight)
+        return tuple(piece for sample in parts for piece in pieces(renderer, sample))
 
     return SeenRow(row=row, chain=seen(messages), direct=seen(without_chain(messages)))
 

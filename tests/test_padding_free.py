@@ -107,7 +107,7 @@ def test_every_row_is_in_one_batch_of_one_process_and_the_steps_do_not_depend_on
         assert sorted(seen) == list(range(count))
         rounds = [sorted(r for b in zipped for r in b if r >= 0) for zipped in zip(*every, strict=True)]
         steps[processes, size] = [
-            sorted(sum(rounds[start : start + accumulation], []))
+            sorted(row for rows in rounds[start : start + accumulation] for row in rows)
             for start in range(0, len(rounds), accumulation)
         ]
     assert len({str(found) for found in steps.values()}) == 1

@@ -5,7 +5,7 @@ import os
 import pytest
 from models import save_tiny_model, write_run
 from samples import new_store, sample, write_folder
-from test_templates import own_renderer, renderer
+from test_templates import every_template, renderer
 from tiny import wait_until
 
 from backend.encoding import IGNORED, encode_all, encode_conversation, without_chain
@@ -34,18 +34,20 @@ def messages(title):
     ]
 
 
-@pytest.mark.parametrize("bound", [*map(renderer, TEMPLATES), own_renderer()], ids=[*TEMPLATES, "tokenizer"])
+@every_template
 @pytest.mark.parametrize("title", TITLES)
-def test_the_pieces_are_what_training_encodes(bound, title):
-    conversation = messages(title)
+@pytest.mark.parametrize("turns", [1, 2])
+def test_the_pieces_are_what_training_encodes(bound, title, turns):
+    conversation = messages(title) * turns
     seen = see_row(bound, 0, conversation, label_weight=5.0)
     for shown, source in ((seen.chain, conversation), (seen.direct, without_chain(conversation))):
-        trained = encode_conversation(bound, source, label_weight=5.0)
+        trained = encode_all(bound, [source], cutoff_len=10**6, label_weight=5.0).samples
         ids = [token for piece in shown for token in piece.ids]
         learned = [piece.learned for piece in shown for _ in piece.ids]
-        assert ids == trained["input_ids"].tolist()
-        assert learned == [label != IGNORED for label in trained["labels"].tolist()]
-        assert "".join(piece.text for piece in shown) == bound.tokenizer.decode(trained["input_ids"])
+        assert ids == [token for sample in trained for token in sample["input_ids"].tolist()]
+        assert learned == [label != IGNORED for sample in trained for label in sample["labels"].tolist()]
+        text = "".join(bound.tokenizer.decode(sample["input_ids"]) for sample in trained)
+        assert "".join(piece.text for piece in shown) == text
 
 
 def test_half_a_character_is_never_shown():
