@@ -130,6 +130,7 @@ class Flow(TrainerCallback):
                 step=state.global_step,
                 epoch=float(state.epoch or 0),
                 loss=metrics["eval_loss"],
+                loss_error=metrics.get("eval_loss_error"),
                 accuracy=metrics.get("eval_category_accuracy"),
                 rows=int(metrics.get("eval_rows", 0)),
                 best=better,

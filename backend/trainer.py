@@ -1,6 +1,6 @@
 """The training loop: transformers' Trainer with our loss, our batches, our checkpoints.
 
-B batch, T tokens, K supervised positions, V vocabulary.
+B batch, T tokens, K supervised positions, V vocabulary, R rows.
 """
 
 import math
@@ -15,6 +15,7 @@ from transformers import Trainer
 
 from backend.batches import Batches, Flattener, Samples, Share
 from backend.encoding import IGNORED
+from backend.held_loss import SUMS, loss_and_error, row_sums
 from backend.schedules import schedule_options
 from studio.errors import InputError
 from studio.language import say
@@ -42,6 +43,32 @@ def summed_loss(model: nn.Module, batch: dict[str, Any], *, weighted: bool) -> t
     if not weighted:
         weight = (weight > 0).float()
     return (nll * weight).sum(), weight.sum()
+
+
+def row_losses(model: nn.Module, batch: dict[str, Any]) -> tuple[Tensor, Tensor]:
+    """Each row's cross-entropy, summed over its supervised tokens in nats, and their number; (R,) each.
+
+    A row of the batch, or one of the samples that are laid end to end in it.
+    """
+    labels_BT = batch["labels"]
+    kept_K = predicting(labels_BT)
+    inputs = {key: value for key, value in batch.items() if key not in NOT_FOR_THE_MODEL}
+    logits_BKV = model(**{**inputs, "logits_to_keep": kept_K}, use_cache=False).logits
+    target_BK = labels_BT[:, 1:][:, kept_K]
+    # One row at a time: a vocabulary of single-precision numbers for every token is the largest thing here.
+    nll_BK = torch.stack(
+        [
+            F.cross_entropy(logits_KV.float(), target_K, ignore_index=IGNORED, reduction="none")
+            for logits_KV, target_K in zip(logits_BKV, target_BK, strict=True)
+        ]
+    )
+    learned_BK = target_BK != IGNORED
+    if "position_ids" not in batch:
+        return nll_BK.sum(dim=1), learned_BK.sum(dim=1)
+    starts_T = batch["position_ids"][0] == 0
+    row_K = (starts_T.cumsum(dim=0) - 1)[kept_K]
+    per_row = nll_BK.new_zeros(int(starts_T.sum()))
+    return per_row.index_add(0, row_K, nll_BK[0]), per_row.index_add(0, row_K, learned_BK[0].to(nll_BK))
 
 
 def predicting(labels_BT: Tensor) -> Tensor:
@@ -163,22 +190,25 @@ class StudioTrainer(Trainer):
 
     @torch.no_grad()
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
-        """Held-out loss, the mean over all supervised tokens in nats, and the category accuracy."""
+        """Held-out loss, the mean over all supervised tokens in nats, its error, and the category accuracy."""
         model = self.accelerator.unwrap_model(self.model)
         was_training = model.training
         model.eval()
-        totals = torch.zeros(4, dtype=torch.float64, device=self.args.device)
+        totals = torch.zeros(SUMS + 2, dtype=torch.float64, device=self.args.device)
         for batch in self.get_eval_dataloader():
             with self.compute_loss_context_manager():
-                loss, count = summed_loss(model, self._prepare_inputs(batch), weighted=False)
-            totals[:2] += torch.stack([loss.double(), count.double()])
+                totals[:SUMS] += row_sums(*row_losses(model, self._prepare_inputs(batch)))
         if self.category_accuracy:
             with self.compute_loss_context_manager():
-                totals[2:] = totals.new_tensor(self.category_accuracy(model))
+                totals[SUMS:] = totals.new_tensor(self.category_accuracy(model))
         model.train(was_training)
-        loss_sum, tokens, hits, rows = self.accelerator.reduce(totals).tolist()
-        metrics = {"eval_loss": loss_sum / max(tokens, 1)}
-        require_finite(metrics["eval_loss"], self.state.global_step)
+        totals = self.accelerator.reduce(totals)
+        loss, error = loss_and_error(totals[:SUMS])
+        require_finite(loss, self.state.global_step)
+        metrics = {"eval_loss": loss}
+        if error is not None:
+            metrics["eval_loss_error"] = error
+        hits, rows = totals[SUMS:].tolist()
         if rows:
             metrics |= {"eval_category_accuracy": hits / rows, "eval_rows": rows}
         self.log(metrics)

@@ -39,6 +39,9 @@ class HeldOut(Frozen):
     step: int
     epoch: float
     loss: float
+    loss_error: float | None = Field(
+        None, ge=0, description="Standard error of the loss over the held-out rows; None in older files."
+    )
     accuracy: float | None = Field(None, ge=0, le=1)
     rows: int = 0
     best: bool = Field(False, description="Whether no earlier point was better, by metric_for_best_model.")
