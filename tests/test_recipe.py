@@ -174,6 +174,14 @@ def test_the_state_of_llamafactorys_page():
     assert outcomes(recipe)["train.batch_size"] == "taken"
 
 
+@pytest.mark.parametrize("method", ["full", "freeze"])
+def test_lora_settings_of_a_file_that_trains_without_lora_are_left_alone(method):
+    recipe = recipe_of(BOARD | {"top.finetuning_type": method, "train.use_dora": True})
+    spec = as_spec(recipe)
+    assert (spec.finetuning_type, spec.use_dora, spec.loraplus_lr_ratio) == (method, False, None)
+    assert outcomes(recipe)["train.loraplus_lr_ratio"] == outcomes(recipe)["train.use_dora"] == "ignored"
+
+
 @pytest.mark.parametrize(
     ("line", "field", "value"),
     [

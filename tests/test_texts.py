@@ -44,7 +44,7 @@ def test_a_text_is_a_line_or_the_text_column(tmp_path, name, content):
         ("a.jsonl", b"{broken", "a"),
         ("a.txt.gz", b"no gzip", "读不到"),
         ("a.txt", b"", "空文件"),
-        ("a.txt", b" \n\n", "没有一行"),
+        ("a.txt", b" \n\n", "空文件|没有一行"),
     ],
 )
 def test_what_has_no_text_is_told_and_nothing_is_kept(workspace, tmp_path, name, content, match):
