@@ -48,6 +48,30 @@ class Change:
     total_gib: float
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TutorialRule:
+    """The row of the table that a spec falls under, and what it says of a model of some size."""
+
+    method: str
+    bits: str
+    per_billion: str
+    gb: float
+
+
+def tutorial_rule(spec: TrainSpec, parameters: int) -> TutorialRule | None:
+    """What the tutorial's table says of this training; None where the size of the model is not known."""
+    if not parameters:
+        return None
+    if spec.finetuning_type == "full":
+        row = HARDWARE_TABLE[0]  # float32 weights and states, as here
+    elif spec.quantization_bit:
+        row = next(row for row in HARDWARE_TABLE if row[1] == str(spec.quantization_bit))
+    else:
+        row = HARDWARE_TABLE[2]
+    factor = {"18x": 18, "8x": 8, "2x": 2, "x": 1, "x/2": 0.5}[row[-1]]
+    return TutorialRule(method=row[0], bits=row[1], per_billion=row[-1], gb=factor * parameters / 1e9)
+
+
 def estimator() -> Estimator | None:
     """What estimates the memory of a spec; None where this studio cannot."""
     estimate, shape = getattr(memory, "estimate", None), getattr(memory, "model_shape", None)

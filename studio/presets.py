@@ -98,8 +98,8 @@ def rate_reason(spec: TrainSpec, parameters: int) -> str:
         )
     if 0 < parameters < SMALL_PARAMETERS:
         return say(
-            f"{size} 的小模型要大得多的学习率：这个值是在内置模型上量出来的。",
-            f"A small model of {size} needs a much higher rate; this one was measured on the bundled model.",
+            f"{size} 的小模型要大得多的学习率，这个值是在内置模型上量出来的。",
+            f"A small model of {size} needs a much higher rate; measured on the bundled model.",
         )
     return say(
         f"按 {size} 估的起点：7B 用 2e-4，越小越大（按平方根，最多 5e-4）；几乎与秩无关，量化不改变它。",

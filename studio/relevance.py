@@ -75,6 +75,24 @@ _WHEN: Mapping[str, Callable[[Values], bool]] = {
 }
 
 
+OF_ONE_METHOD = (
+    "loraplus_lr_ratio",
+    "lora_dropout",
+    "lora_rank",
+    "lora_alpha",
+    "lora_target",
+    "additional_target",
+    "use_rslora",
+    "use_dora",
+    "pissa_init",
+    "pissa_iter",
+    "freeze_trainable_layers",
+    "freeze_trainable_modules",
+    "freeze_extra_modules",
+)
+"""What other tools write into their files whatever the method, and read only under theirs."""
+
+
 def matters(name: str, values: Values) -> bool:
     """Whether a field has any effect, given the values of the others."""
     return name not in _WHEN or _WHEN[name](values)

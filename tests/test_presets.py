@@ -57,7 +57,8 @@ def english():
 
 def test_the_english_help_is_the_specs_description(english):
     assert TrainSpec.model_fields["lora_rank"].description in field_help("lora_rank")
-    assert field_label("lora_rank") == "Lora rank"
+    labels = [field_label(name) for name in ("lora_rank", "use_rslora", "learning_rate", "bf16")]
+    assert labels == ["LoRA rank", "Use rsLoRA", "Learning rate", "Bf16"]
 
 
 @pytest.mark.parametrize(

@@ -174,6 +174,14 @@ def test_the_state_of_llamafactorys_page():
     assert outcomes(recipe)["train.batch_size"] == "taken"
 
 
+@pytest.mark.parametrize("method", ["full", "freeze"])
+def test_lora_settings_of_a_file_that_trains_without_lora_are_left_alone(method):
+    recipe = recipe_of(BOARD | {"top.finetuning_type": method, "train.use_dora": True})
+    spec = as_spec(recipe)
+    assert (spec.finetuning_type, spec.use_dora, spec.loraplus_lr_ratio) == (method, False, None)
+    assert outcomes(recipe)["train.loraplus_lr_ratio"] == outcomes(recipe)["train.use_dora"] == "ignored"
+
+
 @pytest.mark.parametrize(
     ("line", "field", "value"),
     [
@@ -275,3 +283,16 @@ def test_a_data_folder_of_llamafactory_needs_no_eval_entry(workspace, tmp_path):
     file.write_text(LORA + f"dataset_dir: {tmp_path}\n", encoding="utf-8")
     spec, _ = build_train_spec(workspace, file, None, "bundled", [])
     assert (spec.dataset, spec.eval_dataset, spec.dataset_dir) == ("news_train", None, tmp_path)
+
+
+@pytest.mark.parametrize("stage", ["--set", "file"])
+def test_a_text_file_is_pre_trained_on_from_the_command_line(workspace, tmp_path, stage):
+    (tmp_path / "daily.txt").write_text("今天天气很好\n" * 20)
+    file = tmp_path / "pt.yaml"
+    file.write_text(PRETRAIN, encoding="utf-8")
+    settings = ["stage=pt", "val_size=0.1"] if stage == "--set" else []
+    given = file if stage == "file" else None
+    for dataset in (str(tmp_path / "daily.txt"), "daily.txt"):  # the second time by its name
+        spec, version = build_train_spec(workspace, given, dataset, "bundled", settings)
+        assert (spec.stage, spec.dataset, spec.eval_dataset, version) == ("pt", "train", None, None)
+        assert spec.dataset_dir == workspace.home / "texts" / "daily.txt"

@@ -77,11 +77,29 @@ FIELD_TEXTS: dict[str, tuple[str, str]] = {
 }
 
 
+_SPELLED = {
+    "lora": "LoRA",
+    "loraplus": "LoRA+",
+    "rslora": "rsLoRA",
+    "dora": "DoRA",
+    "pissa": "PiSSA",
+    "neftune": "NEFTune",
+    "lr": "rate",
+    "optim": "optimizer",
+    "kwargs": "numbers",
+    "len": "length",
+    "init": "start",
+    "iter": "iterations",
+}
+"""Parts of the names as they are written in words."""
+
+
 def field_label(name: str) -> str:
     """What a setting is called."""
-    english = name.removeprefix("num_").removeprefix("per_device_").replace("_", " ")
+    words = name.removeprefix("num_").removeprefix("per_device_").split("_")
+    english = " ".join(_SPELLED.get(word, word) for word in words)
     english = english.replace("accumulation steps", "accumulation")  # the longest one; its row is narrow
-    return say(FIELD_TEXTS[name][0], english[0].upper() + english[1:])
+    return say(FIELD_TEXTS[name][0], english[0].upper() + english[1:] if english[1:2].islower() else english)
 
 
 def field_help(name: str) -> str:

@@ -88,7 +88,7 @@ def new_run(db: Store) -> None:
     _checks(chosen.model, chosen.data, values)
     spec = _spec(values)
     if spec:
-        memory_view.memory_box(spec)
+        memory_view.memory_box(spec, chosen.model.parameters)
     with st.expander(
         say("设置文件与命令", "Settings as files and commands"), key="settings-files", icon=":material/code:"
     ):
@@ -238,8 +238,14 @@ def _explain(values: Mapping[str, Any], start: TrainSpec, model: BaseModel_, dat
         parts.append(
             say(f"LoRA+：矩阵 B 的学习率是 {rate * ratio:g}", f"LoRA+: matrix B learns at {rate * ratio:g}")
         )
-    if rate == start.learning_rate and start.learning_rate != 5e-6:
-        parts.append(rate_reason(start, model.parameters))
+    usual = with_method(PRESETS["sound_default"](model.path, data.folder), method_of(start))
+    reason = rate_reason(usual, model.parameters)
+    if rate != usual.learning_rate:
+        reason = say(
+            f"学习率的起点是 {usual.learning_rate:g}：{reason}",
+            f"A rate to start from is {usual.learning_rate:g}. {reason}",
+        )
+    parts.append(reason)
     st.caption("　·　".join(shell.plain(part) for part in parts))
 
 
@@ -295,7 +301,7 @@ def _start_line(model: BaseModel_, data: Data, values: Mapping[str, Any]) -> Non
 
 
 def _model_label(model: BaseModel_) -> str:
-    name = say("内置小模型", "bundled small model") if model.bundled else model.name
+    name = say("内置小模型", "bundled") if model.bundled else model.name
     return f"{name} · {model.parameters / 1e6:,.0f} M"
 
 

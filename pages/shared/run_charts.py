@@ -93,7 +93,9 @@ def curves(
     else:
         names = list(runs)
     layers = _layers(rows, names, shown, axis, smoothing)
-    return cast(alt.LayerChart, alt.layer(*layers).properties(height=260))
+    # The legend has two names a line, and its lines come out of the height.
+    height = 250 + 25 * math.ceil(len(names) / 2)
+    return cast(alt.LayerChart, alt.layer(*layers).properties(height=height))
 
 
 def smoothed(values: Sequence[float], weight: float) -> list[float]:

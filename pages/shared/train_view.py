@@ -13,7 +13,7 @@ from studio.contract import Event, HeldOut, Step, TrainSpec
 from studio.health import concerns
 from studio.language import say
 from studio.runs import Run, RunProgress
-from studio.workspace import BUNDLED_DATASET, BUNDLED_NAME
+from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL, BUNDLED_NAME
 
 PHASE_NAMES = {
     "waiting": ("准备", "starting"),
@@ -98,6 +98,7 @@ def run_panel(run: Run, others: Sequence[str] = ()) -> None:
     run_controls(run)
     _numbers(run, now, events)
     _concerns(run, events)
+    _rows_and_best(run)
     _curves(run, events, others)
     if run.state == "done":
         shell.link("evaluate", say("看评估结果", "See the scores"))
@@ -130,6 +131,40 @@ def _concerns(run: Run, events: Sequence[Event]) -> None:
             f"{shell.plain(concern.problem)}  \n**{say('怎么办', 'What to do')}** {shell.plain(concern.remedy)}",
             icon=":material/trending_up:",
         )
+
+
+def _rows_and_best(run: Run) -> None:
+    """Which rows were too long to be learned as they are, and which checkpoint was the best."""
+    if run.result is None:
+        return
+    parts = []
+    if run.result.left_out:
+        rows = _row_numbers(run.result.left_out)
+        parts.append(
+            say(
+                f"{len(run.result.left_out)} 行太长，没有学：第 {rows} 行",
+                f"{len(run.result.left_out)} rows were too long and not learned: {rows}",
+            )
+        )
+    if run.result.shortened:
+        rows = _row_numbers(run.result.shortened)
+        parts.append(
+            say(
+                f"{len(run.result.shortened)} 行太长，截短了思维链：第 {rows} 行",
+                f"{len(run.result.shortened)} rows were too long, their think chains were cut: {rows}",
+            )
+        )
+    if run.result.best_checkpoint:
+        name = run.result.best_checkpoint.rpartition("/")[2]
+        parts.append(say(f"最好的检查点：{name}", f"the best checkpoint: {name}"))
+    if parts:
+        st.caption("　·　".join(shell.plain(part) for part in parts))
+
+
+def _row_numbers(rows: Sequence[int], most: int = 20) -> str:
+    """Rows counted from 1, as the data check counts them; the first twenty."""
+    numbers = say("、", ", ").join(str(row + 1) for row in rows[:most])
+    return numbers + ("" if len(rows) <= most else " …")
 
 
 def _curves(run: Run, events: Sequence[Event], others: Sequence[str]) -> None:
@@ -192,15 +227,16 @@ def _numbers(run: Run, now: RunProgress, events: Sequence[Event]) -> None:
         ]
     held_out = next((event for event in reversed(events) if isinstance(event, HeldOut)), None)
     if held_out:
-        cells.append((say("留出损失", "held-out loss"), f"{held_out.loss:.3f}"))
+        cells.append((say("留出损失", "held-out"), f"{held_out.loss:.3f}"))
         if held_out.accuracy is not None:
-            cells.append((say("留出准确率", "held-out accuracy"), f"{held_out.accuracy:.1%}"))
+            cells.append((say("留出准确率", "accuracy"), f"{held_out.accuracy:.1%}"))
     if last:
-        cells.append((say("学习率", "rate"), f"{last.learning_rate:.2e}"))
-        if last.grad_norm is not None:
+        if not run.is_over:
+            cells.append((say("学习率", "rate"), f"{last.learning_rate:.2e}"))
+        if last.grad_norm is not None and not run.is_over:
             cells.append((say("梯度", "gradient"), f"{last.grad_norm:.2f}"))
         if last.samples_seen:
-            cells.append((say("已看样本", "samples seen"), f"{last.samples_seen:,}"))
+            cells.append((say("已看样本", "samples"), f"{last.samples_seen:,}"))
         cells += [
             (say("词元/秒", "tokens/s"), f"{last.tokens_per_second:,.0f}"),
             (say("内存", "memory"), f"{last.memory_gib:.1f} GiB"),
@@ -220,7 +256,7 @@ def run_table(found: Sequence[Run]) -> None:
                 say("名称", "name"): shell.run_name(run),
                 say("状态", "state"): shell.state_name(run.state),
                 say("数据", "data"): _data_name(run),
-                say("基座", "base"): run.spec.model_name_or_path.name,
+                say("基座", "base"): _base_name(run),
                 say("准确率", "accuracy"): _accuracies(run),
                 say("用时", "time"): shell.duration(run.result.seconds) if run.result else "",
                 say("开始", "started"): f"{run.created_at:%m-%d %H:%M}",
@@ -238,6 +274,11 @@ def _data_name(run: Run) -> str:
     if run.version or run.spec.dataset_dir == BUNDLED_DATASET:
         return run.version or dataset_label(BUNDLED_NAME)
     return run.spec.dataset_dir.name
+
+
+def _base_name(run: Run) -> str:
+    base = run.spec.model_name_or_path
+    return say("内置小模型", "bundled") if base == BUNDLED_MODEL else base.name
 
 
 def _accuracies(run: Run) -> str:

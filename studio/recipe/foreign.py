@@ -5,21 +5,22 @@ Knows no file and no workspace: names of models, data sets and adapters stay as 
 
 import difflib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from studio.language import say
 from studio.recipe.keys import BOARD, BOARD_STAGES, DEFAULTS
 from studio.recipe.meanings import KNOWN, Given, is_on, read_key
 from studio.recipe.notes import Note, Recipe
+from studio.relevance import OF_ONE_METHOD, matters
 
 
 def translate(given: Given) -> Recipe:
     """Every key of a training YAML (also `training_args.yaml`), and the tool's defaults for what it leaves out."""
     notes = [read_key(key, value, given) or unknown(key, value) for key, value in given.items()]
-    values: dict[str, Any] = {}
-    for note in notes:
-        values.update(note.sets)
+    method = {"finetuning_type": "lora"} | _sets(notes)
+    notes = [_idle(note) if _is_idle(note, method) else note for note in notes]
+    values = _sets(notes)
     notes += [
         Note(
             key=key,
@@ -32,14 +33,26 @@ def translate(given: Given) -> Recipe:
         )
         for key, value in _defaults(given, values).items()
     ]
-    for note in notes:
-        if note.outcome == "default":
-            values.update(note.sets)
+    values |= _sets(note for note in notes if note.outcome == "default")
     if is_on(values.get("val_size")):
         values["eval_dataset"] = None
     # What only this studio has stays off, so that the file trains what it would train there.
     values |= {"direct_share": 0.0, "label_weight": 1.0}
     return Recipe(origin="llamafactory", values=values, notes=tuple(notes))
+
+
+def _sets(notes: Iterable[Note]) -> dict[str, Any]:
+    return {name: value for note in notes for name, value in note.sets.items()}
+
+
+def _is_idle(note: Note, values: Given) -> bool:
+    """Whether a key is about another method than the file's."""
+    return bool(note.sets) and all(name in OF_ONE_METHOD and not matters(name, values) for name in note.sets)
+
+
+def _idle(note: Note) -> Note:
+    text = say("属于别的微调方式", "belongs to another finetuning type")
+    return Note(key=note.key, value=note.value, outcome="ignored", text=text)
 
 
 def translate_board(given: Mapping[str, Any]) -> Recipe:
