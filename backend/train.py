@@ -10,6 +10,7 @@ program.
 import logging
 import sys
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,10 +51,23 @@ class Prepared:
     model: Any
 
 
-def train(folder: RunFolder) -> dict[str, Any]:
-    """Do what the folder's spec says; the fields of Result that training knows."""
+def train(
+    folder: RunFolder, load: Callable[[TrainSpec], PreTrainedModel] = load_for_training
+) -> dict[str, Any]:
+    """Do what the folder's spec says; the fields of Result that training knows.
+
+    Args:
+        load: gives the base model, which training may change.
+    """
     spec = folder.read_spec()
     assert isinstance(spec, TrainSpec), spec.kind
+    ready = prepare(folder, spec, load)
+    promise_sources(folder, spec)
+    return train_prepared(folder, spec, ready)
+
+
+def prepare(folder: RunFolder, spec: TrainSpec, load: Callable[[TrainSpec], PreTrainedModel]) -> Prepared:
+    """Encode the rows and load the model, after a look at what would fail later."""
     require_launcher()
     require_optimizer(spec)
     require_schedule(spec)
@@ -62,10 +76,12 @@ def train(folder: RunFolder) -> dict[str, Any]:
     tokenizer = load_tokenizer(spec.model_name_or_path)
     renderer = Renderer(tokenizer, spec.template)
     training, held_out = encode_datasets(spec, renderer)
-    promise_sources(folder, spec)
-    model = make_trainable(load_for_training(spec), spec)
+    base = load(spec)
+    # Again: what loading draws must not decide where an adapter starts.
+    set_seed(spec.seed)
+    model = make_trainable(base, spec)
     log.info("template %s", renderer.name)
-    return train_prepared(folder, spec, Prepared(tokenizer, renderer, training, held_out, model))
+    return Prepared(tokenizer, renderer, training, held_out, model)
 
 
 def train_prepared(folder: RunFolder, spec: TrainSpec, ready: Prepared) -> dict[str, Any]:

@@ -51,6 +51,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.started = STARTED
         self.known: dict[str, Any] = {}
         self.promised: dict[str, Callable[[float | None], Any]] = {}
 
@@ -110,17 +111,22 @@ class RunFolder:
 
 
 def run_worker(work: Callable[[RunFolder], dict[str, Any]]) -> int:
-    """The `main` of a worker: one folder as argument, `result.json` at the end.
-
-    `work` returns the fields of Result that it knows. Every way out, an error of
-    our own included, leaves a result that says what happened.
-    """
+    """The `main` of a worker: one folder as argument, `result.json` at the end."""
     parser = argparse.ArgumentParser()
     parser.add_argument("run_folder", type=Path, help="Folder with spec.json.")
     folder = RunFolder(parser.parse_args().run_folder.resolve())
     if os.environ.get("STUDIO_LANG") == "en":
         current_language.set("en")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    return work_in(folder, work)
+
+
+def work_in(folder: RunFolder, work: Callable[[RunFolder], dict[str, Any]]) -> int:
+    """Do the work of one folder and leave `result.json`; the exit code.
+
+    `work` returns the fields of Result that it knows. Every way out, an error of
+    our own included, leaves a result that says what happened.
+    """
     try:
         with guard_disk(folder.path):
             _finish(folder, "done", **work(folder))
@@ -152,7 +158,7 @@ def _finish(folder: RunFolder, status: str, **known: Any) -> None:
     result = Result.model_validate(
         {
             "status": status,
-            "seconds": time.monotonic() - STARTED,
+            "seconds": time.monotonic() - folder.started,
             "peak_memory_gib": peak_memory_gib(),
             "checkpoint": _last_checkpoint(folder.path),
             **known,

@@ -17,7 +17,7 @@ from studio.workspace import Workspace
 
 Move = Literal["first", "up", "down", "last"]
 
-_PAUSABLE = ("train", "download")
+_PAUSABLE = ("train", "download", "sweep")
 """Kinds whose worker can stop with all it needs to go on."""
 
 
@@ -110,7 +110,7 @@ def why_not_resumable(run: Job) -> str | None:
         return say("它还没有停下。", "It has not stopped.")
     if run.state == "done":
         return say("它已完成。", "It is done.")
-    if run.spec.kind == "download":
+    if run.spec.kind in ("download", "sweep"):
         return None
     if run.spec.kind != "train":
         return say("只有训练和下载能接着做。", "Only trainings and downloads go on where they stopped.")

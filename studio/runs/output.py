@@ -98,7 +98,7 @@ def trained_model(run: Run) -> tuple[Path, Path | None]:
     return (run.spec.model_name_or_path, checkpoint) if has_adapter else (checkpoint, None)
 
 
-def read_events(run: Run) -> list[Event]:
+def read_events(run: Job) -> list[Event]:
     """Every event so far, in order."""
     return list(read_lines(run.folder / "metrics.jsonl", contract.event))
 

@@ -1,0 +1,145 @@
+"""Learning-rate range test: `python -m backend.range_test RUN_FOLDER`.
+
+A short training whose rate rises exponentially from very low to too high; every step is a
+Step event, and nothing is kept but the curve. It stops where the loss has clearly turned.
+
+Source: Smith 2017, "Cyclical Learning Rates for Training Neural Networks", section 3.3;
+exponential rise and stop as in fastai's finder.
+"""
+
+import logging
+import math
+import sys
+import time
+import warnings
+from typing import Any
+
+from torch.optim.lr_scheduler import LambdaLR
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.utils import logging as transformers_logging
+
+from backend.machine import memory_gib
+from backend.modeling import load_for_training
+from backend.train import make_trainer, prepare
+from backend.trainer import StudioTrainer
+from backend.worker import Cancelled, RunFolder, run_worker
+from studio.contract import Progress, RangeTestSpec, Step, TrainSpec
+from studio.rates import Smoothed, has_turned
+
+log = logging.getLogger(__name__)
+
+
+def range_test(folder: RunFolder) -> dict[str, Any]:
+    """Do what the folder's spec says; the fields of Result that the test knows."""
+    spec = folder.read_spec()
+    assert isinstance(spec, RangeTestSpec), spec.kind
+    short = shortened(spec)
+    ready = prepare(folder, short, load_for_training)
+    trainer = make_trainer(folder.path, short, ready)
+    # The optimizer's groups start at the lowest rate (LoRA+ groups at their multiple) and rise together.
+    optimizer = trainer.optimizer or trainer.create_optimizer()
+    trainer.optimizer = optimizer
+    rise = spec.highest / spec.lowest
+    trainer.lr_scheduler = LambdaLR(optimizer, lambda step: rise ** (step / (spec.steps - 1)))
+    watcher = RisingRate(folder, trainer)
+    trainer.add_callback(watcher)
+    trainer.train()
+    if watcher.cancelled:
+        raise Cancelled
+    return {"peak_memory_gib": memory_gib()}
+
+
+def shortened(spec: RangeTestSpec) -> TrainSpec:
+    """The training of the test: its steps at a rate that only rises, nothing evaluated or saved."""
+    changes: dict[str, Any] = {
+        "max_steps": spec.steps,
+        "learning_rate": spec.lowest,
+        "lr_scheduler_type": "constant",
+        "lr_scheduler_kwargs": {},
+        "logging_steps": 1,
+        "early_stopping_steps": None,
+        "load_best_model_at_end": False,
+        "eval_dataset": None,
+        "val_size": 0.0,
+    }
+    return TrainSpec.model_validate({**spec.train.model_dump(), **changes})
+
+
+class RisingRate(TrainerCallback):
+    """Tells of every step, and ends the test where the loss has turned or somebody asks for it."""
+
+    def __init__(self, folder: RunFolder, trainer: StudioTrainer) -> None:
+        self.folder, self.trainer = folder, trainer
+        self.cancelled = False
+        self.smoothed = Smoothed()
+        self.losses: list[float] = []
+        self.started = time.monotonic()
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Start the clock after loading."""
+        self.started = time.monotonic()
+        self.folder.emit(Progress(phase="training", total=state.max_steps))
+
+    def on_epoch_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """The order of the samples depends on the epoch."""
+        assert self.trainer.batches
+        self.trainer.batches.epoch = round(state.epoch or 0)
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Look for a cancel."""
+        if self.folder.cancel_requested:
+            self.cancelled = control.should_training_stop = True
+
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """One Step event a step; the rate is the one that the step was taken with."""
+        logs: dict[str, Any] = kwargs["logs"]
+        if "loss" not in logs:
+            return
+        loss = float(logs["loss"])
+        if math.isfinite(loss):
+            self._tell(state, logs, loss)
+            self.losses.append(self.smoothed.add(loss))
+        if not math.isfinite(loss) or has_turned(self.losses):
+            log.info("the loss turned at step %d; the test ends", state.global_step)
+            control.should_training_stop = True
+
+    def _tell(self, state: TrainerState, logs: dict[str, Any], loss: float) -> None:
+        elapsed = time.monotonic() - self.started
+        tokens, samples = (int(count) for count in self.trainer.seen.tolist())
+        assert self.trainer.lr_scheduler is not None
+        factor = self.trainer.lr_scheduler.lr_lambdas[0](state.global_step - 1)
+        self.folder.emit(
+            Step(
+                step=state.global_step,
+                total_steps=state.max_steps,
+                epoch=float(state.epoch or 0),
+                loss=loss,
+                learning_rate=self.trainer.args.learning_rate * factor,
+                grad_norm=float(logs["grad_norm"]) if "grad_norm" in logs else None,
+                tokens_per_second=tokens / elapsed,
+                tokens_seen=tokens,
+                elapsed_seconds=elapsed,
+                eta_seconds=elapsed / state.global_step * (state.max_steps - state.global_step),
+                memory_gib=memory_gib(),
+                samples_seen=samples,
+            )
+        )
+
+
+def main() -> int:
+    """Entry of `python -m backend.range_test`."""
+    transformers_logging.set_verbosity_warning()
+    warnings.filterwarnings("ignore", message=".*pin_memory.*")
+    return run_worker(range_test)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
