@@ -21,15 +21,16 @@ _ENOUGH_STEPS = 10
 
 
 class Smoothed:
-    """Exponential moving average without the bias of its start."""
+    """Exponential moving average without the bias of its start; `memory` is the weight of the past."""
 
-    def __init__(self) -> None:
+    def __init__(self, memory: float = _MEMORY) -> None:
+        self._memory = memory
         self._sum, self._weight = 0.0, 0.0
 
     def add(self, value: float) -> float:
         """Take a value in; the average so far."""
-        self._sum = _MEMORY * self._sum + (1 - _MEMORY) * value
-        self._weight = _MEMORY * self._weight + (1 - _MEMORY)
+        self._sum = self._memory * self._sum + (1 - self._memory) * value
+        self._weight = self._memory * self._weight + (1 - self._memory)
         return self._sum / self._weight
 
 
@@ -132,7 +133,9 @@ class Tried:
         return wilson_interval(round(self.accuracy * self.rows), self.rows)
 
 
-def tried(run: str, value: float | int | str | bool, points: Sequence[HeldOut], *, best: bool) -> Tried | None:
+def tried(
+    run: str, value: float | int | str | bool, points: Sequence[HeldOut], *, best: bool
+) -> Tried | None:
     """A member by its held-out points: the last, or with `best` the best; None where there is none."""
     if not points:
         return None

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import streamlit as st
 
-from pages.shared import memory_view, preview_view, settings_files, shell, training_data
+from pages.shared import memory_view, preview_view, rates_view, settings_files, shell, training_data
 from pages.shared.run_controls import place_choice
 from pages.shared.settings_files import IMPORTED
 from pages.shared.spec_form import spec_widgets
@@ -89,6 +89,7 @@ def new_run(db: Store) -> None:
     spec = _spec(values)
     if spec:
         memory_view.memory_box(spec, chosen.model.parameters)
+        rates_view.rates_box(spec, form, chosen.data.version)
     with st.expander(
         say("设置文件与命令", "Settings as files and commands"), key="settings-files", icon=":material/code:"
     ):

@@ -9,6 +9,7 @@ import altair as alt
 
 from studio.contract import Event, HeldOut, Step
 from studio.language import say
+from studio.rates import Smoothed
 
 Axis = Literal["step", "epoch"]
 Quantity = Literal["loss", "accuracy", "learning_rate", "grad_norm", "tokens_per_second", "memory_gib"]
@@ -100,11 +101,8 @@ def curves(
 
 def smoothed(values: Sequence[float], weight: float) -> list[float]:
     """A running mean that forgets by `weight` a point, without the pull of its start towards zero."""
-    mean, total, out = 0.0, 0.0, []
-    for value in values:
-        mean, total = weight * mean + (1 - weight) * value, weight * total + (1 - weight)
-        out.append(mean / total)
-    return out
+    mean = Smoothed(weight)
+    return [mean.add(value) for value in values]
 
 
 def thinned(points: Sequence[Any], longest: int = LONGEST) -> list[Any]:

@@ -182,6 +182,11 @@ def _key(form: str, name: str) -> str:
     return f"spec-{form}-{name}"
 
 
+def take_over(form: str, name: str, value: Any) -> None:
+    """Callback: let a widget of the form say this value."""
+    st.session_state[_key(form, name)] = _shown(name, value)
+
+
 def _shown(name: str, value: Any) -> Any:
     """A value as its widget holds it."""
     if isinstance(value, dict):
