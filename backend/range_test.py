@@ -2,6 +2,8 @@
 
 A short training whose rate rises exponentially from very low to too high; every step is a
 Step event, and nothing is kept but the curve. It stops where the loss has clearly turned.
+After each step the loss is measured on the same few rows: the losses of the batches
+themselves differ more from one another (short answers, long ones) than by the rate.
 
 Source: Smith 2017, "Cyclical Learning Rates for Training Neural Networks", section 3.3;
 exponential rise and stop as in fastai's finder.
@@ -14,19 +16,24 @@ import time
 import warnings
 from typing import Any
 
+import torch
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.utils import logging as transformers_logging
 
+from backend.encoding import Sample
 from backend.machine import memory_gib
 from backend.modeling import load_for_training
 from backend.train import make_trainer, prepare
-from backend.trainer import StudioTrainer
+from backend.trainer import StudioTrainer, summed_loss
 from backend.worker import Cancelled, RunFolder, run_worker
 from studio.contract import Progress, RangeTestSpec, Step, TrainSpec
 from studio.rates import Smoothed, has_turned
 
 log = logging.getLogger(__name__)
+
+PROBES = 24
+"""Training samples that the loss is measured on."""
 
 
 def range_test(folder: RunFolder) -> dict[str, Any]:
@@ -41,7 +48,7 @@ def range_test(folder: RunFolder) -> dict[str, Any]:
     trainer.optimizer = optimizer
     rise = spec.highest / spec.lowest
     trainer.lr_scheduler = LambdaLR(optimizer, lambda step: rise ** (step / (spec.steps - 1)))
-    watcher = RisingRate(folder, trainer)
+    watcher = RisingRate(folder, trainer, probes_of(ready.training.samples, spec.train.seed))
     trainer.add_callback(watcher)
     trainer.train()
     if watcher.cancelled:
@@ -65,11 +72,17 @@ def shortened(spec: RangeTestSpec) -> TrainSpec:
     return TrainSpec.model_validate({**spec.train.model_dump(), **changes})
 
 
+def probes_of(samples: list[Sample], seed: int) -> list[Sample]:
+    """The samples to measure on: a seeded draw without replacement."""
+    drawn = torch.randperm(len(samples), generator=torch.Generator().manual_seed(seed))
+    return [samples[int(place)] for place in drawn[:PROBES]]
+
+
 class RisingRate(TrainerCallback):
     """Tells of every step, and ends the test where the loss has turned or somebody asks for it."""
 
-    def __init__(self, folder: RunFolder, trainer: StudioTrainer) -> None:
-        self.folder, self.trainer = folder, trainer
+    def __init__(self, folder: RunFolder, trainer: StudioTrainer, probes: list[Sample]) -> None:
+        self.folder, self.trainer, self.probes = folder, trainer, probes
         self.cancelled = False
         self.smoothed = Smoothed()
         self.losses: list[float] = []
@@ -103,13 +116,28 @@ class RisingRate(TrainerCallback):
         logs: dict[str, Any] = kwargs["logs"]
         if "loss" not in logs:
             return
-        loss = float(logs["loss"])
+        loss = self.measure()
         if math.isfinite(loss):
             self._tell(state, logs, loss)
             self.losses.append(self.smoothed.add(loss))
         if not math.isfinite(loss) or has_turned(self.losses):
             log.info("the loss turned at step %d; the test ends", state.global_step)
             control.should_training_stop = True
+
+    @torch.no_grad()
+    def measure(self) -> float:
+        """Mean loss of the model as it is, per supervised token of the probes, in nats."""
+        trainer = self.trainer
+        model = trainer.accelerator.unwrap_model(trainer.model)
+        model.eval()
+        total, size = torch.zeros(2, dtype=torch.float64), trainer.args.per_device_train_batch_size
+        for start in range(0, len(self.probes), size):
+            batch = trainer._prepare_inputs(trainer.data_collator(self.probes[start : start + size]))
+            with trainer.compute_loss_context_manager():
+                loss, count = summed_loss(model, batch, weighted=False)
+            total += torch.stack([loss, count]).double().cpu()
+        model.train()
+        return float(total[0] / total[1])
 
     def _tell(self, state: TrainerState, logs: dict[str, Any], loss: float) -> None:
         elapsed = time.monotonic() - self.started

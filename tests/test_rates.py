@@ -105,8 +105,17 @@ def test_a_clearly_better_accuracy_is_not_kept_back():
     assert "0.0002 is clearly better (90.0% against 40.0%)" in recommend(found).sentence
 
 
-def test_accuracies_that_overlap_say_so():
-    assert "overlap" in recommend(sweep((1e-4, (2.0, 0.50)), (2e-4, (2.5, 0.52)))).sentence
+def test_accuracies_that_do_not_differ_say_so():
+    assert (
+        "no other value is clearly better"
+        in recommend(sweep((1e-4, (2.0, 0.50)), (2e-4, (2.5, 0.52)))).sentence
+    )
+
+
+def test_without_a_standard_error_nothing_is_said_of_it():
+    points = {rate: [point(loss, error=None)] for rate, loss in ((1e-4, 2.0), (2e-4, 2.1))}
+    found = [tried(str(rate), rate, held_out, best=False) for rate, held_out in points.items()]
+    assert "standard error" not in recommend(found).sentence
 
 
 def test_of_another_field_the_lowest_loss_is_taken():

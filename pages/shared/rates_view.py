@@ -66,10 +66,10 @@ def rates_box(spec: TrainSpec, form: str, version: str | None) -> None:
 def _range_form(spec: TrainSpec, version: str | None) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         lowest = st.number_input(
-            say("从", "From"), value=1e-6, format="%g", min_value=0.0, key="range-lowest", width=130
+            say("从", "From"), value=1e-6, format="%.1e", min_value=0.0, key="range-lowest", width=150
         )
         highest = st.number_input(
-            say("到", "To"), value=0.1, format="%g", min_value=0.0, key="range-highest", width=130
+            say("到", "To"), value=0.1, format="%.1e", min_value=0.0, key="range-highest", width=150
         )
         steps = st.number_input(
             say("步数", "Steps"), value=80, min_value=10, max_value=10000, key="range-steps", width=130

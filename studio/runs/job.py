@@ -254,7 +254,10 @@ def _state(folder: Path, started: bool, alive: bool, result: Result | None) -> R
 
 def _state_of_member(folder: Path, worked_by: str) -> RunState:
     """A member that has not begun waits or pauses with the job that does it, and never begins without it."""
-    owner = _readable_run(folder.parent / worked_by) if _ID.fullmatch(worked_by) else None
+    place = folder.parent / worked_by
+    # While a sweep is made its members are there before it is.
+    is_there = _ID.fullmatch(worked_by) and (place / "spec.json").exists()
+    owner = _readable_run(place) if is_there else None
     if owner is None or owner.card.worked_by:
         return "cancelled"
     return "queued" if not owner.is_over else "paused" if owner.state == "paused" else "cancelled"
