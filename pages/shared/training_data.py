@@ -26,7 +26,7 @@ STAGE_NAMES: Mapping[Stage, tuple[str, str]] = {
 }
 HELD_OUT_NAMES: Mapping[HeldOutChoice, tuple[str, str]] = {
     "own": ("这个版本的评估集", "this version's eval rows"),
-    "share": ("从训练集里留出一部分", "a part of the training rows"),
+    "share": ("从训练集里留出一部分", "some training rows"),
     "other": ("另一个版本的评估集", "another version's eval rows"),
     "none": ("不留出", "none"),
 }
