@@ -46,6 +46,20 @@ def starting_rate(parameters: int) -> float:
     return round(min(5e-4, max(2e-4, 2e-4 * math.sqrt(7.6e9 / parameters))), 6)
 
 
+def adjusted_rate(rate: float, spec: TrainSpec) -> float:
+    """A rate that was meant for steps of 8 samples and an adapter scaled by 2, for this spec's steps and scale.
+
+    It grows with the square root of the samples a step, since their mean is so much less
+    noisy, and falls as the adapter's output is scaled up, alpha / rank (or, with rsLoRA,
+    alpha / sqrt(rank)): the rank itself hardly matters. Two digits.
+    """
+    rate *= math.sqrt(spec.per_device_train_batch_size * spec.gradient_accumulation_steps / 8)
+    if spec.finetuning_type == "lora":
+        root = math.sqrt(spec.lora_rank) if spec.use_rslora else spec.lora_rank
+        rate *= 2 * root / spec.scaling_alpha
+    return float(f"{rate:.2g}")
+
+
 Method = Literal["lora", "qlora4", "qlora8", "freeze", "full"]
 """How the weights learn: finetuning_type and quantization_bit in one choice."""
 
@@ -105,6 +119,28 @@ def rate_reason(spec: TrainSpec, parameters: int) -> str:
         f"按 {size} 估的起点：7B 用 2e-4，越小越大（按平方根，最多 5e-4）；几乎与秩无关，量化不改变它。",
         f"A start for {size}: 2e-4 at 7 B, more for smaller ones by the square root, at most 5e-4; rank and quantisation hardly matter.",
     )
+
+
+def rate_parts(spec: TrainSpec) -> str:
+    """What this spec's steps and adapter change about the usual rate, in a sentence; empty where nothing."""
+    each = spec.per_device_train_batch_size * spec.gradient_accumulation_steps
+    parts = []
+    if each != 8:
+        parts.append(
+            say(
+                f"每步 {each} 条（平时 8 条，按平方根）",
+                f"{each} samples a step (8 is usual; by the square root)",
+            )
+        )
+    scale = spec.scaling_alpha / (math.sqrt(spec.lora_rank) if spec.use_rslora else spec.lora_rank)
+    if spec.finetuning_type == "lora" and not math.isclose(scale, 2):
+        parts.append(
+            say(
+                f"适配器放大 {scale:.3g} 倍（平时 2 倍）",
+                f"the adapter is scaled by {scale:.3g} (2 is usual)",
+            )
+        )
+    return say("，", ", ").join(parts)
 
 
 def sound_default(model: Path, dataset_dir: Path) -> TrainSpec:

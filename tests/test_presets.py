@@ -9,7 +9,7 @@ from pages.shared.spec_form import GROUPS, IMPORTANT, NOT_ASKED
 from studio.contract import TrainSpec
 from studio.errors import InputError
 from studio.language import current_language
-from studio.presets import PRESETS, checked_spec, starting_rate
+from studio.presets import PRESETS, adjusted_rate, checked_spec, rate_parts, starting_rate
 from studio.workspace import BUNDLED_MODEL
 
 MODEL, DATA = Path("model"), Path("data")
@@ -26,6 +26,22 @@ def test_the_learning_rate_starts_from_the_size_of_the_model():
     assert starting_rate(1_500_000_000) == pytest.approx(4.5e-4, rel=0.01)
     assert starting_rate(500_000_000) == 5e-4
     assert starting_rate(70_000_000_000) == 2e-4
+
+
+@pytest.mark.parametrize(
+    ("changes", "rate"),
+    [
+        ({}, 2e-4),
+        ({"lora_rank": 64}, 2e-4),
+        ({"per_device_train_batch_size": 16, "gradient_accumulation_steps": 2}, 4e-4),
+        ({"lora_rank": 8, "lora_alpha": 32}, 1e-4),
+        ({"lora_rank": 16, "lora_alpha": 32, "use_rslora": True}, 5e-5),
+    ],
+)
+def test_the_rate_follows_the_step_and_the_scale_not_the_rank(changes, rate):
+    spec = PRESETS["sound_default"](MODEL, DATA).model_copy(update=changes)
+    assert adjusted_rate(2e-4, spec) == pytest.approx(rate)
+    assert bool(rate_parts(spec)) == (rate != 2e-4)
 
 
 def test_the_sound_default_is_another_for_the_bundled_model():

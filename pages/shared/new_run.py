@@ -17,7 +17,17 @@ from studio.contract import TrainSpec
 from studio.errors import StudioError
 from studio.language import say
 from studio.models import BaseModel_, find_models
-from studio.presets import PRESETS, Method, checked_spec, method_of, rate_reason, with_method, with_texts
+from studio.presets import (
+    PRESETS,
+    Method,
+    adjusted_rate,
+    checked_spec,
+    method_of,
+    rate_parts,
+    rate_reason,
+    with_method,
+    with_texts,
+)
 from studio.runs import Run
 from studio.store import Store
 
@@ -241,10 +251,13 @@ def _explain(values: Mapping[str, Any], start: TrainSpec, model: BaseModel_, dat
         )
     usual = with_method(PRESETS["sound_default"](model.path, data.folder), method_of(start))
     reason = rate_reason(usual, model.parameters)
-    if rate != usual.learning_rate:
+    spec = _spec(values)
+    advised = adjusted_rate(usual.learning_rate, spec) if spec else usual.learning_rate
+    if spec and (more := rate_parts(spec)):
+        reason = f"{reason} {say('再按', 'Adjusted for ')}{more}{say('调整。', '.')}"
+    if rate != advised:
         reason = say(
-            f"学习率的起点是 {usual.learning_rate:g}：{reason}",
-            f"A rate to start from is {usual.learning_rate:g}. {reason}",
+            f"学习率的起点是 {advised:g}：{reason}", f"A rate to start from is {advised:g}. {reason}"
         )
     parts.append(reason)
     st.caption("　·　".join(shell.plain(part) for part in parts))
