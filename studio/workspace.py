@@ -1,7 +1,7 @@
 """The workspace: one folder that holds everything a studio knows.
 
     studio.db  queue.db  datasets/<name>/v<k>/  runs/<id>/  models/  exports/
-    backups/   serving/   previews/   quality/
+    backups/   serving/   previews/   quality/   suggesting/
 
 This module knows the names of the folders, not what is in them.
 """
@@ -22,13 +22,22 @@ BUNDLED_DATASET = BUNDLED_DATA / "news_300"
 SAMPLE_RUN = BUNDLED_DATA / "sample_run"
 
 
+PARTS = (
+    "datasets", "runs", "models", "exports", "backups", "serving", "previews", "quality", "suggesting",
+)  # fmt: skip
+
+
 class Settings(BaseSettings):
-    """Read from the environment: STUDIO_HOME, STUDIO_LANG."""
+    """Read from the environment: STUDIO_HOME, STUDIO_LANG, STUDIO_SUGGESTER.
+
+    `suggester`: whether the Label page may start the process that trains beside it.
+    """
 
     model_config = SettingsConfigDict(env_prefix="STUDIO_", extra="ignore")
 
     home: Path = Path("workspace")
     lang: Language = "zh"
+    suggester: bool = True
 
 
 @dataclass(frozen=True)
@@ -88,6 +97,11 @@ class Workspace:
         return self.home / "quality"
 
     @property
+    def suggesting(self) -> Path:
+        """What the model beside the annotators did last; safe to delete."""
+        return self.home / "suggesting"
+
+    @property
     def serving(self) -> Path:
         """One folder for each model server."""
         return self.home / "serving"
@@ -102,7 +116,7 @@ def open_workspace(home: Path | None = None) -> Workspace:
     folder = (home or Settings().home).expanduser().absolute()
     workspace = Workspace(home=folder)
     try:
-        for part in ("datasets", "runs", "models", "exports", "backups", "serving", "previews", "quality"):
+        for part in PARTS:
             (folder / part).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
