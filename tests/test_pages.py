@@ -171,6 +171,16 @@ def test_home_shows_the_first_rows_and_takes_the_chosen_columns(workspace, db):
     assert [title.text for title in find_titles(db, status="decided")] == ["女排夺冠", "央行降息"]
 
 
+def test_no_cell_of_a_table_is_a_formula_for_whoever_saves_it_as_csv(workspace):
+    app = open_page("home")
+    app.file_uploader(key="upload").upload("a.csv", b"title,source\n=cmd|' /C calc'!A0,@sum\n").run()
+    shown = app.dataframe[0].value
+    assert shown.iloc[0].tolist()[1:4] == ["'=cmd|' /C calc'!A0", "", "'@sum"]
+    pages = Path(APP).parent.parent / "pages"
+    direct = [path for path in pages.rglob("*.py") if "st.dataframe(" in path.read_text(encoding="utf-8")]
+    assert [path.name for path in direct] == ["shell.py"]
+
+
 def test_a_column_can_be_left_out(workspace, db):
     app = open_page("home")
     app.file_uploader(key="upload").upload("a.csv", "标题,类别\n女排夺冠,体育\n".encode()).run()

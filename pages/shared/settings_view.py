@@ -1,4 +1,4 @@
-"""The label settings on the Team page, each with what it is for, and what the model beside the annotators does.
+"""The label settings on the Team page, each with what it is for.
 
 Every field of `studio.label_settings.LabelSettings` has a widget here; its English help is the
 field's own description.
@@ -9,15 +9,13 @@ from typing import Any
 import streamlit as st
 from pydantic import ValidationError
 
-from pages.shared import shell
-from studio import people, runs, workers
+from pages.shared import shell, suggestions_view
+from studio import people, runs
 from studio.label_settings import LabelSettings, load_settings
 from studio.language import say
 from studio.ordering import change_settings
 from studio.people import Person
 from studio.store import Store
-from studio.suggesting import FEWEST
-from studio.suggesting_store import Standing, acceptance, is_wanted, lock_path, standing
 
 Named = dict[str, tuple[str, str, str]]
 """Per field: its name in Chinese and English, and its help in Chinese."""
@@ -87,158 +85,111 @@ def settings_section(db: Store, viewer: Person) -> None:
                 st.subheader(say(zh, en), anchor=False)
                 for name in fields:
                     values[name] = _widget(name, fields[name], settings, disabled=not is_admin)
+                if fields is QUEUE:
+                    st.caption(_why_this_mix(settings))
         pressed = st.form_submit_button(
             say("保存设置", "Save the settings"), key="save-settings", type="primary", disabled=not is_admin
         )
     if pressed:
-        _save(db, values)
-    _model_section(db, load_settings(db))
+        with shell.report_errors():
+            _save(db, values)
+    suggestions_view.model_section(db, load_settings(db))
+
+
+def _why_this_mix(settings: LabelSettings) -> str:
+    rest = 1 - settings.uncertain_share - settings.diverse_share
+    return say(
+        f"主动顺序先去掉近似的标题，其余 {rest:.0%} 随机抽。默认 70 / 20 / 10：只标最不确定的，常是彼此相像的一批。",
+        f"Active order leaves near repeats out first; the other {rest:.0%} is drawn at random. "
+        "70 / 20 / 10 by default: the most uncertain titles alone are often alike.",
+    )
 
 
 def _widget(name: str, texts: tuple[str, str, str], settings: LabelSettings, *, disabled: bool) -> Any:
-    """One setting; shares are shown in percent."""
-    field = LabelSettings.model_fields[name]
+    """One setting, and what stands in its widget now."""
     value = getattr(settings, name)
     asked: dict[str, Any] = {
         "label": say(*texts[:2]),
         "key": f"setting-{name}",
-        "help": say(texts[2], field.description or ""),
+        "help": say(texts[2], LabelSettings.model_fields[name].description or ""),
         "disabled": disabled,
     }
     if name == "order":
-        options = list(ORDERS)
-        return st.selectbox(
-            options=options, index=options.index(value), format_func=lambda each: say(*ORDERS[each]), **asked
-        )
+        return _choice({each: say(*names) for each, names in ORDERS.items()}, value, asked)
     if name == "suggestion_model":
-        return _model_choice(value, asked)
+        return _choice(_models(value), value, asked)
     if isinstance(value, bool):
         return st.toggle(value=value, **asked)
-    low, high = _bounds(field.metadata)
-    if name in SHARES:
-        return (
-            st.number_input(
-                value=round(100 * value),
-                min_value=0,
-                max_value=round(100 * (high or 1)),
-                step=5,
-                **{
-                    **asked,
-                    "label": f"{asked['label']}（%）" if say("zh", "en") == "zh" else f"{asked['label']} (%)",
-                },
-            )
-            / 100
-        )
-    kind = type(value)
-    return st.number_input(
-        value=value,
-        min_value=None if low is None else kind(low),
-        max_value=None if high is None else kind(high),
-        step=kind(1),
-        **asked,
+    return _share(name, value, asked) if name in SHARES else _number(name, value, asked)
+
+
+def _choice(names: dict[str, str], value: str, asked: dict[str, Any]) -> str:
+    options = list(names)
+    chosen = st.selectbox(
+        options=options, index=options.index(value), format_func=lambda each: names[each], **asked
     )
+    return str(chosen)
 
 
-def _bounds(metadata: list[Any]) -> tuple[float | None, float | None]:
-    """The smallest and the largest value that a field allows; one above a bound that is excluded."""
-    low = next((each.ge for each in metadata if hasattr(each, "ge")), None)
-    if low is None:
-        low = next((each.gt + 1 for each in metadata if hasattr(each, "gt")), None)
-    return low, next((each.le for each in metadata if hasattr(each, "le")), None)
-
-
-def _model_choice(value: str, asked: dict[str, Any]) -> str:
-    names = {"tfidf": say("本机小模型（TF-IDF）", "the small model (TF-IDF)")}
+def _models(value: str) -> dict[str, str]:
+    """Who can suggest, by what is stored: the small model, tuned runs, and what is set though it is gone."""
+    names = {"tfidf": suggestions_view.source_name("tfidf")}
     for run in runs.list_runs(shell.workspace()):
         if run.spec.kind == "train" and run.result and run.result.checkpoint:
             names[run.id] = say("微调：", "tuned: ") + shell.run_option(run)
-    names.setdefault(value, value)
-    options = list(names)
-    return str(
-        st.selectbox(
-            options=options, index=options.index(value), format_func=lambda each: names[each], **asked
-        )
+    return {**names, value: names.get(value, value)}
+
+
+def _share(name: str, value: float, asked: dict[str, Any]) -> float:
+    """A share from 0 to 1, shown in percent."""
+    _, high = _bounds(name)
+    most = round(100 * (1 if high is None else high))
+    labelled = {**asked, "label": f"{asked['label']} (%)"}
+    percent = st.number_input(value=round(100 * value), min_value=0, max_value=most, step=5, **labelled)
+    return float(percent) / 100
+
+
+def _number(name: str, value: float, asked: dict[str, Any]) -> float:
+    low, high = _bounds(name)
+    kind = type(value)
+    found: float = st.number_input(
+        value=value,
+        # What a program has set below stays possible.
+        min_value=None if low is None else kind(min(low, value)),
+        max_value=None if high is None else kind(high),
+        step=kind(1),
+        format="%d" if kind is int else "%g",
+        **asked,
     )
+    return found
+
+
+def _bounds(name: str) -> tuple[float | None, float | None]:
+    """The smallest and the largest value that a field allows; one above a bound that is excluded."""
+    limits = LabelSettings.model_fields[name].metadata
+    low = next((each.ge for each in limits if hasattr(each, "ge")), None)
+    if low is None:
+        low = next((each.gt + 1 for each in limits if hasattr(each, "gt")), None)
+    return low, next((each.le for each in limits if hasattr(each, "le")), None)
 
 
 def _save(db: Store, values: dict[str, Any]) -> None:
-    with shell.report_errors():
-        author = shell.annotator()
-        people.require(db, author, "admin")
-        try:
-            settings = LabelSettings.model_validate(values)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = next(
-                (
-                    say(*each[first["loc"][0]][:2])
-                    for *_, each in SECTIONS
-                    if first["loc"] and first["loc"][0] in each
-                ),
-                "",
-            )
-            st.error(f"{where} {first['msg'].removeprefix('Value error, ')}".strip(), icon=":material/error:")
-            return
-        with st.spinner(say("正在保存，并重新排队…", "Saving, and arranging the queue…")):
-            change_settings(db, settings, author=author)
-        st.success(
-            say("已保存，从下一条起生效。", "Saved; counts from the next title on."), icon=":material/check:"
-        )
-
-
-def _model_section(db: Store, settings: LabelSettings) -> None:
-    """How the model beside the annotators stands, and how often people agreed with what was shown."""
-    st.subheader(say("建议做得怎样", "How the suggestions do"), anchor=False)
-    told, is_up = standing(shell.workspace()), workers.is_locked(lock_path(shell.workspace()))
-    st.caption(_standing_line(settings, told, is_up=is_up))
-    if told and told.problem:
-        st.warning(shell.plain(told.problem), icon=":material/warning:")
-    found = acceptance(db)
-    if not found:
-        st.caption(say("还没有显示过建议。", "No suggestion has been shown yet."))
+    author = shell.annotator()
+    people.require(db, author, "admin")
+    try:
+        settings = LabelSettings.model_validate(values)
+    except ValidationError as error:
+        st.error(shell.plain(_why_not(error)), icon=":material/error:")
         return
-    st.dataframe(
-        [
-            {
-                say("来源", "from"): source_name(each.source),
-                say("显示", "shown"): each.shown,
-                say("接受", "accepted"): each.accepted,
-                say("接受率", "acceptance rate"): f"{each.rate:.1%}",
-            }
-            for each in found
-        ],
-        hide_index=True,
-        height="content",
-        alt=say("建议的接受率", "How often suggestions were accepted"),
+    with st.spinner(say("正在保存，并重新排队…", "Saving, and arranging the queue…")):
+        change_settings(db, settings, author=author)
+    st.success(
+        say("已保存，从下一条起生效。", "Saved; counts from the next title on."), icon=":material/check:"
     )
 
 
-def source_name(source: str) -> str:
-    """Who made a suggestion, in words."""
-    known = {
-        "tfidf": say("本机小模型（TF-IDF）", "the small model (TF-IDF)"),
-        "import": say("导入时的提议", "proposals of an import"),
-    }
-    return known.get(source, source)
-
-
-def _standing_line(settings: LabelSettings, told: Standing | None, *, is_up: bool) -> str:
-    if not is_wanted(settings):
-        return say(
-            "建议已关闭，顺序不靠模型：没有模型在跑。",
-            "Suggestions are off and the order needs no model: none runs.",
-        )
-    if told is None or not told.labelled:
-        return say(
-            f"有 {FEWEST} 条、至少两类已定的标题之后，有人标注时就开始训练。",
-            f"Training starts while people label, once {FEWEST} titles of two categories are decided.",
-        )
-    when = shell.local_time(told.at.isoformat())
-    line = say(
-        f"上次训练 {when}：{told.labelled} 条，用时 {told.seconds:.1f} 秒，给出 {told.suggested} 条建议",
-        f"Last trained {when} on {told.labelled} titles in {told.seconds:.1f} s; {told.suggested} suggestions",
-    )
-    if told.placed:
-        line += say(f"，排好接下来 {told.placed} 条", f", {told.placed} titles placed")
-    rests = say("；没有人标注时停下。", "; it rests while nobody labels.")
-    return line + (say("；正在运行。", "; running.") if is_up else rests)
+def _why_not(error: ValidationError) -> str:
+    first = error.errors()[0]
+    fields = {name: texts for _, _, section in SECTIONS for name, texts in section.items()}
+    where = "".join(f"{say(*fields[str(part)][:2])}: " for part in first["loc"] if part in fields)
+    return where + first["msg"].removeprefix("Value error, ")
