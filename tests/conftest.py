@@ -1,8 +1,14 @@
 """What every test needs: no environment of the user's, and one language."""
 
+import os
+
 import pytest
 
 from studio.language import current_language
+
+# A process of its own, which would outlive the test; the tests about it start it themselves.
+# Here, since servers of whole modules start before any fixture of a test.
+os.environ["STUDIO_SUGGESTER"] = "0"
 
 
 @pytest.fixture(autouse=True)
@@ -10,6 +16,4 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """STUDIO_* of the shell must not steer tests, and a test's language must not leak."""
     for name in ("STUDIO_HOME", "STUDIO_LANG", "NEWS_STUDIO_API_KEY", "NEWS_STUDIO_TEACHER_KEY"):
         monkeypatch.delenv(name, raising=False)
-    # A process of its own, which would outlive the test; the tests about it start it themselves.
-    monkeypatch.setenv("STUDIO_SUGGESTER", "0")
     current_language.set("zh")
