@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from studio import workers
 from studio.label_settings import LabelSettings, load_settings
 from studio.store import Store, writing
-from studio.workspace import Settings, Workspace
+from studio.workspace import Workspace, current_settings
 
 CLOSE = 0.2
 WAKE_SECONDS = 5.0
@@ -127,7 +127,7 @@ def wake(db: Store, workspace: Workspace) -> None:
     Cheap enough for every page run: it asks at most once in WAKE_SECONDS.
     """
     now = time.monotonic()
-    if now - _asked.get(workspace.home, -WAKE_SECONDS) < WAKE_SECONDS or not Settings().suggester:
+    if now - _asked.get(workspace.home, -WAKE_SECONDS) < WAKE_SECONDS or not current_settings().suggester:
         return
     _asked[workspace.home] = now
     if is_wanted(load_settings(db)) and not workers.is_locked(lock_path(workspace)):

@@ -6,7 +6,9 @@
 This module knows the names of the folders, not what is in them.
 """
 
+import os
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -38,6 +40,16 @@ class Settings(BaseSettings):
     home: Path = Path("workspace")
     lang: Language = "zh"
     suggester: bool = True
+
+
+def current_settings() -> Settings:
+    """The settings; read anew only when the environment says something else, since every press asks."""
+    return _settings(*(os.environ.get(f"STUDIO_{name.upper()}") for name in Settings.model_fields))
+
+
+@lru_cache(maxsize=8)
+def _settings(*environment: str | None) -> Settings:
+    return Settings()
 
 
 @dataclass(frozen=True)
@@ -113,7 +125,7 @@ def open_workspace(home: Path | None = None) -> Workspace:
     Raises:
         InputError: the folder cannot be made or written.
     """
-    folder = (home or Settings().home).expanduser().absolute()
+    folder = (home or current_settings().home).expanduser().absolute()
     workspace = Workspace(home=folder)
     try:
         for part in PARTS:

@@ -23,7 +23,7 @@ from studio.people import Person
 from studio.runs import Run, RunState
 from studio.spreadsheets import safe_cell
 from studio.store import Store, open_store
-from studio.workspace import Settings, Workspace, open_workspace
+from studio.workspace import Workspace, current_settings, open_workspace
 
 P = ParamSpec("P")
 
@@ -41,7 +41,7 @@ MARKDOWN = re.compile(r"([!-/:-@\[-`{-~])")
 
 def speak() -> None:
     """Let `say` in this thread use the language that the session has chosen."""
-    current_language.set(st.session_state.get("lang") or Settings().lang)
+    current_language.set(st.session_state.get("lang") or current_settings().lang)
 
 
 def workspace() -> Workspace:
