@@ -195,7 +195,10 @@ def work(db: Store, workspace: Workspace) -> None:
         now = _change(db)
         if now != last and time.monotonic() >= rest_until:
             last, changed_at, began = now, time.monotonic(), time.monotonic()
-            one_round(db, workspace, settings, draw)
+            try:
+                one_round(db, workspace, settings, draw)
+            except StudioError as error:  # the database is held, the disk is full: the next round tries again
+                log.warning("%s", error.problem)
             rest_until = time.monotonic() + PATIENCE * (time.monotonic() - began)
         time.sleep(POLL_SECONDS)
 
