@@ -1,9 +1,11 @@
 """Every page opens, empty and filled, in both languages, and does what its buttons say."""
 
 import gc
+import io
 import json
 import re
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -162,6 +164,43 @@ def test_home_says_why_an_upload_cannot_be_read(workspace):
     app.button(key="import-file").click().run()
     assert "broken.json" in app.error[0].value.replace("\\", "")
     assert not app.exception
+
+
+def bomb():
+    """A workbook of four megabytes that would unpack to six hundred."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as parts:
+        with parts.open("xl/worksheets/sheet1.xml", "w") as sheet:
+            for _ in range(600):
+                sheet.write(bytes(1 << 20))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("bomb.xlsx", bomb, "600 MiB"),
+        ("lies.csv", lambda: b"PK\x03\x04rest", "Excel"),
+        ("page.csv", lambda: b"<html><script>alert(1)</script>", "HTML"),
+        ("cut.xlsx", lambda: bomb()[:5000], "cut.xlsx"),
+    ],
+)
+def test_home_refuses_a_bad_file_in_words_and_takes_nothing_in(workspace, db, name, content, words):
+    app = open_page("home")
+    app.file_uploader(key="upload").upload(name, content()).run()
+    app.button(key="import-file").click().run()
+    assert not app.exception
+    assert words in app.error[0].value.replace("\\", "")
+    assert find_titles(db) == []
+
+
+def test_a_million_characters_pasted_are_refused_and_the_rest_comes_in(workspace, db):
+    app = open_page("home")
+    app.text_area(key="pasted").set_value(f"女排夺冠\n{'长' * 1_000_000}\n\u202e<b>央行</b>\x00降息🏆")
+    app.button(key="import-pasted").click().run()
+    assert not app.exception
+    assert [title.text for title in find_titles(db)] == ["女排夺冠", "<b>央行</b>降息🏆"]
+    assert any("500" in str(table.value.to_dict()) for table in app.dataframe)
 
 
 def test_home_shows_the_first_rows_and_takes_the_chosen_columns(workspace, db):
