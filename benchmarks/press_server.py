@@ -42,6 +42,9 @@ WARM_UP = 3
 """Presses of each person before the clock runs: the first ones load what the page needs."""
 
 
+ALONE_MS = 15
+
+
 @dataclass
 class Screen:
     """What one person's browser would know after the messages so far."""
@@ -92,6 +95,7 @@ def measure(titles: int, arguments: argparse.Namespace) -> float:
         times = Times()
         with running(Path(folder)) as web:
             busy = work(web, times, arguments)
+        alone = percentile([same_work_alone() for _ in range(200)])
         saved = answers_by_person(Path(folder))
     expected = {
         f"p{number}": WARM_UP + arguments.presses // arguments.people for number in range(arguments.people)
@@ -105,9 +109,19 @@ def measure(titles: int, arguments: argparse.Namespace) -> float:
         f" p95 {percentile(times.next_title):6.1f}\n"
         f"  press -> whole answer: median {statistics.median(times.answer):6.1f} ms, p95 {p95:6.1f}\n"
         f"  processor time of the server per press: {busy:6.1f} ms\n"
+        f"  {ALONE_MS} ms of processor time in a process that does nothing else: p95 {alone:6.1f} ms\n"
     )
     sys.stdout.flush()
     return p95
+
+
+def same_work_alone() -> float:
+    """Milliseconds for as much work as a press is, with nobody to wait for: what a busy machine adds."""
+    time.sleep(0.02)
+    began, busy = time.perf_counter(), time.thread_time()
+    while time.thread_time() - busy < ALONE_MS / 1000:
+        pass
+    return 1000 * (time.perf_counter() - began)
 
 
 def answers_by_person(home: Path) -> dict[str, int]:
