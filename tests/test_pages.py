@@ -225,6 +225,15 @@ def test_no_cell_of_a_table_is_a_formula_for_whoever_saves_it_as_csv(workspace):
     pages = Path(APP).parent.parent / "pages"
     direct = [path for path in pages.rglob("*.py") if "st.dataframe(" in path.read_text(encoding="utf-8")]
     assert [path.name for path in direct] == ["shell.py"]
+    code = [
+        path for folder in ("pages", "studio", "backend") for path in (pages.parent / folder).rglob("*.py")
+    ]
+    writers = [
+        path.name
+        for path in code
+        if re.search(r"csv\.(Dict)?[wW]riter|DataFrame.*to_csv|\.to_csv\(\)", path.read_text("utf-8"))
+    ]
+    assert writers == ["spreadsheets.py"]
 
 
 def test_a_column_can_be_left_out(workspace, db):
