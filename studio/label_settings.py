@@ -26,8 +26,8 @@ class LabelSettings(BaseModel):
         0.7,
         ge=0,
         le=1,
-        description="Active order: share of titles about which the model is least sure. High, since they teach most; "
-        "not all of them, since the most uncertain ones resemble each other.",
+        description="Active order: share of titles about which the model is least sure. High, since a label teaches "
+        "most where the model doubts; not all of them, since the most uncertain ones resemble each other.",
     )
     diverse_share: float = Field(
         0.2,

@@ -99,9 +99,11 @@ def settings_section(db: Store, viewer: Person) -> None:
 def _why_this_mix(settings: LabelSettings) -> str:
     rest = 1 - settings.uncertain_share - settings.diverse_share
     return say(
-        f"主动顺序先去掉近似的标题，其余 {rest:.0%} 随机抽。默认 70 / 20 / 10：只标最不确定的，常是彼此相像的一批。",
-        f"Active order leaves near repeats out first; the other {rest:.0%} is drawn at random. "
-        "70 / 20 / 10 by default: the most uncertain titles alone are often alike.",
+        f"主动顺序先去掉近似的标题，其余 {rest:.0%} 随机抽。实测最有用的是去掉近似标题：重复多的题库里，200 条标注后准确率高 8 个百分点。"
+        "各种比例与随机的差别都在误差之内；默认 70 / 20 / 10 没有哪种数据上明显更差，并留下一份公平的样本。",
+        f"Active order leaves near repeats out first; the other {rest:.0%} is drawn at random. Measured, leaving repeats "
+        "out helps most: 8 points of accuracy after 200 labels where many titles repeat. The mixes differ from random "
+        "by no more than chance; 70 / 20 / 10, the default, was clearly worse nowhere, and keeps a fair sample.",
     )
 
 
