@@ -5,6 +5,7 @@ import streamlit as st
 from pages.shared import shell
 from pages.shared.agreement_view import agreement_section
 from pages.shared.gold_view import gold_section
+from pages.shared.settings_view import settings_section
 from pages.shared.team_view import pace_section, people_section
 from studio.language import say
 
@@ -19,8 +20,14 @@ db, viewer = shell.store(), shell.person()
 if viewer.role == "annotator":
     pace_section(db, viewer)
 else:
-    pace, members, agreement, gold = st.tabs(
-        [say("进度", "Pace"), say("成员", "People"), say("一致性", "Agreement"), say("金标", "Gold")],
+    pace, members, agreement, gold, settings = st.tabs(
+        [
+            say("进度", "Pace"),
+            say("成员", "People"),
+            say("一致性", "Agreement"),
+            say("金标", "Gold"),
+            say("设置", "Settings"),
+        ],
         key="team_tab",
         on_change="rerun",
     )
@@ -36,3 +43,6 @@ else:
     if gold.open:
         with gold:
             gold_section(db, viewer)
+    if settings.open:
+        with settings:
+            settings_section(db, viewer)

@@ -461,8 +461,9 @@ def pace(db: Store, author: str, *, now: datetime | None = None) -> Pace:
     today = whole + rest
     total = db.execute("select answers from answer_counts where author = ?", [author]).fetchone()
     seconds = db.execute(
-        "select active_seconds from annotations where author = ? and active_seconds is not null"
-        " order by id desc limit 50",
+        # Of the last answers, timed or not: to look for timed ones may mean to read them all.
+        "select active_seconds from (select id, active_seconds from annotations where author = ?"
+        " order by id desc limit 100) where active_seconds is not null order by id desc limit 50",
         [author],
     ).fetchall()
     waiting = db.execute("select sum(titles) from counts where status = 'waiting'").fetchone()[0]

@@ -96,13 +96,33 @@ def _require_one(*given: bool) -> None:
 def _import(
     db: Store, path: Path, columns: Columns, categories: Path | None, report: Path | None, as_json: bool
 ) -> None:
-    done = import_path(db, path, load_scheme(categories), columns=columns, author=user_name())
+    try:
+        done = import_path(db, path, load_scheme(categories), columns=columns, author=user_name())
+    except KeyboardInterrupt:
+        _say_cancelled(db)
+        raise
     if report is not None:
         write_report(db, done.batch_id, report)
     if as_json:
         print_json(done.to_json())
     else:
         _show_import(done)
+
+
+def _say_cancelled(db: Store) -> None:
+    """What became of the import that was just interrupted."""
+    newest = next(iter(list_batches(db)), None)
+    if newest is not None and newest.state == "staged":
+        words = say(
+            "已中断：各行都已读入，下次导入或打开首页时自动完成。",
+            "Interrupted after every row was read: the next import, or the Home page, brings it to its end.",
+        )
+    else:
+        words = say(
+            "已取消，没有导入任何标题；重新运行即可再次导入。",
+            "Cancelled, no title came in; run the command again to import.",
+        )
+    typer.echo(words, err=True)
 
 
 def _show_import(report: ImportReport) -> None:

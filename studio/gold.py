@@ -7,9 +7,11 @@ as gold vouches for its category; taken off the list, its answers count no more.
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from studio.agreement import wilson
 from studio.people import REVIEWERS, require
+from studio.spreadsheets import csv_bytes
 from studio.store import Store, writing
 
 
@@ -142,3 +144,31 @@ def among(db: Store, title_ids: Sequence[int]) -> set[int]:
         [json.dumps(list(title_ids))],
     )
     return {title_id for (title_id,) in rows.fetchall()}
+
+
+def to_rows(found: Iterable[PersonAccuracy]) -> list[dict[str, Any]]:
+    """The lines of the exports: for each person one overall and one for each category they met."""
+    return [
+        {
+            "name": each.name,
+            "category": category,
+            "n": part.n,
+            "right": part.right,
+            "accuracy": part.rate,
+            "accuracy_low": part.interval[0],
+            "accuracy_high": part.interval[1],
+        }
+        for each in found
+        for category, part in {"": each.overall, **each.per_category}.items()
+    ]
+
+
+def to_json(found: Iterable[PersonAccuracy]) -> bytes:
+    """The export for programs."""
+    return json.dumps(to_rows(found), ensure_ascii=False, indent=2).encode()
+
+
+def to_csv(found: Iterable[PersonAccuracy]) -> bytes:
+    """The export for spreadsheets."""
+    rows = to_rows(found)
+    return csv_bytes(list(rows[0]) if rows else [], [list(row.values()) for row in rows])

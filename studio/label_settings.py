@@ -26,14 +26,15 @@ class LabelSettings(BaseModel):
         0.7,
         ge=0,
         le=1,
-        description="Active order: share of titles about which the model is least sure. High, since they teach most.",
+        description="Active order: share of titles about which the model is least sure. High, since a label teaches "
+        "most where the model doubts; not all of them, since the most uncertain ones resemble each other.",
     )
     diverse_share: float = Field(
         0.2,
         ge=0,
         le=1,
-        description="Active order: share of titles least like any labelled one. Uncertain titles alone are often near "
-        "copies of each other; the rest is drawn at random, so that the labelled set stays measurable.",
+        description="Active order: share of titles least like any labelled one, which finds what the model does not know "
+        "that it does not know. The rest is drawn at random, so that some of the labelled set stays a fair sample.",
     )
     suggestions: bool = Field(
         True, description="Show what the model beside you would answer. Off: nobody is led by it."

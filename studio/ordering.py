@@ -19,11 +19,12 @@ LAST = 1 << 40
 # Odd multipliers modulo a power of two: every title gets a place of its own, without a pattern.
 _SCRAMBLED = "((title_id * 2654435761 + 97) & 4294967295)"
 _DRAWN = "((title_id * 1597334677 + 12345) & 1048575) / 1048576.0"
-_UNANSWERED = (
+UNANSWERED = (
     "not exists (select 1 from annotations as said where said.title_id = states.title_id"
     " and said.decision_id = states.decision_id and said.kind = 'category'"
     " and not exists (select 1 from retractions where annotation_id = said.id))"
 )
+"""A condition on `states`: nobody's category stands for the decision that counts."""
 
 
 def change_settings(db: Store, settings: LabelSettings, *, author: str) -> None:
@@ -48,7 +49,7 @@ def arrange(db: Store, settings: LabelSettings, *, from_id: int = 0) -> None:
     for start in range(from_id, last + 1, PORTION):
         with writing(db):
             db.execute(
-                f"update states set place = {place}, wanted = case when {_UNANSWERED} then {wanted} else wanted end"
+                f"update states set place = {place}, wanted = case when {UNANSWERED} then {wanted} else wanted end"
                 " where title_id >= :start and title_id < :end and status = 'waiting'",
                 {
                     "share": settings.overlap_share,
@@ -59,11 +60,28 @@ def arrange(db: Store, settings: LabelSettings, *, from_id: int = 0) -> None:
             )
 
 
-def place_in_order(db: Store, title_ids: Sequence[int]) -> None:
-    """Let waiting titles come in this order, before every other."""
-    for start in range(0, len(title_ids), PORTION):
-        with writing(db):
-            db.conn.executemany(
-                "update states set place = ? where title_id = ? and status = 'waiting'",
-                list(enumerate(title_ids[start : start + PORTION], start=start)),
-            )
+def place_in_order(db: Store, title_ids: Sequence[int]) -> int:
+    """Active order: let waiting titles come in this order, before every other; return how many.
+
+    What was in front before goes back among the others, but for titles that somebody has
+    answered and another still is to answer: they come first of all. Everybody starts from
+    the head again. Nothing happens when another order was set meanwhile.
+    """
+    with writing(db):
+        if load_settings(db).order != "active":
+            return 0
+        begun = db.execute(
+            "select title_id from states where status = 'waiting' and rank = 1 and place < ?"
+            f" and not {UNANSWERED} order by place",
+            [LAST],
+        ).fetchall()
+        db.execute(
+            f"update states set place = {LAST} + {_SCRAMBLED} where status = 'waiting' and rank = 1 and place < ?",
+            [LAST],
+        )
+        front = list(dict.fromkeys([*(title_id for (title_id,) in begun), *title_ids]))
+        placed = db.conn.executemany(
+            "update states set place = ? where title_id = ? and status = 'waiting'", list(enumerate(front))
+        ).rowcount
+        db.execute("update leases set place = -1")
+    return placed - len(begun)

@@ -660,3 +660,37 @@ def _create_shared_answers(db: Database) -> None:
         "insert into shared_answers select decision_id, title_id from annotations"
         " where kind = 'category' and not is_gold group by title_id, decision_id having count(distinct author) > 1"
     )
+
+
+@migrations()
+def m015_suggestion_counts(db: Database) -> None:
+    """How often suggestions were shown and accepted, by who made them and day (UTC)."""
+    db.execute(
+        """create table suggestion_counts (
+            source text not null,
+            day text not null,
+            shown integer not null,
+            accepted integer not null,
+            primary key (source, day)
+        ) without rowid"""
+    )
+    counted = "kind = 'category' and suggestion is not null and not is_gold"
+    db.execute(
+        "create trigger suggestions_are_counted after insert on annotations"
+        " when new.kind = 'category' and new.suggestion is not null and not new.is_gold begin"
+        " insert into suggestion_counts"
+        " values (coalesce(new.suggestion_source, ''), substr(new.at, 1, 10), 1, new.suggestion = new.category)"
+        " on conflict do update set shown = shown + 1, accepted = accepted + excluded.accepted; end"
+    )
+    db.execute(
+        "create trigger retracted_suggestions_are_counted after insert on retractions begin"
+        " update suggestion_counts set shown = shown - 1, accepted = accepted - (select suggestion = category"
+        " from annotations where id = new.annotation_id) where (source, day) ="
+        " (select coalesce(suggestion_source, ''), substr(at, 1, 10) from annotations"
+        f" where id = new.annotation_id and {counted}); end"
+    )
+    db.execute(
+        "insert into suggestion_counts select coalesce(suggestion_source, ''), substr(at, 1, 10), count(*),"
+        f" sum(suggestion = category) from annotations where {counted}"
+        " and id not in (select annotation_id from retractions) group by 1, 2"
+    )

@@ -221,11 +221,27 @@ def decision_values(title_id: int, decision: Decision, follows: int | None) -> t
 
 
 def clean_title(text: str) -> str:
-    """A title on one line: runs of white space become one space, control characters go."""
+    """A title on one line: runs of white space become one space, control and direction marks go.
+
+    What this Python's Unicode tables do not know stays: the characters of rare names are
+    private in older Chinese encodings, and come late in Unicode.
+    """
     if text.isprintable():  # the common case: neither control characters nor any space but the plain one
         return " ".join(text.split())
-    visible = "".join(char for char in text if char.isspace() or unicodedata.category(char)[0] != "C")
+    text = _STRAY_JOINER.sub("", text)
+    visible = "".join(
+        char
+        for char in text
+        if char.isspace() or char == _JOINER or unicodedata.category(char) not in ("Cc", "Cf", "Cs")
+    )
     return " ".join(visible.split())
+
+
+_JOINER = "\u200d"
+_STRAY_JOINER = re.compile(
+    "(?<![\ufe0f\u2640-\u27bf\U0001f300-\U0001faff])\u200d|\u200d(?![\u2640-\u27bf\U0001f300-\U0001faff])"
+)
+"""Only between two emoji does a joiner make one picture of them; elsewhere nobody sees it."""
 
 
 def title_key(text: str) -> str:

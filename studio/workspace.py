@@ -1,12 +1,14 @@
 """The workspace: one folder that holds everything a studio knows.
 
     studio.db  queue.db  datasets/<name>/v<k>/  runs/<id>/  models/  exports/
-    backups/   serving/   previews/   quality/
+    backups/   serving/   previews/   quality/   suggesting/
 
 This module knows the names of the folders, not what is in them.
 """
 
+import os
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -22,8 +24,16 @@ BUNDLED_DATASET = BUNDLED_DATA / "news_300"
 SAMPLE_RUN = BUNDLED_DATA / "sample_run"
 
 
+PARTS = (
+    "datasets", "runs", "models", "exports", "backups", "serving", "previews", "quality", "suggesting",
+)  # fmt: skip
+
+
 class Settings(BaseSettings):
-    """Read from the environment: STUDIO_HOME, STUDIO_LANG, STUDIO_OFFLINE, STUDIO_HUB_ENDPOINT."""
+    """Read from the environment: STUDIO_HOME, STUDIO_LANG, STUDIO_SUGGESTER, STUDIO_OFFLINE, STUDIO_HUB_ENDPOINT.
+
+    `suggester`: whether the Label page may start the process that trains beside it.
+    """
 
     model_config = SettingsConfigDict(env_prefix="STUDIO_", extra="ignore")
 
@@ -33,6 +43,17 @@ class Settings(BaseSettings):
     """No network: downloads say so at once."""
     hub_endpoint: str | None = None
     """Address of a mirror of ModelScope; None: the hub itself."""
+    suggester: bool = True
+
+
+def current_settings() -> Settings:
+    """The settings; read anew only when the environment says something else, since every press asks."""
+    return _settings(*(os.environ.get(f"STUDIO_{name.upper()}") for name in Settings.model_fields))
+
+
+@lru_cache(maxsize=8)
+def _settings(*environment: str | None) -> Settings:
+    return Settings()
 
 
 @dataclass(frozen=True)
@@ -92,6 +113,11 @@ class Workspace:
         return self.home / "quality"
 
     @property
+    def suggesting(self) -> Path:
+        """What the model beside the annotators did last; safe to delete."""
+        return self.home / "suggesting"
+
+    @property
     def serving(self) -> Path:
         """One folder for each model server."""
         return self.home / "serving"
@@ -103,10 +129,10 @@ def open_workspace(home: Path | None = None) -> Workspace:
     Raises:
         InputError: the folder cannot be made or written.
     """
-    folder = (home or Settings().home).expanduser().absolute()
+    folder = (home or current_settings().home).expanduser().absolute()
     workspace = Workspace(home=folder)
     try:
-        for part in ("datasets", "runs", "models", "exports", "backups", "serving", "previews", "quality"):
+        for part in PARTS:
             (folder / part).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(

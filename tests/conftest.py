@@ -1,8 +1,14 @@
 """What every test needs: no environment of the user's, and one language."""
 
+import os
+
 import pytest
 
 from studio.language import current_language
+
+# A process of its own, which would outlive the test; the tests about it start it themselves.
+# Here, since servers of whole modules start before any fixture of a test.
+os.environ["STUDIO_SUGGESTER"] = "0"
 
 
 @pytest.fixture(autouse=True)

@@ -5,14 +5,17 @@ from pathlib import Path
 import pytest
 from browser import ARGS, CHROMIUM, Studio, label, press_until, settle, shown_title
 from playwright.sync_api import expect, sync_playwright
+from tiny import wait_until
 
 from pages.shared.put_aside import REASONS
 from studio.categories import load_scheme
-from studio.importing import import_text
+from studio.importing import import_path, import_text
 from studio.language import say
 from studio.store import open_store, writing
+from studio.suggesting_store import lock_path
 from studio.titles import find_title, get_title
-from studio.workspace import open_workspace
+from studio.workers import is_locked
+from studio.workspace import BUNDLED_DATASET, open_workspace
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (apt-get install chromium)"),
@@ -132,3 +135,38 @@ def test_two_people_have_two_titles(chromium, studio, page, db):
     other.close()
     assert len(set(texts)) == 4
     assert [get_title(db, find_title(db, text).id).author for text in texts] == ["ann", "bo", "ann", "bo"]
+
+
+def test_suggestions_come_while_people_label_and_an_admin_turns_them_off(chromium, tmp_path, monkeypatch):
+    monkeypatch.setenv("STUDIO_SUGGESTER", "1")
+    store = open_store(open_workspace(tmp_path).database)
+    import_path(store, BUNDLED_DATASET, load_scheme())
+    import_text(store, "女排逆转夺冠，主教练赛后落泪\n央行宣布降息\n球队主场取胜\n高考放榜", load_scheme())
+    web, page = Studio(tmp_path), chromium.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(60_000)
+    try:
+        web.open(page, "label")
+        first = label(page, "5")
+        accept = page.locator('[class*="st-key-accept-"]')
+        for _ in range(60):  # a first training takes some seconds on a busy machine
+            if accept.count():
+                break
+            page.wait_for_timeout(1000)
+            page.reload()
+            settle(page)
+        second = press(page, "Enter")
+        assert first != second
+        shown = "select category, suggestion, suggestion_source from annotations where suggestion is not null"
+        category, suggestion, source = store.execute(shown).fetchone()
+        assert category == suggestion == find_title(store, second).category and source == "tfidf"
+        web.open(page, "team")
+        page.get_by_role("tab", name="设置").click()
+        page.locator(".st-key-setting-suggestions label").first.click()
+        page.get_by_role("button", name="保存设置").click()
+        expect(page.get_by_text("已保存")).to_be_visible()
+        web.open(page, "label")
+        assert accept.count() == 0
+    finally:
+        page.close()
+        web.kill()
+        wait_until(lambda: not is_locked(lock_path(open_workspace(tmp_path))), seconds=60)

@@ -8,6 +8,9 @@ import sys
 import pytest
 from samples import COURSE, needs_course_set, sample, write_folder, write_json
 
+from studio.batches import list_batches
+from studio.store import open_store
+
 
 @pytest.fixture
 def run(tmp_path):
@@ -204,6 +207,45 @@ def test_imports_are_listed_and_undone(run, tmp_path):
     assert (done.returncode, json.loads(done.stdout)["withdrawn"]) == (0, 21)
     assert run("import", "--undo", batch["id"]).returncode == 2
     assert run("freeze", "news").returncode == 1
+
+
+INTERRUPTED = """
+import signal, sys
+from studio.cli import main
+from studio.importing import judge_each
+
+def judged(rows, scheme):
+    for number, row in enumerate(judge_each(rows, scheme)):
+        if number == 12_000:
+            signal.raise_signal(signal.SIGINT)
+        yield row
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.modules["studio.importing"].judge_each = judged
+main()
+"""
+
+
+def test_an_import_that_is_interrupted_says_that_nothing_came_in(tmp_path):
+    (tmp_path / "a.txt").write_text(
+        "\n".join(f"第{n}号台风最新消息" for n in range(20_000)), encoding="utf-8"
+    )
+    command = ["import", str(tmp_path / "a.txt"), "--home", str(tmp_path / "home"), "--json"]
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, *command],
+        check=False,
+        capture_output=True,
+        env=environment,
+        timeout=120,
+        encoding="utf-8",
+    )
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr.startswith("已取消，没有导入任何标题")
+    assert "Traceback" not in done.stderr
+    db = open_store(tmp_path / "home" / "studio.db")
+    assert [batch.state for batch in list_batches(db)] == ["cancelled"]
+    assert db.execute("select count(*) from titles").fetchone()[0] == 0
 
 
 def test_import_writes_its_report(run, tmp_path):

@@ -1,9 +1,13 @@
 """Titles whose category is certain tell how sure each person is."""
 
+import csv
+import io
+import json
+
 import pytest
 from team import ALONE, label, team
 
-from studio import annotations, gold, steps
+from studio import annotations, gold, people, steps
 from studio.errors import NotAllowed
 from studio.leases import offer, release
 from studio.titles import get_title
@@ -43,6 +47,21 @@ def test_people_are_measured_by_category(db):
     assert li.overall.rate == 1.0
     low, high = chen.overall.interval
     assert low < 0.5 < high
+
+
+def test_the_exports_tell_of_each_person_overall_and_by_category(db):
+    people.sign_in(db, "=cmd|'/c calc'!A1")
+    meet(db, "=cmd|'/c calc'!A1", 1, "经济")
+    meet(db, "chen", 2, "经济")
+    found = gold.accuracies(db)
+    rows = list(csv.DictReader(io.StringIO(gold.to_csv(found).decode("utf-8-sig"))))
+    assert {(row["name"], row["category"], row["right"]) for row in rows} == {
+        ("'=cmd|'/c calc'!A1", "", "1"),
+        ("'=cmd|'/c calc'!A1", "经济", "1"),
+        ("chen", "", "0"),
+        ("chen", "社会", "0"),
+    }
+    assert json.loads(gold.to_json(found))[0]["n"] == 1
 
 
 def test_the_last_answer_that_stands_counts(db):

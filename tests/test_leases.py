@@ -10,7 +10,7 @@ from studio.errors import StalePress
 from studio.importing import import_text
 from studio.label_settings import LabelSettings
 from studio.leases import find_lease, offer, release, reopen
-from studio.ordering import arrange, change_settings, place_in_order
+from studio.ordering import change_settings, place_in_order
 from studio.titles import count_by_status, get_title
 
 ALONE = LabelSettings(gold_share=0)
@@ -255,7 +255,8 @@ def test_new_titles_follow_the_order_that_is_set(db):
 
 
 def test_titles_come_as_the_model_placed_them(db):
-    arrange(db, LabelSettings(order="active"))
+    change_settings(db, LabelSettings(order="active", gold_share=0), author="li")
+    place_in_order(db, [2])
     place_in_order(db, [3, 1])
     assert next_id(db, "li") == 3
     answer(db, "li")

@@ -1,8 +1,11 @@
 """Every page opens, empty and filled, in both languages, and does what its buttons say."""
 
+import gc
+import io
 import json
 import re
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -131,6 +134,12 @@ def test_a_broken_database_is_one_message_with_the_remedy(workspace, name):
     assert "studio.db" in app.error[0].value.replace("\\", "")
 
 
+def test_what_a_page_brings_is_left_out_of_later_garbage_collections(workspace):
+    open_page("label")
+    # Streamlit collects after every press; over all modules that takes a tenth of a second.
+    assert gc.get_freeze_count() > 10_000
+
+
 def test_the_language_comes_from_the_setting(workspace, monkeypatch):
     monkeypatch.setenv("STUDIO_LANG", "en")
     assert AppTest.from_file(str(APP), default_timeout=30).run().title[0].value == "News Studio"
@@ -158,6 +167,43 @@ def test_home_says_why_an_upload_cannot_be_read(workspace):
     assert not app.exception
 
 
+def bomb():
+    """A workbook of four megabytes that would unpack to six hundred."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as parts:
+        with parts.open("xl/worksheets/sheet1.xml", "w") as sheet:
+            for _ in range(600):
+                sheet.write(bytes(1 << 20))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("bomb.xlsx", bomb, "600 MiB"),
+        ("lies.csv", lambda: b"PK\x03\x04rest", "Excel"),
+        ("page.csv", lambda: b"<html><script>alert(1)</script>", "HTML"),
+        ("cut.xlsx", lambda: bomb()[:5000], "cut.xlsx"),
+    ],
+)
+def test_home_refuses_a_bad_file_in_words_and_takes_nothing_in(workspace, db, name, content, words):
+    app = open_page("home")
+    app.file_uploader(key="upload").upload(name, content()).run()
+    app.button(key="import-file").click().run()
+    assert not app.exception
+    assert words in app.error[0].value.replace("\\", "")
+    assert find_titles(db) == []
+
+
+def test_a_million_characters_pasted_are_refused_and_the_rest_comes_in(workspace, db):
+    app = open_page("home")
+    app.text_area(key="pasted").set_value(f"女排夺冠\n{'长' * 1_000_000}\n\u202e<b>央行</b>\x00降息🏆")
+    app.button(key="import-pasted").click().run()
+    assert not app.exception
+    assert [title.text for title in find_titles(db)] == ["女排夺冠", "<b>央行</b>降息🏆"]
+    assert any("500" in str(table.value.to_dict()) for table in app.dataframe)
+
+
 def test_home_shows_the_first_rows_and_takes_the_chosen_columns(workspace, db):
     app = open_page("home")
     table = "编号,甲,类别\n1,女排夺冠,体育\n2,央行降息,经济\n".encode("gbk")
@@ -170,6 +216,25 @@ def test_home_shows_the_first_rows_and_takes_the_chosen_columns(workspace, db):
     app.button(key="import-file").click().run()
     assert not app.exception
     assert [title.text for title in find_titles(db, status="decided")] == ["女排夺冠", "央行降息"]
+
+
+def test_no_cell_of_a_table_is_a_formula_for_whoever_saves_it_as_csv(workspace):
+    app = open_page("home")
+    app.file_uploader(key="upload").upload("a.csv", b"title,source\n=cmd|' /C calc'!A0,@sum\n").run()
+    shown = app.dataframe[0].value
+    assert shown.iloc[0].tolist()[1:4] == ["'=cmd|' /C calc'!A0", "", "'@sum"]
+    pages = Path(APP).parent.parent / "pages"
+    direct = [path for path in pages.rglob("*.py") if "st.dataframe(" in path.read_text(encoding="utf-8")]
+    assert [path.name for path in direct] == ["shell.py"]
+    code = [
+        path for folder in ("pages", "studio", "backend") for path in (pages.parent / folder).rglob("*.py")
+    ]
+    writers = [
+        path.name
+        for path in code
+        if re.search(r"csv\.(Dict)?[wW]riter|DataFrame.*to_csv|\.to_csv\(\)", path.read_text("utf-8"))
+    ]
+    assert writers == ["spreadsheets.py"]
 
 
 def test_a_column_can_be_left_out(workspace, db):

@@ -7,9 +7,10 @@ from samples import SCHEME
 from team import ALONE, TWO, dispute, flag, label, share, team
 from test_pages import open_page, words
 
-from studio import gold, people, review, steps
+from studio import annotations, gold, people, review, steps
 from studio.categories import BUNDLED_DATA
 from studio.importing import import_text
+from studio.label_settings import LabelSettings, load_settings
 from studio.leases import find_lease, offer
 from studio.ordering import change_settings
 from studio.titles import count_by_status, get_title
@@ -149,6 +150,58 @@ def test_gold_says_how_to_begin_and_lists(db):
     app = open_tab("team", "金标", annotator="li")
     app.button(key=f"gold-remove-{title.id}").click().run()
     assert gold.count_gold(db) == 0
+
+
+def test_every_setting_has_a_widget_with_its_help_and_is_saved(db):
+    app = open_tab("team", "设置", annotator="li")
+    drawn = {
+        str(each.key).removeprefix("setting-"): each
+        for kind in ("selectbox", "number_input", "toggle")
+        for each in app.get(kind)
+        if str(each.key).startswith("setting-")
+    }
+    assert drawn.keys() == LabelSettings.model_fields.keys()
+    assert all(each.help and FOREIGN.search(each.help) for each in drawn.values())
+    drawn["order"].set_value("active")
+    drawn["uncertain_share"].set_value(60)
+    drawn["overlap_share"].set_value(30)
+    drawn["lease_minutes"].set_value(3.0)
+    drawn["suggestions"].set_value(False)
+    app.button(key="save-settings").click().run()
+    assert not app.exception and not app.error
+    saved = load_settings(db)
+    assert (saved.order, saved.uncertain_share, saved.diverse_share) == ("active", 0.6, 0.2)
+    assert (saved.overlap_share, saved.lease_minutes, saved.suggestions) == (0.3, 3.0, False)
+    assert {each.wanted for each in (get_title(db, n) for n in range(1, 5))} <= {1, 2}
+
+
+def test_settings_that_do_not_fit_are_told_and_change_nothing(db):
+    app = open_tab("team", "设置", annotator="li")
+    app.number_input(key="setting-uncertain_share").set_value(90)
+    app.button(key="save-settings").click().run()
+    assert "不能超过 1" in app.error[0].value.replace("\\", "")
+    assert load_settings(db) == LabelSettings()
+
+
+def test_only_an_admin_changes_settings(db):
+    app = open_tab("team", "设置", annotator="zhao")
+    assert app.number_input(key="setting-gold_share").disabled
+    assert any("只有管理员" in text.value for text in app.caption)
+
+
+def test_the_acceptance_rate_is_shown(db):
+    for category, suggested in (("经济", "经济"), ("体育", "社会")):
+        title = offer(db, author="wang", settings=ALONE).title
+        annotations.annotate(
+            db,
+            title.id,
+            category=category,
+            author="wang",
+            seen_revision=title.revision,
+            suggested=annotations.Suggested(category=suggested, source="tfidf"),
+        )
+    app = open_tab("team", "设置", annotator="zhao")
+    assert app.dataframe[0].value.iloc[0].tolist() == ["本机小模型（TF-IDF）", 2, 1, "50.0%"]
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """What the Team page draws of agreement: the numbers, where people differ, and the exports."""
 
-from datetime import date
-
 import streamlit as st
 
 from pages.shared import shell, team_charts
@@ -39,7 +37,7 @@ def agreement_section(db: Store) -> None:
     _by_people(db, found)
     st.subheader(say("随时间", "Over time"), anchor=False)
     st.altair_chart(team_charts.over_time_chart(found), alt=say("一致性随时间", "Agreement over time"))
-    _exports(found)
+    shell.downloads("agreement", agreement_store.to_csv(found), agreement_store.to_json(found))
 
 
 def _overall(found: Agreement) -> None:
@@ -126,7 +124,7 @@ def _by_category(found: Agreement) -> None:
 
 def _by_people(db: Store, found: Agreement) -> None:
     st.subheader(say("两两之间", "Between people"), anchor=False)
-    st.dataframe(
+    shell.table(
         [
             {
                 say("一人", "one"): pair.one,
@@ -142,21 +140,3 @@ def _by_people(db: Store, found: Agreement) -> None:
         height="content",
         alt=say("两两之间的一致性", "Agreement between people"),
     )
-
-
-def _exports(found: Agreement) -> None:
-    name = f"agreement_{date.today():%Y%m%d}"
-    with st.container(horizontal=True):
-        for label, suffix, mime, content in (
-            ("CSV", "csv", "text/csv", agreement_store.to_csv),
-            ("JSON", "json", "application/json", agreement_store.to_json),
-        ):
-            st.download_button(
-                label,
-                content(found),
-                file_name=f"{name}.{suffix}",
-                mime=mime,
-                key=f"agreement-{suffix}",
-                icon=":material/download:",
-                on_click="ignore",
-            )

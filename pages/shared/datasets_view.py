@@ -58,7 +58,7 @@ def file_check() -> None:
 def _problem_table(problems: Sequence[dict[str, Any]]) -> None:
     """Errors first; within a severity the order of the file."""
     ranks = list(SEVERITY_ICONS)
-    st.dataframe(
+    shell.table(
         [
             {
                 say("行", "row"): problem["row"],

@@ -300,7 +300,7 @@ def _failures(outcome: Outcome) -> None:
         say(f"{len(outcome.failed)} 条没有草稿", f"{len(outcome.failed)} without a draft"),
         key="draft-failures",
     ):
-        st.dataframe(
+        shell.table(
             [
                 {say("标题", "Title"): line.title, say("原因", "Why"): line.problem}
                 for line in outcome.failed[:SHOWN_FAILURES]

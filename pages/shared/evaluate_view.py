@@ -105,7 +105,7 @@ def category_table(scores: Scores) -> None:
     """Precision, recall and F1 of each category."""
     rate = st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1, color=charts.ACCENT)
     precision, recall = say("精确率", "precision"), say("召回率", "recall")
-    st.dataframe(
+    shell.table(
         [
             {
                 say("类别", "category"): shell.category_name(name),

@@ -39,7 +39,7 @@ def _accuracies(db: Store) -> None:
     if not found:
         st.caption(say("还没有人遇到金标标题。", "Nobody has met a gold title yet."))
         return
-    st.dataframe(
+    shell.table(
         [
             {
                 say("名字", "name"): each.name,
@@ -58,6 +58,7 @@ def _accuracies(db: Store) -> None:
         height="content",
         alt=say("金标正确率", "Accuracy on gold titles"),
     )
+    shell.downloads("gold", gold.to_csv(found), gold.to_json(found))
 
 
 def _list(db: Store, *, may_remove: bool) -> None:

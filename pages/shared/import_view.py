@@ -158,7 +158,7 @@ def _show_preview(preview: Preview) -> None:
     else:
         st.caption(say(f"{encoding}前 {count} 行读作：", f"{encoding}the first {count} rows are read as:"))
         rows = [_preview_row(row) for row in preview.rows]
-    st.dataframe(rows, hide_index=True, width="stretch", key="preview-rows")
+    shell.table(rows, hide_index=True, width="stretch", key="preview-rows")
 
 
 def _preview_row(row: RawRow) -> dict[str, object]:
@@ -196,7 +196,7 @@ def _last_report() -> None:
         with st.expander(
             say(f"{len(report.refused)} 行没有导入", f"{len(report.refused)} rows were refused")
         ):
-            st.dataframe(
+            shell.table(
                 [
                     {
                         say("文件", "File"): row["file"],
@@ -217,7 +217,7 @@ def _near_pairs(report: ImportReport) -> None:
         f"{report.near} are nearly the same as earlier titles, and grouped with them",
     )
     with st.expander(title, icon=":material/content_copy:"):
-        st.dataframe(
+        shell.table(
             [
                 {
                     say("新标题", "New title"): pair.text,

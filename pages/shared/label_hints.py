@@ -46,7 +46,8 @@ def show(hint: Hint) -> None:
     if hint.model is None:
         return
     best, second = hint.model.category, hint.model.runner_up
-    parts = [f"{shell.category_mark(best)} {hint.model.probability:.0%}"]
+    # Never "100 %": no model is.
+    parts = [f"{shell.category_mark(best)} {min(hint.model.probability, 0.99):.0%}"]
     if second is not None and hint.model.runner_up_probability is not None:
         parts.append(f"{shell.category_mark(second)} {hint.model.runner_up_probability:.0%}")
     st.markdown(f":small[:gray[{say('模型建议', 'Suggested')}]　{'　'.join(parts)}]")

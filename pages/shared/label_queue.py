@@ -18,6 +18,7 @@ from studio.label_settings import load_settings
 from studio.language import say
 from studio.leases import Offer, offer, reopen
 from studio.store import Store
+from studio.suggesting_store import wake
 from studio.titles import Title
 
 
@@ -39,6 +40,7 @@ def follow_link() -> None:
 
 def current_offer(db: Store) -> Offer | None:
     """The title on this person's screen, as they may see it; None when nothing waits for them."""
+    wake(db, shell.workspace())
     return offer(db, author=shell.annotator(), settings=load_settings(db))
 
 

@@ -142,7 +142,7 @@ def _long_rows(lengths: Mapping[str, tuple[int, ...]], limit: int) -> None:
         for row, length in enumerate(lengths[split], start=1)
         if length > limit
     ]
-    st.dataframe(
+    shell.table(
         [
             {
                 say("划分", "split"): say(*SPLIT_NAMES[split]),

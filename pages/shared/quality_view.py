@@ -102,7 +102,7 @@ def _coverage_sentence(
 
 def _coverage_table(rows: Sequence[Coverage], accuracy: float) -> None:
     total = sum(row.decided for row in rows) or 1
-    st.dataframe(
+    shell.table(
         [
             {
                 say("类别", "category"): shell.category_name(row.category),

@@ -5,12 +5,12 @@ last page run is unknown: `report_errors` and `fragment` set it again. Knows no 
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
 from functools import wraps
 from pathlib import Path
-from typing import Literal, ParamSpec
+from typing import Any, Literal, ParamSpec
 
 import streamlit as st
 
@@ -21,8 +21,9 @@ from studio.errors import StalePress, StudioError
 from studio.language import current_language, say
 from studio.people import Person
 from studio.runs import Run, RunState
+from studio.spreadsheets import safe_cell
 from studio.store import Store, open_store
-from studio.workspace import Settings, Workspace, open_workspace
+from studio.workspace import Workspace, current_settings, open_workspace
 
 P = ParamSpec("P")
 
@@ -41,7 +42,7 @@ MARKDOWN = re.compile(r"([!-/:-@\[-`{-~])")
 
 def speak() -> None:
     """Let `say` in this thread use the language that the session has chosen."""
-    current_language.set(st.session_state.get("lang") or Settings().lang)
+    current_language.set(st.session_state.get("lang") or current_settings().lang)
 
 
 def workspace() -> Workspace:
@@ -164,6 +165,30 @@ def header(title: str, lead: str) -> None:
 def plain(text: str) -> str:
     """Text that Streamlit's markdown shows exactly as it is, on one line."""
     return MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+
+
+def table(rows: Iterable[Mapping[str, Any]], **options: Any) -> None:
+    """A table to read. Its own menu saves it as CSV, so a text that looks like a formula is shown as text there, too."""
+    st.dataframe([{name: _table_cell(value) for name, value in row.items()} for row in rows], **options)
+
+
+def _table_cell(value: object) -> object:
+    return safe_cell(value) if isinstance(value, str) else value
+
+
+def downloads(name: str, as_csv: bytes, as_json: bytes) -> None:
+    """The same numbers as two files, named after what they are and the day."""
+    with st.container(horizontal=True):
+        for label, mime, content in (("CSV", "text/csv", as_csv), ("JSON", "application/json", as_json)):
+            st.download_button(
+                label,
+                content,
+                file_name=f"{name}_{date.today():%Y%m%d}.{label.lower()}",
+                mime=mime,
+                key=f"{name}-{label.lower()}",
+                icon=":material/download:",
+                on_click="ignore",
+            )
 
 
 def category_name(name: str) -> str:

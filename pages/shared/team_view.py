@@ -61,7 +61,7 @@ def pace_section(db: Store, viewer: Person) -> None:
 
 
 def _pace_table(paces: list[progress.PersonPace]) -> None:
-    st.dataframe(
+    shell.table(
         [
             {
                 say("名字", "name"): each.person.name,

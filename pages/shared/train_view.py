@@ -250,7 +250,7 @@ def _numbers(run: Run, now: RunProgress, events: Sequence[Event]) -> None:
 
 def run_table(found: Sequence[Run]) -> None:
     """Every training run in a line, newest first."""
-    st.dataframe(
+    shell.table(
         [
             {
                 say("名称", "name"): shell.run_name(run),

@@ -173,7 +173,7 @@ def version_list(db: Store) -> None:
 
 def _version_details(version: Version) -> None:
     files = version.files
-    st.dataframe(
+    shell.table(
         [
             {say("类别", "category"): shell.category_name(name)}
             | {split: version.categories[split].get(name, 0) for split in ("train", "eval")}
@@ -253,7 +253,7 @@ def difference_section(db: Store, versions: Sequence[Version]) -> None:
 
 def _difference_tables(found: VersionDiff) -> None:
     counts = found.per_category
-    st.dataframe(
+    shell.table(
         [
             {say("类别", "category"): shell.category_name(name)}
             | {say(*CHANGE_NAMES[change]): counts[name].get(change, 0) for change in CHANGES}
@@ -272,7 +272,7 @@ def _difference_tables(found: VersionDiff) -> None:
         key="diff-kinds",
     )
     rows = [row for row in found.rows if not kinds or set(kinds) & set(row.changes)]
-    st.dataframe(
+    shell.table(
         [
             {
                 say("变化", "change"): "、".join(say(*CHANGE_NAMES[change]) for change in row.changes),
