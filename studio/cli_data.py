@@ -3,6 +3,7 @@
 Exit code 0: done; 1: problems found or the work failed; 2: unusable arguments or input.
 """
 
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
@@ -42,7 +43,7 @@ def check(
         scheme = load_scheme(categories)
         report = check_path(path, scheme)
         if as_json:
-            print_json(report.to_json())
+            sys.stdout.writelines(report.json_pieces())
         else:
             _show_report(report)
         if report.unreadable:
@@ -64,12 +65,11 @@ def _show_report(report: CheckReport) -> None:
         typer.echo(_line(problem), err=True)
     if not report.rows:
         return
-    others = [problem for problem in report.problems if problem not in report.unreadable]
-    ranked = sorted(others, key=lambda problem: ("error", "warning", "hint").index(problem.severity))
-    for problem in ranked[:SHOWN]:
+    worst = report.problems.worst(SHOWN + len(report.unreadable))
+    shown = [problem for problem in worst if problem not in report.unreadable][:SHOWN]
+    for problem in shown:
         typer.echo(_line(problem))
-    if len(ranked) > SHOWN:
-        left = len(ranked) - SHOWN
+    if left := len(report.problems) - len(report.unreadable) - len(shown):
         typer.echo(
             say(f"…… 还有 {left} 条，用 --json 看全部。", f"... and {left} more; --json has them all.")
         )

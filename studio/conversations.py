@@ -7,6 +7,7 @@ This module knows no file and no category.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal, TypeVar
 
 from studio.columns import GUESSED, Columns
@@ -77,7 +78,16 @@ class Layout:
 
     def tag(self, name: str) -> str:
         """A role name or turn key, LLaMA-Factory's default where none is given."""
-        return self.tags.get(name) or DEFAULT_TAGS[name]
+        return self._names[name]
+
+    @cached_property
+    def _names(self) -> Mapping[str, str]:
+        return {name: self.tags.get(name) or default for name, default in DEFAULT_TAGS.items()}
+
+    @cached_property
+    def as_openai(self) -> "Layout":
+        """The same with the tags of OpenAI messages."""
+        return replace(self, tags=OPENAI_TAGS)
 
     @property
     def expected(self) -> list[str]:
@@ -87,7 +97,7 @@ class Layout:
         )
         return [column for column in map(self.column, names) if column]
 
-    @property
+    @cached_property
     def roles(self) -> set[str]:
         """The role names that a turn may have."""
         tags = set(DEFAULT_TAGS) - {"role_tag", "content_tag"}
@@ -208,7 +218,7 @@ def _read_turns(reading: _Row, record: Mapping[str, Any], layout: Layout) -> Raw
     if not items:
         reading.error("missing_key", say(f"“{key}”里没有一轮对话。", f"“{key}” holds no turn."))
     if looks and not layout.tags and items and isinstance(items[0], Mapping) and "role" in items[0]:
-        layout = replace(layout, tags=OPENAI_TAGS)
+        layout = layout.as_openai
     turns = _turns(reading, items, key, layout)
     _require_order(reading, turns, layout)
     said = {turn.role: turn.text for turn in reversed(turns)}  # the first of each role
@@ -263,18 +273,30 @@ def _require_order(reading: _Row, turns: Sequence[_Turn], layout: Layout) -> Non
     if reading.problems:
         return  # a turn that could not be read leaves a gap, and one cause is enough
     spoken = [turn.role for turn in turns]
-    if spoken[:1] == [layout.tag("system_tag")]:
+    system = layout.tag("system_tag")
+    if spoken[:1] == [system]:
         spoken = spoken[1:]
     expected = [layout.tag("user_tag"), layout.tag("assistant_tag")]
-    if not spoken or len(spoken) % 2 or any(role != expected[i % 2] for i, role in enumerate(spoken)):
-        reading.error(
-            "role_order",
-            say(
-                f"对话顺序是 {' → '.join(spoken)}，应是 {' → '.join(expected)}；训练时这一行会被丢弃。",
-                f"The turns are {' → '.join(spoken)}, not {' → '.join(expected)}; training would drop the row.",
-            ),
-            " → ".join(spoken),
+    alternates = all(role == expected[i % 2] for i, role in enumerate(spoken))
+    found = " → ".join(spoken)
+    if system in spoken:
+        message = say(
+            f"系统消息只能有一条，而且在最前面；这里的顺序是 {found}，训练时这一行会被丢弃。",
+            f"There may be one system turn, at the start; the turns are {found}, and training would drop the row.",
         )
+        reading.error("system_misplaced", message, found)
+    elif not spoken or (alternates and len(spoken) % 2):
+        message = say(
+            f"有 {len(spoken)} 轮，最后缺回答；训练时这一行会被丢弃。",
+            f"{len(spoken)} turns, and the last answer is missing; training would drop the row.",
+        )
+        reading.error("odd_turns", message, found)
+    elif not alternates:
+        message = say(
+            f"对话顺序是 {found}，应是 {' → '.join(expected)}；训练时这一行会被丢弃。",
+            f"The turns are {found}, not {' → '.join(expected)}; training would drop the row.",
+        )
+        reading.error("role_order", message, found)
     elif len(spoken) > 2:
         reading.more_turns(len(spoken) // 2)
 
@@ -366,6 +388,9 @@ def _part(reading: _Row, record: Mapping[str, Any], key: str, wanted: type[_Want
         )
         return None
     value = record[key]
+    if value is None:
+        reading.error("null_value", say(f"“{key}”是 null，没有内容。", f"“{key}” is null: there is nothing."))
+        return None
     if not isinstance(value, wanted):
         name = say("文字", "text") if wanted is str else say("列表", "a list")
         reading.error(

@@ -85,9 +85,13 @@ def proposed_category(label: str, names: Sequence[str]) -> str | None:
     Safe is only: quotes, brackets or a full stop around one category, the same
     category repeated and nothing else, or the word 类 behind it.
     """
-    bare = re.sub(r"[\s\"'“”‘’「」『』【】《》()（）。.,，、:：*#]+", " ", label).strip()
-    words = {word.removesuffix("类") for word in bare.split()}
+    words = {word.removesuffix("类") for word in bare_words(label)}
     if len(words) == 1:
         (word,) = words
         return word if word in names else None
     return None
+
+
+def bare_words(label: str) -> list[str]:
+    """The words of a label without quotes, brackets and punctuation."""
+    return re.sub(r"[\s\"'“”‘’「」『』【】《》()（）。.,，、:：*#]+", " ", label).split()

@@ -23,6 +23,7 @@ from studio.repairing import write_repaired
 from studio.workspace import BUNDLED_DATASET
 
 QUESTION = f"新闻分类：{TITLE}"
+SYSTEM = [{"from": "system", "value": "你是编辑"}]
 GOOD = f"<think>\n{CHAIN}\n</think>\n\n体育"
 
 
@@ -51,13 +52,14 @@ def test_the_bundled_set_has_no_problem():
         ({"conversations": "text"}, "wrong_type", "error"),
         ({"conversations": [{"from": "human"}]}, "missing_key", "error"),
         ({"conversations": ["hello"]}, "wrong_type", "error"),
-        (conversation(QUESTION, None), "wrong_type", "error"),
+        (conversation(QUESTION, None), "null_value", "error"),
         (conversation(QUESTION, ""), "empty_answer", "error"),
         (conversation(QUESTION, "<think>\n想\n</think>\n\n"), "empty_answer", "error"),
         (conversation("新闻分类：", GOOD), "empty_title", "error"),
         ({"conversations": [{"from": "bot", "value": "x"}]}, "unknown_role", "error"),
         ({"conversations": conversation(QUESTION, GOOD)["conversations"][::-1]}, "role_order", "error"),
-        ({"conversations": conversation(QUESTION, GOOD)["conversations"][:1]}, "role_order", "error"),
+        ({"conversations": conversation(QUESTION, GOOD)["conversations"][:1]}, "odd_turns", "error"),
+        ({"conversations": SYSTEM + conversation(QUESTION, GOOD)["conversations"] + SYSTEM}, "system_misplaced", "error"),
         ({"conversations": conversation(QUESTION, GOOD)["conversations"] * 2}, "more_turns", "warning"),
         (conversation(QUESTION, "体育"), "think_missing", "warning"),
         (conversation(QUESTION, f"<think>{CHAIN}"), "think_unclosed", "error"),
@@ -65,7 +67,7 @@ def test_the_bundled_set_has_no_problem():
         (conversation(QUESTION, "<think>\n\n</think>\n\n体育"), "think_empty", "hint"),
         (conversation(QUESTION, f"<think>{CHAIN}</think>体育"), "think_form", "warning"),
         (conversation(QUESTION, f"{CHAIN}</think>体育"), "think_form", "warning"),
-        (conversation(QUESTION, GOOD.replace("\n体育", "\n军事")), "answer_not_category", "error"),
+        (conversation(QUESTION, GOOD.replace("\n体育", "\n流水常至")), "answer_not_category", "error"),
         (conversation(TITLE, GOOD), "prefix_missing", "warning"),
         (sample(f"{TITLE}\ud83d"), "encoding", "warning"),
         (sample(chain=CHAIN.replace("所以归体育", "所以归经济")), "chain_contradicts", "warning"),
@@ -77,18 +79,23 @@ def test_each_problem_is_found_and_nothing_else(tmp_path, row, code, severity):
 
 
 @pytest.mark.parametrize(
-    ("label", "repair"),
+    ("label", "repair", "kind", "proposal"),
     [
-        ("“体育”", "体育"),
-        ("体育\n\n体育", "体育"),
-        ("体育类。", "体育"),
-        ("军事", None),
-        ("体育或娱乐", None),
+        ("“体育”", "体育", "answer_quoted", None),
+        ("体育\n\n体育", "体育", "answer_doubled", None),
+        ("体育类。", "体育", "answer_extra_text", None),
+        ("类别：体育", None, "answer_extra_text", "体育"),
+        ("体育或娱乐", None, "answer_extra_text", None),
+        ("politics", None, "answer_english", "政治"),
+        ("军事", None, "answer_synonym", "国际"),
+        ("财经", None, "answer_synonym", "经济"),
     ],
 )
-def test_only_a_safe_repair_is_offered(tmp_path, label, repair):
-    (problem,) = problems_of(tmp_path, conversation(QUESTION, f"<think>\n{CHAIN}\n</think>\n\n{label}"))
+def test_only_a_safe_repair_is_offered_and_the_fault_is_named(tmp_path, label, repair, kind, proposal):
+    problem, hint = problems_of(tmp_path, conversation(QUESTION, f"<think>\n{CHAIN}\n</think>\n\n{label}"))
     assert (problem.code, problem.repair, problem.found) == ("answer_not_category", repair, label)
+    assert (hint.code, hint.severity) == (kind, "hint")
+    assert problem.proposal == hint.proposal == proposal
 
 
 @pytest.mark.parametrize(
@@ -111,7 +118,7 @@ def test_two_near_categories_are_no_proposal():
 
 
 def test_a_near_category_is_told_but_not_repaired(tmp_path):
-    (problem,) = problems_of(tmp_path, conversation(QUESTION, GOOD.replace("\n体育", "\n金融")))
+    problem, _ = problems_of(tmp_path, conversation(QUESTION, GOOD.replace("\n体育", "\n金融")))
     assert "经济" in problem.message
     assert problem.repair is None
 

@@ -40,7 +40,7 @@ def test_check_of_good_data_is_zero(run, tmp_path):
 
 
 def test_check_prints_one_json_document_and_nothing_else(run, tmp_path):
-    done = run("check", write_json(tmp_path / "a.json", [sample(category="军事")]), "--json")
+    done = run("check", write_json(tmp_path / "a.json", [sample(category="流水常至")]), "--json")
     document = json.loads(done.stdout)
     assert (done.returncode, document["rows"], document["valid"]) == (1, 1, 0)
     assert document["counts"] == {"answer_not_category": 1}
