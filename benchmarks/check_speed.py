@@ -110,7 +110,7 @@ def _change(turn: int, old: str, new: str) -> Callable[[list[dict[str, Any]]], N
     return change
 
 
-FAULTS: dict[str, Callable[[list[dict[str, Any]]], None]] = {
+FAULTS: dict[str, Callable[[list[dict[str, Any]]], object]] = {
     "think_form": _change(1, "</think>\n\n", "</think>\n"),
     "think_unclosed": _change(1, "</think>", ""),
     "prefix_missing": _change(0, PROMPT, ""),
@@ -139,9 +139,7 @@ def check(folder: Path, rows: int) -> Cost:
     wrong = sum(problem["severity"] == "error" for problem in document["problems"])
     errors = sum(planted.values()) - planted["think_form"] - planted["prefix_missing"]
     assert wrong == errors and document["valid"] == rows - errors, (wrong, document["valid"])
-    return Cost(
-        seconds=seconds, processor=usage.ru_utime + usage.ru_stime, peak_mib=usage.ru_maxrss / 1024
-    )
+    return Cost(seconds=seconds, processor=usage.ru_utime + usage.ru_stime, peak_mib=usage.ru_maxrss / 1024)
 
 
 def report(*cells: str) -> None:

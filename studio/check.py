@@ -54,9 +54,16 @@ class CheckReport:
         """The document of `news-studio check --json`."""
         return {**self._head(), "problems": [problem.to_json() for problem in self.problems]}
 
-    def json_pieces(self) -> Iterator[str]:
-        """The text of that document in pieces: of a million problems it would not fit in memory."""
-        yield json.dumps(self._head(), ensure_ascii=False, indent=2).removesuffix("\n}") + ',\n  "problems": ['
+    def json_pieces(self, **more: Any) -> Iterator[str]:
+        """The text of that document in pieces: of a million problems it would not fit in memory.
+
+        Args:
+            more: further entries, before the problems.
+        """
+        yield (
+            json.dumps({**self._head(), **more}, ensure_ascii=False, indent=2).removesuffix("\n}")
+            + ',\n  "problems": ['
+        )
         mark = "\n    "
         for problem in self.problems:
             yield mark + json.dumps(problem.to_json(), ensure_ascii=False)

@@ -42,21 +42,21 @@ def check(
     with report_errors():
         scheme = load_scheme(categories)
         report = check_path(path, scheme)
+        repaired = write_repaired(path, fix, scheme) if fix is not None and not report.unreadable else None
         if as_json:
-            sys.stdout.writelines(report.json_pieces())
+            more = {} if repaired is None else {"repaired": repaired.to_json()}
+            sys.stdout.writelines(report.json_pieces(**more))
         else:
             _show_report(report)
-        if report.unreadable:
-            raise typer.Exit(2)
-        if fix is not None:
-            repaired = write_repaired(path, fix, scheme)
-            if not as_json:
+            if repaired is not None:
                 typer.echo(
                     say(
-                        f"已写入 {repaired.out}：{repaired.rows} 行，其中 {repaired.changed} 行有修改。",
-                        f"Wrote {repaired.out}: {repaired.rows} rows, {repaired.changed} of them changed.",
+                        f"已写入 {repaired.out}：{repaired.rows} 行，其中 {repaired.changed} 行有修改，逐行记在 {repaired.changes}。",
+                        f"Wrote {repaired.out}: {repaired.rows} rows, {repaired.changed} of them changed, row by row in {repaired.changes}.",
                     )
                 )
+        if report.unreadable:
+            raise typer.Exit(2)
     raise typer.Exit(1 if report.has_errors else 0)
 
 

@@ -69,9 +69,7 @@ def _unknown_keys(name: str, entry: Mapping[str, Any]) -> list[Problem]:
                 f"{place} of “{name}” is not known, and LLaMA-Factory ignores it without a word{en}",
             )
             proposal = meant[0] if meant else None
-            remarks.append(
-                remark(INFO, "info_unknown_key", "warning", text, found=place, proposal=proposal)
-            )
+            remarks.append(remark(INFO, "info_unknown_key", "warning", text, found=place, proposal=proposal))
     return remarks
 
 

@@ -182,6 +182,11 @@ def _judge_title(row: RawRow, prefix: str, scheme: Scheme, remarks: _Remarks) ->
             f"The question lacks the canonical “{scheme.prompt}”.",
         )
         remarks.add("prefix_missing", "warning", message, repair=question, found=(row.question or "")[:200])
+    elif row.title is None and text is not None:
+        question = write_question(scheme.prompt, title)
+        if row.question != question:
+            message = say("问题里有多余的空白。", "The question has stray white space.")
+            remarks.add("white_space", "hint", message, repair=question, found=(row.question or "")[:200])
     return title
 
 

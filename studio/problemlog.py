@@ -42,7 +42,7 @@ class ProblemLog(Iterable[Problem]):
             return
         if self._file is None:
             # It has no name: the system removes it with the last reference to this log.
-            self._file = tempfile.TemporaryFile(prefix="news-studio-")  # noqa: SIM115
+            self._file = tempfile.TemporaryFile(prefix="news-studio-")
         self._file.seek(0, os.SEEK_END)
         self._file.write(json.dumps(problem.to_json()).encode() + b"\n")
 

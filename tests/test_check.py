@@ -59,7 +59,11 @@ def test_the_bundled_set_has_no_problem():
         ({"conversations": [{"from": "bot", "value": "x"}]}, "unknown_role", "error"),
         ({"conversations": conversation(QUESTION, GOOD)["conversations"][::-1]}, "role_order", "error"),
         ({"conversations": conversation(QUESTION, GOOD)["conversations"][:1]}, "odd_turns", "error"),
-        ({"conversations": SYSTEM + conversation(QUESTION, GOOD)["conversations"] + SYSTEM}, "system_misplaced", "error"),
+        (
+            {"conversations": SYSTEM + conversation(QUESTION, GOOD)["conversations"] + SYSTEM},
+            "system_misplaced",
+            "error",
+        ),
         ({"conversations": conversation(QUESTION, GOOD)["conversations"] * 2}, "more_turns", "warning"),
         (conversation(QUESTION, "体育"), "think_missing", "warning"),
         (conversation(QUESTION, f"<think>{CHAIN}"), "think_unclosed", "error"),

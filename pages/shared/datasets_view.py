@@ -6,9 +6,10 @@ from typing import Any
 import streamlit as st
 
 from pages.shared import shell
-from pages.shared.problem_names import SEVERITY_ICONS, problem_name, severity_name
+from pages.shared.problem_names import SEVERITY_ICONS, severity_name
 from pages.shared.uploads import uploaded_path
 from studio.check import check_path
+from studio.codes import code_name
 from studio.language import say
 from studio.store import Store
 from studio.titles import find_titles
@@ -48,7 +49,7 @@ def file_check() -> None:
         )
         if report["problems"]:
             st.markdown(
-                " ".join(f":gray-badge[{problem_name(code)} {n}]" for code, n in report["counts"].items())
+                " ".join(f":gray-badge[{code_name(code)} {n}]" for code, n in report["counts"].items())
             )
             _problem_table(report["problems"])
         else:
@@ -63,7 +64,7 @@ def _problem_table(problems: Sequence[dict[str, Any]]) -> None:
             {
                 say("行", "row"): problem["row"],
                 say("程度", "severity"): severity_name(problem["severity"]),
-                say("问题", "problem"): problem_name(problem["code"]),
+                say("问题", "problem"): code_name(problem["code"]),
                 say("说明", "message"): problem["message"],
                 say("建议", "repair"): problem["repair"] or "",
             }
