@@ -43,7 +43,7 @@ def find_fault(label: str, scheme: Scheme) -> Fault:
 def _kind_of(label: str, repair: str | None, near: Sequence[str], scheme: Scheme) -> FaultKind | None:
     if repair is not None:
         words = bare_words(label)
-        if len(words) > 1:
+        if len(words) > 1 or words[0].count(repair) > 1:
             return "doubled"
         return "quoted" if words == [repair] else "extra_text"
     if any(name in label for name in scheme.names):
