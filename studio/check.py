@@ -33,12 +33,14 @@ ENOUGH_TO_BE_RARE = 100
 @dataclass(frozen=True, kw_only=True)
 class CheckReport:
     """The problems of a path. `valid` counts the rows without an error; `unreadable` are those of
-    files that could not be read to their end, whose rows before that are counted."""
+    files that could not be read to their end, whose rows before that are counted. `prefix` is what
+    the questions begin with where that is not the scheme's prompt."""
 
     rows: int
     valid: int
     problems: ProblemLog
     unreadable: Sequence[Problem] = ()
+    prefix: str = ""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -109,7 +111,9 @@ def _check(opened: Opened, prefix: str, scheme: Scheme, prefixes: PrefixFinder |
     problems = ProblemLog([*unreadable, *remarks])
     for problem in tally.with_repeats(of_rows, near=True):
         problems.add(problem)
-    return CheckReport(rows=tally.rows, valid=tally.valid, problems=problems, unreadable=unreadable)
+    return CheckReport(
+        rows=tally.rows, valid=tally.valid, problems=problems, unreadable=unreadable, prefix=prefix
+    )
 
 
 def _unreadable(name: str, error: UnreadableFile) -> Problem:
