@@ -115,14 +115,16 @@ def _changes(copy: Repaired) -> None:
         st.info(say("没有一行需要改。", "No row needed a change."), icon=":material/task_alt:")
         return
     pages = -(-copy.changed // SHOWN)
-    page = st.number_input(
-        say(f"第几页（共 {pages} 页）", f"Page (of {pages})"),
-        1,
-        pages,
-        1,
-        key="check-changes-page",
-        width=160,
-    )
+    page = 1
+    if pages > 1:
+        page = st.number_input(
+            say(f"第几页（共 {pages} 页）", f"Page (of {pages})"),
+            1,
+            pages,
+            1,
+            key="check-changes-page",
+            width=160,
+        )
     with copy.changes.open(encoding="utf-8") as lines:
         for line in islice(lines, (int(page) - 1) * SHOWN, int(page) * SHOWN):
             _change(json.loads(line))
