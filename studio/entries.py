@@ -61,7 +61,9 @@ def inside(folder: Path, name: str, file_name: object) -> Path:
         )  # fmt: skip
     try:
         place, home = (folder / file_name).resolve(), folder.resolve()
-        is_inside = place.is_relative_to(home) and place != home
+        # Also a way out and back in is refused: in a copy of the folder it would lead to the original.
+        is_plain = not Path(file_name).is_absolute() and ".." not in Path(file_name).parts
+        is_inside = is_plain and place.is_relative_to(home) and place != home
     except (OSError, RuntimeError, ValueError):  # a name too long, a link to itself, a byte that no name has
         is_inside = False
     if not is_inside:

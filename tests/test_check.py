@@ -17,9 +17,9 @@ from samples import (
 )
 
 from studio.check import check_path
-from studio.errors import InputError
+from studio.errors import InputError, UnreadableFile
 from studio.proposals import near_categories, proposal
-from studio.repairing import write_repaired
+from studio.repairing import list_changes, write_repaired
 from studio.workspace import BUNDLED_DATASET
 
 QUESTION = f"新闻分类：{TITLE}"
@@ -281,6 +281,31 @@ def test_fix_never_writes_over_anything(tmp_path):
     with pytest.raises(InputError, match="已经存在"):
         write_repaired(path, path, SCHEME)
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("way", ["../set/a.json", "{folder}/a.json"])
+def test_fix_does_not_follow_a_way_back_into_the_input(tmp_path, way):
+    folder = tmp_path / "set"
+    rows = write_json(folder / "a.json", [conversation(QUESTION, f"<think>{CHAIN}</think>体育")])
+    before = rows.read_bytes()
+    entry = {"file_name": way.format(folder=folder), "formatting": "sharegpt"}
+    write_json(folder / "dataset_info.json", {"train": entry})
+    with pytest.raises(UnreadableFile, match="文件夹之外"):
+        write_repaired(folder, tmp_path / "out", SCHEME)
+    assert rows.read_bytes() == before and not (tmp_path / "out").exists()
+
+
+def test_every_changed_row_is_told_before_and_after(tmp_path):
+    rows = [conversation(TITLE, f"<think>{CHAIN}</think>“体育”", id=1), sample(id=2)]
+    path = write_json(tmp_path / "in.json", rows)
+    repaired = write_repaired(path, tmp_path / "out.json", SCHEME)
+    assert repaired.changes == tmp_path / "out.repairs.jsonl"
+    (line,) = repaired.changes.read_text(encoding="utf-8").splitlines()
+    change = json.loads(line)
+    assert (change["file"], change["row"], change["before"]) == ("in.json", 1, rows[0])
+    assert change["after"] == sample(id=1)
+    assert set(change["codes"]) == {"prefix_missing", "think_form", "answer_not_category", "answer_quoted"}
+    assert [each.to_json() for each in list_changes(path, SCHEME)] == [change]
 
 
 def test_fix_is_for_conversations(tmp_path):
