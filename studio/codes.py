@@ -79,7 +79,7 @@ CODES: Mapping[str, Code] = {
     "empty_title": _code("answer", "error", "person", "标题为空", "empty title", "Nothing to classify."),
     "title_too_long": _code("answer", "error", "person", "标题太长", "title too long", "More than 500 characters: an article in the wrong column."),
     "prefix_missing": _code("answer", "warning", "safe", "缺少提问前缀", "question prefix missing", "The question does not begin with the scheme's prompt."),
-    "white_space": _code("answer", "hint", "safe", "多余的空白", "stray white space", "The question has white space that the canonical form has not."),
+    "white_space": _code("answer", "hint", "safe", "多余的空白", "stray white space", "Question or answer has white space that the canonical form has not."),
     "empty_answer": _code("answer", "error", "person", "答案为空", "empty answer", "No answer, or none after the chain: the end token alone is learned."),
     "think_missing": _code("answer", "warning", "person", "没有思维链", "no think chain", "The answer is a category alone."),
     "think_unclosed": _code("answer", "error", "person", "思维链没有结束", "think block not closed", "Nothing tells the chain from the category."),

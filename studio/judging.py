@@ -222,6 +222,9 @@ def _judge_form(row: RawRow, answer: Answer, category: str | None, remarks: _Rem
     if answer.form == "none" and answer.label:
         message = say("答案没有思维链。", "The answer has no think chain.")
         remarks.add("think_missing", "warning", message)
+        if category is not None and row.answer != category:
+            message = say("答案里有多余的空白。", "The answer has stray white space.")
+            remarks.add("white_space", "hint", message, repair=category, found=(row.answer or "")[:200])
     elif answer.form in ("inline", "opened_before"):
         message = say("<think> 块不是规范形式。", "The <think> block is not in canonical form.")
         repair = None if category is None else write_answer(answer.chain or "", category)

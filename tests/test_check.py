@@ -308,6 +308,15 @@ def test_every_changed_row_is_told_before_and_after(tmp_path):
     assert [each.to_json() for each in list_changes(path, SCHEME)] == [change]
 
 
+def test_no_repair_goes_untold(tmp_path):
+    answers = ["体育 ", f"<think>\n {CHAIN}\n</think>\n\n体育", f"{GOOD}\n", " “体育”"]
+    rows = [conversation(QUESTION, answer) for answer in answers]
+    rows.append(conversation(f" 新闻分类： {TITLE}", GOOD))
+    changes = list(list_changes(write_json(tmp_path / "in.json", rows), SCHEME))
+    assert [change.row for change in changes] == [1, 2, 3, 4, 5]
+    assert all(change.codes for change in changes)
+
+
 def test_fix_is_for_conversations(tmp_path):
     (tmp_path / "in.csv").write_text("标题,类别\n女排夺冠,体育\n", encoding="utf-8")
     with pytest.raises(InputError, match="import"):
