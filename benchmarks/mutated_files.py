@@ -73,12 +73,12 @@ def main() -> int:
     )
     parser.add_argument("--files", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--first", type=int, default=0, help="number of the first file")
     arguments = parser.parse_args()
     began = time.perf_counter()
+    numbers = range(arguments.first, arguments.first + arguments.files)
     with tempfile.TemporaryDirectory() as name:
-        endings, faults = run_all(Path(name), range(arguments.files), arguments.seed)
-    for line in faults:
-        sys.stdout.write(line + "\n")
+        endings, faults = run_all(Path(name), numbers, arguments.seed)
     for (command, code), count in sorted(Counter((each[0], each[1].code) for each in endings).items()):
         sys.stdout.write(f"{command:7s} exit code {code}: {count}\n")
     slowest = max(ending.seconds for _, ending in endings)
@@ -110,6 +110,7 @@ def run_all(room: Path, numbers: Sequence[int], seed: int) -> tuple[list[tuple[s
             endings.append((command[0], ending))
             if ending.fault:
                 faults.append(f"{number} {path.name} {command[0]}: {ending.fault}\n{ending.output[-1500:]}")
+                sys.stderr.write(faults[-1] + "\n")
         shutil.rmtree(place)
         shutil.rmtree(room / "case-fixed", ignore_errors=True)
     return endings, faults
