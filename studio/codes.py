@@ -60,7 +60,7 @@ CODES: Mapping[str, Code] = {
     "encoding": _code("file", "error warning", "safe", "编码不是 UTF-8", "not UTF-8", "Another encoding (read all the same), or damaged characters; an error where no encoding fits."),
     "too_large": _code("file", "error", "person", "解压后过大", "unpacks to too much", "A workbook or parquet file that unpacks to more than is reasonable."),
     "other_sheets": _code("file", "warning", "person", "有没读的工作表", "sheets not read", "Only the first sheet of a workbook is read."),
-    "info_incomplete": _code("info", "error warning hint", "safe", "dataset_info.json 不完整", "incomplete", "A block leaves keys out: LLaMA-Factory takes them as absent. An error where it stops or drops every row; a hint where the defaults hold."),
+    "info_incomplete": _code("info", "error warning hint", "safe", "dataset_info.json 不完整", "incomplete entry", "A block leaves keys out: LLaMA-Factory takes them as absent. An error where it stops or drops every row; a hint where the defaults hold."),
     "info_unknown_key": _code("info", "warning", "proposal", "不认识的键", "unknown key", "LLaMA-Factory ignores it without a word; with the key that is probably meant."),
     "info_mismatch": _code("info", "error", "safe", "说明与行不符", "does not fit the rows", "Formatting, column or tags are not those of the rows."),
     "info_file_missing": _code("info", "error", "person", "文件不在", "file missing", "The file that an entry names is not there; with names that may be meant."),

@@ -65,7 +65,7 @@ def _filters(desk: Desk) -> Filters:
     """What is to be shown; nothing chosen means everything."""
     found = {code for code, _, _ in desk.kinds}
     files = sorted({file for _, _, file in desk.kinds})
-    first, second, third = st.columns([1.2, 2, 1], vertical_alignment="bottom")
+    first, second = st.columns([2, 1], vertical_alignment="bottom")
     severities = first.pills(
         say("程度", "Severity"),
         SEVERITIES,
@@ -73,14 +73,14 @@ def _filters(desk: Desk) -> Filters:
         key="choose-check-severity",
         format_func=severity_name,
     )
-    groups = second.pills(
+    groups = st.pills(
         say("关于", "About"),
         [group for group in GROUP_NAMES if any(CODES[code].group == group for code in found)],
         selection_mode="multi",
         key="choose-check-group",
         format_func=lambda group: say(*GROUP_NAMES[group]),
     )
-    file = third.selectbox(
+    file = second.selectbox(
         say("文件", "File"),
         files,
         index=None,
