@@ -63,7 +63,7 @@ def check(
 def _show_report(report: CheckReport) -> None:
     for problem in report.unreadable:
         typer.echo(_line(problem), err=True)
-    if not report.rows:
+    if not report.rows and len(report.problems) == len(report.unreadable) > 0:
         return
     worst = report.problems.worst(SHOWN + len(report.unreadable))
     shown = [problem for problem in worst if problem not in report.unreadable][:SHOWN]

@@ -25,7 +25,7 @@ def read_info(folder: Path) -> Mapping[str, Mapping[str, Any]]:
     """The entries of a folder's dataset_info.json.
 
     Raises:
-        UnreadableFile: there is none, or it is not a mapping of names to entries.
+        UnreadableFile: there is none, it is empty, or it is not a mapping of names to entries.
     """
     path = folder / INFO
     if not path.is_file():
@@ -43,6 +43,12 @@ def read_info(folder: Path) -> Mapping[str, Mapping[str, Any]]:
             say(f"{INFO} 应是“名称: 说明”的对象。", f"{INFO} should map names to entries."),
             remedy=say('请写成 {"train": {"file_name": "train.json"}} 的形式。', 'Write {"train": {"file_name": "train.json"}}.'),
             code="wrong_type",
+        )  # fmt: skip
+    if not entries:
+        raise UnreadableFile(
+            say(f"{INFO} 里没有一个数据集。", f"{INFO} names no data set."),
+            remedy=say('请写成 {"train": {"file_name": "train.json"}} 的形式。', 'Write {"train": {"file_name": "train.json"}}.'),
+            code="empty_file",
         )  # fmt: skip
     return entries
 

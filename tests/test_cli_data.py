@@ -55,6 +55,16 @@ def test_check_of_an_unreadable_file_is_two(run, tmp_path):
     assert json.loads(as_json.stdout)["counts"] == {"unreadable": 1}
 
 
+@pytest.mark.parametrize(
+    ("info", "code", "said"),
+    [({}, 2, "没有一个数据集"), ({"news": {"hf_hub_url": "somebody/news"}}, 0, "info_elsewhere")],
+)
+def test_check_of_a_folder_without_rows_says_why(run, tmp_path, info, code, said):
+    write_json(tmp_path / "set" / "dataset_info.json", info)
+    done = run("check", tmp_path / "set")
+    assert done.returncode == code and said in done.stdout + done.stderr
+
+
 def test_check_of_nothing_is_two_and_says_so(run, tmp_path):
     done = run("check", tmp_path / "nowhere")
     assert done.returncode == 2
