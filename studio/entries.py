@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from studio.columns import Columns
-from studio.conversations import DEFAULT_COLUMNS, DEFAULT_TAGS, OPENAI_TAGS, Layout
 from studio.decoding import decode
 from studio.errors import UnreadableFile
 from studio.jsonrecords import parse_json
 from studio.language import say
+from studio.layouts import DEFAULT_COLUMNS, DEFAULT_TAGS, OPENAI_TAGS, Layout
 from studio.records import SUFFIXES, require_readable
 
 INFO = "dataset_info.json"

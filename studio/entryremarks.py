@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from studio.conversations import DEFAULT_COLUMNS, DEFAULT_TAGS, OPENAI_TAGS, Layout
 from studio.entries import INFO, complete_entry
 from studio.language import say
+from studio.layouts import DEFAULT_COLUMNS, DEFAULT_TAGS, OPENAI_TAGS, Layout
 from studio.problems import Problem, Severity, remark
 
 _HUBS = ("hf_hub_url", "ms_hub_url", "om_hub_url", "script_url", "cloud_file_name")

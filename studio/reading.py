@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from studio.columns import GUESSED, Columns
-from studio.conversations import Layout, RawRow, read_row
+from studio.conversations import RawRow, read_row
 from studio.entries import INFO, files_of, inside, layout_of, missing_file, read_info
 from studio.entryremarks import remark_on_misfit, remarks_on_absent, remarks_on_folder
 from studio.errors import UnreadableFile
 from studio.language import say
+from studio.layouts import Layout
 from studio.problems import Problem, remark
 from studio.records import Record, Records, read_records
 from studio.titles import Split

@@ -17,12 +17,12 @@ from typing import IO, Any
 
 from studio.categories import Scheme
 from studio.codes import CODES
-from studio.conversations import DEFAULT_COLUMNS
 from studio.disk import in_one_step
 from studio.entries import INFO, read_info
 from studio.errors import InputError
 from studio.judging import Judged, judge_each
 from studio.language import say
+from studio.layouts import DEFAULT_COLUMNS
 from studio.reading import read_rows
 from studio.sample import proposed_category, write_answer, write_question
 from studio.sharegpt import canonical_blocks, conversation, json_bytes
