@@ -1,4 +1,4 @@
-"""Datasets: mend what is wrong, freeze a version, take its files away, check a file."""
+"""Datasets: mend what is wrong, freeze a version, take its files away."""
 
 import streamlit as st
 
@@ -16,13 +16,12 @@ db = shell.store()
 seen_tab = say("模型看到什么", "What the model sees")
 if st.session_state.pop("datasets-open", "") == "preview":
     st.session_state["datasets_tab"] = seen_tab
-freeze, seen, problems, aside, check = st.tabs(
+freeze, seen, problems, aside = st.tabs(
     [
         say("版本", "Versions"),
         seen_tab,
         say("数据问题", "Problems"),
         say("搁置的标题", "Put aside"),
-        say("检查文件", "Check a file"),
     ],
     key="datasets_tab",
     on_change="rerun",
@@ -40,6 +39,3 @@ if problems.open:
 if aside.open:
     with aside:
         datasets_view.put_aside_list(db)
-if check.open:
-    with check:
-        datasets_view.file_check()

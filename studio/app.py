@@ -154,6 +154,7 @@ def pages(person: Person | None) -> dict[str, tuple[st.Page, bool]]:
         ("drafts", NOT_ANNOTATORS, say("教师草稿", "Teacher drafts"), "smart_toy"),
         ("review", people.REVIEWERS, say("审核", "Review"), "rule"),
         ("titles", NOT_ANNOTATORS, say("标题", "Titles"), "list_alt"),
+        ("check", NOT_ANNOTATORS, say("检查", "Check"), "rule_folder"),
         ("datasets", NOT_ANNOTATORS, say("数据集", "Datasets"), "dataset"),
         ("quality", NOT_ANNOTATORS, say("质量", "Quality"), "fact_check"),
         ("models", NOT_ANNOTATORS, say("模型", "Models"), "deployed_code"),

@@ -24,6 +24,9 @@ _CLAUSE_END = re.compile(r"[。！？；，.!?;,\n]")
 _SETS_ASIDE = re.compile(r"[不没无非]|排除|其他|涉及|因为")
 _LATIN_WORD = re.compile(r"[A-Za-z]{2,}")
 _OTHER_SCRIPT = re.compile(r"[\u0400-\u04ff\u3041-\u30ff\uac00-\ud7af]")
+_SORTED_INTO = re.compile(
+    r"(?:归[为入到]?|归类[为到]|划[为入]|分类为|类别[是为]|定为)([\u4e00-\u9fff]{2})(?=[。！？；，.!?;,\n]|$)"
+)
 _CALLED_A_CATEGORY = re.compile(r"(?:归为|归入|归到|归类为|归类到|划为|划入|分类为|类别是|类别为|定为)$")
 
 SECTIONS = [
@@ -175,18 +178,15 @@ def _foreign_category(own_words: str, title: str, scheme: Scheme) -> Finding | N
 
 def _category_words(own_words: str) -> list[str]:
     """Words that the chain uses as a category: quoted before 类 or after a verb of sorting, or a
-    section of a news site before 类."""
+    section of a news site before 类, or between such a verb and the end of its clause."""
     words = []
     for quote in re.finditer(r"“([^”]{1,6})”", own_words):
         before, after = own_words[: quote.start()], own_words[quote.end() : quote.end() + 1]
         if after == "类" or _CALLED_A_CATEGORY.search(before):
             words.append(quote[1].removesuffix("类"))
-    words += [
-        word
-        for word in re.findall(r"(?=([\u4e00-\u9fff]{2})类(?:[^型似比]|$))", own_words)
-        if word in SECTIONS
-    ]
-    return words
+    called = re.findall(r"(?=([\u4e00-\u9fff]{2})类(?:[^型似比]|$))", own_words)
+    called += _SORTED_INTO.findall(own_words)
+    return words + [word for word in called if word in SECTIONS]
 
 
 def _foreign_language(own_words: str, title: str) -> Finding | None:

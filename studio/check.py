@@ -1,64 +1,119 @@
 """What is wrong with a data set, row by row, before anyone trains on it.
 
-A problem names its row, what is there and, where one is safe, the repair. The codes
-are stable: other people's scripts count them.
+A problem names its row, what is there and, where one is safe, the repair. The codes are
+stable (`studio.codes`): other people's scripts count them. A file is read once and kept
+nowhere: a million rows need little more memory than a thousand.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+import heapq
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from studio.boilerplate import Boilerplate
 from studio.categories import Scheme
 from studio.conversations import RawRow
 from studio.errors import UnreadableFile
-from studio.judging import Judged, judge_rows
+from studio.judging import Judged, PrefixFinder, judge_each, judge_row
 from studio.language import say
-from studio.problems import Problem
-from studio.reading import read_what_is_there
-from studio.titles import Split, title_key
+from studio.problemlog import ProblemLog
+from studio.problems import Problem, Severity
+from studio.reading import Absent, Opened, open_files
+from studio.repeats import Repeats
+
+RARE = 0.2
+"""A category with less than this share of what an even spread would give it is rare."""
+ENOUGH_TO_BE_RARE = 100
+"""Rows with a category from which on a file can have rare ones; in fewer, chance is enough."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckReport:
     """The problems of a path. `valid` counts the rows without an error; `unreadable` are those of
-    files that could not be read at all."""
+    files that could not be read to their end, whose rows before that are counted. `prefix` is what
+    the questions begin with where that is not the scheme's prompt."""
 
     rows: int
     valid: int
-    problems: Sequence[Problem]
+    problems: ProblemLog
     unreadable: Sequence[Problem] = ()
+    prefix: str = ""
 
     @property
     def counts(self) -> dict[str, int]:
         """How often each code occurs, the most frequent first."""
-        return dict(Counter(problem.code for problem in self.problems).most_common())
+        return self.problems.counts
 
     @property
     def has_errors(self) -> bool:
         """Whether anything cannot be used as it is."""
-        return any(problem.severity == "error" for problem in self.problems)
+        return self.problems.count("error") > 0
 
     def to_json(self) -> dict[str, Any]:
         """The document of `news-studio check --json`."""
-        return {
-            "rows": self.rows,
-            "valid": self.valid,
-            "counts": self.counts,
-            "problems": [problem.to_json() for problem in self.problems],
-        }
+        return {**self._head(), "problems": [problem.to_json() for problem in self.problems]}
+
+    def json_pieces(self, **more: Any) -> Iterator[str]:
+        """The text of that document in pieces: of a million problems it would not fit in memory.
+
+        Args:
+            more: further entries, before the problems.
+        """
+        yield (
+            json.dumps({**self._head(), **more}, ensure_ascii=False, indent=2).removesuffix("\n}")
+            + ',\n  "problems": ['
+        )
+        mark = "\n    "
+        for problem in self.problems:
+            yield mark + json.dumps(problem.to_json(), ensure_ascii=False)
+            mark = ",\n    "
+        yield "]\n}\n" if mark == "\n    " else "\n  ]\n}\n"
+
+    def _head(self) -> dict[str, Any]:
+        return {"rows": self.rows, "valid": self.valid, "counts": self.counts}
 
 
 def check_path(path: Path, scheme: Scheme) -> CheckReport:
-    """Check a file, or a folder with dataset_info.json; a file that cannot be read is a problem, too."""
-    reading = read_what_is_there(path)
-    unreadable = [_unreadable(name, error) for name, error in reading.unreadable.items()]
-    problems = [*unreadable, *reading.remarks]
-    problems += check_conversations(reading.rows, scheme)
-    faulty = {(problem.file, problem.row) for problem in problems if problem.severity == "error"}
-    valid = sum((row.file, row.row) not in faulty for row in reading.rows)
-    return CheckReport(rows=len(reading.rows), valid=valid, problems=problems, unreadable=unreadable)
+    """Check a file, or a folder with dataset_info.json; a file that cannot be read is a problem, too.
+
+    Everything is read once; twice where the questions have a prefix of their own instead
+    of the scheme's, which shows only at the end.
+    """
+    opened = open_files(path)
+    prefixes = PrefixFinder(scheme)
+    report = _check(opened, "", scheme, prefixes)
+    return _check(opened, prefixes.prefix, scheme, None) if prefixes.prefix else report
+
+
+def _check(opened: Opened, prefix: str, scheme: Scheme, prefixes: PrefixFinder | None) -> CheckReport:
+    """One reading of all files; `prefixes` sees every row, and the reading is in vain once it has a prefix."""
+    unreadable = [_unreadable(name, error) for name, error in opened.unreadable.items()]
+    remarks = list(opened.remarks)
+    tally = _Tally(scheme)
+
+    def rows() -> Iterator[RawRow]:
+        for file in opened.files:
+            absent = Absent(file.source)
+            try:
+                for record in absent.watch(file.records):
+                    row = file.row(record)
+                    if prefixes is not None:
+                        prefixes.add(row)
+                    yield row
+            except UnreadableFile as error:
+                unreadable.append(_unreadable(file.source.name, error))
+            remarks.extend(absent.remarks())
+
+    of_rows = ProblemLog(tally.problems(judge_row(row, prefix, scheme) for row in rows()))
+    problems = ProblemLog([*unreadable, *remarks])
+    for problem in tally.with_repeats(of_rows, near=True):
+        problems.add(problem)
+    return CheckReport(
+        rows=tally.rows, valid=tally.valid, problems=problems, unreadable=unreadable, prefix=prefix
+    )
 
 
 def _unreadable(name: str, error: UnreadableFile) -> Problem:
@@ -67,84 +122,87 @@ def _unreadable(name: str, error: UnreadableFile) -> Problem:
 
 
 def check_conversations(rows: Iterable[RawRow], scheme: Scheme) -> list[Problem]:
-    """Problems of rows and between rows, in row order; those of a whole file come last."""
-    judged = judge_rows(rows, scheme)
-    seen: dict[str, dict[Split | None, Judged]] = {}
-    problems: list[Problem] = []
-    for item in judged:
-        problems += item.problems
-        if item.title:
-            earlier = seen.setdefault(title_key(item.title), {})
-            problems += _repeats(item, earlier)
-            earlier.setdefault(item.row.split, item)
-    return problems + _missing_categories(judged, scheme)
+    """Problems of rows and between rows, in row order; those of a whole file come last.
+
+    Near copies are not among them: who has a store has them in groups.
+    """
+    tally = _Tally(scheme)
+    of_rows = ProblemLog(tally.problems(judge_each(list(rows), scheme)))
+    return list(tally.with_repeats(of_rows, near=False))
 
 
-def _repeats(item: Judged, earlier: Mapping[Split | None, Judged]) -> list[Problem]:
-    """Problems of a row whose title was there before; `earlier` has its first row in each split."""
-    if not earlier:
-        return []
-    problems = []
-    first = next(iter(earlier.values()))
-    twin = earlier.get(item.row.split)
-    if twin is None and None not in (item.row.split, first.row.split):
-        place = _place(first)
-        message = say(
-            f"标题也在另一个划分里（{place}），评估结果会虚高。",
-            f"The title is also in the other split ({place}); scores would flatter.",
+class _Tally:
+    """What is counted and remembered while judged rows pass by."""
+
+    def __init__(self, scheme: Scheme) -> None:
+        self.rows = self.valid = 0
+        self._scheme = scheme
+        self._repeats = Repeats(scheme)
+        self._boilerplate = Boilerplate(scheme)
+        self._files: dict[str, int] = {}
+        self._categories: dict[str, Counter[str]] = {}
+
+    def problems(self, judged: Iterable[Judged]) -> Iterator[Problem]:
+        """The problems that each row has by itself, and beside those before it."""
+        for item in judged:
+            self.rows += 1
+            self.valid += not item.errors
+            self._files.setdefault(item.row.file, len(self._files))
+            yield from item.problems
+            self._repeats.add(item)
+            if item.category is None:
+                continue
+            self._categories.setdefault(item.row.file, Counter())[item.category] += 1
+            if item.answer is not None and item.answer.chain:
+                finding = self._boilerplate.look(item.answer.chain, item.category)
+                if finding is not None:
+                    yield _of_row(item.row, finding.code, finding.severity, finding.message)
+
+    def with_repeats(self, of_rows: ProblemLog, *, near: bool) -> Iterator[Problem]:
+        """Those problems, with those of repeated titles behind the others of their row, and of files last."""
+        repeats = (problem for _, _, problem in self._repeats.problems(near=near))
+        yield from heapq.merge(of_rows, repeats, key=self._place)
+        for file, counts in self._categories.items():
+            yield from _categories_of(file, counts, self._scheme)
+
+    def _place(self, problem: Problem) -> tuple[int, int]:
+        assert problem.row is not None, problem
+        return self._files[problem.file], problem.row
+
+
+def _of_row(row: RawRow, code: str, severity: Severity, message: str) -> Problem:
+    return Problem(file=row.file, row=row.row, code=code, severity=severity, message=message)
+
+
+def _categories_of(file: str, counts: Counter[str], scheme: Scheme) -> Iterator[Problem]:
+    """Categories that a file with answers never uses, or hardly."""
+    missing = [name for name in scheme.names if not counts[name]]
+    if missing:
+        yield Problem(
+            file=file,
+            row=None,
+            code="category_missing",
+            severity="warning",
+            message=say(
+                f"没有一行的类别是 {'、'.join(missing)}。",
+                f"No row is of the category {', '.join(missing)}.",
+            ),
+            found=", ".join(missing),
         )
-        problems.append(_repeat(item, "in_both_splits", message))
-    else:
-        place = _place(twin or first)
-        message = say(f"与 {place}是同一标题。", f"The same title as {place}.")
-        problems.append(_repeat(item, "duplicate_title", message))
-    for other in earlier.values():
-        if None not in (item.category, other.category) and item.category != other.category:
-            message = say(
-                f"同一标题在 {_place(other)}是“{other.category}”，这里是“{item.category}”。",
-                f"The same title is “{other.category}” in {_place(other)} and “{item.category}” here.",
-            )
-            problems.append(_repeat(item, "conflicting_labels", message))
-            break
-    return problems
-
-
-def _place(item: Judged) -> str:
-    return say(f"{item.row.file} 第 {item.row.row} 行", f"{item.row.file}, row {item.row.row}")
-
-
-def _repeat(item: Judged, code: str, message: str) -> Problem:
-    return Problem(
-        file=item.row.file,
-        row=item.row.row,
-        code=code,
-        severity="warning",
-        message=message,
-        found=item.title,
-    )
-
-
-def _missing_categories(judged: Sequence[Judged], scheme: Scheme) -> list[Problem]:
-    """Categories that a file with answers never uses."""
-    used: dict[str, set[str]] = defaultdict(set)
-    for item in judged:
-        if item.category is not None:
-            used[item.row.file].add(item.category)
-    problems = []
-    for file, categories in used.items():
-        missing = [name for name in scheme.names if name not in categories]
-        if missing:
-            problems.append(
-                Problem(
-                    file=file,
-                    row=None,
-                    code="category_missing",
-                    severity="warning",
-                    message=say(
-                        f"没有一行的类别是 {'、'.join(missing)}。",
-                        f"No row is of the category {', '.join(missing)}.",
-                    ),
-                    found=", ".join(missing),
-                )
-            )
-    return problems
+    total = counts.total()
+    bound = RARE * total / len(scheme.names)
+    rare = [name for name in scheme.names if 0 < counts[name] < bound]
+    if rare and total >= ENOUGH_TO_BE_RARE:
+        zh = "、".join(f"{name}（{counts[name]}）" for name in rare)
+        en = ", ".join(f"{name} ({counts[name]})" for name in rare)
+        yield Problem(
+            file=file,
+            row=None,
+            code="category_rare",
+            severity="warning",
+            message=say(
+                f"{total} 行里很少：{zh}；模型学不好，评估也说明不了什么。",
+                f"Few among {total} rows: {en}; too few to learn from or to measure.",
+            ),
+            found=", ".join(rare),
+        )

@@ -3,6 +3,7 @@
 Exit code 0: done; 1: problems found or the work failed; 2: unusable arguments or input.
 """
 
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
@@ -41,35 +42,34 @@ def check(
     with report_errors():
         scheme = load_scheme(categories)
         report = check_path(path, scheme)
+        repaired = write_repaired(path, fix, scheme) if fix is not None and not report.unreadable else None
         if as_json:
-            print_json(report.to_json())
+            more = {} if repaired is None else {"repaired": repaired.to_json()}
+            sys.stdout.writelines(report.json_pieces(**more))
         else:
             _show_report(report)
-        if report.unreadable:
-            raise typer.Exit(2)
-        if fix is not None:
-            repaired = write_repaired(path, fix, scheme)
-            if not as_json:
+            if repaired is not None:
                 typer.echo(
                     say(
-                        f"已写入 {repaired.out}：{repaired.rows} 行，其中 {repaired.changed} 行有修改。",
-                        f"Wrote {repaired.out}: {repaired.rows} rows, {repaired.changed} of them changed.",
+                        f"已写入 {repaired.out}：{repaired.rows} 行，其中 {repaired.changed} 行有修改，逐行记在 {repaired.changes}。",
+                        f"Wrote {repaired.out}: {repaired.rows} rows, {repaired.changed} of them changed, row by row in {repaired.changes}.",
                     )
                 )
+        if report.unreadable:
+            raise typer.Exit(2)
     raise typer.Exit(1 if report.has_errors else 0)
 
 
 def _show_report(report: CheckReport) -> None:
     for problem in report.unreadable:
         typer.echo(_line(problem), err=True)
-    if not report.rows:
+    if not report.rows and len(report.problems) == len(report.unreadable) > 0:
         return
-    others = [problem for problem in report.problems if problem not in report.unreadable]
-    ranked = sorted(others, key=lambda problem: ("error", "warning", "hint").index(problem.severity))
-    for problem in ranked[:SHOWN]:
+    worst = report.problems.worst(SHOWN + len(report.unreadable))
+    shown = [problem for problem in worst if problem not in report.unreadable][:SHOWN]
+    for problem in shown:
         typer.echo(_line(problem))
-    if len(ranked) > SHOWN:
-        left = len(ranked) - SHOWN
+    if left := len(report.problems) - len(report.unreadable) - len(shown):
         typer.echo(
             say(f"…… 还有 {left} 条，用 --json 看全部。", f"... and {left} more; --json has them all.")
         )

@@ -6,11 +6,12 @@ This module knows no file and no category.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
-from studio.columns import GUESSED, Columns
+from studio.columns import Columns
 from studio.language import say
+from studio.layouts import Layout
 from studio.problems import Problem
 from studio.sample import write_answer
 from studio.titles import Split
@@ -40,84 +41,6 @@ class RawRow:
     date: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Layout:
-    """How an entry of dataset_info.json says its rows are built; `form` auto: look at the row.
-
-    A column or tag that is given as null is none, as in LLaMA-Factory, but for those
-    without which there is no conversation. `table` is for rows that are no conversation:
-    which of their columns hold what.
-    """
-
-    form: Literal["auto", "sharegpt", "openai", "alpaca"] = "auto"
-    columns: Mapping[str, str | None] = field(default_factory=dict)
-    tags: Mapping[str, str | None] = field(default_factory=dict)
-    table: Columns = GUESSED
-
-    def column(self, name: str) -> str | None:
-        """The key under which rows keep `name`, LLaMA-Factory's default where none is given.
-
-        It reads `system` and `history` only where an entry names them; a file without an
-        entry has them under these names.
-        """
-        default = name if self.form == "auto" else None
-        return self.columns.get(name, DEFAULT_COLUMNS.get(name, default))
-
-    @property
-    def messages(self) -> str:
-        """The key of the turns."""
-        return self.columns.get("messages") or DEFAULT_COLUMNS["messages"]
-
-    @property
-    def response(self) -> str:
-        """The key of an Alpaca row's answer."""
-        return self.columns.get("response") or DEFAULT_COLUMNS["response"]
-
-    def tag(self, name: str) -> str:
-        """A role name or turn key, LLaMA-Factory's default where none is given."""
-        return self.tags.get(name) or DEFAULT_TAGS[name]
-
-    @property
-    def expected(self) -> list[str]:
-        """The columns without which LLaMA-Factory stops, but for those that are told row by row."""
-        names = {"alpaca": ("prompt", "query", "history", "system"), "sharegpt": ("system",)}.get(
-            self.form, ()
-        )
-        return [column for column in map(self.column, names) if column]
-
-    @property
-    def roles(self) -> set[str]:
-        """The role names that a turn may have."""
-        tags = set(DEFAULT_TAGS) - {"role_tag", "content_tag"}
-        return {self.tag(tag) for tag in tags if self.tags.get(tag, "") is not None}
-
-
-DEFAULT_COLUMNS = {
-    "messages": "conversations",
-    "prompt": "instruction",
-    "query": "input",
-    "response": "output",
-}
-DEFAULT_TAGS = {
-    "role_tag": "from",
-    "content_tag": "value",
-    "user_tag": "human",
-    "assistant_tag": "gpt",
-    "observation_tag": "observation",
-    "function_tag": "function_call",
-    "system_tag": "system",
-}
-OPENAI_TAGS = {
-    "role_tag": "role",
-    "content_tag": "content",
-    "user_tag": "user",
-    "assistant_tag": "assistant",
-    "observation_tag": "tool",
-    "function_tag": "function",
-    "system_tag": "system",
-}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -208,7 +131,7 @@ def _read_turns(reading: _Row, record: Mapping[str, Any], layout: Layout) -> Raw
     if not items:
         reading.error("missing_key", say(f"“{key}”里没有一轮对话。", f"“{key}” holds no turn."))
     if looks and not layout.tags and items and isinstance(items[0], Mapping) and "role" in items[0]:
-        layout = replace(layout, tags=OPENAI_TAGS)
+        layout = layout.as_openai
     turns = _turns(reading, items, key, layout)
     _require_order(reading, turns, layout)
     said = {turn.role: turn.text for turn in reversed(turns)}  # the first of each role
@@ -263,18 +186,30 @@ def _require_order(reading: _Row, turns: Sequence[_Turn], layout: Layout) -> Non
     if reading.problems:
         return  # a turn that could not be read leaves a gap, and one cause is enough
     spoken = [turn.role for turn in turns]
-    if spoken[:1] == [layout.tag("system_tag")]:
+    system = layout.tag("system_tag")
+    if spoken[:1] == [system]:
         spoken = spoken[1:]
     expected = [layout.tag("user_tag"), layout.tag("assistant_tag")]
-    if not spoken or len(spoken) % 2 or any(role != expected[i % 2] for i, role in enumerate(spoken)):
-        reading.error(
-            "role_order",
-            say(
-                f"对话顺序是 {' → '.join(spoken)}，应是 {' → '.join(expected)}；训练时这一行会被丢弃。",
-                f"The turns are {' → '.join(spoken)}, not {' → '.join(expected)}; training would drop the row.",
-            ),
-            " → ".join(spoken),
+    alternates = all(role == expected[i % 2] for i, role in enumerate(spoken))
+    found = " → ".join(spoken)
+    if system in spoken:
+        message = say(
+            f"系统消息只能有一条，而且在最前面；这里的顺序是 {found}，训练时这一行会被丢弃。",
+            f"There may be one system turn, at the start; the turns are {found}, and training would drop the row.",
         )
+        reading.error("system_misplaced", message, found)
+    elif not spoken or (alternates and len(spoken) % 2):
+        message = say(
+            f"有 {len(spoken)} 轮，最后缺回答；训练时这一行会被丢弃。",
+            f"{len(spoken)} turns, and the last answer is missing; training would drop the row.",
+        )
+        reading.error("odd_turns", message, found)
+    elif not alternates:
+        message = say(
+            f"对话顺序是 {found}，应是 {' → '.join(expected)}；训练时这一行会被丢弃。",
+            f"The turns are {found}, not {' → '.join(expected)}; training would drop the row.",
+        )
+        reading.error("role_order", message, found)
     elif len(spoken) > 2:
         reading.more_turns(len(spoken) // 2)
 
@@ -366,6 +301,9 @@ def _part(reading: _Row, record: Mapping[str, Any], key: str, wanted: type[_Want
         )
         return None
     value = record[key]
+    if value is None:
+        reading.error("null_value", say(f"“{key}”是 null，没有内容。", f"“{key}” is null: there is nothing."))
+        return None
     if not isinstance(value, wanted):
         name = say("文字", "text") if wanted is str else say("列表", "a list")
         reading.error(

@@ -1,37 +1,31 @@
-"""dataset_info.json: what its entries mean, and what LLaMA-Factory would make of them.
+"""dataset_info.json: what its entries mean.
 
-An entry says which file holds rows and how they are built. What LLaMA-Factory would
-stop at, drop or read otherwise becomes a remark, measured against the real package by
-tests_conformance/. This module reads no rows.
+An entry says which file of its folder holds rows and how they are built; a file outside
+that folder is refused. What LLaMA-Factory makes of an entry is `entryremarks`'s. This
+module reads no rows.
 """
 
-import json
-from collections.abc import Mapping, Sequence
+import difflib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from studio.columns import Columns
-from studio.conversations import DEFAULT_COLUMNS, DEFAULT_TAGS, OPENAI_TAGS, Layout
 from studio.decoding import decode
 from studio.errors import UnreadableFile
 from studio.jsonrecords import parse_json
 from studio.language import say
-from studio.problems import Problem, Severity, remark
+from studio.layouts import DEFAULT_COLUMNS, DEFAULT_TAGS, OPENAI_TAGS, Layout
 from studio.records import SUFFIXES, require_readable
 
 INFO = "dataset_info.json"
-
-_ENTRY_KEYS = {
-    "hf_hub_url", "ms_hub_url", "om_hub_url", "script_url", "cloud_file_name", "file_name", "formatting",
-    "ranking", "subset", "folder", "num_samples", "split", "columns", "tags",
-}  # fmt: skip
 
 
 def read_info(folder: Path) -> Mapping[str, Mapping[str, Any]]:
     """The entries of a folder's dataset_info.json.
 
     Raises:
-        UnreadableFile: there is none, or it is not a mapping of names to entries.
+        UnreadableFile: there is none, it is empty, or it is not a mapping of names to entries.
     """
     path = folder / INFO
     if not path.is_file():
@@ -50,24 +44,67 @@ def read_info(folder: Path) -> Mapping[str, Mapping[str, Any]]:
             remedy=say('请写成 {"train": {"file_name": "train.json"}} 的形式。', 'Write {"train": {"file_name": "train.json"}}.'),
             code="wrong_type",
         )  # fmt: skip
+    if not entries:
+        raise UnreadableFile(
+            say(f"{INFO} 里没有一个数据集。", f"{INFO} names no data set."),
+            remedy=say('请写成 {"train": {"file_name": "train.json"}} 的形式。', 'Write {"train": {"file_name": "train.json"}}.'),
+            code="empty_file",
+        )  # fmt: skip
     return entries
 
 
 def inside(folder: Path, name: str, file_name: object) -> Path:
-    """The file of an entry, which must lie in the folder: names and links that lead out are refused."""
-    file = folder / str(file_name)
-    if not isinstance(file_name, str) or not file.resolve().is_relative_to(folder.resolve()):
+    """The file of an entry, which must lie in the folder: names and links that lead out are refused.
+
+    Raises:
+        UnreadableFile: it leads out, or is no name of a file.
+    """
+    if not isinstance(file_name, str) or not file_name.strip() or not _is_name(file_name):
+        raise UnreadableFile(
+            say(f"{INFO} 的“{name}”的 file_name 不是文件名：{file_name!r:.60}。", f"The file_name of “{name}” in {INFO} is no name of a file: {file_name!r:.60}."),
+            remedy=say("file_name 请写该文件夹里的一个文件名。", "Name a file of the folder as file_name."),
+            code="wrong_type",
+        )  # fmt: skip
+    try:
+        place, home = (folder / file_name).resolve(), folder.resolve()
+        # Also a way out and back in is refused: in a copy of the folder it would lead to the original.
+        is_plain = not Path(file_name).is_absolute() and ".." not in Path(file_name).parts
+        is_inside = is_plain and place.is_relative_to(home) and place != home
+    except (OSError, RuntimeError, ValueError):  # a name too long, a link to itself, a byte that no name has
+        is_inside = False
+    if not is_inside:
         raise UnreadableFile(
             say(
-                f"{INFO} 的“{name}”指向文件夹之外：{file_name}。",
-                f"The entry “{name}” of {INFO} leads out of its folder: {file_name}.",
+                f"{INFO} 的“{name}”指向文件夹之外：{file_name:.200}。",
+                f"The entry “{name}” of {INFO} leads out of its folder: {file_name:.200}.",
             ),
             remedy=say(
                 "请把文件放进该文件夹，file_name 只写文件名。",
                 "Put the file into the folder and name it alone.",
             ),
+            code="info_outside",
         )
-    return file
+    return folder / file_name
+
+
+def _is_name(file_name: str) -> bool:
+    return "\0" not in file_name and all(len(part.encode()) < 256 for part in file_name.split("/"))
+
+
+def missing_file(folder: Path, name: str, file_name: str) -> UnreadableFile:
+    """The error of an entry whose file is not there, with the files that may be meant."""
+    there = sorted(file.name for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
+    near = difflib.get_close_matches(file_name, [file for file in there if file != INFO], n=3, cutoff=0.5)
+    return UnreadableFile(
+        say(
+            f"{INFO} 的“{name}”所说的文件 {file_name} 不在文件夹里；LLaMA-Factory 会因此中止。",
+            f"The file {file_name} of the entry “{name}” of {INFO} is not there; LLaMA-Factory stops at that.",
+        ),
+        remedy=say(f"是不是 {'、'.join(near)}？请改 file_name。", f"Is it {', '.join(near)}? Mend file_name.")
+        if near
+        else say("请放入这个文件，或改 file_name。", "Add the file, or mend file_name."),
+        code="info_file_missing",
+    )
 
 
 def files_of(folder: Path, name: str, file_name: object) -> list[str]:
@@ -102,129 +139,6 @@ def layout_of(name: str, entry: Mapping[str, Any]) -> Layout:
 def _is_naming(block: object) -> bool:
     """Whether a block gives names, or null, to names."""
     return isinstance(block, dict) and all(name is None or isinstance(name, str) for name in block.values())
-
-
-def remarks_on_info(entries: Mapping[str, Mapping[str, Any]]) -> list[Problem]:
-    """What LLaMA-Factory would silently read differently from what was meant."""
-    remarks = []
-    for name, entry in entries.items():
-        if entry.get("file_name") is None:
-            text = say(
-                f"“{name}”不是本地文件（没有 file_name），已略过。",
-                f"“{name}” is no local file (no file_name) and was passed over.",
-            )
-            remarks.append(remark(INFO, "info_incomplete", "warning", text))
-        else:
-            remarks += _missing_blocks(name, entry)
-        unknown = "、".join(sorted(set(entry) - _ENTRY_KEYS))
-        if unknown:
-            text = say(
-                f"“{name}”里不认识的键会被忽略：{unknown}。",
-                f"Unknown keys of “{name}” are ignored: {unknown}.",
-            )
-            remarks.append(remark(INFO, "info_unknown_key", "warning", text))
-    return remarks
-
-
-_NEEDED = {
-    "alpaca": {"columns.response"},
-    "sharegpt": {
-        "columns.messages",
-        "tags.role_tag",
-        "tags.content_tag",
-        "tags.user_tag",
-        "tags.assistant_tag",
-    },
-}
-"""Keys without which LLaMA-Factory stops with a KeyError or drops every row."""
-
-
-def _missing_blocks(name: str, entry: Mapping[str, Any]) -> list[Problem]:
-    """A key that a present block omits counts as absent there; a whole block left out has its defaults."""
-    form = entry.get("formatting", "alpaca")
-    if form == "openai":
-        return [_openai_remark(name, entry)]
-    if form not in _NEEDED:
-        return []
-    complete = complete_entry(entry)
-    missing: list[str] = []
-    for block in complete.keys() & {"columns", "tags"}:
-        given = entry.get(block)
-        lacking = [f"{block}.{key}" for key in complete[block] if key not in (given or {})]
-        missing += lacking if given is not None else [block] if form == "sharegpt" else []
-    nulls = {
-        f"{block}.{key}"
-        for block in ("columns", "tags")
-        for key, value in (entry.get(block) or {}).items()
-        if value is None
-    }
-    fatal = _NEEDED[form] & {*missing, *nulls}
-    if not missing and not fatal:
-        return []
-    shown = sorted({*missing, *fatal})
-    text = say(
-        f"“{name}”没有写 {'、'.join(shown)}，全靠默认值；写了一部分的块里缺的键会被当作没有",
-        f"“{name}” leaves {', '.join(shown)} to defaults; a key that a present block omits counts as absent",
-    ) + (
-        say("，LLaMA-Factory 会中止或丢弃每一行。", ": LLaMA-Factory stops or drops every row.")
-        if fatal
-        else say("。", ".")
-    )
-    is_partial = any("." in key for key in shown)
-    repair = json.dumps({name: complete}, ensure_ascii=False)
-    severity: Severity = "error" if fatal else "warning" if is_partial else "hint"
-    return [remark(INFO, "info_incomplete", severity, text, repair=repair)]
-
-
-def _openai_remark(name: str, entry: Mapping[str, Any]) -> Problem:
-    """Its formatting `openai` adds to the system text, and without tags looks for `from` and `value`."""
-    repair = json.dumps({name: complete_entry(entry)}, ensure_ascii=False)
-    if not entry.get("tags"):
-        text = say(
-            f"“{name}”的 formatting 是 openai 而没有 tags：LLaMA-Factory 会去找 from 和 value 而中止。",
-            f"“{name}” is formatting openai without tags: LLaMA-Factory looks for from and value, and stops.",
-        )
-        return remark(INFO, "info_incomplete", "error", text, repair=repair)
-    text = say(
-        f"“{name}”的 formatting 是 openai：LLaMA-Factory 会在系统提示里加上“detailed thinking off”；请用 sharegpt 加 tags。",
-        f"“{name}” is formatting openai: LLaMA-Factory adds “detailed thinking off” to the system text; use sharegpt with tags.",
-    )
-    return remark(INFO, "info_openai", "warning", text, repair=repair)
-
-
-def remarks_on_absent(file: str, columns: Sequence[str]) -> list[Problem]:
-    """Columns of an entry that no row has: a KeyError in LLaMA-Factory."""
-    if not columns:
-        return []
-    text = say(
-        f"没有一行有“{'、'.join(columns)}”；LLaMA-Factory 会因此中止。请在 {INFO} 里去掉它，或给各行补上。",
-        f"No row has “{', '.join(columns)}”, and LLaMA-Factory stops at that. Take it out of {INFO}, or add it to the rows.",
-    )
-    return [remark(file, "missing_key", "error", text, found=", ".join(columns))]
-
-
-def remarks_on_folder(folder: Path, name: str, entry: Mapping[str, Any]) -> list[Problem]:
-    """LLaMA-Factory takes all that a folder holds, hidden files too, and stops where the types differ."""
-    place = folder / str(entry.get("file_name"))
-    types = {_TYPES.get(file.suffix) for file in place.iterdir()} if place.is_dir() else set()
-    if len(types) < 2 and None not in types:
-        return []
-    held = ", ".join(sorted(file.name for file in place.iterdir())[:8])
-    text = say(
-        f"“{name}”的文件夹里不全是同一类型的数据文件（{held}），LLaMA-Factory 会因此中止。",
-        f"The folder of “{name}” does not hold data files of one type alone ({held}); LLaMA-Factory stops at that.",
-    )
-    return [remark(INFO, "info_mixed_folder", "error", text, found=held)]
-
-
-_TYPES = {
-    ".json": "json",
-    ".jsonl": "json",
-    ".csv": "csv",
-    ".parquet": "parquet",
-    ".txt": "text",
-    ".arrow": "arrow",
-}
 
 
 def complete_entry(entry: Mapping[str, Any]) -> dict[str, Any]:

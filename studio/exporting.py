@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, get_args
 
-from studio.conversations import DEFAULT_COLUMNS, OPENAI_TAGS
+from studio.layouts import DEFAULT_COLUMNS, OPENAI_TAGS
 from studio.sharegpt import SPLITS, canonical_blocks, json_bytes
 
 ExportForm = Literal["sharegpt", "alpaca", "openai"]

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from studio.columns import GUESSED, Columns
-from studio.conversations import Layout, RawRow, read_row
+from studio.conversations import RawRow, read_row
+from studio.layouts import Layout
 from studio.records import read_records
 
 ROWS = 5

@@ -14,11 +14,10 @@ from studio.chainlint import lint_chain
 from studio.conversations import RawRow
 from studio.language import say
 from studio.problems import Problem, Severity
-from studio.proposals import near_categories
+from studio.proposals import FaultKind, find_fault
 from studio.sample import (
     Answer,
     exact_category,
-    proposed_category,
     read_answer,
     read_question,
     write_answer,
@@ -58,7 +57,7 @@ def judge_rows(rows: Iterable[RawRow], scheme: Scheme) -> list[Judged]:
 def judge_each(rows: Iterable[RawRow], scheme: Scheme) -> Iterator[Judged]:
     """As `judge_rows`, one at a time; the rows are iterated twice, so they must not be an iterator."""
     prefix = shared_prefix(rows, scheme)
-    return (_judge(row, prefix, scheme) for row in rows)
+    return (judge_row(row, prefix, scheme) for row in rows)
 
 
 def shared_prefix(rows: Iterable[RawRow], scheme: Scheme) -> str:
@@ -67,28 +66,51 @@ def shared_prefix(rows: Iterable[RawRow], scheme: Scheme) -> str:
     What at least three different questions, and all of them, begin with, up to its
     last colon or line break; empty when the rows share none.
     """
-    common: str | None = None
-    different: set[str] = set()
+    finder = PrefixFinder(scheme)
     for row in rows:
-        if row.kind != "conversation" or row.title is not None or row.question is None:
-            continue
+        finder.add(row)
+        if finder.is_hopeless:
+            break
+    return finder.prefix
+
+
+class PrefixFinder:
+    """Finds the shared prefix of rows that pass by one at a time."""
+
+    def __init__(self, scheme: Scheme) -> None:
+        self._prompt = scheme.prompt
+        self._common: str | None = None
+        self._different: set[str] = set()
+
+    def add(self, row: RawRow) -> None:
+        """Take another row into account."""
+        if self._common == "" or row.kind != "conversation" or row.title is not None or row.question is None:
+            return
         question = row.question.strip()
-        if _starts_with(question, scheme.prompt):
-            continue
-        common = question if common is None else os.path.commonprefix([common, question])
-        if not common:
+        if _starts_with(question, self._prompt):
+            return
+        common = self._common
+        self._common = question if common is None else os.path.commonprefix([common, question])
+        if len(self._different) < 3:
+            self._different.add(question)
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether no further row can bring a prefix."""
+        return self._common == ""
+
+    @property
+    def prefix(self) -> str:
+        """What all rows so far begin with; empty when they share nothing."""
+        if not self._common or len(self._different) < 3:
             return ""
-        if len(different) < 3:
-            different.add(question)
-    if common is None or len(different) < 3:
-        return ""
-    return common[: max(common.rfind(mark) for mark in "：:\n") + 1]
+        return self._common[: max(self._common.rfind(mark) for mark in "：:\n") + 1]
 
 
 def _starts_with(question: str, prompt: str) -> bool:
     """Full-width and half-width forms of the prompt are the same prompt."""
     head = question[: len(prompt)]
-    return unicodedata.normalize("NFKC", head) == unicodedata.normalize("NFKC", prompt)
+    return head == prompt or unicodedata.normalize("NFKC", head) == unicodedata.normalize("NFKC", prompt)
 
 
 class _Remarks:
@@ -106,6 +128,7 @@ class _Remarks:
         *,
         repair: str | None = None,
         found: str | None = None,
+        proposal: str | None = None,
     ) -> None:
         self.problems.append(
             Problem(
@@ -116,11 +139,13 @@ class _Remarks:
                 message=message,
                 repair=repair,
                 found=found,
+                proposal=proposal,
             )
         )
 
 
-def _judge(row: RawRow, prefix: str, scheme: Scheme) -> Judged:
+def judge_row(row: RawRow, prefix: str, scheme: Scheme) -> Judged:
+    """One row; `prefix` is what its set has before the titles instead of the scheme's prompt."""
     remarks = _Remarks(row)
     title = _judge_title(row, prefix, scheme, remarks)
     answer = None if row.answer is None else read_answer(row.answer)
@@ -157,6 +182,11 @@ def _judge_title(row: RawRow, prefix: str, scheme: Scheme, remarks: _Remarks) ->
             f"The question lacks the canonical “{scheme.prompt}”.",
         )
         remarks.add("prefix_missing", "warning", message, repair=question, found=(row.question or "")[:200])
+    elif row.title is None and text is not None:
+        question = write_question(scheme.prompt, title)
+        if row.question != question:
+            message = say("问题里有多余的空白。", "The question has stray white space.")
+            remarks.add("white_space", "hint", message, repair=question, found=(row.question or "")[:200])
     return title
 
 
@@ -192,6 +222,9 @@ def _judge_form(row: RawRow, answer: Answer, category: str | None, remarks: _Rem
     if answer.form == "none" and answer.label:
         message = say("答案没有思维链。", "The answer has no think chain.")
         remarks.add("think_missing", "warning", message)
+        if category is not None and row.answer != category:
+            message = say("答案里有多余的空白。", "The answer has stray white space.")
+            remarks.add("white_space", "hint", message, repair=category, found=(row.answer or "")[:200])
     elif answer.form in ("inline", "opened_before"):
         message = say("<think> 块不是规范形式。", "The <think> block is not in canonical form.")
         repair = None if category is None else write_answer(answer.chain or "", category)
@@ -201,14 +234,29 @@ def _judge_form(row: RawRow, answer: Answer, category: str | None, remarks: _Rem
 
 
 def _judge_label(label: str, scheme: Scheme, remarks: _Remarks) -> None:
+    """That the answer is no category, an error; and where one can say how it came to be, that as a hint."""
     shown = label if len(label) <= 30 else label[:30] + "…"
     shown = " ".join(shown.split())
     count = len(scheme.names)
     zh, en = f"答案“{shown}”不在 {count} 个类别中", f"The answer “{shown}” is none of the {count} categories"
-    repair = proposed_category(label, scheme.names)
-    near = near_categories(label, scheme)
+    fault = find_fault(label, scheme)
+    repair, near = fault.repair, fault.near
     if repair is not None:
         zh, en = f"{zh}，应是“{repair}”", f"{en}; it means “{repair}”"
     elif 1 <= len(near) <= 3:
         zh, en = f"{zh}，可能是 {'、'.join(near)}", f"{en}; perhaps {', '.join(near)}"
-    remarks.add("answer_not_category", "error", say(f"{zh}。", f"{en}."), repair=repair, found=label[:200])
+    proposal = None if repair is not None or len(near) != 1 else near[0]
+    remarks.add(
+        "answer_not_category", "error", say(f"{zh}。", f"{en}."), repair=repair, found=label[:200], proposal=proposal
+    )  # fmt: skip
+    if fault.kind is not None:
+        remarks.add(f"answer_{fault.kind}", "hint", say(*_FAULTS[fault.kind]), found=label[:200], proposal=proposal)  # fmt: skip
+
+
+_FAULTS: dict[FaultKind, tuple[str, str]] = {
+    "quoted": ("类别外面多了引号、括号或标点。", "There are quotation marks, brackets or punctuation around the category."),
+    "doubled": ("同一个类别写了不止一次。", "The same category is written more than once."),
+    "extra_text": ("除了类别还写了别的字。", "There is other text beside the category."),
+    "english": ("类别写成了英文；由人来定。", "The category is in English; a person decides."),
+    "synonym": ("这是类别的近义说法；由人来定。", "It is another word for a category; a person decides."),
+}  # fmt: skip

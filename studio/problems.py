@@ -14,7 +14,8 @@ class Problem:
 
     Rows count from 1: elements of a JSON list, data rows of a table, lines of a text
     or JSON Lines file. `repair` is the text that would be safe in place of `found`;
-    None where only a person can tell. `title_id` is set for rows of the store.
+    None where only a person can tell. `proposal` is what a person may have meant, to
+    confirm and never to apply. `title_id` is set for rows of the store.
     """
 
     file: str
@@ -24,10 +25,11 @@ class Problem:
     message: str
     repair: str | None = None
     found: str | None = None
+    proposal: str | None = None
     title_id: int | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The entry of `news-studio check --json`; `found` and `title_id` only where known."""
+        """The entry of `news-studio check --json`; `found`, `proposal` and `title_id` only where known."""
         entry: dict[str, Any] = {
             "file": self.file,
             "row": self.row,
@@ -38,6 +40,8 @@ class Problem:
         }
         if self.found is not None:
             entry["found"] = self.found
+        if self.proposal is not None:
+            entry["proposal"] = self.proposal
         if self.title_id is not None:
             entry["title_id"] = self.title_id
         return entry
@@ -51,8 +55,16 @@ def remark(
     *,
     repair: str | None = None,
     found: str | None = None,
+    proposal: str | None = None,
 ) -> Problem:
     """A problem of a whole file."""
     return Problem(
-        file=file, row=None, code=code, severity=severity, message=message, repair=repair, found=found
+        file=file,
+        row=None,
+        code=code,
+        severity=severity,
+        message=message,
+        repair=repair,
+        found=found,
+        proposal=proposal,
     )

@@ -1,8 +1,9 @@
 """A path to raw rows: one file, or a folder with dataset_info.json.
 
 Every row arrives, also the faulty ones, with what is wrong with it; a file that
-cannot be read at all is an error of its own. `check` shows both, `import` stops at
-the second. Nothing is repaired here, and no category is known.
+cannot be read at all is an error of its own. `check` shows both and reads a file once,
+`import` stops at the second and reads all before it takes anything in. Nothing is
+repaired here, and no category is known.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,18 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from studio.columns import GUESSED, Columns
-from studio.conversations import Layout, RawRow, read_row
-from studio.entries import (
-    files_of,
-    inside,
-    layout_of,
-    read_info,
-    remarks_on_absent,
-    remarks_on_folder,
-    remarks_on_info,
-)
+from studio.conversations import RawRow, read_row
+from studio.entries import INFO, files_of, inside, layout_of, missing_file, read_info
+from studio.entryremarks import remark_on_misfit, remarks_on_absent, remarks_on_folder
 from studio.errors import UnreadableFile
 from studio.language import say
+from studio.layouts import Layout
 from studio.problems import Problem, remark
 from studio.records import Record, Records, read_records
 from studio.titles import Split
@@ -31,12 +26,25 @@ EVAL_NAMES = ("eval", "test", "valid", "validation", "val", "dev")
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """One file to read: `name` is what messages and rows call it."""
+    """One file to read: `name` is what messages and rows call it, `entry` the entry that names it."""
 
     path: Path
     name: str
     split: Split | None
     layout: Layout
+    entry: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenFile:
+    """A file and the way to its records."""
+
+    source: Source
+    records: Records
+
+    def row(self, record: Record) -> RawRow:
+        """A record of the file, taken apart."""
+        return _row(self.source, record)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +55,7 @@ class Rows(Iterable[RawRow]):
     """
 
     count: int
-    files: Sequence[tuple[Source, Records]]
+    files: Sequence[OpenFile]
 
     def __len__(self) -> int:
         return self.count
@@ -58,7 +66,7 @@ class Rows(Iterable[RawRow]):
         Raises:
             UnreadableFile: a file was changed since it was first read.
         """
-        return (_row(source, record) for source, records in self.files for record in records)
+        return (file.row(record) for file in self.files for record in file.records)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,44 +90,83 @@ def read_rows(path: Path, columns: Columns = GUESSED) -> Reading:
     return reading
 
 
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """Files whose first row was read, remarks on them, and the files that could not be opened, by name."""
+
+    files: Sequence[OpenFile]
+    remarks: Sequence[Problem]
+    unreadable: Mapping[str, UnreadableFile]
+
+
 def read_what_is_there(path: Path, columns: Columns = GUESSED) -> Reading:
     """As `read_rows`, but a file that cannot be read is listed and the others are read on."""
-    files: list[tuple[Source, Records]] = []
+    opened = open_files(path, columns)
+    files: list[OpenFile] = []
+    remarks, unreadable = list(opened.remarks), dict(opened.unreadable)
     count = 0
-    remarks: list[Problem] = []
-    unreadable: dict[str, UnreadableFile] = {}
-    try:
-        sources = find_sources(path, columns)
-    except UnreadableFile as error:
-        return Reading(rows=Rows(count=0, files=[]), remarks=[], unreadable={path.name: error})
-    if path.is_dir():
-        entries = read_info(path)
-        remarks += remarks_on_info(entries)
-        remarks += [
-            found for name, entry in entries.items() for found in remarks_on_folder(path, name, entry)
-        ]
-    for source in sources:
+    for file in opened.files:
+        absent = Absent(file.source)
         try:
-            found = read_records(source.path, source.name, source.layout.table)
-            number, absent = _read_through(source, found)
+            number = sum(1 for _ in absent.watch(file.records))
         except UnreadableFile as error:
-            unreadable[source.name] = error
+            unreadable[file.source.name] = error
             continue
         count += number
-        files.append((source, found))
-        remarks += _remarks_on_file(source.name, found)
-        remarks += remarks_on_absent(source.name, absent)
+        files.append(file)
+        remarks += absent.remarks()
     return Reading(rows=Rows(count=count, files=files), remarks=remarks, unreadable=unreadable)
 
 
-def _read_through(source: Source, found: Records) -> tuple[int, Sequence[str]]:
-    """The number of rows, and the columns that LLaMA-Factory would look for and that no row has."""
-    number, absent = 0, source.layout.expected
-    for record in found:
-        number += 1
-        if absent and isinstance(record.value, dict):
-            absent = [column for column in absent if column not in record.value]
-    return number, absent
+def open_files(path: Path, columns: Columns = GUESSED) -> Opened:
+    """Every file behind a path, none of them read further than its first row."""
+    remarks: list[Problem] = []
+    unreadable: dict[str, UnreadableFile] = {}
+    files: list[OpenFile] = []
+    try:
+        sources = find_sources(path, columns)
+    except UnreadableFile as error:
+        name = INFO if path.is_dir() else path.name
+        return Opened(files=[], remarks=[], unreadable={name: error})
+    if path.is_dir():
+        remarks += remarks_on_folder(path, read_info(path))
+    for source in sources:
+        try:
+            records = read_records(source.path, source.name, source.layout.table)
+        except UnreadableFile as error:
+            is_missing = source.entry and not source.path.exists()
+            unreadable[source.name] = missing_file(path, source.entry, source.name) if is_missing else error
+            continue
+        files.append(OpenFile(source=source, records=records))
+        remarks += _remarks_on_file(source.name, records)
+    return Opened(files=files, remarks=remarks, unreadable=unreadable)
+
+
+class Absent:
+    """Finds, while the records of a file pass by, what its entry says and its rows do not bear out."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._absent: Sequence[str] = source.layout.expected
+        self._misfit: Problem | None = None
+
+    def watch(self, records: Iterable[Record]) -> Iterator[Record]:
+        """The records as they are."""
+        layout, name = self._source.layout, self._source.name
+        is_first = True
+        for record in records:
+            if isinstance(record.value, dict):
+                if is_first:
+                    self._misfit = remark_on_misfit(name, self._source.entry, layout, record.value)
+                    is_first = False
+                if self._absent:
+                    self._absent = [column for column in self._absent if column not in record.value]
+            yield record
+
+    def remarks(self) -> list[Problem]:
+        """What was found, once all have passed."""
+        misfit = [self._misfit] if self._misfit else []
+        return [*misfit, *remarks_on_absent(self._source.name, self._absent)]
 
 
 def find_sources(path: Path, columns: Columns = GUESSED) -> list[Source]:
@@ -137,7 +184,8 @@ def find_sources(path: Path, columns: Columns = GUESSED) -> list[Source]:
             for file_name in files_of(path, name, entry["file_name"]):
                 file = inside(path, name, file_name)
                 split = split_of(name) or split_of(file.stem)
-                sources.setdefault(file, Source(path=file, name=file_name, split=split, layout=layout))
+                found = Source(path=file, name=file_name, split=split, layout=layout, entry=name)
+                sources.setdefault(file, found)
     return list(sources.values())
 
 

@@ -85,9 +85,18 @@ def proposed_category(label: str, names: Sequence[str]) -> str | None:
     Safe is only: quotes, brackets or a full stop around one category, the same
     category repeated and nothing else, or the word 类 behind it.
     """
-    bare = re.sub(r"[\s\"'“”‘’「」『』【】《》()（）。.,，、:：*#]+", " ", label).strip()
-    words = {word.removesuffix("类") for word in bare.split()}
+    words = {_said_once(word.removesuffix("类"), names) for word in bare_words(label)}
     if len(words) == 1:
         (word,) = words
         return word if word in names else None
     return None
+
+
+def _said_once(word: str, names: Sequence[str]) -> str:
+    """The name of which the word is nothing but repetitions, as in 体育体育; else the word."""
+    return next((name for name in names if name and not word.replace(name, "")), word)
+
+
+def bare_words(label: str) -> list[str]:
+    """The words of a label without quotes, brackets and punctuation."""
+    return re.sub(r"[\s\"'“”‘’「」『』【】《》()（）。.,，、:：*#/|;；]+", " ", label).split()

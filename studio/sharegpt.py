@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from studio.categories import Scheme
-from studio.conversations import DEFAULT_COLUMNS, DEFAULT_TAGS
+from studio.layouts import DEFAULT_COLUMNS, DEFAULT_TAGS
 from studio.sample import write_answer, write_question
 from studio.titles import Split, Title
 

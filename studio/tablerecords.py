@@ -6,6 +6,7 @@ module knows no encoding, and judges no cell.
 
 import csv
 import math
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime
 from pathlib import Path
@@ -103,7 +104,10 @@ def workbook_rows(path: Path, name: str) -> tuple[Callable[[], Iterator[Row]], S
     return rows, [sheet.title for sheet in book.worksheets[1:]]
 
 
-_WORKBOOK_ERRORS = (ValueError, KeyError, TypeError, OSError, EOFError, BadZipFile, ParseError)
+_WORKBOOK_ERRORS = (
+    ValueError, LookupError, TypeError, AttributeError, ArithmeticError, OSError, EOFError, RuntimeError,
+    BadZipFile, zlib.error, ParseError,
+)  # fmt: skip
 """What openpyxl lets through when the parts of a workbook are not what they claim to be."""
 
 
@@ -129,7 +133,7 @@ def parquet_rows(path: Path, columns: Columns | None, name: str) -> Callable[[],
 
     try:
         file = parquet.ParquetFile(path)
-    except (arrow.ArrowException, OSError, ValueError) as error:
+    except (arrow.ArrowException, OSError, ValueError, OverflowError) as error:
         _refuse(name, str(error), error)
     require_modest_parquet(file.metadata, name)
     if columns is not None:
@@ -141,7 +145,7 @@ def parquet_rows(path: Path, columns: Columns | None, name: str) -> Callable[[],
             with parquet.ParquetFile(path) as file:
                 batches = file.iter_batches(batch_size=_BATCH)
                 yield from enumerate((_plain(row) for batch in batches for row in batch.to_pylist()), start=1)
-        except (arrow.ArrowException, OSError, ValueError) as error:
+        except (arrow.ArrowException, OSError, ValueError, OverflowError) as error:
             _refuse(name, str(error), error)
 
     return rows

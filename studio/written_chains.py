@@ -72,7 +72,7 @@ class WrittenChains:
         if near is not None:
             found.append(_too_close(near))
         if share >= MOSTLY_FORM:
-            found.append(_mostly_form(share))
+            found.append(mostly_form(share))
         return found
 
     def _shelf(self, db: Store, category: str, scheme: Scheme) -> _Shelf:
@@ -185,7 +185,8 @@ def _too_close(near: Nearest) -> Finding:
     )
 
 
-def _mostly_form(share: float) -> Finding:
+def mostly_form(share: float) -> Finding:
+    """The remark on a chain of which that share is the form of others."""
     return Finding(
         code="chain_skeleton",
         severity="warning",

@@ -34,7 +34,7 @@ def test_every_category_has_its_share(split, per_category):
 
 def test_our_own_check_has_nothing_to_say():
     report = check_path(BUNDLED_DATASET, SCHEME)
-    assert (report.rows, report.valid, report.problems) == (400, 400, [])
+    assert (report.rows, report.valid, list(report.problems)) == (400, 400, [])
 
 
 def test_titles_and_chains_have_the_promised_length():

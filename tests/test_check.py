@@ -17,12 +17,13 @@ from samples import (
 )
 
 from studio.check import check_path
-from studio.errors import InputError
+from studio.errors import InputError, UnreadableFile
 from studio.proposals import near_categories, proposal
-from studio.repairing import write_repaired
+from studio.repairing import list_changes, write_repaired
 from studio.workspace import BUNDLED_DATASET
 
 QUESTION = f"新闻分类：{TITLE}"
+SYSTEM = [{"from": "system", "value": "你是编辑"}]
 GOOD = f"<think>\n{CHAIN}\n</think>\n\n体育"
 
 
@@ -51,13 +52,18 @@ def test_the_bundled_set_has_no_problem():
         ({"conversations": "text"}, "wrong_type", "error"),
         ({"conversations": [{"from": "human"}]}, "missing_key", "error"),
         ({"conversations": ["hello"]}, "wrong_type", "error"),
-        (conversation(QUESTION, None), "wrong_type", "error"),
+        (conversation(QUESTION, None), "null_value", "error"),
         (conversation(QUESTION, ""), "empty_answer", "error"),
         (conversation(QUESTION, "<think>\n想\n</think>\n\n"), "empty_answer", "error"),
         (conversation("新闻分类：", GOOD), "empty_title", "error"),
         ({"conversations": [{"from": "bot", "value": "x"}]}, "unknown_role", "error"),
         ({"conversations": conversation(QUESTION, GOOD)["conversations"][::-1]}, "role_order", "error"),
-        ({"conversations": conversation(QUESTION, GOOD)["conversations"][:1]}, "role_order", "error"),
+        ({"conversations": conversation(QUESTION, GOOD)["conversations"][:1]}, "odd_turns", "error"),
+        (
+            {"conversations": SYSTEM + conversation(QUESTION, GOOD)["conversations"] + SYSTEM},
+            "system_misplaced",
+            "error",
+        ),
         ({"conversations": conversation(QUESTION, GOOD)["conversations"] * 2}, "more_turns", "warning"),
         (conversation(QUESTION, "体育"), "think_missing", "warning"),
         (conversation(QUESTION, f"<think>{CHAIN}"), "think_unclosed", "error"),
@@ -65,7 +71,7 @@ def test_the_bundled_set_has_no_problem():
         (conversation(QUESTION, "<think>\n\n</think>\n\n体育"), "think_empty", "hint"),
         (conversation(QUESTION, f"<think>{CHAIN}</think>体育"), "think_form", "warning"),
         (conversation(QUESTION, f"{CHAIN}</think>体育"), "think_form", "warning"),
-        (conversation(QUESTION, GOOD.replace("\n体育", "\n军事")), "answer_not_category", "error"),
+        (conversation(QUESTION, GOOD.replace("\n体育", "\n流水常至")), "answer_not_category", "error"),
         (conversation(TITLE, GOOD), "prefix_missing", "warning"),
         (sample(f"{TITLE}\ud83d"), "encoding", "warning"),
         (sample(chain=CHAIN.replace("所以归体育", "所以归经济")), "chain_contradicts", "warning"),
@@ -77,18 +83,23 @@ def test_each_problem_is_found_and_nothing_else(tmp_path, row, code, severity):
 
 
 @pytest.mark.parametrize(
-    ("label", "repair"),
+    ("label", "repair", "kind", "proposal"),
     [
-        ("“体育”", "体育"),
-        ("体育\n\n体育", "体育"),
-        ("体育类。", "体育"),
-        ("军事", None),
-        ("体育或娱乐", None),
+        ("“体育”", "体育", "answer_quoted", None),
+        ("体育\n\n体育", "体育", "answer_doubled", None),
+        ("体育类。", "体育", "answer_extra_text", None),
+        ("类别：体育", None, "answer_extra_text", "体育"),
+        ("体育或娱乐", None, "answer_extra_text", None),
+        ("politics", None, "answer_english", "政治"),
+        ("军事", None, "answer_synonym", "国际"),
+        ("财经", None, "answer_synonym", "经济"),
     ],
 )
-def test_only_a_safe_repair_is_offered(tmp_path, label, repair):
-    (problem,) = problems_of(tmp_path, conversation(QUESTION, f"<think>\n{CHAIN}\n</think>\n\n{label}"))
+def test_only_a_safe_repair_is_offered_and_the_fault_is_named(tmp_path, label, repair, kind, proposal):
+    problem, hint = problems_of(tmp_path, conversation(QUESTION, f"<think>\n{CHAIN}\n</think>\n\n{label}"))
     assert (problem.code, problem.repair, problem.found) == ("answer_not_category", repair, label)
+    assert (hint.code, hint.severity) == (kind, "hint")
+    assert problem.proposal == hint.proposal == proposal
 
 
 @pytest.mark.parametrize(
@@ -111,7 +122,7 @@ def test_two_near_categories_are_no_proposal():
 
 
 def test_a_near_category_is_told_but_not_repaired(tmp_path):
-    (problem,) = problems_of(tmp_path, conversation(QUESTION, GOOD.replace("\n体育", "\n金融")))
+    problem, _ = problems_of(tmp_path, conversation(QUESTION, GOOD.replace("\n体育", "\n金融")))
     assert "经济" in problem.message
     assert problem.repair is None
 
@@ -270,6 +281,40 @@ def test_fix_never_writes_over_anything(tmp_path):
     with pytest.raises(InputError, match="已经存在"):
         write_repaired(path, path, SCHEME)
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("way", ["../set/a.json", "{folder}/a.json"])
+def test_fix_does_not_follow_a_way_back_into_the_input(tmp_path, way):
+    folder = tmp_path / "set"
+    rows = write_json(folder / "a.json", [conversation(QUESTION, f"<think>{CHAIN}</think>体育")])
+    before = rows.read_bytes()
+    entry = {"file_name": way.format(folder=folder), "formatting": "sharegpt"}
+    write_json(folder / "dataset_info.json", {"train": entry})
+    with pytest.raises(UnreadableFile, match="文件夹之外"):
+        write_repaired(folder, tmp_path / "out", SCHEME)
+    assert rows.read_bytes() == before and not (tmp_path / "out").exists()
+
+
+def test_every_changed_row_is_told_before_and_after(tmp_path):
+    rows = [conversation(TITLE, f"<think>{CHAIN}</think>“体育”", id=1), sample(id=2)]
+    path = write_json(tmp_path / "in.json", rows)
+    repaired = write_repaired(path, tmp_path / "out.json", SCHEME)
+    assert repaired.changes == tmp_path / "out.repairs.jsonl"
+    (line,) = repaired.changes.read_text(encoding="utf-8").splitlines()
+    change = json.loads(line)
+    assert (change["file"], change["row"], change["before"]) == ("in.json", 1, rows[0])
+    assert change["after"] == sample(id=1)
+    assert set(change["codes"]) == {"prefix_missing", "think_form", "answer_not_category", "answer_quoted"}
+    assert [each.to_json() for each in list_changes(path, SCHEME)] == [change]
+
+
+def test_no_repair_goes_untold(tmp_path):
+    answers = ["体育 ", f"<think>\n {CHAIN}\n</think>\n\n体育", f"{GOOD}\n", " “体育”"]
+    rows = [conversation(QUESTION, answer) for answer in answers]
+    rows.append(conversation(f" 新闻分类： {TITLE}", GOOD))
+    changes = list(list_changes(write_json(tmp_path / "in.json", rows), SCHEME))
+    assert [change.row for change in changes] == [1, 2, 3, 4, 5]
+    assert all(change.codes for change in changes)
 
 
 def test_fix_is_for_conversations(tmp_path):

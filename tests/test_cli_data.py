@@ -43,7 +43,7 @@ def test_check_of_good_data_is_zero(run, tmp_path):
 
 
 def test_check_prints_one_json_document_and_nothing_else(run, tmp_path):
-    done = run("check", write_json(tmp_path / "a.json", [sample(category="军事")]), "--json")
+    done = run("check", write_json(tmp_path / "a.json", [sample(category="流水常至")]), "--json")
     document = json.loads(done.stdout)
     assert (done.returncode, document["rows"], document["valid"]) == (1, 1, 0)
     assert document["counts"] == {"answer_not_category": 1}
@@ -56,6 +56,16 @@ def test_check_of_an_unreadable_file_is_two(run, tmp_path):
     assert (plain.returncode, as_json.returncode) == (2, 2)
     assert "a.json" in plain.stderr
     assert json.loads(as_json.stdout)["counts"] == {"unreadable": 1}
+
+
+@pytest.mark.parametrize(
+    ("info", "code", "said"),
+    [({}, 2, "没有一个数据集"), ({"news": {"hf_hub_url": "somebody/news"}}, 0, "info_elsewhere")],
+)
+def test_check_of_a_folder_without_rows_says_why(run, tmp_path, info, code, said):
+    write_json(tmp_path / "set" / "dataset_info.json", info)
+    done = run("check", tmp_path / "set")
+    assert done.returncode == code and said in done.stdout + done.stderr
 
 
 def test_check_of_nothing_is_two_and_says_so(run, tmp_path):

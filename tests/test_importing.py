@@ -61,7 +61,7 @@ def test_a_good_conversation_arrives_decided(db, tmp_path):
 @pytest.mark.parametrize(
     ("answer", "note", "proposal", "chain"),
     [
-        ("<think>\n想\n</think>\n\n商业", "商业", None, "想"),
+        ("<think>\n想\n</think>\n\n流水常至", "流水常至", None, "想"),
         ("<think>\n想\n</think>\n\n“体育”", "“体育”", "体育", "想"),
         ("<think>\n想\n</think>\n\n金融", "金融", "经济", "想"),
         ("<think>没有结束", "</think>", None, "没有结束"),

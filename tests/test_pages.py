@@ -36,6 +36,7 @@ PAGES = [
     "drafts",
     "review",
     "titles",
+    "check",
     "datasets",
     "quality",
     "models",
@@ -111,7 +112,7 @@ def test_a_filled_page_opens(filled_run, name, lang):
     assert not app.error
 
 
-@pytest.mark.parametrize("name", ["label", "datasets"])
+@pytest.mark.parametrize("name", ["label", "check", "datasets"])
 def test_an_empty_page_says_what_to_do(workspace, name):
     app = open_page(name)
     assert app.info or app.success or app.warning
@@ -461,16 +462,6 @@ def test_datasets_says_why_a_name_is_refused(filled_run):
     app.text_input(key="freeze-name").set_value("../up")
     app.button(key="freeze-now").click().run()
     assert "../up" in app.error[0].value.replace("\\", "")
-
-
-def test_datasets_checks_a_file(workspace):
-    row = {"conversations": [{"from": "human", "value": "新闻分类：某事"}, {"from": "gpt", "value": "旅游"}]}
-    app = open_page("datasets")
-    app.session_state["datasets_tab"] = "检查文件"
-    app.run()
-    app.file_uploader(key="check-file").upload("some.json", json.dumps([row] * 3).encode()).run()
-    assert "**3**" in app.markdown[0].value
-    assert "旅游" in app.dataframe[0].value.to_string()
 
 
 def test_train_starts_a_run_with_the_values_on_screen(filled_run, workspace):

@@ -248,7 +248,9 @@ def test_columns_and_tags_of_an_entry_are_followed(tmp_path):
     assert (row.question, row.answer) == (TITLE, "体育")
 
 
-@pytest.mark.parametrize("file_name", ["../secret.json", "/etc/hostname", "link.json"])
+@pytest.mark.parametrize(
+    "file_name", ["../secret.json", "/etc/hostname", "link.json", "../set/a.json", "sub/../../secret.json"]
+)
 def test_an_entry_cannot_lead_out_of_its_folder(tmp_path, file_name):
     write_json(tmp_path / "secret.json", [sample()])
     folder = tmp_path / "set"

@@ -1,14 +1,8 @@
-"""What the Datasets page draws beside versions: problems, titles put aside, a file check."""
-
-from collections.abc import Sequence
-from typing import Any
+"""What the Datasets page draws beside versions: titles put aside."""
 
 import streamlit as st
 
 from pages.shared import shell
-from pages.shared.problem_names import SEVERITY_ICONS, problem_name, severity_name
-from pages.shared.uploads import uploaded_path
-from studio.check import check_path
 from studio.language import say
 from studio.store import Store
 from studio.titles import find_titles
@@ -27,49 +21,3 @@ def put_aside_list(db: Store) -> None:
         )
         if button.button(say("去标注", "Open"), key=f"aside-{title.id}", width="stretch"):
             shell.open_on_label_page(title.id)
-
-
-def file_check() -> None:
-    """Check a file of conversations before anything is imported."""
-    file = st.file_uploader(
-        say("要检查的文件（json、jsonl、csv、xlsx…）", "The file to check (json, jsonl, csv, xlsx ...)"),
-        key="check-file",
-    )
-    if file is None:
-        st.caption(say("检查不会改动或导入任何东西。", "A check changes and imports nothing."))
-        return
-    with shell.report_errors(), uploaded_path(file) as path:
-        report = check_path(path, shell.scheme()).to_json()
-        st.markdown(
-            say(
-                f"共 **{report['rows']}** 行，**{report['valid']}** 行没有错误。",
-                f"**{report['rows']}** rows, **{report['valid']}** without an error.",
-            )
-        )
-        if report["problems"]:
-            st.markdown(
-                " ".join(f":gray-badge[{problem_name(code)} {n}]" for code, n in report["counts"].items())
-            )
-            _problem_table(report["problems"])
-        else:
-            st.success(say("没有发现问题，可以导入。", "No problem found; it can be imported."))
-
-
-def _problem_table(problems: Sequence[dict[str, Any]]) -> None:
-    """Errors first; within a severity the order of the file."""
-    ranks = list(SEVERITY_ICONS)
-    shell.table(
-        [
-            {
-                say("行", "row"): problem["row"],
-                say("程度", "severity"): severity_name(problem["severity"]),
-                say("问题", "problem"): problem_name(problem["code"]),
-                say("说明", "message"): problem["message"],
-                say("建议", "repair"): problem["repair"] or "",
-            }
-            for problem in sorted(problems, key=lambda problem: ranks.index(problem["severity"]))
-        ],
-        hide_index=True,
-        height=420,
-        alt=say("文件里的问题", "Problems in the file"),
-    )

@@ -124,7 +124,7 @@ def hardware_table(spec: TrainSpec, parameters: int) -> None:
         )
     )
     columns = (say("方法", "method"), say("位数", "bits"), "7B", "14B", "30B", "70B", "x B")
-    st.dataframe(
+    shell.table(
         [dict(zip(columns, row, strict=True)) for row in fitting.HARDWARE_TABLE],
         hide_index=True,
         height="content",

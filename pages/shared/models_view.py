@@ -43,7 +43,7 @@ def shelf(*, is_admin: bool) -> None:
         )
     if not found:
         return
-    st.dataframe([_row(model) for model in found], hide_index=True, key="models-table")
+    shell.table([_row(model) for model in found], hide_index=True, key="models-table")
     by_name = {model.name: model for model in found}
     chosen = st.selectbox(
         say("详情", "Details of"),

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import streamlit as st
 
 from pages.shared import scan_view, shell
-from pages.shared.problem_names import SEVERITY_ICONS, problem_name
+from pages.shared.problem_names import SEVERITY_ICONS
 from studio import quality
+from studio.codes import code_name
 from studio.language import say
 from studio.problems import Problem, Severity
 from studio.quality import ScanFile
@@ -58,7 +59,7 @@ def problem_list(db: Store, *, says_when_scanned: bool) -> None:
     for group in groups:
         icon = SEVERITY_ICONS[group.severity]
         expander = st.expander(
-            f"{icon} **{problem_name(group.code)}**　:gray[{group.count}]",
+            f"{icon} **{code_name(group.code)}**　:gray[{group.count}]",
             key=f"problems-{group.code}",
             on_change="rerun",
         )

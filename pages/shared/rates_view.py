@@ -241,7 +241,7 @@ def _sweep_panel(job: Job, form: str) -> None:
 
 def _members(view: SweepView) -> None:
     measured = {each.run: each for each in view.tried}
-    st.dataframe(
+    shell.table(
         [
             {
                 say("运行", "run"): run.label,

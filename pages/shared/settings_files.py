@@ -125,7 +125,7 @@ def _report(found: Recipe) -> None:
         )
     order = list(OUTCOME_NAMES)
     notes = sorted(found.notes, key=lambda note: order.index(note.outcome))
-    st.dataframe(
+    shell.table(
         [_line(note) for note in notes],
         hide_index=True,
         height=min(400, 40 + 35 * len(notes)),
