@@ -19,6 +19,7 @@ SchedulerName = Literal[
     "cosine_warmup_with_min_lr",
     "warmup_stable_decay",
     "reduce_lr_on_plateau",
+    "greedy",
 ]
 """The schedules of transformers that need no more than the spec says."""
 
