@@ -11,6 +11,7 @@ from samples import sample, write_folder
 from transformers import get_scheduler
 from transformers.trainer_utils import SchedulerType
 
+from backend.modeling import finished_model, load_for_training, load_model, make_trainable, save_trained
 from backend.schedules import WATCHING, require_schedule, schedule_options
 from backend.train import train
 from backend.worker import Paused, RunFolder
@@ -120,3 +121,27 @@ def test_a_result_says_what_it_was_made_from(tmp_path, model, dataset):
     assert result.model_sha256 == hashlib.sha256(whole).hexdigest()
     assert result.versions["device"] and result.versions["torch"] == torch.__version__
     assert result.peak_memory_gib > 0
+
+
+@pytest.mark.parametrize("method", ["lora", "freeze", "full"])
+def test_what_learned_in_bfloat16_is_evaluated_as_it_is_served(tmp_path, model, dataset, method):
+    spec = quick_spec(model, dataset, bf16=True, finetuning_type=method, freeze_trainable_layers=1)
+    learned = make_trainable(load_for_training(spec), spec)
+    torch.manual_seed(1)
+    for weight in learned.parameters():
+        if weight.requires_grad:
+            weight.data += 0.02 * torch.randn_like(weight)
+    save_trained(learned, tmp_path, spec)
+    served = load_model(model, tmp_path) if method == "lora" else load_model(tmp_path)
+    finished = finished_model(learned, spec, tmp_path).eval()
+    ids = torch.arange(40)[None]
+    with torch.no_grad():
+        assert torch.allclose(finished(ids).logits, served.eval()(ids).logits, atol=1e-5)
+
+
+def test_bfloat16_learns_what_float32_learns(tmp_path, model, dataset):
+    changes = {"eval_dataset": None, "max_steps": 6, "learning_rate": 1e-2}
+    exact = trained(tmp_path / "exact", model, dataset, **changes)
+    rounded = trained(tmp_path / "rounded", model, dataset, bf16=True, **changes)
+    assert exact[-1] < exact[0] - 0.02
+    assert rounded == pytest.approx(exact, abs=0.02) and rounded != exact
