@@ -13,6 +13,7 @@ import sys
 import time
 import types
 from pathlib import Path
+from typing import Any
 
 os.environ |= {
     "DISABLE_VERSION_CHECK": "1",
@@ -28,7 +29,7 @@ if importlib.util.find_spec("torchaudio") is None:
     # Imported at the top of its mm_plugin, used for sound only.
     sys.modules["torchaudio"] = types.ModuleType("torchaudio")
 
-from llamafactory.train.tuner import run_exp
+from llamafactory.train.tuner import run_exp  # type: ignore[import-not-found]
 
 
 class Timer(transformers.TrainerCallback):
@@ -40,19 +41,21 @@ class Timer(transformers.TrainerCallback):
         self.losses: list[float] = []
         self.rows: list[list[int]] = []
 
-    def on_train_begin(self, args, state, control, train_dataloader=None, **_):
+    def on_train_begin(
+        self, args: Any, state: Any, control: Any, train_dataloader: Any = None, **_: Any
+    ) -> None:
         dataset = train_dataloader.dataset if train_dataloader is not None else []
         self.rows = [list(row["input_ids"]) for row in dataset]
         self.tick()
 
-    def on_step_end(self, args, state, control, **_):
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.tick()
 
-    def on_log(self, args, state, control, logs=None, **_):
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
         if logs and "loss" in logs:
             self.losses.append(float(logs["loss"]))
 
-    def tick(self):
+    def tick(self) -> None:
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         self.ends.append(time.perf_counter())

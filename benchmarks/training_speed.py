@@ -78,7 +78,7 @@ def in_own_process(name: str, their_python: Path) -> dict[str, Any]:
         if name in THEIRS:
             arguments = Path(folder) / "arguments.json"
             arguments.write_text(json.dumps(their_arguments(name, folder)))
-            command = [their_python, HERE / "llamafactory_training.py", arguments, result]
+            command: list[Any] = [their_python, HERE / "llamafactory_training.py", arguments, result]
         else:
             command = [sys.executable, __file__, "--only", name, result]
         # Threads that wait asleep, for all: LLaMA-Factory's would spin otherwise, and lose on a busy machine.

@@ -24,7 +24,7 @@ def uses_bf16(wanted: bool | None) -> bool:
     if wanted is not None:
         return wanted
     if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     # On two cores of a CPU that has it, training took 0.63 of the time (docs/experiments.md).
     able = torch.cpu.get_capabilities()
     return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
