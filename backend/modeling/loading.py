@@ -20,20 +20,18 @@ def on_device(model: PreTrainedModel) -> PreTrainedModel:
 
 
 def uses_bf16(wanted: bool | None) -> bool:
-    """Whether to train in bfloat16; None: where the device multiplies it faster than float32."""
-    if wanted is not None:
-        return wanted
-    if torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported())
-    # On two cores of a CPU that has it, training took 0.63 of the time (docs/experiments.md).
-    able = torch.cpu.get_capabilities()
-    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+    """Whether to train in bfloat16; None: on a GPU that has it.
+
+    Not on a CPU, though many are faster in it: a small model answered worse (docs/experiments.md).
+    """
+    if wanted is None:
+        return bool(torch.cuda.is_available() and torch.cuda.is_bf16_supported())
+    return wanted
 
 
 def dtype_for_use() -> torch.dtype:
     """What a model computes in that is evaluated or served: bfloat16 on a GPU that has it, else float32."""
-    in_bf16 = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
-    return torch.bfloat16 if in_bf16 else torch.float32
+    return torch.bfloat16 if uses_bf16(None) else torch.float32
 
 
 def load_model(
