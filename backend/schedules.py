@@ -8,8 +8,7 @@ from typing import Any
 
 import torch
 from torch.optim.lr_scheduler import ReduceLROnPlateau
-from transformers import get_scheduler
-from transformers.optimization import TYPE_TO_SCHEDULER_FUNCTION
+from transformers import get_scheduler, optimization
 from transformers.trainer_utils import SchedulerType
 
 from studio.contract import TrainSpec
@@ -20,6 +19,8 @@ LOWEST_SHARE = 0.1
 """Where a schedule with a lowest rate ends, as a share of the peak, unless the spec says."""
 DECAY_SHARE = 0.2
 """Share of the steps in which warmup_stable_decay falls, unless the spec says."""
+WATCHING = ("reduce_lr_on_plateau", "greedy")
+"""Schedules that follow the held-out loss instead of the steps."""
 NOT_OF_THE_SPEC = {"optimizer", "num_warmup_steps", "num_training_steps", "last_epoch", "kwargs", "verbose"}
 
 
@@ -41,13 +42,23 @@ def require_schedule(spec: TrainSpec) -> None:
 
     Raises:
         InputError: lr_scheduler_kwargs names a number that it does not take, or
-            reduce_lr_on_plateau has no held-out loss to watch.
+            it watches a held-out loss that there is none of, or the installed transformers lacks it.
     """
     name = spec.lr_scheduler_type
-    if name == "reduce_lr_on_plateau" and not spec.has_held_out:
+    if name in WATCHING and not spec.has_held_out:
         raise InputError(
-            say("reduce_lr_on_plateau 需要留出集的损失。", "reduce_lr_on_plateau watches the held-out loss."),
+            say(f"{name} 需要留出集的损失。", f"{name} watches the held-out loss."),
             remedy=say("请填写 eval_dataset 或 val_size。", "Give eval_dataset or val_size."),
+        )
+    if name not in {kind.value for kind in SchedulerType}:
+        raise InputError(
+            say(
+                f"安装的 transformers 没有调度 {name}。",
+                f"The installed transformers has no schedule {name}.",
+            ),
+            remedy=say(
+                "请升级 transformers，或换一个调度。", "Upgrade transformers, or choose another schedule."
+            ),
         )
     names = _names_of(name)
     nothing = torch.optim.SGD([torch.zeros(1)], lr=spec.learning_rate)
@@ -76,8 +87,8 @@ def require_schedule(spec: TrainSpec) -> None:
 
 def _names_of(name: str) -> list[str]:
     """Names of the numbers that a schedule takes."""
-    plateau = name == "reduce_lr_on_plateau"
-    function: Any = ReduceLROnPlateau if plateau else TYPE_TO_SCHEDULER_FUNCTION[SchedulerType(name)]
+    classes = {"reduce_lr_on_plateau": ReduceLROnPlateau, "greedy": getattr(optimization, "GreedyLR", None)}
+    function: Any = classes.get(name) or optimization.TYPE_TO_SCHEDULER_FUNCTION[SchedulerType(name)]
     parameters = inspect.signature(function).parameters
     return [
         key

@@ -20,10 +20,18 @@ def on_device(model: PreTrainedModel) -> PreTrainedModel:
 
 
 def uses_bf16(wanted: bool | None) -> bool:
-    """Whether to compute in bfloat16; None decides by the device."""
+    """Whether to train in bfloat16; None: on a GPU that has it.
+
+    Not on a CPU, though many are faster in it: a small model answered worse (docs/experiments.md).
+    """
     if wanted is None:
-        return torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_available() and torch.cuda.is_bf16_supported())
     return wanted
+
+
+def dtype_for_use() -> torch.dtype:
+    """What a model computes in that is evaluated or served: bfloat16 on a GPU that has it, else float32."""
+    return torch.bfloat16 if uses_bf16(None) else torch.float32
 
 
 def load_model(
@@ -35,12 +43,12 @@ def load_model(
     quantized one: merging into 4-bit weights would round most of the adapter away.
 
     Args:
-        dtype: None: bfloat16 on a GPU that has it, else float32.
+        dtype: None: see dtype_for_use.
 
     Raises:
         ModelUnusable: missing or incomplete files, pickles, or an adapter for another base.
     """
-    model = _load(folder, dtype or (torch.bfloat16 if uses_bf16(None) else torch.float32))
+    model = _load(folder, dtype or dtype_for_use())
     if adapter is None:
         return model
     merged: PreTrainedModel = attach_adapter(model, adapter, folder).merge_and_unload()

@@ -8,7 +8,7 @@ from transformers import PreTrainedModel
 
 from backend.modeling.adapters import continue_adapter, new_adapter, save_adapter
 from backend.modeling.freezing import free_layers
-from backend.modeling.loading import load_model, on_device
+from backend.modeling.loading import dtype_for_use, load_model, on_device
 from studio.contract import TrainSpec
 
 
@@ -42,11 +42,14 @@ def save_trained(model: PreTrainedModel | PeftModel, folder: Path, spec: TrainSp
 def finished_model(model: PreTrainedModel | PeftModel, spec: TrainSpec, checkpoint: Path) -> PreTrainedModel:
     """The trained model as whoever loads the checkpoint gets it, for evaluation in the same process.
 
-    An adapter on a quantized base is loaded anew on the base as it is on disk: that is
-    what is served, and merging into 4 bit would round most of the adapter away.
+    An adapter on a quantized or rounded base is loaded anew on the base as it is on disk:
+    that is what is served, and merging into 4 bit would round most of the adapter away.
     """
-    if spec.quantization_bit:
-        return on_device(load_model(spec.model_name_or_path, checkpoint))
+    rounded = dtype_for_use() == torch.float32 and any(p.dtype == torch.bfloat16 for p in model.parameters())
+    if spec.quantization_bit or rounded:
+        is_adapter = isinstance(model, PeftModel)
+        loaded = load_model(spec.model_name_or_path, checkpoint) if is_adapter else load_model(checkpoint)
+        return on_device(loaded)
     finished: PreTrainedModel = model.merge_and_unload() if isinstance(model, PeftModel) else model
     kinds = {parameter.dtype for parameter in finished.parameters() if parameter.is_floating_point()}
     # A frozen bfloat16 part beside a learned float32 part computes only under autocast.

@@ -19,6 +19,7 @@ SchedulerName = Literal[
     "cosine_warmup_with_min_lr",
     "warmup_stable_decay",
     "reduce_lr_on_plateau",
+    "greedy",
 ]
 """The schedules of transformers that need no more than the spec says."""
 
@@ -168,7 +169,9 @@ class TrainSpec(Frozen):
         None,
         description="Compute activations twice instead of keeping them; empty: only where memory would not do.",
     )
-    bf16: bool | None = Field(None, description="Compute in bfloat16; empty: on a GPU that has it.")
+    bf16: bool | None = Field(
+        None, description="Compute in bfloat16; empty: on a GPU that has it. On a CPU faster, not as exact."
+    )
 
     # Records, checkpoints, evaluation
     logging_steps: int = Field(5, ge=1, description="Steps between two points of the loss curve.")
