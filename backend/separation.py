@@ -21,16 +21,17 @@ PROBE = ((3, 5, 7, 11, 13, 17), (19, 5, 23, 29))
 """Token ids of two short samples; any two do that differ."""
 
 
-def collator_for(model: Any, spec: TrainSpec, pad_token_id: int) -> Any:
+def collator_for(model: Any, spec: TrainSpec, pad_token_id: int, *, boundaries: bool = False) -> Any:
     """What makes batches of samples for this model: laid end to end, or padded; the log says why.
 
-    A kernel that reads samples of any length wants Flattener(boundaries=True).
+    Args:
+        boundaries: the model's attention wants to know where samples begin.
     """
     flat, why = lies_flat(model, spec)
     if why:
         log.warning("%s", why)
     log.info("batches are %s", "laid end to end" if flat else "padded")
-    return Flattener() if flat else Collator(pad_token_id=pad_token_id)
+    return Flattener(boundaries=boundaries) if flat else Collator(pad_token_id=pad_token_id)
 
 
 def lies_flat(model: nn.Module, spec: TrainSpec) -> tuple[bool, str]:
