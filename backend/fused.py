@@ -114,15 +114,14 @@ def _lora_forward(self: Any, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     if self.disable_adapters or self.merged or args or kwargs or len(self.lora_A) != 1:
         plain: Tensor = type(self).forward(self, x, *args, **kwargs)
         return plain
-    dtype = _compute_dtype(x)
-    with torch.autocast(x.device.type, enabled=False):
-        product: Tensor = _LoraProduct.apply(  # type: ignore[no-untyped-call]
-            x.to(dtype),
-            self.lora_A[name].weight,
-            self.lora_B[name].weight,
-            self.scaling[name],
-            self.get_base_layer(),
-        )
+    # Nothing is left for autocast to do: all products inside are of this one dtype.
+    product: Tensor = _LoraProduct.apply(  # type: ignore[no-untyped-call]
+        x.to(_compute_dtype(x)),
+        self.lora_A[name].weight,
+        self.lora_B[name].weight,
+        self.scaling[name],
+        self.base_layer,
+    )
     return product
 
 

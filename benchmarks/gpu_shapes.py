@@ -109,7 +109,7 @@ def write_conversations(folder: Path, *, rows: int = 300, shortest: int = 100, l
         wanted = draw.randint(shortest, longest) - around
         while len(ids) < wanted:
             ids += tokenizer(draw.choice(chains), add_special_tokens=False)["input_ids"]
-        chain = tokenizer.decode(ids[:wanted]).replace("�", "").strip()
+        chain = str(tokenizer.decode(ids[:wanted])).replace("�", "").strip()
         value = write_answer(chain, parts.label)
         written.append(
             {"conversations": [{"from": "human", "value": question}, {"from": "gpt", "value": value}]}

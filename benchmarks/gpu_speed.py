@@ -1,15 +1,16 @@
 """The tutorial's job on one GPU: 300 conversations, 7B, LoRA on all layers, bfloat16, beside LLaMA-Factory.
 
-    python benchmarks/gpu_speed.py --work /scratch [--llamafactory SITE] [--shape 7B] [--steps 38]
+    python benchmarks/gpu_speed.py --work /scratch [--llamafactory SITE] [--shape 7B] [--rows 16] [--steps 20]
 
 SITE is a folder with LLaMA-Factory 0.9.5 and what it needs, put first on its path. Every
-run is a process of its own, takes the same rows in the same order, eight a step, from the
+run is a process of its own, takes the same rows in the same order, `--rows` a step, from the
 same random weights and the same fresh adapter. Rates are real tokens (no padding) a second
 over the steps after the first three; the card's matrix rate is measured in the same run.
 """
 
 import argparse
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -21,7 +22,6 @@ import torch
 
 HERE = Path(__file__).resolve().parent
 WARM_UP = 3
-ROWS_A_STEP = 8
 RANK = 8
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
@@ -34,8 +34,9 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="Folder for weights and results.")
     parser.add_argument("--llamafactory", type=Path, help="Folder with LLaMA-Factory; without: ours alone.")
     parser.add_argument("--shape", default="7B")
-    parser.add_argument("--steps", type=int, default=38)
-    parser.add_argument("--contenders", default="ours,lf_default,lf_best,lf_packed,ours_padded,ours_32")
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--rows", type=int, default=16, help="Conversations a step.")
+    parser.add_argument("--contenders", default="ours,lf_default,lf_best,lf_packed")
     parser.add_argument("--only", help="Inner use: run this one contender of ours in this process.")
     parser.add_argument("--profile", action="store_true", help="Print where the time of ours goes.")
     options = parser.parse_args()
@@ -115,10 +116,11 @@ def matrix_rate(shape: str) -> dict[str, float]:
 def start(name: str, options: argparse.Namespace) -> None:
     """One contender in a process of its own."""
     result = options.work / f"{name}.json"
-    environment = dict(os.environ)
+    # As backend and LLaMA-Factory's run set it, before torch is loaded.
+    environment = {**os.environ, "PYTORCH_ALLOC_CONF": "expandable_segments:True"}
     if name.startswith("ours"):
         command = [sys.executable, __file__, "--work", str(options.work), "--shape", options.shape]
-        command += ["--steps", str(options.steps), "--only", name]
+        command += ["--steps", str(options.steps), "--rows", str(options.rows), "--only", name]
         command += ["--profile"] if options.profile and name == "ours" else []
     else:
         if options.llamafactory is None:
@@ -154,7 +156,7 @@ def llamafactory_arguments(name: str, options: argparse.Namespace) -> dict[str, 
         "lr_scheduler_type": "cosine",
         "warmup_steps": 4,
         "per_device_train_batch_size": 1,
-        "gradient_accumulation_steps": ROWS_A_STEP,
+        "gradient_accumulation_steps": options.rows,
         "logging_steps": 1,
         "save_strategy": "no",
         "report_to": "none",
@@ -167,7 +169,7 @@ def llamafactory_arguments(name: str, options: argparse.Namespace) -> dict[str, 
         arguments["use_cpu"] = True
     if name != "lf_default":
         arguments |= {
-            "per_device_train_batch_size": ROWS_A_STEP,
+            "per_device_train_batch_size": options.rows,
             "gradient_accumulation_steps": 1,
             "disable_gradient_checkpointing": True,
             "enable_liger_kernel": torch.cuda.is_available(),
@@ -177,12 +179,19 @@ def llamafactory_arguments(name: str, options: argparse.Namespace) -> dict[str, 
         }
     if name == "lf_packed":
         # About the same tokens a step; its rows share a step as its knapsack wants it.
-        arguments |= {"packing": True, "neat_packing": True, "per_device_train_batch_size": 1}
+        packs = packs_a_step(options.rows)
+        arguments |= {"packing": True, "neat_packing": True, "per_device_train_batch_size": packs}
     return arguments
+
+
+def packs_a_step(rows: int) -> int:
+    """Packs of 2,048 tokens that hold about so many rows of 250."""
+    return max(rows // 8, 1)
 
 
 def run_ours(options: argparse.Namespace) -> None:
     """Our training path with the Trainer's log turned into the same facts as LLaMA-Factory's."""
+    logging.basicConfig(level=logging.INFO)
     began = time.perf_counter()
     from ours_on_gpu import benchmark_spec, build, encoded_rows, measure
 
@@ -191,7 +200,7 @@ def run_ours(options: argparse.Namespace) -> None:
         options.work / "rows",
         max_steps=options.steps,
         adapter_name_or_path=options.work / "adapter",
-        per_device_train_batch_size=32 if options.only == "ours_32" else ROWS_A_STEP,
+        per_device_train_batch_size=options.rows,
         gradient_checkpointing=True if options.only == "ours_twice" else None,
         padding_free=False if options.only == "ours_padded" else None,
     )
@@ -227,7 +236,7 @@ def print_table(options: argparse.Namespace) -> None:
             continue
         steps = len(fact["ends"]) - 1
         seconds = fact["ends"][-1] - fact["ends"][WARM_UP]
-        share = 32 if name == "ours_32" else 1 if name == "lf_packed" else ROWS_A_STEP
+        share = packs_a_step(options.rows) if name == "lf_packed" else options.rows
         tokens = sum(real_tokens(fact, name)[WARM_UP * share : steps * share])
         losses = [fact["losses"][k] for k in (0, 9, 19, -1) if k < len(fact["losses"])]
         print(
@@ -249,7 +258,7 @@ def compare(facts: dict[str, Any]) -> None:
     """Whether the token ids agree, and how far the first 20 losses are from each of LLaMA-Factory's."""
     ours = facts.get("ours")
     for name, fact in facts.items():
-        if ours is None or fact["error"] or name == "ours" or name in ("lf_packed", "ours_32"):
+        if ours is None or fact["error"] or name == "ours" or name == "lf_packed":
             continue
         gaps = [abs(a - b) for a, b in zip(ours["losses"][:20], fact["losses"][:20], strict=False)]
         same = ours["rows"] == fact["rows"]

@@ -88,7 +88,7 @@ def build(spec: TrainSpec, samples: list[Sample], base: Any = None) -> StudioTra
 
 
 def measure(trainer: StudioTrainer, *, profile: bool = False) -> dict[str, Any]:
-    """Train; the facts of the run. Memory in GiB; device_gib is all that the card has given away."""
+    """Train; the facts of the run. Memory in GiB."""
     if profile:
         kinds = [torch.profiler.ProfilerActivity.CUDA] if torch.cuda.is_available() else None
         with torch.profiler.profile(activities=kinds) as profiler:
@@ -104,14 +104,15 @@ def measure(trainer: StudioTrainer, *, profile: bool = False) -> dict[str, Any]:
 
 
 def memory() -> dict[str, float]:
-    """Peaks of this process and what the card has given away, in GiB."""
+    """Peaks of this process in GiB; `device_gib` is what the driver gave away for it, its context included."""
     if not torch.cuda.is_available():
         return {"allocated_gib": 0.0, "reserved_gib": 0.0, "device_gib": 0.0}
     free, total = torch.cuda.mem_get_info()
     return {
         "allocated_gib": torch.cuda.max_memory_allocated() / 2**30,
         "reserved_gib": torch.cuda.max_memory_reserved() / 2**30,
-        "device_gib": (total - free) / 2**30,
+        "device_gib": (total - free - torch.cuda.memory_reserved() + torch.cuda.max_memory_reserved())
+        / 2**30,
     }
 
 
