@@ -15,3 +15,5 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("KMP_BLOCKTIME", "0")
 os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")
+# Batches of changing length leave holes in the GPU's memory that no later batch fits; segments that grow do not.
+os.environ.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")

@@ -21,6 +21,7 @@ from transformers.utils import logging as transformers_logging
 from backend.arguments import require_launcher, require_optimizer, training_arguments
 from backend.checkpoints import Checkpoints, state_of
 from backend.encoding import Encoded
+from backend.faster import speed_up
 from backend.flow import Flow, Wish
 from backend.held_out import category_scoring
 from backend.machine import device_name, memory_gib
@@ -130,7 +131,8 @@ def make_trainer(output: Path, spec: TrainSpec, ready: Prepared) -> StudioTraine
     )
     # The numbers go to metrics.jsonl; the Trainer's own printing would fill the log.
     trainer.remove_callback(PrinterCallback)
-    trainer.data_collator = collator_for(trainer.model, spec, ready.tokenizer.pad_token_id)
+    bounds = speed_up(trainer.model, spec)
+    trainer.data_collator = collator_for(trainer.model, spec, ready.tokenizer.pad_token_id, boundaries=bounds)
     trainer.load = lambda resume: load_weights(ready.model, Path(resume).parent)
     if ready.held_out.samples:
         trainer.category_accuracy = category_scoring(

@@ -15,6 +15,7 @@ from transformers import Trainer
 
 from backend.batches import Batches, Flattener, Samples, Share
 from backend.encoding import IGNORED
+from backend.headloss import HeadLoss
 from backend.held_loss import SUMS, loss_and_error, row_sums
 from backend.schedules import schedule_options
 from studio.errors import InputError
@@ -23,25 +24,31 @@ from studio.language import say
 NOT_FOR_THE_MODEL = {"labels", "weights"}
 
 
-def summed_loss(model: nn.Module, batch: dict[str, Any], *, weighted: bool) -> tuple[Tensor, Tensor]:
+def summed_loss(
+    model: nn.Module, batch: dict[str, Any], *, weighted: bool, head: HeadLoss | None = None
+) -> tuple[Tensor, Tensor]:
     """Cross-entropy over the supervised tokens: its sum in nats, and the sum of their weights.
 
     The head runs only on the positions of the batch that some row learns from: the
-    vocabulary is the widest layer of a small model, and a prompt needs no logits.
+    vocabulary is the widest layer of a small model, and a prompt needs no logits. With
+    `head` it runs over a few of them at a time.
     """
     labels_BT, weights_BT = batch["labels"], batch["weights"]
     inputs = {key: value for key, value in batch.items() if key not in NOT_FOR_THE_MODEL}
     # Position t predicts token t + 1.
     kept_K = inputs["logits_to_keep"] if "logits_to_keep" in inputs else predicting(labels_BT)
     inputs["logits_to_keep"] = kept_K
-    logits_BKV = model(**inputs, use_cache=False).logits
     target_BK = labels_BT[:, 1:][:, kept_K]
-    nll = F.cross_entropy(
-        logits_BKV.flatten(0, 1).float(), target_BK.flatten(), ignore_index=IGNORED, reduction="none"
-    )
     weight = (weights_BT[:, 1:][:, kept_K] * (target_BK != IGNORED)).flatten()
     if not weighted:
         weight = (weight > 0).float()
+    if head is not None and head.by_chunks:
+        hidden_BKH = head.hidden(model, **inputs)
+        return head.nll(hidden_BKH.flatten(0, 1), target_BK.flatten().clamp(min=0), weight), weight.sum()
+    logits_BKV = model(**inputs, use_cache=False).logits
+    nll = F.cross_entropy(
+        logits_BKV.flatten(0, 1).float(), target_BK.flatten(), ignore_index=IGNORED, reduction="none"
+    )
     return (nll * weight).sum(), weight.sum()
 
 
@@ -101,6 +108,8 @@ class StudioTrainer(Trainer):
         self.seen = torch.zeros(2, dtype=torch.float64, device=self.args.device)
         self.clipped = torch.zeros((), device=self.args.device)
         self.batches: Batches | None = None
+        assert isinstance(self.model, nn.Module)
+        self.head = HeadLoss(self.model)
 
     # Batches
 
@@ -166,7 +175,7 @@ class StudioTrainer(Trainer):
     ) -> Tensor:
         """This batch's share of the mean loss of the optimizer step, in nats per token."""
         assert not return_outputs, "predictions are made by backend.answering"
-        loss, weight = summed_loss(model, inputs, weighted=True)
+        loss, weight = summed_loss(model, inputs, weighted=True, head=self.head)
         total = weight.clamp(min=1) if num_items_in_batch is None else num_items_in_batch
         # Gradients are averaged over devices afterwards; the total is over all of them.
         share: Tensor = loss / total * self.args.world_size

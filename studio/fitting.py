@@ -3,16 +3,20 @@
 What it takes is `studio.memory`'s to say; this module weighs it against what there is.
 """
 
+import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from pathlib import Path
 from typing import Any, Literal
 
 from studio import devices, memory
 from studio.contract import TrainSpec
+from studio.errors import ModelUnusable
 from studio.language import say
-from studio.memory import Estimate
+from studio.memory import Estimate, ModelShape
+from studio.models import check_model
 
 Estimator = Callable[[TrainSpec], Estimate]
 Fit = Literal["fits", "tight", "too_large"]
@@ -72,12 +76,26 @@ def tutorial_rule(spec: TrainSpec, parameters: int) -> TutorialRule | None:
     return TutorialRule(method=row[0], bits=row[1], per_billion=row[-1], gb=factor * parameters / 1e9)
 
 
-def estimator() -> Estimator | None:
-    """What estimates the memory of a spec; None where this studio cannot."""
-    estimate, shape = getattr(memory, "estimate", None), getattr(memory, "model_shape", None)
-    if estimate is None or shape is None:
-        return None
-    return lambda spec: estimate(spec, shape(spec.model_name_or_path))
+def estimator() -> Estimator:
+    """What estimates the memory of a spec on the devices at hand: a GPU where there is one."""
+    on_gpu = any(place.is_gpu for place in places())
+    return lambda spec: memory.estimate(spec, model_shape(spec.model_name_or_path), on_gpu=on_gpu)
+
+
+def model_shape(folder: Path) -> ModelShape:
+    """The shape that a model folder's config.json tells, its parameters counted in its weights.
+
+    Raises:
+        ModelUnusable: the config lacks what the estimate needs.
+    """
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        return memory.shape_of(config, check_model(folder).parameters)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelUnusable(
+            say(f"{folder} 的 config.json 说不清模型的形状。", f"The config.json of {folder} does not tell its shape."),
+            remedy=say("因此估不出内存；训练本身也许没有问题。", "Memory cannot be estimated; training may work all the same."),
+        ) from error  # fmt: skip
 
 
 def places() -> list[Place]:

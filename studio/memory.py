@@ -1,9 +1,26 @@
-"""Memory of a training run before it starts, in parts.
+"""Memory of a training run before it starts, in parts, from the widths of the model.
+
+What the backward pass needs is counted layer by layer from the modules of a decoder with
+rotary attention and a gated MLP (Qwen2, Qwen3, Llama, Gemma, Mistral): every tensor that a
+module keeps. Measured against real peaks by benchmarks/gpu_memory.py (docs/experiments.md).
 
 This module knows no device and no torch.
+
+T tokens of a batch, N of them learned, V vocabulary, H hidden size, I inner size of the MLP,
+Q and K widths of all query and of all key heads, R rank.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from studio.contract import TrainSpec
+
+GIB = 2**30
+CHUNK_ELEMENTS = 2**27
+"""Logits that the loss holds at once, as in backend.headloss."""
+CONTEXT_GIB = {True: 0.75, False: 0.85}
+"""GPU: driver context, kernels and their workspaces. CPU: the interpreter with torch and transformers."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,3 +47,179 @@ class Estimate:
             + self.logits_gib
             + self.overhead_gib
         )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelShape:
+    """The widths of a model; `parameters` are all of them, the embedding included."""
+
+    parameters: int
+    hidden: int
+    inner: int
+    layers: int
+    query: int
+    key: int
+    vocabulary: int
+
+    @property
+    def linear(self) -> int:
+        """Weights of the linear layers, head and embedding not counted."""
+        attention = self.hidden * (2 * self.query + 2 * self.key)
+        return self.layers * (attention + 3 * self.hidden * self.inner)
+
+    def adapter(self, rank: int) -> int:
+        """Weights of LoRA on every linear layer of the decoder."""
+        h, q, k, i = self.hidden, self.query, self.key, self.inner
+        ends = 2 * (h + q) + 2 * (h + k) + 3 * (h + i)
+        return self.layers * rank * ends
+
+
+def shape_of(config: Mapping[str, Any], parameters: int = 0) -> ModelShape:
+    """The shape that a model's config tells.
+
+    Args:
+        parameters: all of them, where they were counted; 0: by the widths.
+
+    Raises:
+        KeyError, ValueError, TypeError: the config lacks what the estimate needs.
+    """
+    config = config.get("text_config") or config
+    heads, hidden = int(config["num_attention_heads"]), int(config["hidden_size"])
+    width = int(config.get("head_dim") or hidden // heads)
+    shape = ModelShape(
+        parameters=parameters,
+        hidden=hidden,
+        inner=int(config["intermediate_size"]),
+        layers=int(config["num_hidden_layers"]),
+        query=heads * width,
+        key=int(config.get("num_key_value_heads") or heads) * width,
+        vocabulary=int(config["vocab_size"]),
+    )
+    tables = hidden * shape.vocabulary * (1 if config.get("tie_word_embeddings") else 2)
+    return shape if parameters else replace(shape, parameters=shape.linear + tables)
+
+
+def estimate(
+    spec: TrainSpec, shape: ModelShape, *, on_gpu: bool = True, longest: int | None = None
+) -> Estimate:
+    """Peak memory of one device for this training.
+
+    Args:
+        on_gpu: else on a CPU, where all is single precision unless the spec says bf16.
+        longest: tokens of the longest row, where it is known; else every row is taken to be
+            as long as cutoff_len allows.
+    """
+    row = min(spec.cutoff_len, longest or spec.cutoff_len)
+    tokens = row * spec.per_device_train_batch_size
+    half = on_gpu if spec.bf16 is None else spec.bf16
+    trained = _trained(spec, shape)
+    rests = _at_rest(spec, shape, trained, half=half)
+    logits = _head(spec, shape, tokens, half=half)
+    activations = _activations(spec, shape, tokens, half=half, on_gpu=on_gpu)
+    gradients = 4 * trained
+    # Gradients grow as activations go, and the optimizer's step needs a copy of them when these are gone.
+    step = gradients + (4 * trained if spec.optim == "adamw_torch" else 0)
+    if spec.gradient_accumulation_steps == 1:
+        gradients = max(step - activations - logits, 0)
+    else:
+        gradients = max(gradients, step - activations - logits)
+    return Estimate(
+        weights_gib=rests["weights"] / GIB,
+        adapter_gib=rests["adapter"] / GIB,
+        optimizer_gib=rests["optimizer"] / GIB,
+        gradients_gib=gradients / GIB,
+        activations_gib=activations / GIB,
+        logits_gib=logits / GIB,
+        overhead_gib=CONTEXT_GIB[on_gpu],
+    )
+
+
+def _trained(spec: TrainSpec, shape: ModelShape) -> int:
+    """Weights that learn."""
+    if spec.finetuning_type == "full":
+        return shape.parameters
+    if spec.finetuning_type == "freeze":
+        layers = min(abs(spec.freeze_trainable_layers), shape.layers)
+        return round(shape.linear * layers / shape.layers)
+    extra = shape.hidden * shape.vocabulary if spec.additional_target else 0
+    return shape.adapter(spec.lora_rank) + extra
+
+
+def _at_rest(spec: TrainSpec, shape: ModelShape, trained: int, *, half: bool) -> dict[str, float]:
+    """Bytes that are held all the time."""
+    size = 2 if half else 4
+    others = shape.parameters - shape.linear
+    if spec.finetuning_type == "full":
+        # Single-precision weights; with bf16 autocast keeps a half-precision copy of each through the step.
+        weights: float = shape.parameters * 4 + (shape.linear * 2 if half else 0)
+    elif spec.finetuning_type == "freeze":
+        weights = (shape.parameters - trained) * size + trained * (4 + (2 if half else 0))
+    elif spec.quantization_bit == 4:
+        # A scale a block of 64: single precision, or 8 bit with a second scale for 256 of them.
+        scale = (1 + 4 / 256) / 64 if spec.double_quantization else 4 / 64
+        weights = shape.linear * (0.5 + scale) + others * size
+    elif spec.quantization_bit == 8:
+        weights = shape.linear * 1.0 + others * size
+    else:
+        weights = shape.parameters * size
+    is_lora = spec.finetuning_type == "lora"
+    state = {"adamw_8bit": 2.1, "paged_adamw_8bit": 2.1, "adafactor": 0.1}.get(spec.optim, 8.0)
+    return {"weights": weights, "adapter": 4.0 * trained if is_lora else 0.0, "optimizer": state * trained}
+
+
+def _head(spec: TrainSpec, shape: ModelShape, learned: int, *, half: bool) -> float:
+    """Bytes of the loss: a chunk of logits with its scores, the gradient of the hidden state, and of the head.
+
+    Every token counts as learned: how long the questions are is not known here.
+    """
+    size = 2 if half else 4
+    chunk = min(learned, max(CHUNK_ELEMENTS // shape.vocabulary, 64))
+    # Logits, the same in single precision, and their log-probabilities.
+    logits = chunk * shape.vocabulary * (size + 8) + learned * shape.hidden * size
+    if spec.finetuning_type == "full":
+        table = shape.hidden * shape.vocabulary
+        logits += table * (4 + (size if half else 0))
+    return float(logits)
+
+
+def _activations(spec: TrainSpec, shape: ModelShape, tokens: int, *, half: bool, on_gpu: bool) -> float:
+    """Bytes that the forward pass keeps, and what one layer needs on its way back."""
+    each = tokens * _kept_a_token(spec, shape, half=half, on_gpu=on_gpu)
+    size = 2 if half else 4
+    # Gradients of the widest tensors of the layer in hand.
+    working = tokens * size * (3 * shape.inner + 2 * shape.hidden)
+    if spec.quantization_bit == 4:
+        working += shape.hidden * shape.inner * size  # one layer's weights unpacked
+    layers: float = shape.layers
+    if spec.finetuning_type == "freeze" and spec.freeze_trainable_layers > 0:
+        layers = min(spec.freeze_trainable_layers, shape.layers)
+    if spec.gradient_checkpointing:
+        return layers * tokens * shape.hidden * _stream(spec, half) + each + working
+    return layers * each + working
+
+
+def _stream(spec: TrainSpec, half: bool) -> int:
+    """Bytes of a number in the residual stream: full fine-tuning keeps it in single precision."""
+    return 4 if spec.finetuning_type == "full" or not half else 2
+
+
+def _kept_a_token(spec: TrainSpec, shape: ModelShape, *, half: bool, on_gpu: bool) -> float:
+    """Bytes that one layer keeps for one token until its backward pass."""
+    size, h, i, q, k = (2 if half else 4), shape.hidden, shape.inner, shape.query, shape.key
+    norms = (
+        2 * h * (_stream(spec, half) + size)
+    )  # of each norm its input, and its output for the layers behind
+    attention = size * (2 * q + 2 * k) + 4 * q / 64  # queries, keys, values, output, and a sum a head
+    gated = size * 3 * i  # gate, up and their product
+    if not (on_gpu and _is_fused(spec)):
+        gated += size * i  # silu's result as well
+        if on_gpu and spec.finetuning_type == "lora":
+            # peft hands each adapter an input of its own.
+            gated += size * (5 * h + q + i)
+    ranks = 7 * size * spec.lora_rank if spec.finetuning_type == "lora" else 0
+    return norms + attention + gated + ranks
+
+
+def _is_fused(spec: TrainSpec) -> bool:
+    """Whether the LoRA layers take the fused form of backend.fused on a GPU."""
+    return not (spec.lora_dropout or spec.use_dora or spec.quantization_bit == 8)

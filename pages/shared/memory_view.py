@@ -38,12 +38,11 @@ def memory_box(spec: TrainSpec, parameters: int) -> None:
     """
     estimate = fitting.estimator()
     found = None
-    if estimate:
-        try:
-            found = estimate(spec)
-        except StudioError as error:
-            st.caption(shell.plain(error.problem))
-    if estimate and found:
+    try:
+        found = estimate(spec)
+    except StudioError as error:
+        st.caption(shell.plain(error.problem))
+    if found:
         places = fitting.places()
         _line(found, places)
         _advice(spec, found, places[0], estimate)
