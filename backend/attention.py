@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from typing import Any
 
 import torch
+from peft import PeftModel
 from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
@@ -31,7 +32,7 @@ def use_bounded_flash(model: PreTrainedModel, dtype: torch.dtype) -> bool:
 
     Other batches, padded or generated ones, go on as before.
     """
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    base: Any = model.get_base_model() if isinstance(model, PeftModel) else model
     if base.config._attn_implementation == NAME:
         return True
     if not _fits(base, dtype) or not _agrees(base, dtype):
@@ -88,10 +89,10 @@ def _agrees(model: PreTrainedModel, dtype: torch.dtype) -> bool:
             torch.nn.functional.scaled_dot_product_attention(q.float(), k.float(), v.float(), is_causal=True)
         )
     reference = torch.cat(theirs, dim=2).transpose(1, 2)
-    error = float((ours.float() - reference).norm() / reference.norm())
-    if not error < 1e-2:
-        log.warning("attention: the flash kernel differs by %.1e, so it is not used", error)
-    return error < 1e-2
+    deviation = float((ours.float() - reference).norm() / reference.norm())
+    if not deviation < 1e-2:
+        log.warning("attention: the flash kernel differs by %.1e, so it is not used", deviation)
+    return deviation < 1e-2
 
 
 def _flash(query: Tensor, key: Tensor, value: Tensor, scale: float, ends_S: Tensor, longest: int) -> Tensor:

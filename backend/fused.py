@@ -77,12 +77,12 @@ class _LoraProduct(torch.autograd.Function):
 def _dense(base: nn.Module, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
     """Weight and bias of a frozen linear layer in this dtype; a 4-bit one is unpacked for the moment."""
     weight, bias = base.weight, base.bias
+    assert isinstance(weight, Tensor)
     state = getattr(weight, "quant_state", None)
     if state is not None:
         import bitsandbytes.functional as packed  # only where the model holds 4-bit weights
 
         weight = packed.dequantize_4bit(weight.data, state)
-    assert isinstance(weight, Tensor)
     assert bias is None or isinstance(bias, Tensor)
     return weight.to(dtype), None if bias is None else bias.to(dtype)
 
@@ -93,9 +93,10 @@ def _is_plain_lora(module: nn.Module) -> bool:
         return False
     name = module.active_adapters[0]
     base = module.get_base_layer()
+    kind: type[nn.Module] = type(module)  # exactly: a subclass may compute something else
     four_bit = type(base).__name__ == "Linear4bit" and getattr(base.weight, "quant_state", None) is not None
-    plain_class = (type(module) is LoraLinear and type(base) is nn.Linear) or (
-        four_bit and type(module).__name__ == "Linear4bit"
+    plain_class = (kind is LoraLinear and type(base) is nn.Linear) or (
+        four_bit and kind.__name__ == "Linear4bit"
     )
     return (
         plain_class

@@ -101,7 +101,7 @@ class _HeadLoss(torch.autograd.Function):
 
 @contextmanager
 def _without_head(head: nn.Module) -> Iterator[None]:
-    head.forward = lambda hidden: hidden  # type: ignore[method-assign]
+    head.forward = lambda hidden: hidden
     try:
         yield
     finally:

@@ -59,7 +59,7 @@ def print_case(work: Path, shape: str, method: str, facts: dict[str, Any]) -> fl
         print(f"{name}  {facts['error']}", flush=True)
         return 0.0
     estimate = estimated(work / shape, method, facts["length"], facts["batch"])
-    ratio = estimate / facts["device_gib"] if facts["device_gib"] else float("nan")  # without a GPU
+    ratio = float(estimate / facts["device_gib"]) if facts["device_gib"] else float("nan")  # without a GPU
     peaks = "".join(f"{facts[column]:>8.2f}" for column in COLUMNS)
     print(f"{name}{peaks}{estimate:>10.2f}{ratio:>6.2f}", flush=True)
     return abs(ratio - 1)

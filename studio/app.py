@@ -206,7 +206,7 @@ with st.sidebar:
     choose_language()
     person = sign_in()
 menu = pages(person)
-page = st.navigation([entry for entry, _ in menu.values()])
+page = st.navigation([entry for entry, _ in menu.values()], expanded=True)
 try:
     if person is not None:
         leave_titles(person, page.url_path)

@@ -116,7 +116,7 @@ def estimate(
     rests = _at_rest(spec, shape, trained, half=half)
     logits = _head(spec, shape, tokens, half=half)
     activations = _activations(spec, shape, tokens, half=half, on_gpu=on_gpu)
-    gradients = 4 * trained
+    gradients: float = 4 * trained
     # Gradients grow as activations go, and the optimizer's step needs a copy of them when these are gone.
     step = gradients + (4 * trained if spec.optim == "adamw_torch" else 0)
     if spec.gradient_accumulation_steps == 1:

@@ -40,7 +40,7 @@ def test_a_downloaded_model_passes_the_check_and_is_trained(home, hub):
     assert (document["name"], document["ok"], document["files"]) == ("news/tiny", True, 7)
     checked = json.loads(asked(home, "models", "check", "news/tiny", "--hashes").stdout)
     assert (checked["ok"], len(checked["hashes"]["same"]), checked["hashes"]["bad"]) == (True, 7, 0)
-    quick = ["max_steps=1", "evaluate_after=[]", "eval_dataset=null", "cutoff_len=64"]
+    quick = ["max_steps=1", "evaluate_after=[]", "eval_dataset=null", "cutoff_len=160"]
     settings = [part for setting in quick for part in ("--set", setting)]
     trained = asked(home, "train", "--model", "news/tiny", *settings)
     assert trained.exit_code == 0, trained.stderr
