@@ -133,13 +133,14 @@ def cheapest_change(spec: TrainSpec, memory_gib: float, estimate: Estimator) -> 
 
 def _options(spec: TrainSpec) -> Iterator[tuple[float, dict[str, Any], str]]:
     """Cost, settings and words of each change; the cost ranks what it takes from speed and quality."""
-    if spec.gradient_checkpointing is False:
+    if not spec.gradient_checkpointing:
+        # Left to itself, a run on a GPU turns it on where memory would not do.
         yield (
             1,
             {"gradient_checkpointing": True},
             say(
-                "打开梯度检查点（慢约三分之一，结果一样）",
-                "gradient checkpointing on (a third slower, same result)",
+                "打开梯度检查点（慢约三分之一，结果一样；设为自动时，GPU 上的运行会自己打开）",
+                "gradient checkpointing on (a third slower, same result; on auto, a run on a GPU turns it on itself)",
             ),
         )
     batch = spec.per_device_train_batch_size
