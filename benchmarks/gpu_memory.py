@@ -22,7 +22,12 @@ METHODS: dict[str, dict[str, Any]] = {
     "lora": {},
     "qlora4": {"quantization_bit": 4},
     "full": {"finetuning_type": "full"},
+    "qlora8": {"quantization_bit": 8},
+    "freeze": {"finetuning_type": "freeze", "freeze_trainable_layers": 2},
+    "twice": {"gradient_checkpointing": True},
 }
+TOLD = ("lora", "qlora4", "full")
+"""What is measured where nothing else is asked for."""
 LENGTHS, BATCHES = (256, 1024), (2, 8)
 COLUMNS = ("allocated_gib", "reserved_gib", "device_gib")
 
@@ -34,6 +39,7 @@ def main() -> None:
     )
     parser.add_argument("--work", type=Path, required=True, help="Folder for weights.")
     parser.add_argument("--shapes", nargs="+", default=["0.5B", "1.5B", "7B"])
+    parser.add_argument("--methods", nargs="+", default=TOLD, choices=METHODS)
     parser.add_argument("--only", help="Inner use: shape and method as JSON.")
     options = parser.parse_args()
     if options.only:
@@ -44,7 +50,7 @@ def main() -> None:
     )
     worst = 0.0
     for shape in options.shapes:
-        for method in METHODS:
+        for method in options.methods:
             if method == "full" and shape == "7B":
                 continue
             for facts in measured(options.work, shape, method):
@@ -95,9 +101,8 @@ def spec_of(model: Path, method: str, length: int, batch: int) -> Any:
         model,
         cutoff_len=length,
         per_device_train_batch_size=batch,
-        gradient_checkpointing=False,
         max_steps=3,
-        **METHODS[method],
+        **{"gradient_checkpointing": False} | METHODS[method],
     )
 
 

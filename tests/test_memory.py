@@ -57,8 +57,7 @@ def estimated(shape, method, length, batch, **changes):
         Path("data"),
         cutoff_len=int(length),
         per_device_train_batch_size=int(batch),
-        gradient_checkpointing=False,
-        **METHODS[method] | changes,
+        **{"gradient_checkpointing": False} | METHODS[method] | changes,
     )
     return estimate(spec, shape_of(SHAPES[shape].config().to_dict()))
 
