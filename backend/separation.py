@@ -1,7 +1,8 @@
 """Whether a model reads samples that are laid end to end as if each stood alone.
 
 Asked of the model itself, not of a list of names: whether samples are told apart
-depends on its attention, its positions and the installed transformers.
+depends on its attention, its positions, its numbers (8-bit products round by what else
+is in the row) and the installed transformers.
 """
 
 import logging
@@ -47,8 +48,8 @@ def lies_flat(model: nn.Module, spec: TrainSpec) -> tuple[bool, str]:
         return False, ""
     if not separates_samples(model):
         return False, say(
-            "该模型的注意力不能区分首尾相接的样本，因此使用填充批次。",
-            "Batches are padded: this model's attention does not tell samples apart that lie end to end.",
+            "首尾相接的样本在该模型里会互相影响，因此使用填充批次。",
+            "Batches are padded: in this model, samples that lie end to end would influence one another.",
         )
     return True, ""
 

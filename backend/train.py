@@ -132,7 +132,10 @@ def make_trainer(output: Path, spec: TrainSpec, ready: Prepared) -> StudioTraine
     # The numbers go to metrics.jsonl; the Trainer's own printing would fill the log.
     trainer.remove_callback(PrinterCallback)
     bounds = speed_up(trainer.model, spec)
-    trainer.data_collator = collator_for(trainer.model, spec, ready.tokenizer.pad_token_id, boundaries=bounds)
+    with trainer.compute_loss_context_manager():
+        trainer.data_collator = collator_for(
+            trainer.model, spec, ready.tokenizer.pad_token_id, boundaries=bounds
+        )
     trainer.load = lambda resume: load_weights(ready.model, Path(resume).parent)
     if ready.held_out.samples:
         trainer.category_accuracy = category_scoring(

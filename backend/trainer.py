@@ -109,7 +109,9 @@ class StudioTrainer(Trainer):
         self.clipped = torch.zeros((), device=self.args.device)
         self.batches: Batches | None = None
         assert isinstance(self.model, nn.Module)
-        self.head = HeadLoss(self.model)
+        # As the loss is computed: frozen half-precision parts take learned ones' numbers under autocast only.
+        with self.compute_loss_context_manager():
+            self.head = HeadLoss(self.model)
 
     # Batches
 
@@ -180,6 +182,10 @@ class StudioTrainer(Trainer):
         # Gradients are averaged over devices afterwards; the total is over all of them.
         share: Tensor = loss / total * self.args.world_size
         return share
+
+    def autocast_smart_context_manager(self, cache_enabled: bool | None = True) -> Any:
+        """Autocast around the loss too: accelerate's own ends with the model, before our head."""
+        return self.accelerator.autocast()
 
     def _clip_grad_norm(self, model: nn.Module) -> Any:
         norm = super()._clip_grad_norm(model)  # type: ignore[no-untyped-call]

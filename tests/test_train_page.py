@@ -10,11 +10,10 @@ from streamlit.testing.v1 import AppTest
 from test_recipe import BOARD, LORA
 from tiny import TINY, end_everything
 
-from studio import fitting, memory, runs, texts
+from studio import fitting, runs, texts
 from studio.contract import HeldOut, Result, TrainSpec
 from studio.fitting import Place
 from studio.language import current_language
-from studio.memory import Estimate
 from studio.recipe import write_yaml
 from studio.store import open_store
 from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL, open_workspace
@@ -247,22 +246,19 @@ def test_a_broken_curve_is_drawn_and_warned_about(workspace):
 
 
 def test_what_does_not_fit_is_told_with_the_cheapest_change(workspace, monkeypatch):
-    def estimate(spec, size):
-        activations = spec.per_device_train_batch_size * size
-        zero = dict.fromkeys(("adapter", "optimizer", "gradients", "logits", "overhead"), 0.0)
-        return Estimate(
-            weights_gib=0.5, activations_gib=activations, **{f"{name}_gib": v for name, v in zero.items()}
-        )
+    def card(gib):
+        monkeypatch.setattr(fitting, "places", lambda: [Place(name="卡", memory_gib=gib, is_gpu=True)])
 
-    monkeypatch.setattr(memory, "estimate", estimate, raising=False)
-    monkeypatch.setattr(memory, "model_shape", lambda folder: 1e6, raising=False)
+    card(1.5)
     app = open_page()
-    assert "放不下" in said(app)
-    card = Place(name="卡", memory_gib=6e6, is_gpu=True)
-    monkeypatch.setattr(fitting, "places", lambda: [card])
+    assert "放不下" in said(app) and "代价最小的改法：打开梯度检查点" in said(app)
+    card(1.0)
     app.run()
-    assert "批大小 4" in said(app)
-    monkeypatch.setattr(memory, "model_shape", lambda folder: 1e-3)
+    assert "批大小 1" in said(app)
+    card(0.5)
+    app.run()
+    assert "改设置也不够" in said(app)
+    card(80.0)
     app.run()
     assert "放得下" in said(app) and "代价最小" not in said(app)
 

@@ -139,8 +139,11 @@ def test_what_learned_in_bfloat16_is_evaluated_as_it_is_served(tmp_path, model, 
         assert torch.allclose(finished(ids).logits, served.eval()(ids).logits, atol=1e-5)
 
 
-def test_bfloat16_learns_what_float32_learns(tmp_path, model, dataset):
-    changes = {"eval_dataset": None, "max_steps": 6, "learning_rate": 1e-2}
+@pytest.mark.parametrize(
+    "method", [{}, {"finetuning_type": "freeze", "freeze_trainable_layers": 1}], ids=["lora", "freeze"]
+)
+def test_bfloat16_learns_what_float32_learns(tmp_path, model, dataset, method):
+    changes = method | {"eval_dataset": None, "max_steps": 6, "learning_rate": 1e-2, "padding_free": True}
     exact = trained(tmp_path / "exact", model, dataset, **changes)
     rounded = trained(tmp_path / "rounded", model, dataset, bf16=True, **changes)
     assert exact[-1] < exact[0] - 0.02
