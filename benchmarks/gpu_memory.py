@@ -23,6 +23,8 @@ METHODS: dict[str, dict[str, Any]] = {
     "qlora4": {"quantization_bit": 4},
     "full": {"finetuning_type": "full"},
     "qlora8": {"quantization_bit": 8},
+    "dropout": {"lora_dropout": 0.1},
+    "dora": {"use_dora": True},
     "freeze": {"finetuning_type": "freeze", "freeze_trainable_layers": 2},
     "twice": {"gradient_checkpointing": True},
 }

@@ -190,6 +190,8 @@ def _activations(spec: TrainSpec, shape: ModelShape, tokens: int, *, half: bool,
     working = tokens * size * (3 * shape.inner + 2 * shape.hidden)
     if spec.quantization_bit == 4:
         working += shape.hidden * shape.inner * size  # one layer's weights unpacked
+    if spec.finetuning_type == "lora" and spec.use_dora:
+        working += 2 * size * shape.inner**2  # peft gets the adapter's product from a unit matrix
     layers: float = shape.layers
     if spec.finetuning_type == "freeze" and spec.freeze_trainable_layers > 0:
         layers = min(spec.freeze_trainable_layers, shape.layers)
@@ -211,15 +213,13 @@ def _kept_a_token(spec: TrainSpec, shape: ModelShape, *, half: bool, on_gpu: boo
     )  # of each norm its input, and its output for the layers behind
     attention = size * (2 * q + 2 * k) + 4 * q / 64  # queries, keys, values, output, and a sum a head
     gated = size * 3 * i  # gate, up and their product
-    if not (on_gpu and _is_fused(spec)):
+    if not on_gpu:
         gated += size * i  # silu's result as well
-        if on_gpu and spec.finetuning_type == "lora":
-            # peft hands each adapter an input of its own.
-            gated += size * (5 * h + q + i)
+    elif spec.finetuning_type == "lora" and spec.lora_dropout:
+        # Each adapter keeps an input of its own and which numbers of it were dropped, nobody the whole ones.
+        gated += (size + 1) * (5 * h + q + i) - size * (2 * h + i)
+    if spec.finetuning_type == "lora" and spec.use_dora:
+        # The magnitude scales what the weight and what the adapter give: both are kept, and sums in single precision.
+        gated += 2 * size * (q + 2 * k + 2 * h + 2 * i) + 8 * h
     ranks = 7 * size * spec.lora_rank if spec.finetuning_type == "lora" else 0
     return norms + attention + gated + ranks
-
-
-def _is_fused(spec: TrainSpec) -> bool:
-    """Whether the LoRA layers take the fused form of backend.fused on a GPU."""
-    return not (spec.lora_dropout or spec.use_dora or spec.quantization_bit == 8)

@@ -47,6 +47,42 @@ MEASURED = """
 1.5B full 256 8 30.12
 1.5B full 1024 2 30.12
 1.5B full 1024 8 40.52
+0.5B qlora8 256 2 2.72
+0.5B qlora8 256 8 4.65
+0.5B qlora8 1024 2 4.65
+0.5B qlora8 1024 8 10.28
+0.5B freeze 256 2 2.87
+0.5B freeze 256 8 3.50
+0.5B freeze 1024 2 3.50
+0.5B freeze 1024 8 4.03
+0.5B dropout 256 2 3.20
+0.5B dropout 256 8 5.87
+0.5B dropout 1024 2 5.87
+0.5B dropout 1024 8 13.97
+0.5B dora 256 2 3.71
+0.5B dora 256 8 7.80
+0.5B dora 1024 2 7.80
+0.5B dora 1024 8 21.38
+7B freeze 256 2 22.96
+7B freeze 256 8 23.45
+7B freeze 1024 2 23.45
+7B freeze 1024 8 24.26
+7B dropout 256 2 19.29
+7B dropout 256 8 29.12
+7B dropout 1024 2 29.12
+7B dropout 1024 8 66.38
+7B dora 256 2 22.73
+7B dora 256 8 39.18
+7B dora 1024 2 39.18
+7B dora 1024 8 102.95
+7B twice 256 2 16.22
+7B twice 256 8 17.10
+7B twice 1024 2 17.10
+7B twice 1024 8 19.05
+0.5B twice 256 2 2.54
+0.5B twice 256 8 3.16
+0.5B twice 1024 2 3.16
+0.5B twice 1024 8 3.48
 """
 CASES = [line.split() for line in MEASURED.split("\n") if line]
 
