@@ -3,10 +3,12 @@
 # TORCH_INDEX=URL       an index whose build of torch is taken, e.g. PyTorch's CPU index;
 #                       without it torch comes from the default index, which on Linux is a CUDA build
 # PORT=8501 HOME_DIR=workspace
+# TESTS_AT_ONCE=2       test processes; two fit into two cores and 6 GB
 
 PYTHON ?= python3
 PORT ?= 8501
 HOME_DIR ?= workspace
+TESTS_AT_ONCE ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 PROOF := .venv-conformance
@@ -31,7 +33,7 @@ demo: install
 	$(BIN)/news-studio demo --home $(HOME_DIR)
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(TESTS_AT_ONCE) --dist loadfile
 
 lint: install
 	$(BIN)/ruff check

@@ -38,12 +38,13 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--rows", type=int, default=32, help="Conversations a step, over all processes.")
     parser.add_argument("--steps", type=int, default=30)
+    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
     options = parser.parse_args()
     write_conversations(options.work / "rows")
     if not (options.work / "model" / "config.json").exists():
         save_random_model(SHAPES[options.shape], options.work / "model")
     lines = [f"{'method':<8}{'processes':>10}{'tokens/s':>10}{'peak GiB':>10}{'wall s':>8}  loss 1, 10, last"]
-    for method in METHODS:
+    for method in options.methods:
         curves = [run(options, method, processes) for processes in (1, options.processes)]
         lines += [line for _, line in curves]
         (alone, _), (together, _) = curves
