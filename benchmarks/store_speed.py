@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from studio import annotations, people
+from studio import annotations, people, progress
 from studio.categories import load_scheme
 from studio.importing import import_text
 from studio.label_settings import LabelSettings
@@ -115,7 +115,7 @@ def press(db: Store, author: str, draw: random.Random) -> None:
 def shown(db: Store, author: str) -> None:
     """The next title of a person, their pace and their last ten answers."""
     offer(db, author=author, settings=SETTINGS)
-    annotations.pace(db, author)
+    progress.pace(db, author)
     annotations.recent(db, author=author)
 
 

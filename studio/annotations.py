@@ -1,4 +1,4 @@
-"""What people say about titles: label, skip, flag, undo, send back.
+"""What people say about titles: label, skip, flag, undo.
 
 Nobody overwrites anybody: whoever acts says which revision of the title they saw,
 and a press that comes late changes nothing (`StalePress`). Everything is appended;
@@ -7,14 +7,11 @@ about one decision; the last of them moves it on, agreed or disputed. This modul
 knows no page and no key.
 """
 
-import statistics
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from studio import stories
 from studio.errors import InputError, StalePress
 from studio.label_settings import load_settings
 from studio.language import say
@@ -22,30 +19,13 @@ from studio.leases import end_lease, find_lease
 from studio.people import labellers
 from studio.store import Store, writing
 from studio.titles import (
-    SENT_BACK,
     Decision,
     Title,
-    add_title,
     append_decision,
-    clean_title,
     get_title,
-    title_key,
 )
 
 Kind = Literal["category", "skip", "flag"]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Pace:
-    """One author's work: answers today and in all, and what is left for everyone.
-
-    `median_seconds` is the active time of the last labels; None before the first.
-    """
-
-    today: int
-    total: int
-    median_seconds: float | None
-    waiting: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -368,104 +348,3 @@ def recent(db: Store, *, author: str, limit: int = 10) -> list[OwnAnswer]:
         if is_gold or said_about == counts or _led_to(db, counts) == said_about:
             found[row["title_id"]] = OwnAnswer(**row)
     return list(found.values())
-
-
-def send_back(
-    db: Store, title_ids: Iterable[int], *, reason: str, author: str, addressee: str | None = None
-) -> int:
-    """Let titles wait again, at the head of the queue of everyone or one person; return how many moved.
-
-    Decided, disputed, flagged and skipped titles move. Their category stays as the
-    proposal, their chain as the draft.
-    """
-    moved = 0
-    with writing(db):
-        for title_id in dict.fromkeys(title_ids):
-            title = get_title(db, title_id)
-            if title.status in ("waiting", "trashed"):
-                continue
-            decision = replace(_waiting_again(title, "send_back", reason, author), addressee=addressee)
-            _ask_one(db, title_id, decision, follows=title.revision)
-            moved += 1
-    return moved
-
-
-def _ask_one(db: Store, title_id: int, decision: Decision, *, follows: int) -> None:
-    """A second look is one person's, however many were asked at first."""
-    append_decision(db, title_id, decision, follows=follows)
-    db.execute("update states set wanted = 1 where title_id = ?", [title_id])
-
-
-def add_wrong(db: Store, text: str, predicted: str | None, author: str) -> Title:
-    """Queue a title that the classifier got wrong; a new title is taken in first.
-
-    The note tells what the model said; that answer is no proposal.
-    """
-    said = predicted or say("无法解析的答案", "nothing that could be read")
-    reason = say(
-        f"模型答为“{said}”，{author} 认为不对。", f"The model said “{said}”; {author} says that is wrong."
-    )
-    with writing(db):
-        title_id, is_new = _find_or_add(db, text, author)
-        row = db.execute("select revision from states where title_id = ?", [title_id]).fetchone()
-        if row is None:
-            decision = Decision(author=author, action="wrong", status="waiting", note=reason, rank=SENT_BACK)
-            append_decision(db, title_id, decision, follows=None)
-        else:
-            title = get_title(db, title_id)
-            if title.status != "trashed":
-                _ask_one(db, title_id, _waiting_again(title, "wrong", reason, author), follows=title.revision)
-    if is_new:  # beside the lock: the search takes a second among a million titles
-        stories.group_new(db, [title_id])
-    return get_title(db, title_id)
-
-
-def _find_or_add(db: Store, text: str, author: str) -> tuple[int, bool]:
-    found = db.execute("select id from titles where key = ?", [title_key(text)]).fetchone()
-    if found is not None:
-        return int(found[0]), False
-    batch = db.execute("insert into batches (source, author) values ('wrong', ?)", [author]).lastrowid
-    assert batch is not None
-    title_id = add_title(db, clean_title(text), source="wrong", batch_id=batch)
-    stories.sign(db, [title_id], [title_key(text)])
-    return title_id, True
-
-
-def _waiting_again(title: Title, action: Literal["send_back", "wrong"], reason: str, author: str) -> Decision:
-    return Decision(
-        author=author,
-        action=action,
-        status="waiting",
-        chain=title.chain,
-        note=reason,
-        proposal=title.category or title.proposal,
-        rank=SENT_BACK,
-    )
-
-
-def pace(db: Store, author: str, *, now: datetime | None = None) -> Pace:
-    """How far and how fast an author is; the day begins at local midnight."""
-    local = (now or datetime.now(UTC)).astimezone()
-    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
-    hour = midnight.replace(minute=0) + timedelta(hours=midnight.minute > 0)
-    # Whole hours are counted already; where midnight is no full hour of UTC, the rest is counted here.
-    whole = db.execute(
-        "select coalesce(sum(answers), 0) from hour_counts where author = ? and hour >= ?",
-        [author, f"{hour:%Y-%m-%dT%H}"],
-    ).fetchone()[0]
-    rest = db.execute(
-        "select count(*) from annotations as said where author = ? and at >= ? and at < ?"
-        " and not exists (select 1 from retractions where annotation_id = said.id)",
-        [author, f"{midnight:%Y-%m-%dT%H:%M}", f"{hour:%Y-%m-%dT%H:%M}"],
-    ).fetchone()[0]
-    today = whole + rest
-    total = db.execute("select answers from answer_counts where author = ?", [author]).fetchone()
-    seconds = db.execute(
-        # Of the last answers, timed or not: to look for timed ones may mean to read them all.
-        "select active_seconds from (select id, active_seconds from annotations where author = ?"
-        " order by id desc limit 100) where active_seconds is not null order by id desc limit 50",
-        [author],
-    ).fetchall()
-    waiting = db.execute("select sum(titles) from counts where status = 'waiting'").fetchone()[0]
-    median = statistics.median(value for (value,) in seconds) if seconds else None
-    return Pace(today=today, total=total[0] if total else 0, median_seconds=median, waiting=waiting or 0)

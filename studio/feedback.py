@@ -6,13 +6,13 @@ Knows predictions and titles; it does not know which cell of which matrix they a
 from collections import defaultdict
 from collections.abc import Sequence
 
-from studio.annotations import send_back
 from studio.categories import Scheme
 from studio.contract import Prediction
 from studio.conversations import RawRow
 from studio.importing import import_rows
 from studio.language import say
 from studio.sample import write_answer, write_question
+from studio.second_look import send_back
 from studio.store import Store
 from studio.titles import find_title
 

@@ -4,16 +4,29 @@ Everything here is read from counters and index lookups (`studio.schema`), so th
 Team page opens as fast with a million answers as with ten.
 """
 
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from studio.annotations import Pace, pace
 from studio.people import Person, list_people
 from studio.store import Store
 from studio.titles import category_counts
 
 DAYS = 30
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pace:
+    """One author's work: answers today and in all, and what is left for everyone.
+
+    `median_seconds` is the active time of the last labels; None before the first.
+    """
+
+    today: int
+    total: int
+    median_seconds: float | None
+    waiting: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,6 +58,34 @@ class DayCount:
     day: date
     author: str
     answers: int
+
+
+def pace(db: Store, author: str, *, now: datetime | None = None) -> Pace:
+    """How far and how fast an author is; the day begins at local midnight."""
+    local = (now or datetime.now(UTC)).astimezone()
+    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
+    hour = midnight.replace(minute=0) + timedelta(hours=midnight.minute > 0)
+    # Whole hours are counted already; where midnight is no full hour of UTC, the rest is counted here.
+    whole = db.execute(
+        "select coalesce(sum(answers), 0) from hour_counts where author = ? and hour >= ?",
+        [author, f"{hour:%Y-%m-%dT%H}"],
+    ).fetchone()[0]
+    rest = db.execute(
+        "select count(*) from annotations as said where author = ? and at >= ? and at < ?"
+        " and not exists (select 1 from retractions where annotation_id = said.id)",
+        [author, f"{midnight:%Y-%m-%dT%H:%M}", f"{hour:%Y-%m-%dT%H:%M}"],
+    ).fetchone()[0]
+    today = whole + rest
+    total = db.execute("select answers from answer_counts where author = ?", [author]).fetchone()
+    seconds = db.execute(
+        # Of the last answers, timed or not: to look for timed ones may mean to read them all.
+        "select active_seconds from (select id, active_seconds from annotations where author = ?"
+        " order by id desc limit 100) where active_seconds is not null order by id desc limit 50",
+        [author],
+    ).fetchall()
+    waiting = db.execute("select sum(titles) from counts where status = 'waiting'").fetchone()[0]
+    median = statistics.median(value for (value,) in seconds) if seconds else None
+    return Pace(today=today, total=total[0] if total else 0, median_seconds=median, waiting=waiting or 0)
 
 
 def team_pace(db: Store, *, now: datetime | None = None) -> list[PersonPace]:

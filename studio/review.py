@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from studio import annotations
+from studio import annotations, second_look
 from studio.errors import InputError, StalePress
 from studio.label_settings import LabelSettings
 from studio.language import say
@@ -203,7 +203,7 @@ def send_back(
         )
     with writing(db):
         _seen(db, title_id, seen_revision)
-        annotations.send_back(db, [title_id], reason=comment, author=author, addressee=addressee)
+        second_look.send_back(db, [title_id], reason=comment, author=author, addressee=addressee)
         title = get_title(db, title_id)
         _note_review(db, title.decision_id, author, "send_back", active_seconds)
         return title

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from samples import CHAIN, SCHEME, new_store, sample, write_json
 
-from studio import annotations
+from studio import annotations, progress, second_look
 from studio.errors import StalePress
 from studio.importing import import_path, import_text
 from studio.titles import count_by_status, get_title, next_waiting
@@ -149,7 +149,7 @@ def test_recent_lists_what_stands_the_latest_first(db):
 
 def test_titles_sent_back_come_first_with_their_proposal(db):
     label(db, 2, category="体育", chain=CHAIN)
-    moved = annotations.send_back(db, [2, 2, 3], reason="模型答为社会", author="wang")
+    moved = second_look.send_back(db, [2, 2, 3], reason="模型答为社会", author="wang")
     title = next_waiting(db)[0]
     assert moved == 1
     assert (title.id, title.note, title.proposal, title.chain) == (2, "模型答为社会", "体育", CHAIN)
@@ -157,7 +157,7 @@ def test_titles_sent_back_come_first_with_their_proposal(db):
 
 
 def test_wrong_takes_in_a_new_title_and_puts_it_first(db):
-    title = annotations.add_wrong(db, "  火箭发射\n成功 ", "体育", "zhao")
+    title = second_look.add_wrong(db, "  火箭发射\n成功 ", "体育", "zhao")
     assert (title.text, title.status, title.proposal) == ("火箭发射 成功", "waiting", None)
     assert "体育" in title.note
     assert "zhao" in title.note
@@ -166,7 +166,7 @@ def test_wrong_takes_in_a_new_title_and_puts_it_first(db):
 
 def test_wrong_sends_a_known_title_back(db):
     label(db, 1)
-    title = annotations.add_wrong(db, "央行 宣布降息！", None, "zhao")
+    title = second_look.add_wrong(db, "央行 宣布降息！", None, "zhao")
     assert (title.id, title.status, title.proposal) == (1, "waiting", "经济")
     assert count_by_status(db)["waiting"] == 3
 
@@ -175,14 +175,14 @@ def test_pace_counts_what_stands(db):
     for title_id, seconds in ((1, 2.0), (2, 4.0), (3, 9.0)):
         label(db, title_id, active_seconds=seconds)
     annotations.undo(db, author="li")
-    pace = annotations.pace(db, "li")
+    pace = progress.pace(db, "li")
     assert (pace.today, pace.total, pace.waiting, pace.median_seconds) == (2, 2, 1, 4.0)
-    assert annotations.pace(db, "wang").median_seconds is None
+    assert progress.pace(db, "wang").median_seconds is None
 
 
 def test_pace_of_tomorrow_starts_at_nothing(db):
     label(db, 1)
-    pace = annotations.pace(db, "li", now=datetime.now(UTC) + timedelta(days=1))
+    pace = progress.pace(db, "li", now=datetime.now(UTC) + timedelta(days=1))
     assert (pace.today, pace.total) == (0, 1)
 
 

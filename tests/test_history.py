@@ -3,7 +3,7 @@
 import pytest
 from team import ALONE, TITLES, TWO, dispute, flag, label, share, team
 
-from studio import annotations, history, review, steps
+from studio import annotations, history, review, second_look, steps
 from studio.errors import InputError, NotAllowed, StalePress
 from studio.leases import offer, reopen
 from studio.titles import get_title
@@ -70,7 +70,7 @@ def test_what_was_undone_sent_back_and_skipped_is_told(db):
     annotations.undo(db, author="wang")
     reopen(db, title.id, author="wang", settings=ALONE)
     back = label(db, "wang", "社会")
-    annotations.send_back(db, [back.id], reason="再看看", author="zhao", addressee="wang")
+    second_look.send_back(db, [back.id], reason="再看看", author="zhao", addressee="wang")
     asked = offer(db, author="wang", settings=ALONE).title
     annotations.skip(db, asked.id, reason="看不懂", author="wang", seen_revision=asked.revision)
     assert told(db, title.id) == [

@@ -19,7 +19,7 @@ from samples import (
     write_json,
 )
 
-from studio import annotations, stories
+from studio import annotations, second_look, stories
 from studio.batches import list_batches
 from studio.conversations import RawRow
 from studio.dates import read_date
@@ -149,7 +149,7 @@ def test_a_person_is_not_overruled_by_a_file(db, tmp_path):
 
 def test_a_title_sent_back_is_not_decided_by_the_old_file(db, tmp_path):
     take(db, tmp_path, sample())
-    annotations.send_back(db, [1], reason="再看看", author="li")
+    second_look.send_back(db, [1], reason="再看看", author="li")
     take(db, tmp_path, sample())
     assert get_title(db, 1).status == "waiting"
 
@@ -252,7 +252,7 @@ def test_a_title_between_two_groups_joins_them(db):
 
 def test_a_wrong_answer_brings_its_title_into_its_group(db):
     import_text(db, "今年高考报名人数创下历史新高", SCHEME)
-    title = annotations.add_wrong(db, "今年高考报名人数创下历史新低", "社会", "li")
+    title = second_look.add_wrong(db, "今年高考报名人数创下历史新低", "社会", "li")
     assert [other.id for other in stories.group_of(db, title.id)] == [1, 2]
     assert import_text(db, "今年高考报名人数又创历史新高", SCHEME).near == 1
 
@@ -357,7 +357,7 @@ def test_an_import_that_is_killed_comes_in_whole_or_not_at_all(tmp_path, stage, 
 def test_a_swept_title_that_someone_reported_meanwhile_stays(tmp_path):
     db, workspace = new_store(tmp_path)
     subprocess.run([sys.executable, "-c", KILLED, str(workspace.database), "open"], check=False)
-    annotations.add_wrong(db, "第7号台风最新消息", "社会", "li")
+    second_look.add_wrong(db, "第7号台风最新消息", "社会", "li")
     finish_interrupted(db)
     assert [title.text for title in next_waiting(db, limit=9)] == ["第7号台风最新消息"]
     assert everything(db)[:2] == [1, 0]

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from samples import SCHEME, new_store
 
-from studio import annotations, people
+from studio import annotations, people, second_look
 from studio.errors import StalePress
 from studio.importing import import_text
 from studio.label_settings import LabelSettings
@@ -164,14 +164,14 @@ def test_changing_the_overlap_leaves_answered_titles_alone(shared):
 
 def test_what_was_sent_back_comes_first_to_whom_it_is_for(db):
     answer(db, "li")
-    annotations.send_back(db, [1], reason="再看看", author="wang", addressee="li")
+    second_look.send_back(db, [1], reason="再看看", author="wang", addressee="li")
     assert (next_id(db, "zhao"), next_id(db, "li")) == (2, 1)
     assert offer(db, author="li", settings=ALONE).title.note == "再看看"
 
 
 def test_what_is_for_someone_who_rests_goes_to_anyone(db):
     answer(db, "wang")
-    annotations.send_back(db, [1], reason="再看看", author="li", addressee="wang")
+    second_look.send_back(db, [1], reason="再看看", author="li", addressee="wang")
     people.change_person(db, "wang", by="li", is_active=False)
     assert next_id(db, "zhao") == 1
 
@@ -179,7 +179,7 @@ def test_what_is_for_someone_who_rests_goes_to_anyone(db):
 def test_a_sent_back_title_asks_one_person(shared):
     answer(shared, "li", settings=TWO)
     answer(shared, "wang", settings=TWO)
-    annotations.send_back(shared, [1], reason="再看看", author="zhao")
+    second_look.send_back(shared, [1], reason="再看看", author="zhao")
     assert answer(shared, "li", "社会", settings=TWO, title_id=1).status == "decided"
 
 

@@ -4,10 +4,10 @@ import pytest
 from filled import fill
 from tiny import tiny_run
 
-from studio.annotations import send_back
 from studio.categories import load_scheme
 from studio.importing import import_path, import_text
 from studio.loop import standing
+from studio.second_look import send_back
 from studio.store import open_store
 from studio.titles import find_titles
 from studio.versions import freeze

@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 from tiny import TINY, end_everything
 
 from pages.shared.put_aside import REASONS
-from studio import annotations, people, runs, serving
+from studio import annotations, people, runs, second_look, serving
 from studio.categories import BUNDLED_DATA, load_scheme
 from studio.conversations import RawRow
 from studio.importing import import_rows, import_text
@@ -419,7 +419,7 @@ def test_a_link_opens_its_title(waiting):
 
 
 def test_the_keys_of_the_label_page_are_distinct(filled_run, db):
-    annotations.send_back(db, [find_titles(db, limit=1)[0].id], reason="look", author="ann")
+    second_look.send_back(db, [find_titles(db, limit=1)[0].id], reason="look", author="ann")
     shortcuts = [button.proto.shortcut for button in open_page("label").button if button.proto.shortcut]
     assert len(shortcuts) == 14
     assert len(set(shortcuts)) == 14

@@ -67,7 +67,7 @@ def test_today_begins_at_local_midnight(db, monkeypatch, zone, today):
         if zone == "Asia/Kolkata":
             say_at(db, "wang", datetime(2026, 11, 23, 20, tzinfo=UTC))
         now = datetime(2026, 11, 24, 2, tzinfo=UTC)
-        assert annotations.pace(db, "wang", now=now).today == today
+        assert progress.pace(db, "wang", now=now).today == today
     finally:
         monkeypatch.undo()
         time.tzset()

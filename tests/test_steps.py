@@ -4,7 +4,7 @@ import pytest
 from samples import SCHEME
 from team import label, share, team
 
-from studio import annotations, people, steps
+from studio import annotations, people, second_look, steps
 from studio.errors import InputError, NotAllowed
 from studio.importing import import_text
 from studio.leases import offer
@@ -109,8 +109,8 @@ def test_the_trash_is_in_no_queue_and_no_version(trashed):
 
 def test_the_trash_is_left_by_restoring_only(trashed):
     import_text(trashed, "央行宣布降息", SCHEME)
-    annotations.send_back(trashed, [1], reason="再看看", author="zhao")
-    annotations.add_wrong(trashed, "央行宣布降息", "社会", "wang")
+    second_look.send_back(trashed, [1], reason="再看看", author="zhao")
+    second_look.add_wrong(trashed, "央行宣布降息", "社会", "wang")
     with pytest.raises(InputError, match="回收站"):
         title = get_title(trashed, 1)
         annotations.annotate(trashed, 1, category="经济", author="wang", seen_revision=title.revision)

@@ -8,7 +8,7 @@ import threading
 import pytest
 from samples import SCHEME, new_store
 
-from studio import annotations
+from studio import annotations, progress
 from studio.errors import StudioError, UnreadableFile, WorkspaceBusy
 from studio.importing import import_text
 from studio.label_settings import LabelSettings
@@ -124,7 +124,7 @@ def test_the_derived_state_is_what_history_says(db):
         (lambda db: next_waiting(db, after=1), "states_queue"),
         (next_without_chain, "states_without_chain"),
         (lambda db: offer(db, author="li", settings=LabelSettings()), "states_queue"),
-        (lambda db: annotations.pace(db, "li"), "annotations_of_day"),
+        (lambda db: progress.pace(db, "li"), "annotations_of_day"),
         (lambda db: annotations.recent(db, author="li"), "annotations_by_author"),
     ],
 )

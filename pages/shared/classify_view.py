@@ -6,7 +6,7 @@ from pathlib import Path
 import streamlit as st
 
 from pages.shared import charts, shell
-from studio import annotations, runs, serving
+from studio import runs, second_look, serving
 from studio.client import Classification, classify
 from studio.contract import AnswerMode, TemplateName
 from studio.language import say
@@ -170,5 +170,5 @@ def _verdict(answer: Classification) -> str:
 
 def _report_wrong(answer: Classification) -> None:
     with shell.report_errors():
-        annotations.add_wrong(shell.store(), answer.title, answer.category, shell.annotator())
+        second_look.add_wrong(shell.store(), answer.title, answer.category, shell.annotator())
         st.toast(say("已放进标注队列。", "It is in the label queue now."), icon=":material/check:")

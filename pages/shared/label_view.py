@@ -4,7 +4,7 @@ import streamlit as st
 
 from pages.shared import label_queue, put_aside, shell
 from pages.shared.guidelines import guidelines
-from studio import annotations
+from studio import annotations, progress
 from studio.annotations import Suggested
 from studio.language import say
 from studio.store import Store
@@ -74,7 +74,7 @@ def undo_button(*, with_key: bool = True) -> None:
 
 def pace_line(db: Store) -> None:
     """How far and how fast the annotator is."""
-    pace = annotations.pace(db, shell.annotator())
+    pace = progress.pace(db, shell.annotator())
     parts = [say(f"今天 {pace.today} 条", f"{pace.today} today")]
     if pace.median_seconds is not None:
         parts.append(say(f"中位 {pace.median_seconds:.1f} 秒/条", f"median {pace.median_seconds:.1f} s each"))

@@ -1,0 +1,17 @@
+"""The tables of a workspace's database, and the guards that SQLite itself holds.
+
+What people decided is history: rows are appended, never changed, and SQLite itself
+refuses anything else. `states` is the one derived table: a trigger keeps in it, for
+every title, which decision counts now, so that the label queue is an index lookup
+at any size; the view `current_titles` reads through it. A migration that was released
+is never edited. This module knows only SQL.
+
+One module a span of migrations; they are applied in the order of their numbers, which is
+the order of the imports here.
+"""
+
+from studio.schema import m001_titles as m001_titles
+from studio.schema import m004_people as m004_people
+from studio.schema import m011_quality as m011_quality
+from studio.schema import m014_review as m014_review
+from studio.schema.base import migrations as migrations
