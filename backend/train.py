@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import distributed
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback, set_seed
 from transformers.utils import logging as transformers_logging
 
@@ -218,7 +219,11 @@ def main() -> int:
     """Entry of `python -m backend.train`."""
     transformers_logging.set_verbosity_warning()
     warnings.filterwarnings("ignore", message=".*pin_memory.*")
-    return run_worker(train)
+    code = run_worker(train)
+    if code == 0 and distributed.is_available() and distributed.is_initialized():
+        # Threads of a process group that outlive Python would abort the process.
+        distributed.destroy_process_group()
+    return code
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 from playwright.sync_api import Page, sync_playwright
-from web_process import running
+from web_process import ROOT, running
 
 from studio.categories import load_scheme
 from studio.importing import import_text
@@ -26,7 +26,7 @@ from studio.workspace import open_workspace
 
 TARGET_MS, TARGET_MIB = 200, 300
 BREATH_MS = 100
-PAGES = ("", "label", "datasets", "train", "evaluate", "try_it")
+PAGES = ("", *sorted(path.stem for path in (ROOT / "pages").glob("[a-z]*.py") if path.stem != "home"))
 CHROMIUM_ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 PLACES = (
