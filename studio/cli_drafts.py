@@ -10,7 +10,8 @@ from studio import drafts as drafts_
 from studio import jobs, runs, teacher_jobs
 from studio.categories import load_scheme
 from studio.cli_errors import AsJson, Home, print_json, report_errors
-from studio.cli_train import ProgressLine
+from studio.cli_status import StatusLine
+from studio.cli_train import progress_text
 from studio.contract import DraftSpec
 from studio.errors import InputError
 from studio.language import say
@@ -78,7 +79,7 @@ def _spec(workspace: Workspace, base_url: str, model: str, prices: dict[str, flo
 
 
 def _wait(db: Store, workspace: Workspace, job: Job, *, quiet: bool) -> dict[str, Any]:
-    shown = ProgressLine(quiet)
+    shown = StatusLine(progress_text, quiet=quiet)
     try:
         job = jobs.wait_for_job(workspace, job.id, on_poll=shown.show)
     except KeyboardInterrupt:

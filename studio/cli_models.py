@@ -8,6 +8,7 @@ import typer
 
 from studio import downloads, runs
 from studio.cli_errors import AsJson, Home, print_json, report_errors
+from studio.cli_status import StatusLine
 from studio.contract import DownloadSpec
 from studio.errors import ModelUnusable, RunFailed
 from studio.hubfiles import HashReport, read_record, verify_hashes
@@ -120,7 +121,7 @@ def download(
     with report_errors():
         workspace = open_workspace(home)
         spec = downloads.download_spec(workspace, model, endpoint=endpoint, revision=revision)
-        shown = _Line(quiet=as_json)
+        shown = StatusLine(_progress_text, quiet=as_json)
         job = downloads.wait(workspace, downloads.start(workspace, spec), on_poll=shown.show)
         shown.end()
         _require_done(job, spec)
@@ -162,25 +163,11 @@ def _downloaded(workspace: Workspace, job: Job, spec: DownloadSpec) -> dict[str,
     }
 
 
-class _Line:
-    """One line on stderr that is written over while a download goes on."""
-
-    def __init__(self, quiet: bool) -> None:
-        self.quiet = quiet
-        self.last = ""
-
-    def show(self, job: Job) -> None:
-        now = downloads.progress(job)
-        eta = f"  {now.eta_seconds:.0f} s" if now.eta_seconds else ""
-        files = f"  {now.files_done}/{now.files}" if now.files else ""
-        line = f"{now.phase} {_bytes(now.done)} / {_bytes(now.total)}{files}{eta}"
-        if not self.quiet and line != self.last:
-            typer.echo(f"\r{line:<60}", nl=False, err=True)
-            self.last = line
-
-    def end(self) -> None:
-        if self.last:
-            typer.echo("", err=True)
+def _progress_text(job: Job) -> str:
+    now = downloads.progress(job)
+    eta = f"  {now.eta_seconds:.0f} s" if now.eta_seconds else ""
+    files = f"  {now.files_done}/{now.files}" if now.files else ""
+    return f"{now.phase} {_bytes(now.done)} / {_bytes(now.total)}{files}{eta}"
 
 
 def _bytes(count: int) -> str:

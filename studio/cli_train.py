@@ -11,6 +11,7 @@ import typer
 
 from studio import jobs, runs
 from studio.cli_errors import AsJson, Device, Home, Processes, print_json, report_errors
+from studio.cli_status import StatusLine
 from studio.contract import AnswerMode, EvaluateSpec, Scores, TemplateName, TrainSpec
 from studio.datasets import resolve_dataset
 from studio.errors import InputError, StudioError
@@ -71,7 +72,7 @@ def train_and_wait(
 
 def _submit_and_wait(workspace: Workspace, run: Run, *, quiet: bool) -> Run:
     jobs.submit(workspace, run)
-    shown = ProgressLine(quiet)
+    shown = StatusLine(progress_text, quiet=quiet)
     try:
         run = jobs.wait(workspace, run.id, on_poll=shown.show)
     except KeyboardInterrupt:
@@ -83,25 +84,12 @@ def _submit_and_wait(workspace: Workspace, run: Run, *, quiet: bool) -> Run:
     return run
 
 
-class ProgressLine:
-    """One line on stderr that is written over while a run goes on."""
-
-    def __init__(self, quiet: bool) -> None:
-        self.quiet = quiet
-        self.last = ""
-
-    def show(self, run: Job) -> None:
-        progress = runs.progress(run)
-        loss = f"  loss {progress.last.loss:.3f}" if progress.last else ""
-        eta = f"  {progress.eta_seconds:.0f} s" if progress.eta_seconds else ""
-        line = f"{progress.phase or run.state} {progress.done}/{progress.total}{loss}{eta}"
-        if not self.quiet and line != self.last:
-            typer.echo(f"\r{line:<60}", nl=False, err=True)
-            self.last = line
-
-    def end(self) -> None:
-        if self.last:
-            typer.echo("", err=True)
+def progress_text(run: Job) -> str:
+    """How far a run is, in a line."""
+    progress = runs.progress(run)
+    loss = f"  loss {progress.last.loss:.3f}" if progress.last else ""
+    eta = f"  {progress.eta_seconds:.0f} s" if progress.eta_seconds else ""
+    return f"{progress.phase or run.state} {progress.done}/{progress.total}{loss}{eta}"
 
 
 @app.command()

@@ -97,6 +97,11 @@ def events_of(folder: Path) -> list[Event]:
     return [event.validate_json(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
+def losses_of(folder: Path) -> list[float]:
+    """The training losses of a run, point by point."""
+    return [event.loss for event in events_of(folder) if event.event == "step"]
+
+
 def result_of(folder: Path) -> Result:
     """The result of a run."""
     return Result.model_validate_json((folder / "result.json").read_bytes())

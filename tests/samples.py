@@ -30,6 +30,17 @@ def sample(title: str = TITLE, category: str = "体育", chain: str = CHAIN, **e
     return conversation(f"新闻分类：{title}", f"<think>\n{chain}\n</think>\n\n{category}", **extra)
 
 
+FOUR = ("体育", "娱乐", "国际", "健康")
+
+
+def numbered(count: int, start: int = 0, *, varied: bool = False) -> list[dict[str, Any]]:
+    """So many different short conversations of four categories; `varied`: of three lengths."""
+    return [
+        sample(f"第{i}条标题" * (1 + i % 3 if varied else 1), FOUR[i % 4], f"看“第{i}条”，归{FOUR[i % 4]}。")
+        for i in range(start, start + count)
+    ]
+
+
 def conversation(question: Any, answer: Any, **extra: Any) -> dict[str, Any]:
     """A ShareGPT conversation of one question and one answer."""
     return {

@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from models import events_of, quick_spec, save_tiny_model, scores_of, write_run
+from models import events_of, losses_of, quick_spec, save_tiny_model, scores_of, write_run
 from safetensors.torch import load_file, save_file
 from samples import sample, write_folder
 
@@ -54,10 +54,6 @@ def spec_for(models, dataset, architecture="qwen2", **changes):
     )
 
 
-def losses(run):
-    return [event.loss for event in events_of(run) if event.event == "step"]
-
-
 @torch.no_grad()
 def logits(model):
     return model.eval()(input_ids=TITLES).logits
@@ -92,7 +88,7 @@ def stepped(models, dataset):
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_a_frozen_run_learns_and_its_checkpoint_is_a_whole_model(trained, models, architecture):
     run = trained(architecture, finetuning_type="freeze", freeze_trainable_layers=1)
-    assert losses(run)[-1] < losses(run)[0]
+    assert losses_of(run)[-1] < losses_of(run)[0]
     before, after = (load_model(path).state_dict() for path in (models[architecture], run / STEP))
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert changed and all("layers.1." in name for name in changed)
@@ -221,13 +217,13 @@ def test_only_the_b_matrices_learn_faster_and_vectors_do_not_decay(models, datas
 @pytest.mark.parametrize("ratio", [None, 4])
 def test_every_optimizer_learns_also_under_lora_plus(trained, optim, ratio):
     run = trained(optim=optim, loraplus_lr_ratio=ratio, lr_scheduler_type="constant", warmup_ratio=0)
-    assert losses(run)[-1] < losses(run)[0]
+    assert losses_of(run)[-1] < losses_of(run)[0]
 
 
 def test_a_continued_adapter_starts_where_it_was_and_is_saved_complete(trained, models):
     first = trained(lora_rank=2, additional_target="norm", lr_scheduler_type="constant")
     second = trained(adapter_name_or_path=first / STEP, lr_scheduler_type="constant")
-    assert losses(second)[0] < losses(first)[0] - 0.01
+    assert losses_of(second)[0] < losses_of(first)[0] - 0.01
     before, after = (load_file(run / STEP / "adapter_model.safetensors") for run in (first, second))
     assert before.keys() == after.keys() and any("norm" in name for name in after)
     assert json.loads((second / STEP / "adapter_config.json").read_text())["r"] == 2
@@ -272,7 +268,7 @@ def test_a_quantized_base_learns_goes_on_after_evaluation_and_is_evaluated(train
         **QUANTIZED[kind], eval_dataset="eval", evaluate_after=("direct",), max_new_tokens=8,
         lr_scheduler_type="constant", warmup_ratio=0, max_steps=4,
     )  # fmt: skip
-    assert losses(run)[-1] < losses(run)[0] - 0.01
+    assert losses_of(run)[-1] < losses_of(run)[0] - 0.01
     held_out = [event.loss for event in events_of(run) if event.event == "held_out"]
     assert held_out[-1] < held_out[0]
     assert scores_of(run).evaluations["direct"].n == 2

@@ -8,22 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 from gradient_worker import gradients
-from models import events_of, quick_spec, result_of, save_tiny_model, write_run
+from models import events_of, losses_of, quick_spec, result_of, save_tiny_model, write_run
 from safetensors.torch import load_file
-from samples import sample, write_folder
+from samples import numbered, write_folder
 
 from backend.train import train
 from backend.worker import RunFolder
 
 HERE = Path(__file__).parent
-CATEGORIES = ["体育", "娱乐", "国际", "健康"]
-
-
-def rows(count, start=0):
-    return [
-        sample(f"第{i}条标题" * (1 + i % 3), CATEGORIES[i % 4], f"看“第{i}条”，归{CATEGORIES[i % 4]}。")
-        for i in range(start, start + count)
-    ]
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +27,11 @@ def model(tmp_path_factory):
 def dataset(tmp_path_factory):
     # 11 rows: the last step of an epoch of batches of 8 has 3, which two processes cannot share evenly.
     # Six steps end with such a step.
-    return write_folder(tmp_path_factory.mktemp("data"), train=rows(11), eval=rows(5, start=20))
+    return write_folder(
+        tmp_path_factory.mktemp("data"),
+        train=numbered(11, varied=True),
+        eval=numbered(5, start=20, varied=True),
+    )
 
 
 def launch(*program):
@@ -48,10 +44,6 @@ def launch(*program):
         timeout=300,
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(HERE.parent), str(HERE)])},
     )  # fmt: skip
-
-
-def loss_curve(folder):
-    return [event.loss for event in events_of(folder) if event.event == "step"]
 
 
 def test_batches_accumulation_and_processes_give_the_same_gradients(tmp_path, model, dataset):
@@ -84,13 +76,13 @@ def test_two_processes_pause_together_go_on_and_leave_what_one_process_leaves(tm
     (two / "pause").touch()
     done = launch("-m", "backend.train", two)
     assert done.returncode == 0, done.stderr
-    assert result_of(two).status == "paused" and len(loss_curve(two)) == 1
+    assert result_of(two).status == "paused" and len(losses_of(two)) == 1
     for name in ("pause", "result.json"):
         (two / name).unlink()
     done = launch("-m", "backend.train", two)
     assert done.returncode == 0, done.stderr
     assert result_of(two).status == "done" and result_of(two).checkpoint == "checkpoints/step_000006"
-    assert loss_curve(two) == pytest.approx(loss_curve(one), abs=1e-4)
+    assert losses_of(two) == pytest.approx(losses_of(one), abs=1e-4)
     points = [[(e.step, e.loss, e.loss_error, e.accuracy, e.rows) for e in events_of(run) if e.event == "held_out"] for run in (one, two)]  # fmt: skip
     assert len(points[0]) == 3
     for ours, theirs in zip(*points, strict=True):

@@ -11,19 +11,10 @@ import pytest
 import torch
 from models import events_of, quick_spec, save_tiny_model, write_run
 from safetensors import safe_open
-from samples import sample, write_folder
+from samples import numbered, write_folder
 
 from backend.train import train
 from backend.worker import Cancelled, Paused, RunFolder
-
-CATEGORIES = ["体育", "娱乐", "国际", "健康"]
-
-
-def rows(count, start=0):
-    return [
-        sample(f"第{i}条标题" * (1 + i % 3), CATEGORIES[i % 4], f"看“第{i}条”，归{CATEGORIES[i % 4]}。")
-        for i in range(start, start + count)
-    ]
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +24,11 @@ def model(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
-    return write_folder(tmp_path_factory.mktemp("data"), train=rows(11), eval=rows(5, start=20))
+    return write_folder(
+        tmp_path_factory.mktemp("data"),
+        train=numbered(11, varied=True),
+        eval=numbered(5, start=20, varied=True),
+    )
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ import json
 
 import pytest
 import torch
-from models import events_of, quick_spec, result_of, save_tiny_model, write_run
-from samples import sample, write_folder
+from models import events_of, losses_of, quick_spec, result_of, save_tiny_model, write_run
+from samples import numbered, write_folder
 from tiny import end_everything
 
 from backend.range_test import range_test
@@ -18,15 +18,6 @@ from studio.contract import RangeTestSpec, SweepSpec
 from studio.errors import InputError, RunFailed
 from studio.workspace import open_workspace
 
-CATEGORIES = ["体育", "娱乐", "国际", "健康"]
-
-
-def rows(count, start=0):
-    return [
-        sample(f"第{i}条标题", CATEGORIES[i % 4], f"看“第{i}条”，归{CATEGORIES[i % 4]}。")
-        for i in range(start, start + count)
-    ]
-
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
@@ -35,11 +26,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
-    return write_folder(tmp_path_factory.mktemp("data"), train=rows(12), eval=rows(4, start=20))
-
-
-def losses(folder):
-    return [event.loss for event in events_of(folder) if event.event == "step"]
+    return write_folder(tmp_path_factory.mktemp("data"), train=numbered(12), eval=numbered(4, start=20))
 
 
 def make_sweep(folder, model, dataset, rates=(1e-3, 1e-2), **changes):
@@ -58,8 +45,8 @@ def test_a_member_is_trained_as_if_it_were_alone(tmp_path, model, dataset, metho
     alone = RunFolder(write_run(tmp_path / "alone", quick_spec(model, dataset, learning_rate=1e-2,
         evaluate_after=(), finetuning_type=method, lora_dropout=0.1)))  # fmt: skip
     train(alone)
-    assert losses(members[1]) == losses(alone.path)
-    assert losses(members[0]) != losses(members[1])
+    assert losses_of(members[1]) == losses_of(alone.path)
+    assert losses_of(members[0]) != losses_of(members[1])
     assert [result_of(member).status for member in members] == ["done", "done"]
 
 

@@ -6,8 +6,17 @@ import sys
 
 import pytest
 import torch
-from models import adapter_base, events_of, quick_spec, result_of, save_tiny_model, scores_of, write_run
-from samples import sample, write_folder
+from models import (
+    adapter_base,
+    events_of,
+    losses_of,
+    quick_spec,
+    result_of,
+    save_tiny_model,
+    scores_of,
+    write_run,
+)
+from samples import numbered, sample, write_folder
 from transformers import AutoModelForCausalLM
 
 from backend.encoding import Collator, encode_conversation
@@ -19,15 +28,6 @@ from backend.worker import Cancelled, RunFolder
 from studio.errors import ModelUnusable
 from studio.sample import write_answer
 
-CATEGORIES = ["体育", "娱乐", "国际", "健康"]
-
-
-def rows(count, start=0):
-    return [
-        sample(f"第{i}条标题", CATEGORIES[i % 4], f"看“第{i}条”，归{CATEGORIES[i % 4]}。")
-        for i in range(start, start + count)
-    ]
-
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
@@ -36,7 +36,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
-    return write_folder(tmp_path_factory.mktemp("data"), train=rows(12), eval=rows(4, start=20))
+    return write_folder(tmp_path_factory.mktemp("data"), train=numbered(12), eval=numbered(4, start=20))
 
 
 def run(folder, model, dataset, **changes):
@@ -73,7 +73,7 @@ def test_loss_falls_on_a_repeated_batch(tmp_path, dataset, architecture, method)
         learning_rate=1e-2,
     )
     train(folder)
-    losses = [e.loss for e in events_of(folder.path) if e.event == "step"]
+    losses = losses_of(folder.path)
     assert losses[-1] < losses[0] - 0.03
 
 
@@ -96,7 +96,7 @@ def test_pre_training_reads_plain_text(tmp_path, model):
         learning_rate=1e-2,
     )
     train(folder)
-    losses = [e.loss for e in events_of(folder.path) if e.event == "step"]
+    losses = losses_of(folder.path)
     assert losses[-1] < losses[0]
     saved = AutoModelForCausalLM.from_pretrained(folder.path / "checkpoints" / "step_000006")
     assert saved.config.use_cache
@@ -207,7 +207,9 @@ def test_all_linear_layers_but_the_head_are_adapted(model, dataset):
 
 def test_rows_that_are_too_long_are_listed_in_the_result(tmp_path, model):
     data = write_folder(
-        tmp_path / "data", train=[*rows(4), sample("长" * 300, "体育", "看“长”，归体育。")], eval=rows(2)
+        tmp_path / "data",
+        train=[*numbered(4), sample("长" * 300, "体育", "看“长”，归体育。")],
+        eval=numbered(2),
     )
     folder = run(tmp_path / "run", model, data, cutoff_len=200, max_steps=1)
     assert train(folder)["left_out"] == (4,)

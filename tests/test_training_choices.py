@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 from models import events_of, quick_spec, result_of, save_tiny_model, write_run
-from samples import sample, write_folder
+from samples import numbered, write_folder
 from transformers import get_scheduler
 from transformers.trainer_utils import SchedulerType
 
@@ -18,15 +18,6 @@ from backend.worker import Paused, RunFolder
 from studio.contract import TrainSpec
 from studio.errors import InputError
 
-CATEGORIES = ["体育", "娱乐", "国际", "健康"]
-
-
-def rows(count, start=0):
-    return [
-        sample(f"第{i}条标题", CATEGORIES[i % 4], f"看“第{i}条”，归{CATEGORIES[i % 4]}。")
-        for i in range(start, start + count)
-    ]
-
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
@@ -35,7 +26,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
-    return write_folder(tmp_path_factory.mktemp("data"), train=rows(12), eval=rows(5, start=20))
+    return write_folder(tmp_path_factory.mktemp("data"), train=numbered(12), eval=numbered(5, start=20))
 
 
 def trained(folder, model, dataset, **changes):
