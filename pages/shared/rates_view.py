@@ -1,6 +1,6 @@
 """Which learning rate? A range test bounds it, a sweep answers it; both on the Train page."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import streamlit as st
@@ -98,19 +98,24 @@ def _range_result(spec: TrainSpec, form: str) -> None:
     ]
     if not found:
         return
-    if found[0].is_over:
-        _range_panel(found[0], form)
+    _show(found[0], form, _range_panel)
+
+
+def _show(job: Job, form: str, panel: Callable[[Job, str], None]) -> None:
+    """The panel of a job, drawn anew by itself until the job is over."""
+    if job.is_over:
+        panel(job, form)
     else:
-        _live_range(found[0].id, form)
+        _live(job.id, form, panel)
 
 
 @shell.live_fragment
-def _live_range(job_id: str, form: str) -> None:
+def _live(job_id: str, form: str, panel: Callable[[Job, str], None]) -> None:
     job = runs.get_job(shell.workspace(), job_id)
     if job.is_over:
         st.rerun()
     jobs.ensure_worker(shell.workspace())
-    _range_panel(job, form)
+    panel(job, form)
 
 
 def _range_panel(job: Job, form: str) -> None:
@@ -203,19 +208,7 @@ def _sweep_results(form: str) -> None:
         format_func=lambda job_id: f"{found[job_id].label} · {found[job_id].created_at:%m-%d %H:%M}",
         key="choose-sweep",
     )
-    if found[chosen].is_over:
-        _sweep_panel(found[chosen], form)
-    else:
-        _live_sweep(chosen, form)
-
-
-@shell.live_fragment
-def _live_sweep(job_id: str, form: str) -> None:
-    job = runs.get_job(shell.workspace(), job_id)
-    if job.is_over:
-        st.rerun()
-    jobs.ensure_worker(shell.workspace())
-    _sweep_panel(job, form)
+    _show(found[chosen], form, _sweep_panel)
 
 
 def _sweep_panel(job: Job, form: str) -> None:
