@@ -34,11 +34,15 @@ def dataset(tmp_path_factory):
     )
 
 
-def launch(*program):
-    """torchrun on two processes, as `torchrun` itself starts it."""
-    run = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+TORCHRUN = ("torch.distributed.run", "--standalone", "--nproc_per_node", "2")
+# One process: without a GPU it starts several by MPI only. With GPUs it starts them as torchrun does.
+ACCELERATE = ("accelerate.commands.launch", "--cpu", "--num_processes", "1", "--num_machines", "1")
+
+
+def launch(*program, launcher=TORCHRUN):
+    """The processes, started as the command of the launcher starts them."""
     return subprocess.run(
-        [*run, *map(str, program)],
+        [sys.executable, "-m", *launcher, *map(str, program)],
         capture_output=True,
         text=True,
         timeout=300,
@@ -94,3 +98,13 @@ def test_two_processes_pause_together_go_on_and_leave_what_one_process_leaves(tm
     assert sorted(path.name for path in two.iterdir()) == [
         "checkpoints", "metrics.jsonl", "predictions.jsonl", "result.json", "scores.json", "spec.json",
     ]  # fmt: skip
+
+
+def test_accelerate_starts_the_same_training(tmp_path, model, dataset):
+    spec = quick_spec(model, dataset, max_steps=3, learning_rate=1e-2, eval_dataset=None)
+    by_python, by_accelerate = (write_run(tmp_path / name, spec) for name in ("python", "accelerate"))
+    train(RunFolder(by_python))
+    done = launch("-m", "backend.train", by_accelerate, launcher=ACCELERATE)
+    assert done.returncode == 0, done.stderr
+    assert result_of(by_accelerate).status == "done"
+    assert losses_of(by_accelerate) == pytest.approx(losses_of(by_python), abs=1e-4)
