@@ -16,11 +16,10 @@ from torch import nn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from backend.checkpoints import Checkpoints
-from backend.machine import memory_gib
 from backend.resume import LoopState, collect, load_weights
 from backend.trainer import StudioTrainer, require_finite
 from backend.worker import RunFolder
-from studio.contract import HeldOut, Progress, Step, TrainSpec
+from studio.contract import HeldOut, Progress, TrainSpec
 from studio.language import say
 
 log = logging.getLogger(__name__)
@@ -151,23 +150,13 @@ class Flow(TrainerCallback):
         if "loss" not in logs:
             return
         require_finite(logs["loss"], state.global_step)
-        elapsed = self._seconds()
-        tokens, samples = (int(count) for count in self.trainer.seen.tolist())
         steps = state.global_step - self.last_point
         self.folder.emit(
-            Step(
-                step=state.global_step,
-                total_steps=state.max_steps,
-                epoch=float(state.epoch or 0),
+            self.trainer.point(
+                logs,
+                elapsed=self._seconds(),
                 loss=logs["loss"],
                 learning_rate=logs["learning_rate"],
-                grad_norm=float(logs["grad_norm"]) if "grad_norm" in logs else None,
-                tokens_per_second=tokens / elapsed,
-                tokens_seen=tokens,
-                elapsed_seconds=elapsed,
-                eta_seconds=elapsed / state.global_step * (state.max_steps - state.global_step),
-                memory_gib=memory_gib(),
-                samples_seen=samples,
                 clipped=min(1.0, float(self.trainer.clipped) / steps) if steps > 0 else None,
             )
         )

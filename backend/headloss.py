@@ -15,13 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-_CHUNK_ELEMENTS = 2**27
-"""Logits held at once: 128 M, 1.25 GiB with their scores; 882 tokens of a vocabulary of 152,064."""
-
-
-def chunk_rows(vocabulary: int) -> int:
-    """Tokens whose logits are held at once."""
-    return max(_CHUNK_ELEMENTS // vocabulary, 64)
+from studio.memory import chunk_rows
 
 
 class HeadLoss:

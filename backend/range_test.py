@@ -27,7 +27,7 @@ from backend.modeling import load_for_training
 from backend.train import make_trainer, prepare
 from backend.trainer import StudioTrainer, summed_loss
 from backend.worker import Cancelled, RunFolder, run_worker
-from studio.contract import Progress, RangeTestSpec, Step, TrainSpec
+from studio.contract import Progress, RangeTestSpec, TrainSpec
 from studio.rates import Smoothed, has_turned
 
 log = logging.getLogger(__name__)
@@ -140,24 +140,14 @@ class RisingRate(TrainerCallback):
         return float(total[0] / total[1])
 
     def _tell(self, state: TrainerState, logs: dict[str, Any], loss: float) -> None:
-        elapsed = time.monotonic() - self.started
-        tokens, samples = (int(count) for count in self.trainer.seen.tolist())
         assert self.trainer.lr_scheduler is not None
         factor = self.trainer.lr_scheduler.lr_lambdas[0](state.global_step - 1)
         self.folder.emit(
-            Step(
-                step=state.global_step,
-                total_steps=state.max_steps,
-                epoch=float(state.epoch or 0),
+            self.trainer.point(
+                logs,
+                elapsed=time.monotonic() - self.started,
                 loss=loss,
                 learning_rate=self.trainer.args.learning_rate * factor,
-                grad_norm=float(logs["grad_norm"]) if "grad_norm" in logs else None,
-                tokens_per_second=tokens / elapsed,
-                tokens_seen=tokens,
-                elapsed_seconds=elapsed,
-                eta_seconds=elapsed / state.global_step * (state.max_steps - state.global_step),
-                memory_gib=memory_gib(),
-                samples_seen=samples,
             )
         )
 

@@ -17,7 +17,9 @@ from backend.batches import Batches, Flattener, Samples, Share
 from backend.encoding import IGNORED
 from backend.headloss import HeadLoss
 from backend.held_loss import SUMS, loss_and_error, row_sums
+from backend.machine import memory_gib
 from backend.schedules import schedule_options
+from studio.contract import Step
 from studio.errors import InputError
 from studio.language import say
 
@@ -200,6 +202,32 @@ class StudioTrainer(Trainer):
             getattr(name, "value", name), given, num_training_steps
         )
         return super().create_scheduler(num_training_steps, optimizer)
+
+    def point(
+        self, logs: dict[str, Any], *, elapsed: float, loss: float, learning_rate: float, **more: Any
+    ) -> Step:
+        """A point of the curve: this step, what was seen until now, and what the caller measured itself.
+
+        Args:
+            logs: what the Trainer logged. elapsed: seconds of training so far.
+        """
+        state = self.state
+        tokens, samples = (int(count) for count in self.seen.tolist())
+        return Step(
+            step=state.global_step,
+            total_steps=state.max_steps,
+            epoch=float(state.epoch or 0),
+            loss=loss,
+            learning_rate=learning_rate,
+            grad_norm=float(logs["grad_norm"]) if "grad_norm" in logs else None,
+            tokens_per_second=tokens / elapsed,
+            tokens_seen=tokens,
+            elapsed_seconds=elapsed,
+            eta_seconds=elapsed / state.global_step * (state.max_steps - state.global_step),
+            memory_gib=memory_gib(),
+            samples_seen=samples,
+            **more,
+        )
 
     # Held-out rows
 

@@ -1,10 +1,15 @@
 """What every test needs: no environment of the user's, and one language."""
 
+import json
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from tiny import TINY, end_everything
 
 from studio.language import current_language
+from studio.workspace import Workspace, open_workspace
 
 # A process of its own, which would outlive the test; the tests about it start it themselves.
 # Here, since servers of whole modules start before any fixture of a test.
@@ -29,3 +34,24 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("MODELSCOPE_CACHE", "HF_HUB_CACHE"):
         monkeypatch.setenv(name, "/var/empty/no-models")
     current_language.set("zh")
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
+    """The workspace that the pages open; its jobs are done by the tiny worker."""
+    monkeypatch.setenv("STUDIO_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("STUDIO_JOBS_WORKER", json.dumps(TINY))
+    monkeypatch.delenv("STUDIO_LANG", raising=False)
+    place = open_workspace()
+    yield place
+    end_everything(place)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model with random weights, one for each file of tests."""
+    # Here, since most test files need no torch.
+    from models import save_tiny_model
+
+    folder: Path = save_tiny_model(tmp_path_factory.mktemp("model"))
+    return folder

@@ -8,9 +8,10 @@ from backend.attention import NAME, attention
 from backend.batches import Flattener
 from backend.encoding import Collator
 from backend.fused import fuse
-from backend.headloss import HeadLoss, chunk_rows
+from backend.headloss import HeadLoss
 from backend.modeling import load_for_training, make_trainable
 from backend.trainer import summed_loss
+from studio.memory import chunk_rows
 
 
 def samples(lengths=(9, 17, 5)):
@@ -72,7 +73,7 @@ def test_what_has_no_fused_form_stays_as_it_is(tmp_path, changes):
 def test_the_head_by_chunks_gives_the_same_loss_and_gradients(
     tmp_path, monkeypatch, architecture, method, collator
 ):
-    monkeypatch.setattr("backend.headloss._CHUNK_ELEMENTS", 2**11)
+    monkeypatch.setattr("studio.memory.CHUNK_ELEMENTS", 2**11)
     model, batch = trainable(tmp_path, architecture, finetuning_type=method), collator(samples((90, 80, 70)))
     head = HeadLoss(model)
     assert head.by_chunks and chunk_rows(model.config.vocab_size) == 64

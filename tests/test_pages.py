@@ -2,7 +2,6 @@
 
 import gc
 import io
-import json
 import re
 import sys
 import zipfile
@@ -11,7 +10,6 @@ from pathlib import Path
 import pytest
 from filled import answered, fill
 from streamlit.testing.v1 import AppTest
-from tiny import TINY, end_everything
 
 from pages.shared.put_aside import REASONS
 from studio import annotations, people, runs, second_look, serving
@@ -27,7 +25,6 @@ from studio.staging import open_batch, stage
 from studio.store import open_store, writing
 from studio.titles import count_by_status, find_title, find_titles, next_waiting
 from studio.versions import list_versions
-from studio.workspace import open_workspace
 
 APP = Path(__file__).parent.parent / "studio" / "app.py"
 PAGES = [
@@ -47,16 +44,6 @@ PAGES = [
 ]
 TITLES = "央行下调存款准备金率\n主队补时绝杀夺冠\n新药进入三期临床"
 SCHEME_FILE = BUNDLED_DATA / "categories.toml"
-
-
-@pytest.fixture
-def workspace(tmp_path, monkeypatch):
-    monkeypatch.setenv("STUDIO_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("STUDIO_JOBS_WORKER", json.dumps(TINY))
-    monkeypatch.delenv("STUDIO_LANG", raising=False)
-    place = open_workspace()
-    yield place
-    end_everything(place)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from gradient_worker import gradients
-from models import events_of, losses_of, quick_spec, result_of, save_tiny_model, write_run
+from models import events_of, losses_of, quick_spec, result_of, write_run
 from safetensors.torch import load_file
 from samples import numbered, write_folder
 
@@ -16,11 +16,6 @@ from backend.train import train
 from backend.worker import RunFolder
 
 HERE = Path(__file__).parent
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return save_tiny_model(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture(scope="module")

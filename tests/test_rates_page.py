@@ -1,27 +1,14 @@
 """The Train page's answer to "which learning rate?": range test and sweep, drawn and taken over."""
 
-import json
-
 import pytest
 from test_pages import open_page
-from tiny import TINY, end_everything
 
 from pages.shared import rates_charts
 from pages.shared.rates_view import SWEPT
 from studio import rates, runs, sweeps
 from studio.contract import HeldOut, RangeTestSpec, Result, Step, TrainSpec
 from studio.presets import sound_default
-from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL, open_workspace
-
-
-@pytest.fixture
-def workspace(tmp_path, monkeypatch):
-    monkeypatch.setenv("STUDIO_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("STUDIO_JOBS_WORKER", json.dumps(TINY))
-    monkeypatch.delenv("STUDIO_LANG", raising=False)
-    place = open_workspace()
-    yield place
-    end_everything(place)
+from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL
 
 
 @pytest.fixture

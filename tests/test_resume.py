@@ -9,17 +9,12 @@ import time
 
 import pytest
 import torch
-from models import events_of, quick_spec, save_tiny_model, write_run
+from models import events_of, quick_spec, write_run
 from safetensors import safe_open
 from samples import numbered, write_folder
 
 from backend.train import train
 from backend.worker import Cancelled, Paused, RunFolder
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return save_tiny_model(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture(scope="module")

@@ -1,24 +1,11 @@
 """A run offers what can be done to it in its state, the queue is shown, and the buttons do it."""
 
-import json
-
 import pytest
 from streamlit.testing.v1 import AppTest
-from tiny import TINY, end_everything, tiny_run, wait_until
+from tiny import tiny_run, wait_until
 
 from studio import jobs, runs
 from studio.runs import Place
-from studio.workspace import open_workspace
-
-
-@pytest.fixture
-def workspace(tmp_path, monkeypatch):
-    monkeypatch.setenv("STUDIO_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("STUDIO_JOBS_WORKER", json.dumps(TINY))
-    monkeypatch.delenv("STUDIO_LANG", raising=False)
-    place = open_workspace()
-    yield place
-    end_everything(place)
 
 
 def page():

@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from models import events_of, losses_of, quick_spec, result_of, save_tiny_model, write_run
+from models import events_of, losses_of, quick_spec, result_of, write_run
 from samples import numbered, write_folder
 from tiny import end_everything
 
@@ -17,11 +17,6 @@ from studio import jobs, runs, sweeps
 from studio.contract import RangeTestSpec, SweepSpec
 from studio.errors import InputError, RunFailed
 from studio.workspace import open_workspace
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return save_tiny_model(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture(scope="module")

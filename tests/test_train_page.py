@@ -8,7 +8,6 @@ import pytest
 from filled import fill, step
 from streamlit.testing.v1 import AppTest
 from test_recipe import BOARD, LORA
-from tiny import TINY, end_everything
 
 from studio import fitting, runs, texts
 from studio.contract import HeldOut, Result, TrainSpec
@@ -16,19 +15,9 @@ from studio.fitting import Place
 from studio.language import current_language
 from studio.recipe import write_yaml
 from studio.store import open_store
-from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL, open_workspace
+from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL
 
 APP = Path(__file__).parent.parent / "studio" / "app.py"
-
-
-@pytest.fixture
-def workspace(tmp_path, monkeypatch):
-    monkeypatch.setenv("STUDIO_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("STUDIO_JOBS_WORKER", json.dumps(TINY))
-    monkeypatch.delenv("STUDIO_LANG", raising=False)
-    place = open_workspace()
-    yield place
-    end_everything(place)
 
 
 @pytest.fixture

@@ -30,11 +30,6 @@ from studio.sample import write_answer
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return save_tiny_model(tmp_path_factory.mktemp("model"))
-
-
-@pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
     return write_folder(tmp_path_factory.mktemp("data"), train=numbered(12), eval=numbered(4, start=20))
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 import torch
-from models import events_of, quick_spec, result_of, save_tiny_model, write_run
+from models import events_of, quick_spec, result_of, write_run
 from samples import numbered, write_folder
 from transformers import get_scheduler
 from transformers.trainer_utils import SchedulerType
@@ -17,11 +17,6 @@ from backend.train import train
 from backend.worker import Paused, RunFolder
 from studio.contract import TrainSpec
 from studio.errors import InputError
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return save_tiny_model(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,6 @@ from samples import sample, write_folder, write_json
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return save_tiny_model(tmp_path_factory.mktemp("model"))
-
-
-@pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
     rows = [sample(f"第{i}条标题", "体育", "看“标题”，归体育。") for i in range(8)]
     return write_folder(tmp_path_factory.mktemp("data"), train=rows, eval=rows[:2])
