@@ -17,7 +17,8 @@ from studio.settling import KeptRow, rows_of, settle, stricter
 from studio.spreadsheets import Cell, csv_bytes, write_csv
 from studio.staging import only_importer, titles_of_batch
 from studio.store import Store, writing
-from studio.titles import Decision, Split, Title, append_decision, get_title
+from studio.title_text import Split
+from studio.titles import Decision, Title, append_decision, get_title
 
 Outcome = Literal["added", "merged", "refused"]
 

@@ -14,7 +14,7 @@ from studio.language import say
 from studio.layouts import Layout
 from studio.problems import Problem
 from studio.sample import write_answer
-from studio.titles import Split
+from studio.title_text import Split
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

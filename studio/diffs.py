@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from studio.language import say
 from studio.store import Store
-from studio.titles import Split
+from studio.title_text import Split
 from studio.versions import Version
 
 Change = Literal["added", "removed", "relabelled", "chain", "moved"]

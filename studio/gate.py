@@ -13,7 +13,8 @@ from studio.errors import FreezeRefused, InputError, NothingToFreeze
 from studio.language import say
 from studio.problems import Problem
 from studio.splits import Division
-from studio.titles import Split, Title
+from studio.title_text import Split
+from studio.titles import Title
 
 LISTED = 10
 """Titles that a reason names."""

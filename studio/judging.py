@@ -23,7 +23,7 @@ from studio.sample import (
     write_answer,
     write_question,
 )
-from studio.titles import clean_title
+from studio.title_text import clean_title
 
 TITLE_CHARACTERS = 500
 """No news title is longer; what is, is an article in the wrong column or an attack."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz import fuzz, process
 
-from studio.titles import title_key
+from studio.title_text import title_key
 
 SIMILAR = 85.0
 """From this similarity on, two titles are nearly the same."""

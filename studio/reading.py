@@ -19,7 +19,7 @@ from studio.language import say
 from studio.layouts import Layout
 from studio.problems import Problem, remark
 from studio.records import Record, Records, read_records
-from studio.titles import Split
+from studio.title_text import Split
 
 EVAL_NAMES = ("eval", "test", "valid", "validation", "val", "dev")
 

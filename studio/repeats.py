@@ -20,7 +20,7 @@ from studio.language import say
 from studio.near import key_signatures, linked, pairs_among
 from studio.problems import Problem, Severity
 from studio.splits import LARGEST_STORY
-from studio.titles import Split, title_key
+from studio.title_text import Split, title_key
 
 _SPLITS: tuple[Split | None, ...] = (None, "train", "eval")
 

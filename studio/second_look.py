@@ -10,16 +10,8 @@ from typing import Literal
 from studio import stories
 from studio.language import say
 from studio.store import Store, writing
-from studio.titles import (
-    SENT_BACK,
-    Decision,
-    Title,
-    add_title,
-    append_decision,
-    clean_title,
-    get_title,
-    title_key,
-)
+from studio.title_text import clean_title, title_key
+from studio.titles import SENT_BACK, Decision, Title, add_title, append_decision, get_title
 
 
 def send_back(

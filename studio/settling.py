@@ -16,7 +16,8 @@ from studio.language import say
 from studio.proposals import proposal
 from studio.sample import proposed_category
 from studio.store import Store
-from studio.titles import INSERT_DECISION, Decision, Split, append_decision, decision_values
+from studio.title_text import Split
+from studio.titles import INSERT_DECISION, Decision, append_decision, decision_values
 
 AUTHOR = "import"
 """Who decides titles that arrive with a usable answer."""

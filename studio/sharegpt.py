@@ -12,7 +12,8 @@ from typing import Any
 from studio.categories import Scheme
 from studio.layouts import DEFAULT_COLUMNS, DEFAULT_TAGS
 from studio.sample import write_answer, write_question
-from studio.titles import Split, Title
+from studio.title_text import Split
+from studio.titles import Title
 
 SPLITS: tuple[Split, ...] = ("train", "eval")
 DATA_FILES = ("train.json", "eval.json", "dataset_info.json", "categories.toml")

@@ -11,7 +11,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from studio.near import group_near
-from studio.titles import Split, Title, title_key
+from studio.title_text import Split, title_key
+from studio.titles import Title
 
 DEFAULT_EVAL_SHARE = 0.2
 LARGEST_STORY = 20

@@ -22,7 +22,7 @@ from studio.judging import Judged
 from studio.language import say
 from studio.settling import AUTHOR, Said, said_by
 from studio.store import Store, writing
-from studio.titles import Split, title_key
+from studio.title_text import Split, title_key
 from studio.workers import take_lock
 
 PORTION = 5000

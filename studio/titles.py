@@ -4,16 +4,14 @@ A title's state is its latest decision. `revision` is that decision's number: it
 changes with every move, so whoever acts on a title says which revision they saw.
 """
 
-import re
-import unicodedata
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from studio.errors import InputError
 from studio.language import say
 from studio.store import Store
+from studio.title_text import Split, title_key
 
-Split = Literal["train", "eval"]
 Status = Literal["waiting", "decided", "skipped", "flagged", "disputed", "trashed"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 Action = Literal[
@@ -218,39 +216,3 @@ def decision_values(title_id: int, decision: Decision, follows: int | None) -> t
         decision.addressee,
         decision.step_id,
     )
-
-
-def clean_title(text: str) -> str:
-    """A title on one line: runs of white space become one space, control and direction marks go.
-
-    What this Python's Unicode tables do not know stays: the characters of rare names are
-    private in older Chinese encodings, and come late in Unicode.
-    """
-    if text.isprintable():  # the common case: neither control characters nor any space but the plain one
-        return " ".join(text.split())
-    text = _STRAY_JOINER.sub("", text)
-    visible = "".join(
-        char
-        for char in text
-        if char.isspace() or char == _JOINER or unicodedata.category(char) not in ("Cc", "Cf", "Cs")
-    )
-    return " ".join(visible.split())
-
-
-_JOINER = "\u200d"
-_STRAY_JOINER = re.compile(
-    "(?<![\ufe0f\u2640-\u27bf\U0001f300-\U0001faff])\u200d|\u200d(?![\u2640-\u27bf\U0001f300-\U0001faff])"
-)
-"""Only between two emoji does a joiner make one picture of them; elsewhere nobody sees it."""
-
-
-def title_key(text: str) -> str:
-    """What two copies of a title share: no case, width, spaces or punctuation.
-
-    Marks between digits and percent signs stay, since 3.5% is not 35.
-    """
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return _UNHEARD.sub("", folded) or "".join(folded.split())
-
-
-_UNHEARD = re.compile(r"(?<!\d)[.,:/-]|[.,:/-](?!\d)|[^\w%‰+.,:/-]|_")

@@ -37,7 +37,8 @@ from studio.sample import write_answer
 from studio.sharegpt import DATA_FILES, SPLITS, content_hash, data_files, file_hash, json_bytes
 from studio.splits import SplitWish, split_titles
 from studio.store import Store, writing
-from studio.titles import Split, Title, decided_titles
+from studio.title_text import Split
+from studio.titles import Title, decided_titles
 from studio.workspace import Workspace
 
 

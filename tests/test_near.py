@@ -19,7 +19,7 @@ from studio.near import (
     signatures,
     similarity,
 )
-from studio.titles import title_key
+from studio.title_text import title_key
 
 REAL = Path(__file__).resolve().parent.parent.parent / "shared" / "data" / "pretrain" / "titles.txt.gz"
 

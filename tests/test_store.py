@@ -15,16 +15,15 @@ from studio.label_settings import LabelSettings
 from studio.leases import offer
 from studio.schema import migrations
 from studio.store import open_store, writing
+from studio.title_text import clean_title, title_key
 from studio.titles import (
     category_counts,
-    clean_title,
     count_by_status,
     find_title,
     find_titles,
     get_title,
     next_waiting,
     next_without_chain,
-    title_key,
 )
 from studio.versions import freeze
 

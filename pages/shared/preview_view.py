@@ -14,7 +14,7 @@ from studio.language import say
 from studio.models import BaseModel_, find_models
 from studio.preview import Preview
 from studio.store import Store
-from studio.titles import Split
+from studio.title_text import Split
 from studio.versions import list_versions
 from studio.workspace import BUNDLED_DATASET, BUNDLED_NAME
 
