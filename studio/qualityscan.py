@@ -19,10 +19,9 @@ from pydantic import BaseModel
 from studio import quality, workers
 from studio.categories import Scheme, load_scheme
 from studio.gate import contradictory_stories
-from studio.near import group_near
+from studio.near import LARGEST_STORY, group_near
 from studio.problems import Problem
 from studio.quality import CodeCount, Evidence, Finding, FindingKind, ScanFile, ScanProgress
-from studio.splits import LARGEST_STORY
 from studio.store import Store, open_store
 from studio.suspects import Suspect, find_suspects
 from studio.titles import Title, decided_titles

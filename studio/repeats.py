@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from studio.categories import Scheme
 from studio.judging import Judged
 from studio.language import say
-from studio.near import key_signatures, linked, pairs_among
+from studio.near import LARGEST_STORY, key_signatures, linked, pairs_among
 from studio.problems import Problem, Severity
-from studio.splits import LARGEST_STORY
 from studio.title_text import Split, title_key
 
 _SPLITS: tuple[Split | None, ...] = (None, "train", "eval")

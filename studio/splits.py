@@ -10,13 +10,11 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from studio.near import group_near
+from studio.near import LARGEST_STORY, group_near
 from studio.title_text import Split, title_key
 from studio.titles import Title
 
 DEFAULT_EVAL_SHARE = 0.2
-LARGEST_STORY = 20
-"""A larger group of near copies is a pattern, not a story: its titles are drawn one by one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
