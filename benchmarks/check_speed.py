@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.categories import load_scheme
-from studio.sharegpt import canonical_blocks
+from studio.sharegpt_rows import canonical_blocks
 
 MOST_SECONDS, MOST_MIB, MOST_GROWTH = 180, 600, 1.3
 FINAL = 1_000_000

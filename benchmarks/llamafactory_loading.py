@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from studio.sharegpt import canonical_blocks
+from studio.sharegpt_rows import canonical_blocks
 from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -38,7 +38,7 @@ import studio.repeats  # noqa: F401
 from studio.categories import load_scheme
 from studio.cli import main as command_line
 from studio.importing import import_text
-from studio.sharegpt import canonical_blocks
+from studio.sharegpt_rows import canonical_blocks
 from studio.store import open_store
 from studio.workspace import BUNDLED_DATASET, open_workspace
 

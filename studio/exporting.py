@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, get_args
 
 from studio.layouts import DEFAULT_COLUMNS, OPENAI_TAGS
-from studio.sharegpt import SPLITS, canonical_blocks, json_bytes
+from studio.sharegpt import SPLITS
+from studio.sharegpt_rows import canonical_blocks, json_bytes
 
 ExportForm = Literal["sharegpt", "alpaca", "openai"]
 EXPORT_FORMS: tuple[ExportForm, ...] = get_args(ExportForm)

@@ -25,7 +25,7 @@ from studio.language import say
 from studio.layouts import DEFAULT_COLUMNS
 from studio.reading import read_rows
 from studio.sample import proposed_category, write_answer, write_question
-from studio.sharegpt import canonical_blocks, conversation, json_bytes
+from studio.sharegpt_rows import canonical_blocks, conversation, json_bytes
 
 CHANGES = "repairs.jsonl"
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from studio.categories import Scheme
-from studio.layouts import DEFAULT_COLUMNS, DEFAULT_TAGS
 from studio.sample import write_answer, write_question
+from studio.sharegpt_rows import canonical_blocks, conversation, json_bytes
 from studio.title_text import Split
 from studio.titles import Title
 
@@ -37,25 +37,6 @@ def _sample(title: Title, scheme: Scheme) -> dict[str, Any]:
     return {"conversations": conversation(question, write_answer(title.chain or "", title.category))}
 
 
-def conversation(question: str, answer: str, system: str | None = None) -> list[dict[str, str]]:
-    """The turns of a sample."""
-    turns = [{"from": "human", "value": question}, {"from": "gpt", "value": answer}]
-    return turns if system is None else [{"from": "system", "value": system}, *turns]
-
-
-def canonical_blocks() -> dict[str, Any]:
-    """How a canonical file is built, for its entry in dataset_info.json; nothing is left to defaults.
-
-    LLaMA-Factory turns every key that a present block omits into None, so all tags are
-    written; a column that no row has is a KeyError there, so only `messages` is.
-    """
-    return {
-        "formatting": "sharegpt",
-        "columns": {"messages": DEFAULT_COLUMNS["messages"]},
-        "tags": dict(DEFAULT_TAGS),
-    }
-
-
 def write_scheme(scheme: Scheme) -> str:
     """A scheme as the text of a categories.toml that reads back equal."""
     lines = [f"prompt = {_quoted(scheme.prompt)}"]
@@ -79,11 +60,6 @@ def write_scheme(scheme: Scheme) -> str:
 def _quoted(text: str) -> str:
     # A JSON string is a TOML basic string, but for DEL, which TOML wants escaped.
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def json_bytes(value: Any) -> bytes:
-    """JSON as this project writes it: UTF-8, indented by two, Chinese readable."""
-    return (json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode()
 
 
 def file_hash(content: bytes) -> str:

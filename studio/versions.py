@@ -34,7 +34,8 @@ from studio.gate import (
 from studio.language import say
 from studio.problems import Problem
 from studio.sample import write_answer
-from studio.sharegpt import DATA_FILES, SPLITS, content_hash, data_files, file_hash, json_bytes
+from studio.sharegpt import DATA_FILES, SPLITS, content_hash, data_files, file_hash
+from studio.sharegpt_rows import json_bytes
 from studio.splits import SplitWish, split_titles
 from studio.store import Store, writing
 from studio.title_text import Split
