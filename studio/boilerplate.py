@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 from studio.categories import Scheme
+from studio.chain_clauses import MOSTLY_FORM, OFTEN, mostly_form, skeleton
 from studio.chainlint import Finding
-from studio.written_chains import MOSTLY_FORM, OFTEN, mostly_form, skeleton
 
 KEPT = 300_000
 """Clauses that are remembered, about 40 MiB; beyond that the rarest are forgotten."""

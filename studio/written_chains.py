@@ -4,7 +4,6 @@ One index a process, shared by all sessions. It reads a category when first aske
 it, and from then on only what was decided since. This module judges no single chain.
 """
 
-import re
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
@@ -12,7 +11,8 @@ from dataclasses import dataclass, field
 from rapidfuzz import fuzz, process
 
 from studio.categories import Scheme
-from studio.chainlint import QUOTED, Finding
+from studio.chain_clauses import MOSTLY_FORM, OFTEN, mostly_form, skeleton
+from studio.chainlint import Finding
 from studio.language import say
 from studio.store import Store
 
@@ -20,18 +20,10 @@ NEWEST = 10_000
 """So many chains of a category are compared, the newest; a fresh chain is likest to its neighbours in time."""
 TOO_CLOSE = 80.0
 """Percent (rapidfuzz `ratio`). Two chains about different titles share some words, never four of five."""
-OFTEN = 3
-"""A clause that so many other chains of the category have is a form, not a thought."""
-MOSTLY_FORM = 0.6
-"""Share of a chain's characters in such clauses from which it is remarked on: every chain has a
-“so it is …” in common with others, few have most of their sentences."""
 
 CANDIDATES, GLANCES = 50, 20_000
 """Compared in full: the chains that share most of the rarest pairs of characters, of so many entries looked at.
 Comparing with all 10,000 took 70 to 160 ms, which a pause in the typing must not."""
-
-_CLAUSE_END = re.compile(r"[。！？；，：.!?;,:\n]")
-_UNHEARD = re.compile(r"[\s\W_]+")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,18 +100,6 @@ class WrittenChains:
                     _put(shelf, title_id, chain, scheme)
 
 
-def skeleton(chain: str, scheme: Scheme) -> frozenset[str]:
-    """The clauses of a chain without the words it quotes, the categories it names, and punctuation.
-
-    Chains that were filled into one form share their clauses.
-    """
-    text = QUOTED.sub("〇", chain)
-    for name in scheme.names:
-        text = text.replace(name, "类")
-    clauses = (_UNHEARD.sub("", clause) for clause in _CLAUSE_END.split(text))
-    return frozenset(clause for clause in clauses if clause)
-
-
 def _put(shelf: _Shelf, title_id: int, chain: str, scheme: Scheme) -> None:
     shelf.chains[title_id] = chain
     shelf.clauses.update(skeleton(chain, scheme))
@@ -181,17 +161,5 @@ def _too_close(near: Nearest) -> Finding:
         message=say(
             f"与第 {near.title_id} 条的思维链有 {near.similarity:.0f}% 相同，请写这条标题自己的理由。",
             f"{near.similarity:.0f} % the same as the chain of No. {near.title_id}; argue from this title.",
-        ),
-    )
-
-
-def mostly_form(share: float) -> Finding:
-    """The remark on a chain of which that share is the form of others."""
-    return Finding(
-        code="chain_skeleton",
-        severity="warning",
-        message=say(
-            f"除了引用的词，{share:.0%} 的句子与许多条思维链一样，请换一种写法。",
-            f"But for the quoted words {share:.0%} of it are sentences of many other chains; put it differently.",
         ),
     )
