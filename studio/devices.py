@@ -11,39 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
-
-from studio import workers
 from studio.errors import InputError
+from studio.job_settings import JobSettings
 from studio.language import say
 
 CPU = "cpu"
 _QUERY = ("--query-gpu=index,uuid,name,memory.total", "--format=csv,noheader,nounits")
 _SMI_SECONDS = 20
-
-
-class JobSettings(BaseSettings):
-    """Read from the environment: STUDIO_JOBS_CANCEL_GRACE_SECONDS and so on."""
-
-    model_config = SettingsConfigDict(env_prefix="STUDIO_JOBS_", extra="ignore")
-
-    worker: tuple[str, ...] = Field(
-        default=workers.DEFAULT_COMMAND,
-        description="Command of a worker as a JSON list; {kind} is the kind of its spec, the folder is appended.",
-    )
-    cancel_grace_seconds: float = Field(default=20, ge=0, description="From a cancel to SIGTERM.")
-    kill_grace_seconds: float = Field(default=10, ge=0, description="From SIGTERM to SIGKILL.")
-    idle_seconds: float = Field(default=900, gt=0, description="End after this long without a job.")
-    look_seconds: float = Field(default=10, gt=0, description="Look for waiting jobs at least this often.")
-    devices: tuple[str, ...] = Field(
-        default=(),
-        description='Devices as a JSON list, such as ["cuda:0", "cuda:2"]; empty: the GPUs at hand, or the CPU.',
-    )
-    light_jobs: int = Field(
-        default=4, ge=1, description="Jobs at once that need no device, such as downloads."
-    )
-    cluster_jobs: int = Field(default=8, ge=1, description="Jobs at once that are handed to a Ray cluster.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,8 +12,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from studio import runs, workers
-from studio.devices import Device, JobSettings, environment_for, list_devices, place, why_never
+from studio import locks, raycluster, runs, workers
+from studio.devices import Device, environment_for, list_devices, place, why_never
+from studio.job_settings import JobSettings
 from studio.model_settings import unsafe_environment
 from studio.runs import RAY, Job
 from studio.workspace import Workspace
@@ -126,7 +127,7 @@ class Dispatcher:
         if job.card.device == RAY:
             # What a killed one left: its lock is free, and the cluster knows what goes on.
             (job.folder / "alive").unlink(missing_ok=True)
-            return workers.start_worker(job.folder, workers.CLUSTER_COMMAND, cwd=self.workspace.home)
+            return workers.start_worker(job.folder, raycluster.CLUSTER_COMMAND, cwd=self.workspace.home)
         command = workers.launched(command, job.card.processes)
         return workers.start_worker(
             job.folder,
@@ -150,7 +151,7 @@ def watch(job: Job, settings: JobSettings, process: "subprocess.Popen[bytes] | N
         return  # over and made ready to go on since it was looked at
     with start:
         # This very file: a run that goes on later has another one.
-        while workers.is_held(start):
+        while locks.is_held(start):
             if process:
                 process.poll()
             if cancelled_at is None and runs.is_cancel_wanted(job):

@@ -21,11 +21,11 @@ from typing import IO, Any
 
 from huey import SqliteHuey  # type: ignore[import-untyped]
 
-from studio import devices, runs, workers
+from studio import devices, locks, runs, workers
 from studio.errors import InputError, QueueUnavailable
+from studio.job_settings import RaySettings
 from studio.language import say
 from studio.lines import read_tail
-from studio.raycluster import RaySettings
 from studio.runs import Job, Place, Run
 from studio.workspace import Workspace
 
@@ -100,13 +100,13 @@ def require_place(place: Place) -> None:
 
 def worker_alive(workspace: Workspace) -> bool:
     """Whether a job process works this workspace's queue."""
-    return workers.is_locked(lock_path(workspace))
+    return locks.is_locked(lock_path(workspace))
 
 
 def ensure_worker(workspace: Workspace) -> None:
     """Start the job process unless there is one; it outlives whoever calls."""
     with lock_path(workspace).open("a") as lock, log_path(workspace).open("ab") as words:
-        if not workers.take_lock(lock):
+        if not locks.take_lock(lock):
             return
         lock.truncate(0)  # the id of an earlier job process is not to be signalled
         # The lock goes to the child, so that two calls at once cannot start two.

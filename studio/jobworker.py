@@ -16,10 +16,10 @@ from typing import Literal
 
 from huey.consumer import ConsumerStopped  # type: ignore[import-untyped]
 
-from studio import jobs, runs, workers
-from studio.devices import JobSettings
+from studio import jobs, locks, runs
 from studio.dispatch import Dispatcher
 from studio.errors import DiskFull
+from studio.job_settings import JobSettings
 from studio.workspace import Workspace, open_workspace
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ def serve_queue(workspace: Workspace, settings: JobSettings, inherited: int | No
     while ended != "stopped":
         path = jobs.lock_path(workspace)
         with path.open("a") if inherited is None else os.fdopen(inherited, "a") as lock:
-            if inherited is None and not workers.take_lock(lock):
+            if inherited is None and not locks.take_lock(lock):
                 return
             inherited = None
             jobs.write_pid(lock, os.getpid())

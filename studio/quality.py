@@ -18,7 +18,7 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from studio import workers
+from studio import locks, workers
 from studio.lines import read_tail
 from studio.problems import Severity
 from studio.store import Store
@@ -112,7 +112,7 @@ class Scan:
 
 def look(db: Store, workspace: Workspace) -> Scan:
     """The last scan, and the one that runs."""
-    running = read_progress(workspace) if workers.is_locked(lock_path(workspace)) else None
+    running = read_progress(workspace) if locks.is_locked(lock_path(workspace)) else None
     last = _read(result_path(workspace))
     behind = current_revision(db) - last.revision if last else 0
     log = "" if last or running else read_tail(log_path(workspace), 3)
@@ -127,7 +127,7 @@ def current_revision(db: Store) -> int:
 def start_scan(workspace: Workspace) -> None:
     """Start a scan unless one runs; it outlives whoever calls."""
     with lock_path(workspace).open("a") as lock, log_path(workspace).open("wb") as words:
-        if not workers.take_lock(lock):
+        if not locks.take_lock(lock):
             return
         progress_path(workspace).unlink(missing_ok=True)
         # The lock goes to the child, so that two calls at once cannot start two.

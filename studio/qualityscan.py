@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from studio import quality, workers
+from studio import locks, quality
 from studio.categories import Scheme, load_scheme
 from studio.gate import contradictory_stories
 from studio.near import LARGEST_STORY, group_near
@@ -149,7 +149,7 @@ def main(arguments: list[str] | None = None) -> None:
     workspace = open_workspace(options.home)
     path = quality.lock_path(workspace)
     with path.open("a") if options.lock is None else os.fdopen(options.lock, "a") as lock:
-        if options.lock is None and not workers.take_lock(lock):
+        if options.lock is None and not locks.take_lock(lock):
             log.info("a scan of %s runs already", workspace.home)
             return
         with closing(open_store(workspace.database)) as db:

@@ -24,12 +24,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, Field, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel
 
 from studio import runs, workers
 from studio.contract import Result
 from studio.errors import ClusterUnavailable, StudioError
+from studio.job_settings import RaySettings
 from studio.language import current_language, say
 from studio.runs import Job
 
@@ -40,30 +40,6 @@ _SLOW_POLL_SECONDS = 30.0
 _RESULT_SECONDS = 10.0
 _OVERRIDES = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS")
 """Variables with which Ray would answer for another cluster than the one that was named."""
-
-
-class RaySettings(BaseSettings):
-    """Read from the environment: STUDIO_RAY_ADDRESS and so on."""
-
-    model_config = SettingsConfigDict(env_prefix="STUDIO_RAY_", extra="ignore")
-
-    address: str = Field(default="", description="The cluster's job server, such as http://head:8265.")
-    worker: tuple[str, ...] = Field(
-        default=("python", "-m", "backend.{kind}"),
-        description="Command of a worker on the nodes as a JSON list; the folder is appended.",
-    )
-    gpus: float | None = Field(
-        default=None, ge=0, description="GPUs of one process; empty: one where a node of the cluster has one."
-    )
-    cpus: float = Field(default=1, ge=0, description="Processor cores that are reserved for one process.")
-    poll_seconds: float = Field(default=2, gt=0, description="Between two looks at the job.")
-
-    @field_validator("address")
-    @classmethod
-    def _is_http(cls, address: str) -> str:
-        if address and not address.startswith(("http://", "https://")):
-            raise ValueError("STUDIO_RAY_ADDRESS begins with http:// or https://, such as http://head:8265.")
-        return address.rstrip("/")
 
 
 class RayJob(BaseModel):
@@ -378,3 +354,7 @@ def main() -> int:
 
 if __name__ == "__main__":
     sys.exit(main())
+
+
+CLUSTER_COMMAND = (sys.executable, "-m", "studio.raycluster")
+"""Command that hands a run to a Ray cluster and stands here for its worker."""

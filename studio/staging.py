@@ -20,10 +20,10 @@ from studio.dates import read_date
 from studio.errors import WorkspaceBusy
 from studio.judging import Judged
 from studio.language import say
+from studio.locks import take_lock
 from studio.settling import AUTHOR, Said, said_by
 from studio.store import Store, writing
 from studio.title_text import Split, title_key
-from studio.workers import take_lock
 
 PORTION = 5000
 """Rows that are written under one lock; about a quarter of a second on a slow machine."""

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from studio import client, ordering, runs, serving, workers
+from studio import client, locks, ordering, runs, serving
 from studio.categories import load_scheme
 from studio.errors import StudioError
 from studio.label_settings import LabelSettings, load_settings
@@ -258,7 +258,7 @@ def main(arguments: list[str] | None = None) -> None:
     workspace = open_workspace(options.home)
     path = lock_path(workspace)
     with path.open("a") if options.lock is None else os.fdopen(options.lock, "a") as lock:
-        if options.lock is None and not workers.take_lock(lock):
+        if options.lock is None and not locks.take_lock(lock):
             log.info("a suggester of %s runs already", workspace.home)
             return
         with closing(open_store(workspace.database)) as db:

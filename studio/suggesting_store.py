@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from studio import workers
+from studio import locks, workers
 from studio.label_settings import LabelSettings, load_settings
 from studio.store import Store, writing
 from studio.workspace import Workspace, current_settings
@@ -130,7 +130,7 @@ def wake(db: Store, workspace: Workspace) -> None:
     if now - _asked.get(workspace.home, -WAKE_SECONDS) < WAKE_SECONDS or not current_settings().suggester:
         return
     _asked[workspace.home] = now
-    if is_wanted(load_settings(db)) and not workers.is_locked(lock_path(workspace)):
+    if is_wanted(load_settings(db)) and not locks.is_locked(lock_path(workspace)):
         start(workspace)
 
 
@@ -145,7 +145,7 @@ def is_wanted(settings: LabelSettings) -> bool:
 def start(workspace: Workspace) -> None:
     """Start the process unless it runs; it outlives whoever calls, and ends when nobody labels."""
     with lock_path(workspace).open("a") as lock, log_path(workspace).open("wb") as words:
-        if not workers.take_lock(lock):
+        if not locks.take_lock(lock):
             return
         # The lock goes to the child, so that two calls at once cannot start two.
         process = subprocess.Popen(

@@ -22,7 +22,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
-from studio import jobs, workers
+from studio import jobs, locks
 from studio.errors import PortInUse, StudioError, WorkspaceBusy
 from studio.language import say
 from studio.lines import read_tail
@@ -67,7 +67,7 @@ def up(
         StudioError: the web app ends again and again.
     """
     with lock_path(workspace).open("a+") as lock:
-        if not workers.take_lock(lock):
+        if not locks.take_lock(lock):
             raise _already_up(workspace)
         lock.truncate(0)  # what an earlier web app left is not to be shown
         _require_free(port)
@@ -83,7 +83,7 @@ def up(
 def running_app(workspace: Workspace) -> WebApp | None:
     """The web app of the workspace, if one is up."""
     path = lock_path(workspace)
-    while workers.is_locked(path):
+    while locks.is_locked(path):
         text = path.read_text()
         if text.endswith("}"):
             return WebApp(**json.loads(text))

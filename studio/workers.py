@@ -16,12 +16,11 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO
+
+from studio.locks import is_locked
 
 DEFAULT_COMMAND = (sys.executable, "-m", "backend.{kind}")
 """Command of a worker; `{kind}` is the kind of its spec, the folder is appended."""
-CLUSTER_COMMAND = (sys.executable, "-m", "studio.raycluster")
-"""Command that hands a run to a Ray cluster and stands here for its worker."""
 
 OFFLINE = {
     "HF_HUB_OFFLINE": "1",
@@ -107,43 +106,6 @@ def was_started(folder: Path) -> bool:
 def is_alive(folder: Path) -> bool:
     """Whether the folder's worker, or a child of it, lives."""
     return is_locked(folder / "alive")
-
-
-def is_locked(path: Path) -> bool:
-    """Whether some process holds the exclusive lock of the file."""
-    try:
-        probe = path.open("rb")
-    except FileNotFoundError:
-        return False
-    with probe:
-        return is_held(probe)
-
-
-def is_held(file: IO[bytes]) -> bool:
-    """Whether some process holds the exclusive lock of this very file, whatever its name means by now."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    fcntl.flock(file, fcntl.LOCK_UN)
-    return False
-
-
-def take_lock(file: IO[str]) -> bool:
-    """Take the exclusive lock of an open file; False when another process has it.
-
-    It goes with the last descriptor of this opening, also one given to a child.
-    """
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if is_locked(Path(file.name)):
-                return False
-            # Only somebody's glance in is_locked was in the way.
-            time.sleep(0.001)
-        else:
-            return True
 
 
 def signal_worker(folder: Path, number: signal.Signals) -> None:

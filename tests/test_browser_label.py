@@ -11,10 +11,10 @@ from pages.shared.put_aside import REASONS
 from studio.categories import load_scheme
 from studio.importing import import_path, import_text
 from studio.language import say
+from studio.locks import is_locked
 from studio.store import open_store, writing
 from studio.suggesting_store import lock_path
 from studio.titles import find_title, get_title
-from studio.workers import is_locked
 from studio.workspace import BUNDLED_DATASET, open_workspace
 
 pytestmark = [

@@ -4,7 +4,6 @@ import pytest
 
 from studio.devices import (
     Device,
-    JobSettings,
     environment_for,
     list_devices,
     parse_smi,
@@ -14,6 +13,7 @@ from studio.devices import (
     why_never,
 )
 from studio.errors import InputError
+from studio.job_settings import JobSettings
 
 SMI = """0, GPU-aaaa-1, NVIDIA H200, 143771
 1, GPU-bbbb-2, NVIDIA H200, 143771

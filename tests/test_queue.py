@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 from studio import jobs, runs, workers
 from studio.cli import app
 from studio.contract import DownloadSpec
-from studio.devices import JobSettings
 from studio.dispatch import Dispatcher
 from studio.errors import InputError, RunFailed
+from studio.job_settings import JobSettings
 from studio.runs import Place
 from studio.workspace import open_workspace
 

@@ -19,7 +19,8 @@ from tiny import TINY, end_everything, tiny_run, wait_until
 
 from studio import jobs, runs, workers
 from studio.errors import InputError
-from studio.raycluster import RayJob, RaySettings, submission
+from studio.job_settings import RaySettings
+from studio.raycluster import RayJob, submission
 from studio.runs import Place
 from studio.workspace import open_workspace
 

@@ -10,7 +10,7 @@ import pytest
 from full_disk import error_on_a_full_disk
 from tiny import TINY, end_everything, start, tiny_evaluation, tiny_run, wait_until
 
-from studio import runs, workers
+from studio import locks, runs, workers
 from studio.contract import EvaluateSpec, TrainSpec
 from studio.errors import InputError, RunFailed, StudioError, UnreadableFile
 from studio.workspace import open_workspace
@@ -123,10 +123,10 @@ def test_cancelling_what_is_over_changes_nothing(workspace):
 def test_the_lock_goes_free_for_a_glance_and_stays_free_after_it(workspace):
     lock = workspace.home / "some.lock"
     with lock.open("a") as first, lock.open("a") as second:
-        assert workers.take_lock(first)
-        assert workers.is_locked(lock)
-        assert not workers.take_lock(second)
-    assert not workers.is_locked(lock)
+        assert locks.take_lock(first)
+        assert locks.is_locked(lock)
+        assert not locks.take_lock(second)
+    assert not locks.is_locked(lock)
 
 
 def test_a_stale_process_id_is_never_signalled(workspace):

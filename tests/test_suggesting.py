@@ -5,7 +5,7 @@ import pytest
 from samples import SCHEME, new_store
 from tiny import wait_until
 
-from studio import annotations, people, serving, suggester, suggesting_store, workers
+from studio import annotations, locks, people, serving, suggester, suggesting_store
 from studio.annotations import Suggested
 from studio.importing import import_path, import_text
 from studio.label_settings import LabelSettings
@@ -163,13 +163,13 @@ def test_the_process_learns_while_people_label_and_ends_when_it_is_not_wanted(db
     first, _, third = (find_title(db, text) for text in NEW.splitlines())
     suggesting_store.wake(db, workspace)
     wait_until(lambda: suggestion_for(db, first.id) is not None, seconds=60)
-    assert workers.is_locked(suggesting_store.lock_path(workspace))
+    assert locks.is_locked(suggesting_store.lock_path(workspace))
     before = suggesting_store.standing(workspace)
     annotations.annotate(db, first.id, category="经济", author="li", seen_revision=first.revision)
     wait_until(lambda: suggesting_store.standing(workspace).labelled > before.labelled, seconds=60)
     assert suggestion_for(db, first.id) is None and suggestion_for(db, third.id) is not None
     change_settings(db, LabelSettings(suggestions=False), author="li")
-    wait_until(lambda: not workers.is_locked(suggesting_store.lock_path(workspace)), seconds=60)
+    wait_until(lambda: not locks.is_locked(suggesting_store.lock_path(workspace)), seconds=60)
 
 
 def test_nothing_is_started_where_nothing_is_wanted(db, workspace, monkeypatch):

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages.shared import shell
-from pages.shared.train_view import PHASE_NAMES
+from pages.shared.problem_names import PHASE_NAMES
 from studio import downloads, jobs, runs
 from studio.language import say
 from studio.model_settings import hub_endpoint, is_offline

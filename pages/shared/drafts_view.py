@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 from pages.shared import shell
-from pages.shared.train_view import PHASE_NAMES
+from pages.shared.problem_names import PHASE_NAMES
 from studio import drafts, jobs, runs, teacher_jobs
 from studio.contract import DraftSpec
 from studio.language import say

@@ -18,3 +18,16 @@ SEVERITY_ICONS: dict[Severity, str] = {
 def severity_name(severity: Severity) -> str:
     """How bad a problem is, in a word."""
     return say(*SEVERITY_NAMES[severity])
+
+
+PHASE_NAMES = {
+    "waiting": ("准备", "starting"),
+    "loading": ("加载模型与数据", "loading"),
+    "training": ("训练", "training"),
+    "evaluating": ("评估", "evaluating"),
+    "saving": ("保存", "saving"),
+    "drafting": ("起草", "drafting"),
+    "downloading": ("下载", "downloading"),
+    "verifying": ("校验", "verifying"),
+    "sweeping": ("逐个试", "trying one after the other"),
+}

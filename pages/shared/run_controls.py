@@ -10,8 +10,8 @@ import streamlit as st
 from pages.shared import shell
 from studio import jobs, runs
 from studio.devices import Device, list_devices, why_never
+from studio.job_settings import RaySettings
 from studio.language import say
-from studio.raycluster import RaySettings
 from studio.runs import ANYWHERE, RAY, Job, Move, Place
 from studio.workspace import Workspace
 

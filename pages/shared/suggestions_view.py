@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages.shared import shell
-from studio import workers
+from studio import locks
 from studio.label_settings import LabelSettings
 from studio.language import say
 from studio.store import Store
@@ -14,7 +14,7 @@ from studio.suggesting_store import Standing, acceptance, is_wanted, lock_path, 
 def model_section(db: Store, settings: LabelSettings) -> None:
     """How the model beside the annotators stands, and how often people agreed with what was shown."""
     st.subheader(say("建议做得怎样", "How the suggestions do"), anchor=False)
-    told, is_up = standing(shell.workspace()), workers.is_locked(lock_path(shell.workspace()))
+    told, is_up = standing(shell.workspace()), locks.is_locked(lock_path(shell.workspace()))
     st.caption(_standing_line(settings, told, is_up=is_up))
     if told and told.problem:
         st.warning(shell.plain(told.problem), icon=":material/warning:")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from pages.shared import run_charts, shell
+from pages.shared.problem_names import PHASE_NAMES
 from pages.shared.run_charts import QUANTITIES, Axis, Quantity
 from pages.shared.run_controls import queue_view, run_controls
 from pages.shared.training_data import dataset_label
@@ -14,18 +15,6 @@ from studio.health import concerns
 from studio.language import say
 from studio.runs import Run, RunProgress
 from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL, BUNDLED_NAME
-
-PHASE_NAMES = {
-    "waiting": ("准备", "starting"),
-    "loading": ("加载模型与数据", "loading"),
-    "training": ("训练", "training"),
-    "evaluating": ("评估", "evaluating"),
-    "saving": ("保存", "saving"),
-    "drafting": ("起草", "drafting"),
-    "downloading": ("下载", "downloading"),
-    "verifying": ("校验", "verifying"),
-    "sweeping": ("逐个试", "trying one after the other"),
-}
 
 
 def watch_runs() -> None:

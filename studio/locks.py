@@ -1,0 +1,46 @@
+"""Lock files (flock): take a lock, and test whether somebody holds it.
+
+A lock goes when the last process that holds it ends, however it ends. POSIX only.
+"""
+
+import fcntl
+import time
+from pathlib import Path
+from typing import IO
+
+
+def is_locked(path: Path) -> bool:
+    """Whether some process holds the exclusive lock of the file."""
+    try:
+        probe = path.open("rb")
+    except FileNotFoundError:
+        return False
+    with probe:
+        return is_held(probe)
+
+
+def is_held(file: IO[bytes]) -> bool:
+    """Whether some process holds the exclusive lock of this very file, whatever its name means by now."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    fcntl.flock(file, fcntl.LOCK_UN)
+    return False
+
+
+def take_lock(file: IO[str]) -> bool:
+    """Take the exclusive lock of an open file; False when another process has it.
+
+    It goes with the last descriptor of this opening, also one given to a child.
+    """
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if is_locked(Path(file.name)):
+                return False
+            # Only somebody's glance in is_locked was in the way.
+            time.sleep(0.001)
+        else:
+            return True
