@@ -6,6 +6,7 @@ import typer
 
 from studio import cli_data, cli_datasets, cli_drafts, cli_models, cli_runs, cli_train
 from studio.cli_errors import AsJson, Home, print_json, report_errors
+from studio.cli_status import StatusLine
 from studio.language import current_language, say
 from studio.workspace import Settings, open_workspace
 
@@ -25,7 +26,11 @@ def demo(home: Home = None, as_json: AsJson = False) -> None:
     from studio.demo import run_demo
 
     with report_errors():
-        done = run_demo(open_workspace(home), tell=lambda line: typer.echo(line, err=as_json), quiet=as_json)
+        done = run_demo(
+            open_workspace(home),
+            tell=lambda line: typer.echo(line, err=as_json),
+            watcher=StatusLine(quiet=as_json),
+        )
         if as_json:
             print_json(done.to_json())
             return

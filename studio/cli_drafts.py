@@ -7,17 +7,17 @@ from typing import Annotated, Any
 import typer
 
 from studio import drafts as drafts_
-from studio import jobs, runs, teacher_jobs
+from studio import runs, teacher_jobs
 from studio.categories import load_scheme
 from studio.cli_errors import AsJson, Home, print_json, report_errors
 from studio.cli_status import StatusLine
-from studio.cli_train import progress_text
 from studio.contract import DraftSpec
 from studio.errors import InputError
 from studio.language import say
 from studio.runs import Job
 from studio.store import Store, open_store
 from studio.teacher import Cost, estimate
+from studio.waiting import wait_or_cancel
 from studio.workspace import Workspace, open_workspace
 
 app = typer.Typer()
@@ -79,13 +79,7 @@ def _spec(workspace: Workspace, base_url: str, model: str, prices: dict[str, flo
 
 
 def _wait(db: Store, workspace: Workspace, job: Job, *, quiet: bool) -> dict[str, Any]:
-    shown = StatusLine(progress_text, quiet=quiet)
-    try:
-        job = jobs.wait_for_job(workspace, job.id, on_poll=shown.show)
-    except KeyboardInterrupt:
-        runs.cancel(workspace, job.id)
-        job = jobs.wait_for_job(workspace, job.id)
-    shown.end()
+    job = wait_or_cancel(workspace, job, StatusLine(quiet=quiet))
     drafts_.take_in(db, workspace)
     outcome = teacher_jobs.outcome(job)
     if not quiet:

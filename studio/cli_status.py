@@ -1,33 +1,48 @@
-"""One line on stderr that tells how far a job is."""
+"""Show on one line of stderr how far a job is."""
 
 from collections.abc import Callable
 
 import typer
 
+from studio import runs
+from studio.language import say
 from studio.runs import Job
 
 
 class StatusLine:
-    """Written over while the work goes on.
+    """Written over while the work goes on; a `Watcher`.
 
     Args:
-        text_of: what it tells of a job.
-        quiet: say nothing, as where the output is JSON.
+        text_of: what to show of a job; without it its progress, loss and ETA.
+        quiet: show nothing, as where the output is JSON.
     """
 
-    def __init__(self, text_of: Callable[[Job], str], *, quiet: bool) -> None:
-        self.text_of = text_of
+    def __init__(self, text_of: Callable[[Job], str] | None = None, *, quiet: bool) -> None:
+        self.text_of = text_of or progress_text
         self.quiet = quiet
         self.last = ""
 
     def show(self, job: Job) -> None:
-        """How far it is now, in the place of what stood there."""
+        """Write how far it is over what stood there."""
         text = self.text_of(job)
         if not self.quiet and text != self.last:
             typer.echo(f"\r{text:<60}", nl=False, err=True)
             self.last = text
 
+    def stopping(self) -> None:
+        """Acknowledge Ctrl-C, JSON or not: the end may take a while."""
+        typer.echo(say("正在停止……", "Stopping ..."), err=True)
+
     def end(self) -> None:
-        """The next output begins on a line of its own."""
+        """Let the next output begin on a line of its own."""
         if self.last:
             typer.echo("", err=True)
+            self.last = ""
+
+
+def progress_text(job: Job) -> str:
+    """How far a job is, in a line."""
+    progress = runs.progress(job)
+    loss = f"  loss {progress.last.loss:.3f}" if progress.last else ""
+    eta = f"  {progress.eta_seconds:.0f} s" if progress.eta_seconds else ""
+    return f"{progress.phase or job.state} {progress.done}/{progress.total}{loss}{eta}"

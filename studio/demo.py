@@ -13,7 +13,6 @@ from typing import Any
 from studio import runs
 from studio.categories import load_scheme
 from studio.check import check_path
-from studio.cli_train import evaluate_and_wait, train_and_wait
 from studio.client import classify
 from studio.contract import AnswerMode, Scores
 from studio.errors import InputError
@@ -24,6 +23,7 @@ from studio.runs import Run
 from studio.serving import ensure_server
 from studio.store import open_store
 from studio.versions import freeze
+from studio.waiting import Watcher, evaluate_and_wait, train_and_wait
 from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL, BUNDLED_NAME, Workspace
 
 MODES: tuple[AnswerMode, ...] = ("chain", "direct")
@@ -63,7 +63,7 @@ class Demo:
         }
 
 
-def run_demo(workspace: Workspace, *, tell: Callable[[str], None], quiet: bool) -> Demo:
+def run_demo(workspace: Workspace, *, tell: Callable[[str], None], watcher: Watcher | None = None) -> Demo:
     """Run the loop; `tell` gets one sentence after each step.
 
     Raises:
@@ -105,12 +105,12 @@ def run_demo(workspace: Workspace, *, tell: Callable[[str], None], quiet: bool) 
     with step("evaluate"):
         for mode in MODES:
             evaluated = evaluate_and_wait(
-                workspace, BUNDLED_NAME, version.ref, answer=mode, limit=None, quiet=quiet
+                workspace, BUNDLED_NAME, version.ref, answer=mode, limit=None, watcher=watcher
             )
             demo.base |= _scores(evaluated)
     with step("train"):
         spec = sound_default(BUNDLED_MODEL, version.folder)
-        run = train_and_wait(workspace, spec, version=version.ref, quiet=quiet)
+        run = train_and_wait(workspace, spec, version=version.ref, watcher=watcher)
     demo.run = run.id
     demo.tuned = dict(_scores(run))
     tell(say(f"训练并评估：{run.id}", f"train and evaluate: {run.id}"))
