@@ -28,7 +28,7 @@ def workspace(tmp_path):
         ("a.txt", "一\n二\n三".encode("gb18030")),
         ("a.jsonl", b'{"text": "\xe4\xb8\x80"}\n\n{"content": "\xe4\xba\x8c"}\n"\xe4\xb8\x89"\n'),
         ("a.json", json.dumps([{"text": "一", "content": "x"}, {"正文": "二"}, "三", ""]).encode()),
-        ("a.txt.gz", gzip.compress("一\n二\n三".encode())),
+        ("a.txt.gz", gzip.compress("一\n二\n三".encode(), mtime=0)),
     ],
 )
 def test_a_text_is_a_line_or_the_text_column(tmp_path, name, content):
