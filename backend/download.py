@@ -19,15 +19,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from backend.hub import Hub, is_corrupt, is_denied, is_hopeless, no_right, reason, unreachable
-from backend.stopping import Stoppable
+from backend.clients.hub import Hub, is_corrupt, is_denied, is_hopeless, no_right, reason, unreachable
+from backend.interrupts import Stoppable
 from backend.worker import RunFolder, run_worker
 from studio.contract import DownloadSpec, Progress
 from studio.errors import DownloadFailed, WorkspaceBusy
-from studio.hubfiles import RECORD, DownloadRecord, HubFile, file_sha256, wanted_files
 from studio.language import say
-from studio.modelcheck import check_model, unsafe_folders
-from studio.weights import indexed_files
+from studio.modelfiles.folder_check import check_model, unsafe_folders
+from studio.modelfiles.hub_manifest import RECORD, DownloadRecord, HubFile, file_sha256, wanted_files
+from studio.modelfiles.safetensors_headers import indexed_files
 
 log = logging.getLogger(__name__)
 

@@ -17,16 +17,16 @@ from typing import Any
 from openai.types.chat import ChatCompletionMessageParam
 from pydantic import TypeAdapter
 
-from backend.endpoint import Answer, Endpoint, NoAnswer
+from backend.clients.endpoint import Answer, Endpoint, NoAnswer
 from backend.worker import Cancelled, RunFolder, run_worker
-from studio.categories import Scheme, load_scheme
-from studio.chainlint import Finding, lint_chain
 from studio.contract import Drafted, DraftSpec, Progress, TitleToDraft
 from studio.errors import TeacherUnavailable
 from studio.language import say
-from studio.lines import read_lines
-from studio.teacher import clean_answer, question, revision, system_prompt
-from studio.teacher_key import is_sendable, read_key
+from studio.samples.chain_lint import Finding, lint_chain
+from studio.samples.scheme import Scheme, load_scheme
+from studio.system.jsonl import read_lines
+from studio.teacher.key import is_sendable, read_key
+from studio.teacher.prompts import clean_answer, question, revision, system_prompt
 
 log = logging.getLogger(__name__)
 

@@ -12,20 +12,20 @@ from typing import Any
 from transformers import PreTrainedModel, set_seed
 from transformers.utils import logging as transformers_logging
 
-from backend import rows
-from backend.answering import Answerer
-from backend.labelled import LabelledRow, labelled_rows
+from backend.data import rows
+from backend.data.labelled_rows import LabelledRow, labelled_rows
+from backend.data.templates import Renderer
 from backend.machine import memory_gib
 from backend.modeling import load_model, load_tokenizer, on_device
-from backend.templates import Renderer
+from backend.modeling.generation import Answerer
 from backend.worker import Cancelled, RunFolder, run_worker
-from studio.baselines import baseline_accuracies
-from studio.categories import Scheme
 from studio.contract import AnswerMode, EvaluateSpec, Prediction, Progress, ScoreFile, Scores
 from studio.errors import InputError
+from studio.evaluation.baselines import baseline_accuracies
+from studio.evaluation.scores import score
 from studio.language import say
-from studio.sample import exact_category, read_answer
-from studio.scores import score
+from studio.samples.canonical import exact_category, read_answer
+from studio.samples.scheme import Scheme
 
 log = logging.getLogger(__name__)
 

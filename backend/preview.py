@@ -8,10 +8,10 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from backend import rows
-from backend.encoding import IGNORED, Sample, encode_parts, without_chain
-from backend.templates import Message, Renderer
-from backend.tokenizers import load_tokenizer
+from backend.data import rows
+from backend.data.encoding import IGNORED, Sample, encode_parts, without_chain
+from backend.data.templates import Message, Renderer
+from backend.modeling.tokenizers import load_tokenizer
 from backend.worker import Cancelled, RunFolder, run_worker
 from studio.contract import Piece, PreviewFile, PreviewSpec, Progress, SeenRow
 

@@ -21,14 +21,14 @@ from torch.optim.lr_scheduler import LambdaLR
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.utils import logging as transformers_logging
 
-from backend.encoding import Sample
+from backend.data.encoding import Sample
 from backend.machine import memory_gib
 from backend.modeling import load_for_training
 from backend.train import make_trainer, prepare
-from backend.trainer import StudioTrainer, summed_loss
+from backend.training.trainer import StudioTrainer, summed_loss
 from backend.worker import Cancelled, RunFolder, run_worker
 from studio.contract import Progress, RangeTestSpec, TrainSpec
-from studio.rates import Smoothed, has_turned
+from studio.training.learning_rate import Smoothed, has_turned
 
 log = logging.getLogger(__name__)
 

@@ -27,15 +27,15 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, Field
 from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 
-from backend.answering import Answerer
+from backend.data.templates import Renderer
 from backend.modeling import load_model, load_tokenizer, on_device
-from backend.templates import Renderer
+from backend.modeling.generation import Answerer
 from backend.worker import RunFolder, run_worker
-from studio.categories import Scheme, load_scheme
 from studio.contract import AnswerMode, ServeSpec
 from studio.errors import PortInUse
 from studio.language import say
-from studio.sample import CLOSE, exact_category, read_answer
+from studio.samples.canonical import CLOSE, exact_category, read_answer
+from studio.samples.scheme import Scheme, load_scheme
 
 log = logging.getLogger(__name__)
 

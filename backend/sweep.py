@@ -18,7 +18,7 @@ from typing import Any
 
 from transformers.utils import logging as transformers_logging
 
-from backend.resident import ResidentBase
+from backend.modeling.base_cache import ResidentBase
 from backend.train import train
 from backend.worker import Cancelled, Paused, RunFolder, run_worker, work_in
 from studio.contract import Progress, Result, SweepSpec

@@ -19,22 +19,22 @@ from torch import distributed
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback, set_seed
 from transformers.utils import logging as transformers_logging
 
-from backend.arguments import require_launcher, require_optimizer, training_arguments
-from backend.checkpoints import Checkpoints, state_of
-from backend.encoding import Encoded
-from backend.faster import speed_up
-from backend.flow import Flow, Wish
-from backend.held_out import category_scoring
+from backend.data.datasets import encode_datasets
+from backend.data.encoding import Encoded
+from backend.data.templates import Renderer
+from backend.kernels.speedups import speed_up
 from backend.machine import device_name, memory_gib
 from backend.modeling import finished_model, load_for_training, load_tokenizer, make_optimizer, make_trainable
-from backend.provenance import Hashing, code_version, dataset_files, model_files
-from backend.resume import cut_curve, load_weights
-from backend.room import computes_twice
-from backend.samples import encode_datasets
-from backend.schedules import require_schedule
-from backend.separation import collator_for
-from backend.templates import Renderer
-from backend.trainer import StudioTrainer
+from backend.training.activation_checkpointing import computes_twice
+from backend.training.arguments import require_launcher, require_optimizer, training_arguments
+from backend.training.category_accuracy import category_scoring
+from backend.training.checkpoints import Checkpoints, state_of
+from backend.training.loop_control import Flow, Wish
+from backend.training.packing_check import collator_for
+from backend.training.provenance import Hashing, code_version, dataset_files, model_files
+from backend.training.resume import cut_curve, load_weights
+from backend.training.schedules import require_schedule
+from backend.training.trainer import StudioTrainer
 from backend.worker import Cancelled, Paused, RunFolder, is_main_process, run_worker
 from studio.contract import EvaluateSpec, Progress, TrainSpec
 from studio.language import say

@@ -18,9 +18,9 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from studio.contract import Event, Result, RunSpec, run_spec, spec_error
-from studio.disk import guard_disk
 from studio.errors import DiskFull, InputError, StudioError, UnreadableFile
 from studio.language import current_language, say
+from studio.system.atomic import guard_disk
 
 log = logging.getLogger(__name__)
 

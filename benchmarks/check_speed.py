@@ -23,8 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from studio.categories import load_scheme
-from studio.sharegpt_rows import canonical_blocks
+from studio.formats.sharegpt import canonical_blocks
+from studio.samples.scheme import load_scheme
 
 MOST_SECONDS, MOST_MIB, MOST_GROWTH = 180, 600, 1.3
 FINAL = 1_000_000
@@ -125,7 +125,14 @@ FAULTS: dict[str, Callable[[list[dict[str, Any]]], object]] = {
 
 def check(folder: Path, rows: int) -> Cost:
     """`news-studio check` of the folder, from start to end; every planted fault is counted, no other error."""
-    command = [sys.executable, "-c", "from studio.cli import main; main()", "check", str(folder), "--json"]
+    command = [
+        sys.executable,
+        "-c",
+        "from studio.cli.main import main; main()",
+        "check",
+        str(folder),
+        "--json",
+    ]
     began = time.perf_counter()
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(command, stdout=output)

@@ -20,8 +20,8 @@ from typing import Any
 import yaml
 
 from studio.contract import TrainSpec, run_spec
-from studio.presets import sound_default
-from studio.sample import read_answer
+from studio.samples.canonical import read_answer
+from studio.training.presets import sound_default
 from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL
 
 Row = dict[str, Any]
@@ -89,12 +89,12 @@ def answer_fold(run: Path) -> None:
     """Answer the held-out rows of one run; writes answers.json."""
     import torch
 
-    from backend.answering import Answerer
-    from backend.labelled import labelled_rows
+    from backend.data.labelled_rows import labelled_rows
+    from backend.data.templates import Renderer
     from backend.modeling import load_model, load_tokenizer, on_device
-    from backend.templates import Renderer
-    from studio.categories import load_scheme
-    from studio.sample import exact_category
+    from backend.modeling.generation import Answerer
+    from studio.samples.canonical import exact_category
+    from studio.samples.scheme import load_scheme
 
     spec = run_spec.validate_json((run / "spec.json").read_bytes())
     assert isinstance(spec, TrainSpec)

@@ -88,8 +88,8 @@ def measured(work: Path, shape: str, method: str) -> list[dict[str, Any]]:
 
 def estimated(model: Path, method: str, length: int, batch: int) -> float:
     """What the studio says beforehand."""
-    from studio.fitting import model_shape
-    from studio.memory import estimate
+    from studio.training.memory import estimate
+    from studio.training.memory_fit import model_shape
 
     return estimate(spec_of(model, method, length, batch), model_shape(model)).total_gib
 

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, Qwen2Config
 
-from studio.categories import BUNDLED_DATA
-from studio.sample import read_answer, write_answer
+from studio.samples.canonical import read_answer, write_answer
+from studio.samples.scheme import BUNDLED_DATA
 
 VOCABULARY = 152_064
 BUNDLED_MODEL, BUNDLED_DATASET = BUNDLED_DATA / "base_model", BUNDLED_DATA / "news_300"

@@ -15,14 +15,14 @@ from statistics import fmean
 
 import torch
 
-from backend import rows
-from backend.answering import Answerer
+from backend.data import rows
+from backend.data.templates import Renderer
 from backend.modeling import load_model, load_tokenizer, on_device
-from backend.templates import Renderer
-from studio.baselines import tfidf_predictions
-from studio.categories import load_scheme
+from backend.modeling.generation import Answerer
 from studio.contract import TrainSpec, run_spec
-from studio.sample import exact_category, read_answer, read_question
+from studio.evaluation.baselines import tfidf_predictions
+from studio.samples.canonical import exact_category, read_answer, read_question
+from studio.samples.scheme import load_scheme
 
 
 def main() -> None:

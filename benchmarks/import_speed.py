@@ -19,9 +19,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from studio.categories import load_scheme
-from studio.importing import ImportReport, import_path, import_text
-from studio.near import group_near
+from studio.ingest.importer import ImportReport, import_path, import_text
+from studio.samples.scheme import load_scheme
+from studio.samples.similarity import group_near
 from studio.store import open_store
 from studio.workspace import open_workspace
 

@@ -19,8 +19,8 @@ import psutil  # type: ignore[import-untyped]
 from playwright.sync_api import Page, sync_playwright
 from web_process import ROOT, running
 
-from studio.categories import load_scheme
-from studio.importing import import_text
+from studio.ingest.importer import import_text
+from studio.samples.scheme import load_scheme
 from studio.store import open_store
 from studio.workspace import open_workspace
 

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from studio.categories import load_scheme
-from studio.judging import judge_each
-from studio.near import group_near
-from studio.reading import read_rows
-from studio.suggesting import Mix, Suggester, most_teaching
+from studio.formats.reader import read_rows
+from studio.samples.scheme import load_scheme
+from studio.samples.similarity import group_near
+from studio.suggestions.classifier import Mix, Suggester, most_teaching
+from studio.validation.rows import judge_each
 from studio.workspace import BUNDLED_DATASET
 
 STEP, LAST = 20, 200

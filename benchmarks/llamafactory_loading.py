@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from studio.sharegpt_rows import canonical_blocks
+from studio.formats.sharegpt import canonical_blocks
 from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -105,7 +105,14 @@ def load(folder: Path, rows: int, tokenizer: Path | None) -> Cost:
 
 def check(folder: Path, rows: int) -> Cost:
     """`news-studio check` of the folder, from start to end."""
-    command = [sys.executable, "-c", "from studio.cli import main; main()", "check", str(folder), "--json"]
+    command = [
+        sys.executable,
+        "-c",
+        "from studio.cli.main import main; main()",
+        "check",
+        str(folder),
+        "--json",
+    ]
     began = time.perf_counter()
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(command, stdout=output)

@@ -36,9 +36,9 @@ from transformers import (
     set_seed,
 )
 
-from backend.templates import TEMPLATES
+from backend.data.templates import TEMPLATES
 from studio.contract import HeldOut, TrainSpec, event
-from studio.sample import write_answer
+from studio.samples.canonical import write_answer
 
 BOS, EOS, PAD = "<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜▁pad▁｜>"
 USER, ASSISTANT = "<｜User｜>", "<｜Assistant｜>"

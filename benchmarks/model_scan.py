@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from studio.models import scan_models
+from studio.models.catalog import scan_models
 from studio.workspace import open_workspace
 
 SHARDS = 4

@@ -33,12 +33,12 @@ import openpyxl
 import pandas
 import pyarrow.parquet  # noqa: F401
 
-import studio.importing
-import studio.repeats  # noqa: F401
-from studio.categories import load_scheme
-from studio.cli import main as command_line
-from studio.importing import import_text
-from studio.sharegpt_rows import canonical_blocks
+import studio.ingest.importer
+import studio.validation.duplicates  # noqa: F401
+from studio.cli.main import main as command_line
+from studio.formats.sharegpt import canonical_blocks
+from studio.ingest.importer import import_text
+from studio.samples.scheme import load_scheme
 from studio.store import open_store
 from studio.workspace import BUNDLED_DATASET, open_workspace
 

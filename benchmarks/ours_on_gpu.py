@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from transformers import TrainerCallback, set_seed
 
-from backend.batches import Batches, Share
-from backend.encoding import Encoded, Sample, encode_all
+from backend.data.batching import Batches, Share
+from backend.data.encoding import Encoded, Sample, encode_all
+from backend.data.rows import read_conversations
+from backend.data.templates import Renderer
 from backend.modeling import load_for_training, load_tokenizer, make_trainable
-from backend.rows import read_conversations
-from backend.templates import Renderer
 from backend.train import Prepared, make_trainer
-from backend.trainer import StudioTrainer
+from backend.training.trainer import StudioTrainer
 from studio.contract import TrainSpec
 
 

@@ -29,9 +29,9 @@ from web_process import WebProcess, running
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from studio.label_settings import LabelSettings
-from studio.ordering import change_settings
+from studio.annotation.queue_order import change_settings
 from studio.store import open_store
+from studio.team.settings import LabelSettings
 from studio.workspace import open_workspace
 
 TARGET_MS = 50

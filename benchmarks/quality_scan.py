@@ -18,12 +18,12 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from studio import quality
-from studio.categories import load_scheme
-from studio.importing import import_path
-from studio.sample import read_answer, write_answer
+from studio.datasets.versions import freeze
+from studio.ingest.importer import import_path
+from studio.quality import findings as quality
+from studio.samples.canonical import read_answer, write_answer
+from studio.samples.scheme import load_scheme
 from studio.store import Store, open_store
-from studio.versions import freeze
 from studio.workspace import BUNDLED_DATASET, Workspace, open_workspace
 
 
@@ -46,7 +46,7 @@ def measure(db: Store, workspace: Workspace, count: int) -> None:
     source.write_text(json.dumps(made_up(count), ensure_ascii=False), encoding="utf-8")
     import_path(db, source, load_scheme())
     started = time.monotonic()
-    subprocess.run([sys.executable, "-m", "studio.qualityscan", str(workspace.home)], check=True)
+    subprocess.run([sys.executable, "-m", "studio.quality._scan", str(workspace.home)], check=True)
     scanned = time.monotonic() - started
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     started = time.monotonic()

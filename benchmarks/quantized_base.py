@@ -14,13 +14,13 @@ from typing import Any
 import torch
 from transformers.utils import logging
 
-from backend.encoding import Collator, Sample
+from backend.data.datasets import encode_datasets
+from backend.data.encoding import Collator, Sample
+from backend.data.templates import Renderer
 from backend.modeling import load_for_training, load_model, load_tokenizer
 from backend.modeling.adapters import attach_adapter
-from backend.samples import encode_datasets
-from backend.templates import Renderer
 from backend.train import train
-from backend.trainer import summed_loss
+from backend.training.trainer import summed_loss
 from backend.worker import RunFolder
 from studio.contract import TrainSpec
 from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL

@@ -16,14 +16,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from studio import annotations, people, progress
-from studio.categories import load_scheme
-from studio.importing import import_text
-from studio.label_settings import LabelSettings
-from studio.leases import offer
-from studio.ordering import change_settings
+from studio.annotation import annotations
+from studio.annotation.leases import offer
+from studio.annotation.queue_order import change_settings
+from studio.datasets.versions import freeze
+from studio.ingest.importer import import_text
+from studio.samples.scheme import load_scheme
 from studio.store import Store, open_store, writing
-from studio.versions import freeze
+from studio.team import people, progress
+from studio.team.settings import LabelSettings
 from studio.workspace import open_workspace
 
 TARGET_MS = 50

@@ -20,15 +20,16 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 from web_process import running
 
-from studio import jobs, runs
-from studio.annotations import annotate
-from studio.categories import load_scheme
-from studio.feedback import send_predictions_back
-from studio.importing import import_path, import_text
-from studio.presets import sound_default
+from studio import runs
+from studio.annotation.annotations import annotate
+from studio.corpus.titles import next_waiting
+from studio.datasets.versions import freeze, list_versions
+from studio.evaluation.feedback import send_predictions_back
+from studio.ingest.importer import import_path, import_text
+from studio.jobs import queue as jobs
+from studio.samples.scheme import load_scheme
 from studio.store import Store, open_store
-from studio.titles import next_waiting
-from studio.versions import freeze, list_versions
+from studio.training.presets import sound_default
 from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL, Workspace, open_workspace
 
 LABELLED = {

@@ -18,15 +18,18 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from studio import agreement_store, annotations, gold, people, progress, review, steps
-from studio.agreement import measure_agreement
-from studio.categories import load_scheme
-from studio.history import history
-from studio.label_settings import LabelSettings
-from studio.leases import offer
-from studio.searching import Query, search
+from studio.annotation import annotations, review
+from studio.annotation import bulk_edits as steps
+from studio.annotation.history import history
+from studio.annotation.leases import offer
+from studio.corpus.search import Query, search
+from studio.corpus.titles import get_title
+from studio.samples.scheme import load_scheme
 from studio.store import Store, open_store, writing
-from studio.titles import get_title
+from studio.team import agreement_data as agreement_store
+from studio.team import gold, people, progress
+from studio.team.agreement import measure_agreement
+from studio.team.settings import LabelSettings
 from studio.workspace import open_workspace
 
 PRESS_MS, ON_DEMAND_MS = 50, 1500

@@ -26,12 +26,12 @@ from label_latency import CHROMIUM_ARGS
 from playwright.async_api import Browser, Error, Page, Playwright, async_playwright
 from web_process import WebProcess
 
-from studio import people
-from studio.categories import load_scheme
-from studio.importing import import_text
-from studio.label_settings import LabelSettings
-from studio.ordering import change_settings
+from studio.annotation.queue_order import change_settings
+from studio.ingest.importer import import_text
+from studio.samples.scheme import load_scheme
 from studio.store import Store, open_store
+from studio.team import people
+from studio.team.settings import LabelSettings
 from studio.workspace import open_workspace
 
 TARGET_MEDIAN_MS, TARGET_P95_MS = 200, 400

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.contract import TrainSpec
-from studio.presets import sound_default
+from studio.training.presets import sound_default
 from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL
 
 HERE = Path(__file__).resolve().parent
@@ -147,10 +147,10 @@ def run_ours(name: str) -> dict[str, Any]:
     """One training in this process: by backend.train's trainer, or by transformers' as its manual shows it."""
     from transformers import PrinterCallback, TrainerCallback
 
-    from backend.encoding import Encoded
+    from backend.data.datasets import encode_datasets
+    from backend.data.encoding import Encoded
+    from backend.data.templates import Renderer
     from backend.modeling import load_for_training, load_tokenizer, make_trainable
-    from backend.samples import encode_datasets
-    from backend.templates import Renderer
     from backend.train import Prepared, make_trainer
 
     class Timer(TrainerCallback):

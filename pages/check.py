@@ -2,7 +2,10 @@
 
 import streamlit as st
 
-from pages.shared import check_groups, check_mending, check_source, shell
+from pages.sections.check import groups as check_groups
+from pages.sections.check import repair as check_mending
+from pages.sections.check import source as check_source
+from pages.shared import shell
 from studio.language import say
 
 shell.header(

@@ -2,7 +2,10 @@
 
 import streamlit as st
 
-from pages.shared import datasets_view, preview_view, problem_list, shell, versions_view
+from pages.sections.datasets import put_aside as datasets_view
+from pages.sections.datasets import versions as versions_view
+from pages.shared import problem_list, shell
+from pages.shared import token_preview as preview_view
 from studio.language import say
 
 shell.header(

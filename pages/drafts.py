@@ -1,8 +1,9 @@
 """Teacher drafts: a model elsewhere drafts think chains for labelled titles, people accept them."""
 
-from pages.shared import drafts_view, shell
-from studio import drafts
+from pages.sections.drafts import runs as drafts_view
+from pages.shared import shell
 from studio.language import say
+from studio.teacher import drafts
 
 shell.header(
     say("教师草稿", "Teacher drafts"),

@@ -2,8 +2,10 @@
 
 import streamlit as st
 
-from pages.shared import evaluate_view, matrix_view, shell
-from pages.shared.new_evaluation import new_evaluation
+from pages.sections.evaluate import matrix as matrix_view
+from pages.sections.evaluate import numbers as evaluate_view
+from pages.sections.evaluate.new_evaluation import new_evaluation
+from pages.shared import shell
 from studio import runs
 from studio.language import say
 

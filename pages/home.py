@@ -2,10 +2,12 @@
 
 import streamlit as st
 
-from pages.shared import charts, home_view, import_view, shell
+from pages.sections.home import import_form as import_view
+from pages.sections.home import loop as home_view
+from pages.shared import charts, shell
+from studio.corpus.titles import category_counts
 from studio.language import say
-from studio.loop import standing
-from studio.titles import category_counts
+from studio.operations.next_step import standing
 
 shell.header(
     say("新闻工作室", "News Studio"),

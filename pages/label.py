@@ -2,7 +2,12 @@
 
 import streamlit as st
 
-from pages.shared import keys, label_chain, label_hints, label_queue, label_view, shell
+from pages.sections.label import actions as label_queue
+from pages.sections.label import chain_mode as label_chain
+from pages.sections.label import hints as label_hints
+from pages.sections.label import title_card as label_view
+from pages.shared import keyboard as keys
+from pages.shared import shell
 from studio.language import say
 
 MODES = {"quick": ("快速分类", "Quick"), "chain": ("思维链", "Think chain")}

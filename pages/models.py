@@ -1,6 +1,8 @@
 """Models: what can be trained on this machine, what is wrong with the rest, and how to get more."""
 
-from pages.shared import downloads_view, models_view, shell
+from pages.sections.models import downloads as downloads_view
+from pages.sections.models import shelf as models_view
+from pages.shared import shell
 from studio.language import say
 
 shell.header(

@@ -2,9 +2,11 @@
 
 import streamlit as st
 
-from pages.shared import problem_list, quality_view, scan_view, shell
-from studio import quality
+from pages.sections.quality import findings as quality_view
+from pages.shared import problem_list, shell
+from pages.shared import scan_status as scan_view
 from studio.language import say
+from studio.quality import findings as quality
 
 shell.header(
     say("质量", "Quality"),

@@ -2,10 +2,12 @@
 
 import streamlit as st
 
-from pages.shared import keys, review_view, shell
+from pages.sections.review import case as review_view
+from pages.shared import keyboard as keys
+from pages.shared import shell
+from studio.annotation.review import Queue
 from studio.language import say
-from studio.people import REVIEWERS
-from studio.review import Queue
+from studio.team.people import REVIEWERS
 
 QUEUES: dict[Queue, tuple[str, str]] = {
     "adjudicate": ("争议与存疑", "Disputes and flags"),

@@ -2,11 +2,11 @@
 
 import streamlit as st
 
+from pages.sections.team.agreement import agreement_section
+from pages.sections.team.gold import gold_section
+from pages.sections.team.people import pace_section, people_section
+from pages.sections.team.settings import settings_section
 from pages.shared import shell
-from pages.shared.agreement_view import agreement_section
-from pages.shared.gold_view import gold_section
-from pages.shared.settings_view import settings_section
-from pages.shared.team_view import pace_section, people_section
 from studio.language import say
 
 shell.header(

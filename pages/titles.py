@@ -1,8 +1,10 @@
 """Titles: find any, read its history, move many at once, and take that back."""
 
-from pages.shared import shell, titles_bulk, titles_view
+from pages.sections.titles import bulk_edits as titles_bulk
+from pages.sections.titles import results as titles_view
+from pages.shared import shell
 from studio.language import say
-from studio.people import REVIEWERS
+from studio.team.people import REVIEWERS
 
 shell.header(
     say("标题", "Titles"),

@@ -1,6 +1,8 @@
 """Train: choose model, data and settings, start, and watch."""
 
-from pages.shared import new_run, shell, train_view
+from pages.sections.train import new_run
+from pages.sections.train import runs as train_view
+from pages.shared import shell
 from studio.language import say
 
 shell.header(

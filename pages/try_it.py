@@ -2,7 +2,9 @@
 
 import streamlit as st
 
-from pages.shared import chat_view, classify_view, shell
+from pages.sections.try_it import chat as chat_view
+from pages.sections.try_it import classify as classify_view
+from pages.shared import shell
 from studio.language import say
 
 shell.header(

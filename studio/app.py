@@ -14,12 +14,13 @@ from pathlib import Path
 
 import streamlit as st
 
-from studio import people, review
+from studio.annotation import review
+from studio.annotation.leases import release
 from studio.errors import StudioError
 from studio.language import LANGUAGES, Language, current_language, say
-from studio.leases import release
-from studio.people import Person
 from studio.store import open_store
+from studio.team import people
+from studio.team.people import Person
 from studio.workspace import current_settings, open_workspace
 
 PAGES = Path(__file__).resolve().parent.parent / "pages"

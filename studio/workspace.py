@@ -13,9 +13,9 @@ from pathlib import Path
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from studio.categories import BUNDLED_DATA
 from studio.errors import InputError
 from studio.language import Language, say
+from studio.samples.scheme import BUNDLED_DATA
 
 BUNDLED_NAME = "bundled"
 """What people call the bundled model and the bundled samples."""

@@ -10,12 +10,12 @@ import random
 import sys
 from pathlib import Path
 
-from studio import annotations
-from studio.categories import load_scheme
+from studio.annotation import annotations
+from studio.annotation.leases import offer
 from studio.errors import StalePress
-from studio.label_settings import load_settings
-from studio.leases import offer
+from studio.samples.scheme import load_scheme
 from studio.store import open_store
+from studio.team.settings import load_settings
 
 
 def work(path: Path, author: str, draw: random.Random) -> None:

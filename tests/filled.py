@@ -7,14 +7,14 @@ import numpy
 from safetensors.numpy import save_file
 
 from studio import runs
-from studio.categories import load_scheme
 from studio.contract import AnswerMode, Prediction, Result, ScoreFile, Step, TrainSpec
-from studio.importing import import_path
+from studio.datasets.versions import freeze
+from studio.evaluation.scores import score
+from studio.ingest.importer import import_path
 from studio.runs import Run
-from studio.sample import read_answer, read_question, write_answer
-from studio.scores import score
+from studio.samples.canonical import read_answer, read_question, write_answer
+from studio.samples.scheme import load_scheme
 from studio.store import Store
-from studio.versions import freeze
 from studio.workspace import BUNDLED_DATASET, Workspace
 
 CONFIG = {"model_type": "qwen2", "architectures": ["Qwen2ForCausalLM"], "hidden_size": 8}

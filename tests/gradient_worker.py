@@ -13,9 +13,9 @@ import torch
 from safetensors.torch import save_file
 from transformers import TrainerCallback
 
+from backend.data.datasets import encode_datasets
+from backend.data.templates import Renderer
 from backend.modeling import load_for_training, load_tokenizer, make_trainable
-from backend.samples import encode_datasets
-from backend.templates import Renderer
 from backend.train import Prepared, make_trainer
 from backend.worker import RunFolder, is_main_process
 from studio.contract import TrainSpec

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from studio.categories import load_scheme
+from studio.samples.scheme import load_scheme
 from studio.store import Store, open_store
 from studio.workspace import Workspace, open_workspace
 

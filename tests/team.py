@@ -4,13 +4,14 @@ from pathlib import Path
 
 from samples import SCHEME, new_store
 
-from studio import annotations, people
-from studio.importing import import_text
-from studio.label_settings import LabelSettings
-from studio.leases import offer
-from studio.ordering import change_settings
+from studio.annotation import annotations
+from studio.annotation.leases import offer
+from studio.annotation.queue_order import change_settings
+from studio.corpus.titles import Title, get_title
+from studio.ingest.importer import import_text
 from studio.store import Store
-from studio.titles import Title, get_title
+from studio.team import people
+from studio.team.settings import LabelSettings
 
 ALONE = LabelSettings(gold_share=0, review_rate=1)
 TWO = LabelSettings(gold_share=0, review_rate=1, overlap_share=1, overlap_people=2)

@@ -13,11 +13,12 @@ from statsmodels.stats.inter_rater import aggregate_raters, fleiss_kappa
 from statsmodels.stats.proportion import proportion_confint
 from team import TWO, dispute, label, share, team
 
-from studio import annotations, steps
-from studio.agreement import SharedTitle, measure_agreement, wilson
-from studio.agreement_store import load_shared, to_csv, to_json
-from studio.leases import reopen
-from studio.titles import get_title
+from studio.annotation import annotations
+from studio.annotation import bulk_edits as steps
+from studio.annotation.leases import reopen
+from studio.corpus.titles import get_title
+from studio.team.agreement import SharedTitle, measure_agreement, wilson
+from studio.team.agreement_data import load_shared, to_csv, to_json
 
 NAMES = ("经济", "社会", "体育", "健康")
 START = datetime(2026, 11, 2, 4, tzinfo=UTC)

@@ -7,10 +7,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from samples import CHAIN, SCHEME, new_store, sample, write_json
 
-from studio import annotations, progress, second_look
+from studio.annotation import annotations
+from studio.annotation import requeue as second_look
+from studio.corpus.titles import count_by_status, get_title, next_waiting
 from studio.errors import StalePress
-from studio.importing import import_path, import_text
-from studio.titles import count_by_status, get_title, next_waiting
+from studio.ingest.importer import import_path, import_text
+from studio.team import progress
 
 TITLES = "央行宣布降息\n女排逆转夺冠\n孩子发烧怎么办"
 
@@ -191,7 +193,7 @@ import sys
 from pathlib import Path
 from studio import annotations
 from studio.store import open_store
-from studio.titles import next_waiting
+from studio.corpus.titles import next_waiting
 
 while True:
     db = open_store(Path(sys.argv[1]))

@@ -4,11 +4,11 @@ import pytest
 import torch
 from models import save_tiny_model
 
-from backend.answering import REPEAT_WINDOW, Answerer, _CloseThought, _PenalizeRepeats
-from backend.encoding import tokenize
+from backend.data.encoding import tokenize
+from backend.data.templates import THOUGHT, Renderer
 from backend.modeling import load_model, load_tokenizer
-from backend.templates import THOUGHT, Renderer
-from studio.sample import write_answer
+from backend.modeling.generation import REPEAT_WINDOW, Answerer, _CloseThought, _PenalizeRepeats
+from studio.samples.canonical import write_answer
 
 CATEGORIES = ("体育", "娱乐", "国际新闻")
 TITLES = ["短", "一个长得多的标题，为了让左边的填充有事可做", "中等长度"]

@@ -10,12 +10,19 @@ import sys
 import pytest
 from samples import SCHEME, TITLE, new_store, sample, write_json
 
-from studio import annotations
-from studio.batches import get_batch, list_batches, report_csv, row_report, undo_batch, write_report
+from studio.annotation import annotations
+from studio.corpus.titles import count_by_status, get_title, next_waiting
 from studio.errors import InputError
-from studio.importing import finish_interrupted, import_path, import_text
-from studio.spreadsheets import csv_bytes, safe_cell
-from studio.titles import count_by_status, get_title, next_waiting
+from studio.ingest.import_batches import (
+    get_batch,
+    list_batches,
+    report_csv,
+    row_report,
+    undo_batch,
+    write_report,
+)
+from studio.ingest.importer import finish_interrupted, import_path, import_text
+from studio.system.csv_export import csv_bytes, safe_cell
 
 
 @pytest.fixture
@@ -104,7 +111,7 @@ def test_an_import_is_undone_once_and_only_if_there_is_one(db, tmp_path):
 KILLED = """
 import os, sys
 from pathlib import Path
-from studio.batches import undo_batch
+from studio.ingest.import_batches import undo_batch
 from studio.store import open_store
 
 db = open_store(Path(sys.argv[1]))

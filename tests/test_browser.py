@@ -5,12 +5,12 @@ from browser import ARGS, CHROMIUM, Studio, choose, click_cell, go, label, settl
 from playwright.sync_api import expect, sync_playwright
 from tiny import end_everything, wait_until
 
-from studio.categories import load_scheme
 from studio.contract import UNPARSED
-from studio.importing import import_text
+from studio.corpus.titles import count_by_status, find_title, find_titles
+from studio.ingest.importer import import_text
 from studio.runs import list_runs, load_predictions
+from studio.samples.scheme import load_scheme
 from studio.store import open_store
-from studio.titles import count_by_status, find_title, find_titles
 from studio.workspace import BUNDLED_MODEL, open_workspace
 
 pytestmark = [

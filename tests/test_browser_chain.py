@@ -6,12 +6,14 @@ from playwright.sync_api import expect, sync_playwright
 from samples import CHAIN, SCHEME
 from tiny import end_everything, wait_until
 
-from studio import drafts, runs, typed_drafts
-from studio.annotations import annotate
+from studio import runs
+from studio.annotation import autosave as typed_drafts
+from studio.annotation.annotations import annotate
 from studio.contract import Drafted, DraftSpec
-from studio.importing import import_text
+from studio.corpus.titles import find_title, next_waiting
+from studio.ingest.importer import import_text
 from studio.store import open_store
-from studio.titles import find_title, next_waiting
+from studio.teacher import drafts
 from studio.workspace import open_workspace
 
 pytestmark = [

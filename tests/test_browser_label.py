@@ -7,14 +7,14 @@ from browser import ARGS, CHROMIUM, Studio, label, press_until, settle, shown_ti
 from playwright.sync_api import expect, sync_playwright
 from tiny import wait_until
 
-from pages.shared.put_aside import REASONS
-from studio.categories import load_scheme
-from studio.importing import import_path, import_text
+from pages.sections.label.put_aside import REASONS
+from studio.corpus.titles import find_title, get_title
+from studio.ingest.importer import import_path, import_text
 from studio.language import say
-from studio.locks import is_locked
+from studio.samples.scheme import load_scheme
 from studio.store import open_store, writing
-from studio.suggesting_store import lock_path
-from studio.titles import find_title, get_title
+from studio.suggestions.records import lock_path
+from studio.system.locks import is_locked
 from studio.workspace import BUNDLED_DATASET, open_workspace
 
 pytestmark = [

@@ -6,11 +6,12 @@ from playwright.sync_api import expect, sync_playwright
 from samples import SCHEME, new_store, sample, write_json
 from tiny import end_everything, wait_until
 
-from studio import preview, quality
-from studio.importing import import_path
-from studio.qualityscan import scan
-from studio.titles import get_title
-from studio.versions import freeze
+from studio.corpus.titles import get_title
+from studio.datasets.versions import freeze
+from studio.ingest.importer import import_path
+from studio.quality import findings as quality
+from studio.quality._scan import scan
+from studio.training import token_preview as preview
 from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL
 
 pytestmark = [

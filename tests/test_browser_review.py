@@ -9,10 +9,12 @@ from playwright.sync_api import expect, sync_playwright
 from team import TWO, dispute, flag, share, team
 from team import label as answer
 
-from studio import people, review, steps
-from studio.categories import load_scheme
-from studio.history import history
-from studio.titles import find_title, get_title
+from studio.annotation import bulk_edits as steps
+from studio.annotation import review
+from studio.annotation.history import history
+from studio.corpus.titles import find_title, get_title
+from studio.samples.scheme import load_scheme
+from studio.team import people
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (apt-get install chromium)"),

@@ -10,8 +10,8 @@ from rapidfuzz import fuzz
 from samples import SCHEME
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from studio.check import check_path
-from studio.sample import read_answer, read_question
+from studio.samples.canonical import read_answer, read_question
+from studio.validation.check import check_path
 from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL
 
 

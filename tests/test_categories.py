@@ -3,8 +3,8 @@
 import pytest
 from samples import SCHEME
 
-from studio.categories import BUNDLED_DATA, load_scheme
 from studio.errors import UnreadableFile
+from studio.samples.scheme import BUNDLED_DATA, load_scheme
 
 
 def test_the_bundled_scheme_has_ten_categories_with_all_ten_digits():

@@ -5,8 +5,8 @@ import json
 import pytest
 from samples import CHAIN, SCHEME, TITLE
 
-from studio.chainlint import lint_chain
-from studio.sample import read_answer, read_question
+from studio.samples.canonical import read_answer, read_question
+from studio.samples.chain_lint import lint_chain
 from studio.workspace import BUNDLED_DATASET
 
 LONG = "这是一句没有内容的话" * 30

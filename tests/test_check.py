@@ -16,10 +16,10 @@ from samples import (
     write_json,
 )
 
-from studio.check import check_path
 from studio.errors import InputError, UnreadableFile
-from studio.proposals import near_categories, proposal
-from studio.repairing import list_changes, write_repaired
+from studio.samples.label_matching import near_categories, proposal
+from studio.validation.check import check_path
+from studio.validation.repair import list_changes, write_repaired
 from studio.workspace import BUNDLED_DATASET
 
 QUESTION = f"新闻分类：{TITLE}"

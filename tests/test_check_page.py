@@ -7,11 +7,11 @@ import pytest
 from samples import CHAIN, SCHEME, TITLE, conversation, sample, write_json
 from streamlit.testing.v1 import AppTest
 
-from studio.check import check_path
-from studio.checked import rows_at, rows_for_people
-from studio.repairing import Edit
+from studio.corpus.titles import count_by_status, next_waiting
+from studio.ingest.check_session import rows_at, rows_for_people
 from studio.store import open_store
-from studio.titles import count_by_status, next_waiting
+from studio.validation.check import check_path
+from studio.validation.repair import Edit
 from studio.workspace import open_workspace
 
 APP = Path(__file__).parent.parent / "studio" / "app.py"
@@ -169,7 +169,7 @@ def test_an_unreadable_upload_is_a_problem_and_no_traceback(workspace, content):
 
 
 def test_names_of_an_upload_lead_nowhere():
-    from pages.shared.check_source import _parts
+    from pages.sections.check.source import _parts
 
     assert _parts("../../etc/passwd") == ("etc", "passwd")
     assert _parts("/a/b.json") == ("a", "b.json")

@@ -10,7 +10,7 @@ import typer
 from tiny import end_everything
 from typer.testing import CliRunner
 
-from studio.cli import app
+from studio.cli.main import app
 from studio.workspace import BUNDLED_MODEL, open_workspace
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -60,7 +60,7 @@ def test_what_cannot_be_used_is_one_message_with_the_remedy(home, arguments, cod
 
 
 def test_a_spec_file_is_read_and_options_win(home, tmp_path):
-    from studio.cli_train import build_train_spec
+    from studio.cli._training import build_train_spec
 
     file = tmp_path / "spec.yaml"
     file.write_text("learning_rate: 5e-6\nlora_rank: 8\n", encoding="utf-8")
@@ -72,7 +72,7 @@ def test_a_spec_file_is_read_and_options_win(home, tmp_path):
 
 
 def test_the_language_is_a_setting():
-    command = [sys.executable, "-c", "from studio.cli import main; main()", "train", "--dataset", "none"]
+    command = [sys.executable, "-c", "from studio.cli.main import main; main()", "train", "--dataset", "none"]
     done = subprocess.run(
         command, capture_output=True, text=True, env={"STUDIO_LANG": "en", "STUDIO_HOME": "/dev/null/x"}
     )

@@ -8,7 +8,7 @@ import sys
 import pytest
 from samples import COURSE, needs_course_set, sample, write_folder, write_json
 
-from studio.batches import list_batches
+from studio.ingest.import_batches import list_batches
 from studio.store import open_store
 
 
@@ -16,7 +16,7 @@ from studio.store import open_store
 def run(tmp_path):
     """Run a command as a user does, in a process and a workspace of its own."""
     environment = {**os.environ, "STUDIO_HOME": str(tmp_path / "home"), "PYTHONIOENCODING": "utf-8"}
-    code = "from studio.cli_data import app; app()"
+    code = "from studio.cli._data import app; app()"
 
     def call(*arguments, limit=None):
         start = (
@@ -221,8 +221,8 @@ def test_imports_are_listed_and_undone(run, tmp_path):
 
 INTERRUPTED = """
 import signal, sys
-from studio.cli import main
-from studio.importing import judge_each
+from studio.cli.main import main
+from studio.ingest.importer import judge_each
 
 def judged(rows, scheme):
     for number, row in enumerate(judge_each(rows, scheme)):
@@ -231,7 +231,7 @@ def judged(rows, scheme):
         yield row
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
-sys.modules["studio.importing"].judge_each = judged
+sys.modules["studio.ingest.importer"].judge_each = judged
 main()
 """
 

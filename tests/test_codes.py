@@ -10,9 +10,9 @@ import pytest
 from openpyxl import Workbook
 from samples import CHAIN, SCHEME, TITLE, conversation, sample, write_folder, write_json
 
-from studio import codes
-from studio.check import check_path
-from studio.codes import CODES
+from studio.validation import codes
+from studio.validation.check import check_path
+from studio.validation.codes import CODES
 
 ROOT = Path(__file__).parent.parent
 QUESTION = f"新闻分类：{TITLE}"
@@ -153,7 +153,7 @@ def test_each_code_is_met_as_bad_and_as_mendable_as_the_table_says(tmp_path, cod
 
 
 def test_docs_have_the_table():
-    """`python -m studio.codes` prints it."""
+    """`python -m studio.validation.codes` prints it."""
     assert codes.table() in (ROOT / "docs" / "codes.md").read_text(encoding="utf-8")
 
 

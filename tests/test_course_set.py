@@ -8,7 +8,7 @@ from samples import COURSE, needs_course_set
 from tiny import end_everything
 from typer.testing import CliRunner
 
-from studio.cli import app
+from studio.cli.main import app
 from studio.workspace import open_workspace
 
 pytestmark = needs_course_set

@@ -11,11 +11,11 @@ from browser import CHROMIUM
 from samples import SCHEME, new_store
 from ten_annotators import account, fill, work
 
-from studio import people
-from studio.importing import import_text
-from studio.label_settings import LabelSettings
-from studio.ordering import change_settings
-from studio.titles import count_by_status
+from studio.annotation.queue_order import change_settings
+from studio.corpus.titles import count_by_status
+from studio.ingest.importer import import_text
+from studio.team import people
+from studio.team.settings import LabelSettings
 
 CROWD = Path(__file__).with_name("crowd.py")
 TITLES, PEOPLE, KILLED = 300, 10, (2, 5)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from studio.devices import (
+from studio.errors import InputError
+from studio.jobs.devices import (
     Device,
     environment_for,
     list_devices,
@@ -12,8 +13,7 @@ from studio.devices import (
     shown,
     why_never,
 )
-from studio.errors import InputError
-from studio.job_settings import JobSettings
+from studio.jobs.settings import JobSettings
 
 SMI = """0, GPU-aaaa-1, NVIDIA H200, 143771
 1, GPU-bbbb-2, NVIDIA H200, 143771

@@ -7,10 +7,11 @@ from samples import CHAIN, SCHEME, new_store
 from test_splits import take_in, unlike
 from typer.testing import CliRunner
 
-from studio import annotations, versions
-from studio.cli import app
-from studio.diffs import diff_versions
-from studio.titles import get_title
+from studio.annotation import annotations
+from studio.cli.main import app
+from studio.corpus.titles import get_title
+from studio.datasets import versions
+from studio.datasets.diff import diff_versions
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ import pytest
 from tiny import end_everything, tiny_run
 from typer.testing import CliRunner
 
-from studio import doctor, jobs
-from studio.cli_runs import app as cli
+from studio.cli._runs import app as cli
+from studio.jobs import queue as jobs
+from studio.operations import doctor
 from studio.workspace import Workspace, open_workspace
 
 

@@ -13,11 +13,12 @@ from test_models import make_model, split
 from tiny import wait_until
 from tiny_hub import Hub
 
-from studio import downloads, runs
+from studio import runs
 from studio.contract import Progress, Result, event
-from studio.hubfiles import read_record, verify_hashes
-from studio.lines import read_lines
-from studio.modelcheck import check_model
+from studio.modelfiles.folder_check import check_model
+from studio.modelfiles.hub_manifest import read_record, verify_hashes
+from studio.models import downloads
+from studio.system.jsonl import read_lines
 from studio.workspace import open_workspace
 
 WEIGHTS = "model.safetensors"

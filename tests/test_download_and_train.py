@@ -8,7 +8,7 @@ from tiny import end_everything
 from tiny_hub import Hub
 from typer.testing import CliRunner
 
-from studio.cli import app as cli
+from studio.cli.main import app as cli
 from studio.workspace import BUNDLED_MODEL, open_workspace
 
 

@@ -13,7 +13,7 @@ from tiny_teacher import Teacher, well
 
 from studio import runs
 from studio.contract import Drafted, DraftSpec, Result, TitleToDraft
-from studio.teacher_key import save_key
+from studio.teacher.key import save_key
 from studio.workspace import open_workspace
 
 KEY = "sk-very-secret-0123456789"

@@ -8,15 +8,21 @@ from tiny import end_everything, wait_until
 from tiny_teacher import Teacher, well
 from typer.testing import CliRunner
 
-from studio import annotations, drafts, jobs, runs, serving, teacher_jobs, typed_drafts
-from studio.cli import app
+from studio import runs
+from studio.annotation import annotations
+from studio.annotation import autosave as typed_drafts
+from studio.cli.main import app
 from studio.contract import Drafted, DraftSpec
+from studio.corpus.titles import get_title, next_waiting
+from studio.datasets.versions import freeze
 from studio.errors import InputError, StalePress, WorkspaceBusy
-from studio.importing import import_text
-from studio.teacher import clean_answer, estimate
-from studio.teacher_key import key_place, remove_key, save_key
-from studio.titles import get_title, next_waiting
-from studio.versions import freeze
+from studio.ingest.importer import import_text
+from studio.jobs import queue as jobs
+from studio.serving import servers as serving
+from studio.teacher import drafts
+from studio.teacher import runs as teacher_jobs
+from studio.teacher.key import key_place, remove_key, save_key
+from studio.teacher.prompts import clean_answer, estimate
 from studio.workspace import BUNDLED_MODEL, SAMPLE_RUN
 
 TITLES = ["主队绝杀", "女排夺冠", "马拉松开跑", "央行降息", "油价下调"]

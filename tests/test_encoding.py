@@ -4,10 +4,17 @@ import pytest
 import torch
 from models import byte_tokenizer
 
-from backend.encoding import IGNORED, Collator, encode_all, encode_conversation, pack_texts, without_chain
-from backend.templates import Renderer
+from backend.data.encoding import (
+    IGNORED,
+    Collator,
+    encode_all,
+    encode_conversation,
+    pack_texts,
+    without_chain,
+)
+from backend.data.templates import Renderer
 from studio.errors import InputError
-from studio.sample import read_answer, write_answer
+from studio.samples.canonical import read_answer, write_answer
 
 
 @pytest.fixture(scope="module")

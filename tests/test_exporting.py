@@ -8,11 +8,11 @@ import pytest
 from samples import SCHEME, new_store
 from typer.testing import CliRunner
 
-from studio import versions
-from studio.cards import write_card
-from studio.cli import app
-from studio.exporting import EXPORT_FORMS, export_files, zip_files
-from studio.importing import import_path
+from studio.cli.main import app
+from studio.datasets import versions
+from studio.datasets.card import write_card
+from studio.datasets.export import EXPORT_FORMS, export_files, zip_files
+from studio.ingest.importer import import_path
 from studio.workspace import BUNDLED_DATASET
 
 

@@ -4,14 +4,14 @@ import pytest
 import torch
 from models import quick_spec, save_tiny_model
 
-from backend.attention import NAME, attention
-from backend.batches import Flattener
-from backend.encoding import Collator
-from backend.fused import fuse
-from backend.headloss import HeadLoss
+from backend.data.batching import Flattener
+from backend.data.encoding import Collator
+from backend.kernels.chunked_loss import HeadLoss
+from backend.kernels.fused_modules import fuse
+from backend.kernels.varlen_attention import NAME, attention
 from backend.modeling import load_for_training, make_trainable
-from backend.trainer import summed_loss
-from studio.memory import chunk_rows
+from backend.training.trainer import summed_loss
+from studio.training.memory import chunk_rows
 
 
 def samples(lengths=(9, 17, 5)):
@@ -73,7 +73,7 @@ def test_what_has_no_fused_form_stays_as_it_is(tmp_path, changes):
 def test_the_head_by_chunks_gives_the_same_loss_and_gradients(
     tmp_path, monkeypatch, architecture, method, collator
 ):
-    monkeypatch.setattr("studio.memory.CHUNK_ELEMENTS", 2**11)
+    monkeypatch.setattr("studio.training.memory.CHUNK_ELEMENTS", 2**11)
     model, batch = trainable(tmp_path, architecture, finetuning_type=method), collator(samples((90, 80, 70)))
     head = HeadLoss(model)
     assert head.by_chunks and chunk_rows(model.config.vocab_size) == 64

@@ -2,12 +2,12 @@
 
 import pytest
 
-from studio.categories import load_scheme
 from studio.contract import Prediction
-from studio.feedback import send_predictions_back
-from studio.importing import import_text
+from studio.corpus.titles import find_title, next_waiting
+from studio.evaluation.feedback import send_predictions_back
+from studio.ingest.importer import import_text
+from studio.samples.scheme import load_scheme
 from studio.store import open_store
-from studio.titles import find_title, next_waiting
 
 
 @pytest.fixture

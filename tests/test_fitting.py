@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from studio.contract import TrainSpec
-from studio.fitting import HARDWARE_TABLE, Place, cheapest_change, fit, places, tutorial_rule
-from studio.memory import Estimate
+from studio.training.memory import Estimate
+from studio.training.memory_fit import HARDWARE_TABLE, Place, cheapest_change, fit, places, tutorial_rule
 
 GPU = Place(name="GPU", memory_gib=24, is_gpu=True)
 
@@ -95,8 +95,8 @@ def test_the_rule_of_the_table(fields, gb):
 
 
 def test_equal_devices_are_one_badge_and_the_processors_come_last(monkeypatch):
-    from studio import devices
-    from studio.devices import Device
+    from studio.jobs import devices
+    from studio.jobs.devices import Device
 
     cards = [Device(id=f"cuda:{n}", name="Card", memory_gib=80.0) for n in range(8)]
     monkeypatch.setattr(devices, "list_devices", lambda: (*cards, Device(id="cpu", name="CPU")))

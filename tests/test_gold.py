@@ -7,10 +7,12 @@ import json
 import pytest
 from team import ALONE, label, team
 
-from studio import annotations, gold, people, steps
+from studio.annotation import annotations
+from studio.annotation import bulk_edits as steps
+from studio.annotation.leases import offer, release
+from studio.corpus.titles import get_title
 from studio.errors import NotAllowed
-from studio.leases import offer, release
-from studio.titles import get_title
+from studio.team import gold, people
 
 
 @pytest.fixture

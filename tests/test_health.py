@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from studio.contract import HeldOut, Step, TrainSpec, event
-from studio.health import concerns
-from studio.lines import read_lines
+from studio.system.jsonl import read_lines
+from studio.training.curve_health import concerns
 from studio.workspace import SAMPLE_RUN
 
 CURVES = Path(__file__).parent / "curves"

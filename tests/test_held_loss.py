@@ -8,15 +8,15 @@ from models import events_of, quick_spec, save_tiny_model, write_run
 from samples import sample, write_folder
 from test_padding_free import samples_of
 
-from backend.batches import Flattener, Samples
-from backend.encoding import IGNORED, Collator, encode_all
-from backend.held_loss import loss_and_error, row_sums
+from backend.data.batching import Flattener, Samples
+from backend.data.encoding import IGNORED, Collator, encode_all
+from backend.data.rows import read_conversations
+from backend.data.templates import Renderer
 from backend.modeling import load_model
-from backend.rows import read_conversations
-from backend.templates import Renderer
-from backend.tokenizers import load_tokenizer
+from backend.modeling.tokenizers import load_tokenizer
 from backend.train import train
-from backend.trainer import row_losses
+from backend.training.heldout_loss import loss_and_error, row_sums
+from backend.training.trainer import row_losses
 from backend.worker import RunFolder
 
 LENGTHS = [17, 5, 29, 11, 8]

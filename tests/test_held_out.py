@@ -6,8 +6,8 @@ import pytest
 from models import byte_tokenizer, quick_spec
 from samples import sample, write_folder
 
-from backend.samples import encode_datasets, hold_out
-from backend.templates import Renderer
+from backend.data.datasets import encode_datasets, hold_out
+from backend.data.templates import Renderer
 from studio.errors import InputError
 
 CATEGORIES = ["体育", "体育", "体育", "娱乐"]

@@ -5,8 +5,8 @@ import json
 import pytest
 from samples import sample, write_folder
 
+from studio.datasets.mixed_eval import entries, with_eval_of
 from studio.errors import UnreadableFile
-from studio.heldout import entries, with_eval_of
 from studio.workspace import open_workspace
 
 

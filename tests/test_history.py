@@ -3,10 +3,12 @@
 import pytest
 from team import ALONE, TITLES, TWO, dispute, flag, label, share, team
 
-from studio import annotations, history, review, second_look, steps
+from studio.annotation import annotations, history, review
+from studio.annotation import bulk_edits as steps
+from studio.annotation import requeue as second_look
+from studio.annotation.leases import offer, reopen
+from studio.corpus.titles import get_title
 from studio.errors import InputError, NotAllowed, StalePress
-from studio.leases import offer, reopen
-from studio.titles import get_title
 
 
 @pytest.fixture

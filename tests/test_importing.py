@@ -19,16 +19,18 @@ from samples import (
     write_json,
 )
 
-from studio import annotations, second_look, stories
-from studio.batches import list_batches
-from studio.conversations import RawRow
-from studio.dates import read_date
+from studio.annotation import annotations
+from studio.annotation import requeue as second_look
+from studio.corpus import near_duplicates as stories
+from studio.corpus.titles import category_counts, count_by_status, find_title, get_title, next_waiting
 from studio.errors import UnreadableFile, WorkspaceBusy
-from studio.importing import finish_interrupted, import_path, import_rows, import_text
-from studio.judging import judge_rows
-from studio.staging import only_importer, open_batch, stage
+from studio.formats.conversations import RawRow
+from studio.formats.dates import read_date
+from studio.ingest._staging import only_importer, open_batch, stage
+from studio.ingest.import_batches import list_batches
+from studio.ingest.importer import finish_interrupted, import_path, import_rows, import_text
 from studio.store import open_store
-from studio.titles import category_counts, count_by_status, find_title, get_title, next_waiting
+from studio.validation.rows import judge_rows
 from studio.workspace import BUNDLED_DATASET
 
 
@@ -322,8 +324,8 @@ KILLED = """
 import os, sys
 from pathlib import Path
 from studio import importing, staging, stories
-from studio.categories import load_scheme
-from studio.importing import import_text
+from studio.samples.scheme import load_scheme
+from studio.ingest.importer import import_text
 from studio.store import open_store
 
 db = open_store(Path(sys.argv[1]))

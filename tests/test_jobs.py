@@ -10,8 +10,10 @@ import threading
 import pytest
 from tiny import TINY, end_everything, start, tiny_evaluation, tiny_run, wait_until
 
-from studio import jobs, runs, workers
+from studio import runs
 from studio.errors import QueueUnavailable
+from studio.jobs import queue as jobs
+from studio.system import processes as workers
 from studio.workspace import open_workspace
 
 
@@ -84,14 +86,14 @@ def test_many_callers_at_once_start_one_job_process(workspace):
 
 def test_a_second_job_process_by_hand_ends_at_once(workspace):
     jobs.ensure_worker(workspace)
-    command = [sys.executable, "-m", "studio.jobworker", str(workspace.home)]
+    command = [sys.executable, "-m", "studio.jobs._process", str(workspace.home)]
     assert subprocess.run(command, timeout=20, check=False).returncode == 0
     assert jobs.worker_alive(workspace)
 
 
 def test_a_job_process_by_hand_works_the_queue(workspace):
     run = tiny_run(workspace)
-    process = subprocess.Popen([sys.executable, "-m", "studio.jobworker", str(workspace.home)])
+    process = subprocess.Popen([sys.executable, "-m", "studio.jobs._process", str(workspace.home)])
     wait_for_state(workspace, run, "done")
     jobs.stop_worker(workspace)
     assert process.wait(10) == 0

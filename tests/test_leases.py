@@ -5,13 +5,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from samples import SCHEME, new_store
 
-from studio import annotations, people, second_look
+from studio.annotation import annotations
+from studio.annotation import requeue as second_look
+from studio.annotation.leases import find_lease, offer, release, reopen
+from studio.annotation.queue_order import change_settings, place_in_order
+from studio.corpus.titles import count_by_status, get_title
 from studio.errors import StalePress
-from studio.importing import import_text
-from studio.label_settings import LabelSettings
-from studio.leases import find_lease, offer, release, reopen
-from studio.ordering import change_settings, place_in_order
-from studio.titles import count_by_status, get_title
+from studio.ingest.importer import import_text
+from studio.team import people
+from studio.team.settings import LabelSettings
 
 ALONE = LabelSettings(gold_share=0)
 TWO = LabelSettings(gold_share=0, overlap_share=1, overlap_people=2)

@@ -7,12 +7,12 @@ from made_for_llamafactory import LOCAL, PROMPT, SYSTEM, TITLES, build_folder
 from samples import SCHEME, new_store, write_json
 from typer.testing import CliRunner
 
-from studio.check import check_path
-from studio.cli import app
+from studio.cli.main import app
 from studio.errors import UnreadableFile
-from studio.importing import import_path
-from studio.reading import read_rows
-from studio.repairing import write_repaired
+from studio.formats.reader import read_rows
+from studio.ingest.importer import import_path
+from studio.validation.check import check_path
+from studio.validation.repair import write_repaired
 
 
 @pytest.fixture

@@ -4,13 +4,13 @@ import pytest
 from filled import fill
 from tiny import tiny_run
 
-from studio.categories import load_scheme
-from studio.importing import import_path, import_text
-from studio.loop import standing
-from studio.second_look import send_back
+from studio.annotation.requeue import send_back
+from studio.corpus.titles import find_titles
+from studio.datasets.versions import freeze
+from studio.ingest.importer import import_path, import_text
+from studio.operations.next_step import standing
+from studio.samples.scheme import load_scheme
 from studio.store import open_store
-from studio.titles import find_titles
-from studio.versions import freeze
 from studio.workspace import BUNDLED_DATASET, open_workspace
 
 

@@ -9,9 +9,9 @@ from models import quick_spec, save_tiny_model
 from ours_on_gpu import benchmark_spec
 
 from backend.modeling import load_for_training
-from backend.room import needed_bytes
-from studio.fitting import model_shape
-from studio.memory import GIB, ModelShape, estimate, shape_of
+from backend.training.activation_checkpointing import needed_bytes
+from studio.training.memory import GIB, ModelShape, estimate, shape_of
+from studio.training.memory_fit import model_shape
 
 # GiB that the driver gave away at the peak: benchmarks/gpu_memory.py on one H200, 2026-11-26.
 MEASURED = """

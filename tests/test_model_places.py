@@ -8,12 +8,12 @@ import pytest
 from test_models import make_model
 from typer.testing import CliRunner
 
-from studio import models
-from studio.cli_models import app as cli
+from studio.cli._models import app as cli
 from studio.errors import InputError, ModelUnusable, UnreadableFile
-from studio.hubfiles import verify_hashes
-from studio.model_settings import add_folder, load_model_settings, set_hub, settings_file
-from studio.modelpaths import hub_id
+from studio.modelfiles.hub_manifest import verify_hashes
+from studio.modelfiles.settings import add_folder, load_model_settings, set_hub, settings_file
+from studio.models import catalog as models
+from studio.models.path_hints import hub_id
 from studio.workspace import open_workspace
 
 

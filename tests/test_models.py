@@ -9,10 +9,11 @@ import pytest
 from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
-from studio import adaptercheck, models
-from studio.cli_models import app as cli
+from studio.cli._models import app as cli
 from studio.errors import ModelUnusable
 from studio.language import current_language
+from studio.modelfiles import adapter_check as adaptercheck
+from studio.models import catalog as models
 from studio.workspace import BUNDLED_MODEL, open_workspace
 
 WIDTH, RANK = 8, 2

@@ -12,10 +12,14 @@ from test_pages import open_page, words
 from tiny import end_everything, wait_until
 from tiny_hub import Hub
 
-from studio import downloads, jobs, people, runs, unsafe_models
+from studio import runs
 from studio.contract import EvaluateSpec
-from studio.model_settings import load_model_settings, set_hub
-from studio.models import resolve_model
+from studio.jobs import queue as jobs
+from studio.modelfiles.settings import load_model_settings, set_hub
+from studio.models import downloads
+from studio.models import unsafe_allowlist as unsafe_models
+from studio.models.catalog import resolve_model
+from studio.team import people
 from studio.workspace import BUNDLED_MODEL, open_workspace
 
 

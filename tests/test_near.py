@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from studio.near import (
+from studio.samples.similarity import (
     LENGTH,
     SIMILAR,
     group_near,
@@ -19,7 +19,7 @@ from studio.near import (
     signatures,
     similarity,
 )
-from studio.title_text import title_key
+from studio.samples.title_text import title_key
 
 REAL = Path(__file__).resolve().parent.parent.parent / "shared" / "data" / "pretrain" / "titles.txt.gz"
 

@@ -4,11 +4,11 @@ import pytest
 import torch
 from models import quick_spec, save_tiny_model
 
-from backend.batches import Batches, Flattener, Samples, Share
-from backend.encoding import IGNORED, Collator
+from backend.data.batching import Batches, Flattener, Samples, Share
+from backend.data.encoding import IGNORED, Collator
 from backend.modeling import load_model
-from backend.separation import collator_for, separates_samples
-from backend.trainer import summed_loss
+from backend.training.packing_check import collator_for, separates_samples
+from backend.training.trainer import summed_loss
 
 
 def samples_of(lengths):

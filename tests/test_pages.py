@@ -11,20 +11,24 @@ import pytest
 from filled import answered, fill
 from streamlit.testing.v1 import AppTest
 
-from pages.shared.put_aside import REASONS
-from studio import annotations, people, runs, second_look, serving
-from studio.categories import BUNDLED_DATA, load_scheme
-from studio.conversations import RawRow
-from studio.importing import import_rows, import_text
-from studio.judging import judge_each
-from studio.label_settings import LabelSettings
+from pages.sections.label.put_aside import REASONS
+from studio import runs
+from studio.annotation import annotations
+from studio.annotation import requeue as second_look
+from studio.annotation.leases import find_lease, offer
+from studio.annotation.queue_order import change_settings
+from studio.corpus.titles import count_by_status, find_title, find_titles, next_waiting
+from studio.datasets.versions import list_versions
+from studio.formats.conversations import RawRow
+from studio.ingest._staging import open_batch, stage
+from studio.ingest.importer import import_rows, import_text
 from studio.language import say
-from studio.leases import find_lease, offer
-from studio.ordering import change_settings
-from studio.staging import open_batch, stage
+from studio.samples.scheme import BUNDLED_DATA, load_scheme
+from studio.serving import servers as serving
 from studio.store import open_store, writing
-from studio.titles import count_by_status, find_title, find_titles, next_waiting
-from studio.versions import list_versions
+from studio.team import people
+from studio.team.settings import LabelSettings
+from studio.validation.rows import judge_each
 
 APP = Path(__file__).parent.parent / "studio" / "app.py"
 PAGES = [

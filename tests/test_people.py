@@ -3,9 +3,9 @@
 import pytest
 from samples import new_store
 
-from studio import people
 from studio.errors import InputError, NotAllowed
-from studio.label_settings import LabelSettings, load_settings, save_settings
+from studio.team import people
+from studio.team.settings import LabelSettings, load_settings, save_settings
 
 
 @pytest.fixture

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from pages.shared.fields import FIELD_TEXTS, field_help, field_label
-from pages.shared.spec_form import GROUPS, IMPORTANT, NOT_ASKED
+from pages.sections.train.field_texts import FIELD_TEXTS, field_help, field_label
+from pages.sections.train.spec_form import GROUPS, IMPORTANT, NOT_ASKED
 from studio.contract import TrainSpec
 from studio.errors import InputError
 from studio.language import current_language
-from studio.presets import PRESETS, adjusted_rate, checked_spec, rate_parts, starting_rate
+from studio.training.presets import PRESETS, adjusted_rate, checked_spec, rate_parts, starting_rate
 from studio.workspace import BUNDLED_MODEL
 
 MODEL, DATA = Path("model"), Path("data")

@@ -8,15 +8,15 @@ from samples import new_store, sample, write_folder
 from test_templates import every_template, renderer
 from tiny import wait_until
 
-from backend.encoding import IGNORED, encode_all, encode_conversation, without_chain
+from backend.data.encoding import IGNORED, encode_all, encode_conversation, without_chain
+from backend.data.rows import read_conversations
+from backend.data.templates import TEMPLATES, Renderer
 from backend.modeling import load_tokenizer
 from backend.preview import pieces, preview, see_row
-from backend.rows import read_conversations
-from backend.templates import TEMPLATES, Renderer
 from backend.worker import RunFolder
-from studio import workers
 from studio.contract import PreviewFile, PreviewSpec
-from studio.preview import count_rows, forget, see_block, too_long
+from studio.system import processes as workers
+from studio.training.token_preview import count_rows, forget, see_block, too_long
 from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL
 
 TITLES = [

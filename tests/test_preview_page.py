@@ -7,8 +7,8 @@ from filled import fill
 from streamlit.testing.v1 import AppTest
 from tiny import end_everything, wait_until
 
-from studio import preview
 from studio.store import open_store
+from studio.training import token_preview as preview
 from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL, open_workspace
 
 APP = Path(__file__).parent.parent / "studio" / "app.py"

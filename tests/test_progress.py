@@ -7,8 +7,9 @@ import pytest
 from samples import SCHEME
 from team import label, team
 
-from studio import annotations, progress
-from studio.titles import get_title
+from studio.annotation import annotations
+from studio.corpus.titles import get_title
+from studio.team import progress
 
 
 @pytest.fixture

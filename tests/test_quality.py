@@ -9,11 +9,13 @@ from samples import CHAIN, SCHEME, new_store, sample, write_json
 from test_splits import unlike
 from tiny import wait_until
 
-from studio import annotations, quality, verdicts
+from studio.annotation import annotations
+from studio.corpus.titles import count_by_status, get_title
 from studio.errors import StalePress
-from studio.importing import import_path
-from studio.qualityscan import scan
-from studio.titles import count_by_status, get_title
+from studio.ingest.importer import import_path
+from studio.quality import answers as verdicts
+from studio.quality import findings as quality
+from studio.quality._scan import scan
 from studio.workspace import BUNDLED_DATASET
 
 A, B, C, D = unlike(4)
@@ -166,7 +168,9 @@ def test_only_one_scan_runs_at_a_time(place):
         assert quality.workers.take_lock(lock)
         quality.start_scan(workspace)
         done = subprocess.run(
-            [sys.executable, "-m", "studio.qualityscan", str(workspace.home)], capture_output=True, text=True
+            [sys.executable, "-m", "studio.quality._scan", str(workspace.home)],
+            capture_output=True,
+            text=True,
         )
         assert done.returncode == 0 and "runs already" in done.stderr
     assert not quality.result_path(workspace).exists()
@@ -185,6 +189,6 @@ def test_a_result_that_cannot_be_read_is_no_result(place, content):
 
 def test_the_web_app_does_not_load_what_the_scan_needs(tmp_path):
     heavy = "sklearn cleanlab statsmodels scipy torch"
-    code = f"import sys, studio.quality, studio.verdicts, studio.coverage, studio.preview; print([m for m in {heavy.split()!r} if m in sys.modules])"
+    code = f"import sys, studio.quality.findings, studio.quality.answers, studio.quality.coverage, studio.training.token_preview; print([m for m in {heavy.split()!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

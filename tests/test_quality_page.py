@@ -9,13 +9,13 @@ from test_quality import ROWS, decide
 from tiny import wait_until
 
 from pages.shared.problem_list import LIVE_TITLES
-from studio import quality
-from studio.coverage import rows_for_interval
-from studio.importing import import_path
-from studio.qualityscan import scan
+from studio.corpus.titles import count_by_status, get_title
+from studio.datasets.versions import freeze
+from studio.ingest.importer import import_path
+from studio.quality import findings as quality
+from studio.quality._scan import scan
+from studio.quality.coverage import rows_for_interval
 from studio.store import open_store
-from studio.titles import count_by_status, get_title
-from studio.versions import freeze
 from studio.workspace import BUNDLED_DATASET, open_workspace
 
 APP = Path(__file__).parent.parent / "studio" / "app.py"

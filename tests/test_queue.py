@@ -11,13 +11,15 @@ import pytest
 from tiny import TINY, end_everything, start, tiny_evaluation, tiny_run, tiny_spec, wait_until
 from typer.testing import CliRunner
 
-from studio import jobs, runs, workers
-from studio.cli import app
+from studio import runs
+from studio.cli.main import app
 from studio.contract import DownloadSpec
-from studio.dispatch import Dispatcher
 from studio.errors import InputError, RunFailed
-from studio.job_settings import JobSettings
+from studio.jobs import queue as jobs
+from studio.jobs._scheduler import Dispatcher
+from studio.jobs.settings import JobSettings
 from studio.runs import Place
+from studio.system import processes as workers
 from studio.workspace import open_workspace
 
 

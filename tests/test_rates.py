@@ -6,7 +6,7 @@ import pytest
 
 from studio.contract import HeldOut, Step
 from studio.language import current_language
-from studio.rates import Smoothed, has_turned, range_advice, recommend, spaced, tried
+from studio.training.learning_rate import Smoothed, has_turned, range_advice, recommend, spaced, tried
 
 
 @pytest.fixture(autouse=True)

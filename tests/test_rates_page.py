@@ -3,11 +3,13 @@
 import pytest
 from test_pages import open_page
 
-from pages.shared import rates_charts
-from pages.shared.rates_view import SWEPT
-from studio import rates, runs, sweeps
+from pages.sections.train import rate_charts as rates_charts
+from pages.sections.train.learning_rate import SWEPT
+from studio import runs
 from studio.contract import HeldOut, RangeTestSpec, Result, Step, TrainSpec
-from studio.presets import sound_default
+from studio.training import learning_rate as rates
+from studio.training import sweeps
+from studio.training.presets import sound_default
 from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL
 
 

@@ -17,11 +17,13 @@ from pathlib import Path
 import pytest
 from tiny import TINY, end_everything, tiny_run, wait_until
 
-from studio import jobs, runs, workers
+from studio import runs
 from studio.errors import InputError
-from studio.job_settings import RaySettings
-from studio.raycluster import RayJob, submission
+from studio.jobs import queue as jobs
+from studio.jobs._ray_cluster import RayJob, submission
+from studio.jobs.settings import RaySettings
 from studio.runs import Place
+from studio.system import processes as workers
 from studio.workspace import open_workspace
 
 RAY = Path(sys.executable).with_name("ray")

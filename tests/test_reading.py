@@ -11,11 +11,11 @@ import pyarrow.parquet
 import pytest
 from samples import SCHEME, TITLE, conversation, sample, write_folder, write_json
 
-from studio.columns import Columns
 from studio.errors import UnreadableFile
-from studio.judging import judge_rows
-from studio.reading import read_rows, read_what_is_there, split_of
-from studio.records import read_records
+from studio.formats.columns import Columns
+from studio.formats.reader import read_rows, read_what_is_there, split_of
+from studio.formats.records import read_records
+from studio.validation.rows import judge_rows
 
 TITLES = ["央行宣布下调存款准备金率", "女排姑娘逆转夺冠", "孩子发烧要不要捂汗"]
 

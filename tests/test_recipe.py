@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from studio.contract import TrainSpec
 from studio.errors import InputError, UnreadableFile
-from studio.presets import PRESETS, checked_spec
-from studio.recipe import match_name, read_recipe, recipe_of, require_readable, write_yaml
-from studio.spec_files import build_train_spec, remarks
+from studio.training.presets import PRESETS, checked_spec
+from studio.training.settings_file import match_name, read_recipe, recipe_of, require_readable, write_yaml
+from studio.training.spec_loading import build_train_spec, remarks
 from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL, open_workspace
 
 LORA = """
@@ -247,7 +247,7 @@ def test_what_is_no_settings_file_is_told_as_such(text):
 
 
 def test_every_key_of_both_tools_has_its_place_once():
-    from studio.recipe.keys import DEFAULTS, IGNORED, REFUSED
+    from studio.training.settings_file._keys import DEFAULTS, IGNORED, REFUSED
 
     fields = set(TrainSpec.model_fields)
     assert not set(IGNORED) & set(REFUSED)

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from studio.contract import TrainSpec
-from studio.equivalent import as_one_line, by_file, by_launcher
-from studio.presets import PRESETS, checked_spec, method_of, rate_reason, with_method, with_texts
-from studio.relevance import matters, only_what_matters
-from studio.spec_files import build_train_spec
+from studio.training.field_relevance import matters, only_what_matters
+from studio.training.presets import PRESETS, checked_spec, method_of, rate_reason, with_method, with_texts
+from studio.training.shell_commands import as_one_line, by_file, by_launcher
+from studio.training.spec_loading import build_train_spec
 from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL, open_workspace
 
 METHODS = ["lora", "qlora4", "qlora8", "freeze", "full"]

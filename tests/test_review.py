@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from team import ALONE, TWO, dispute, flag, label, share, team
 
-from studio import annotations, people, review
+from studio.annotation import annotations, review
+from studio.annotation.leases import offer
+from studio.corpus.titles import count_by_status, get_title
 from studio.errors import InputError, NotAllowed, StalePress
-from studio.label_settings import LabelSettings
-from studio.leases import offer
 from studio.store import open_store
-from studio.titles import count_by_status, get_title
+from studio.team import people
+from studio.team.settings import LabelSettings
 
 
 @pytest.fixture

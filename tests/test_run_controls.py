@@ -4,7 +4,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from tiny import tiny_run, wait_until
 
-from studio import jobs, runs
+from studio import runs
+from studio.jobs import queue as jobs
 from studio.runs import Place
 
 

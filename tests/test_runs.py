@@ -10,9 +10,11 @@ import pytest
 from full_disk import error_on_a_full_disk
 from tiny import TINY, end_everything, start, tiny_evaluation, tiny_run, wait_until
 
-from studio import locks, runs, workers
+from studio import runs
 from studio.contract import EvaluateSpec, TrainSpec
 from studio.errors import InputError, RunFailed, StudioError, UnreadableFile
+from studio.system import locks
+from studio.system import processes as workers
 from studio.workspace import open_workspace
 
 STEP = (
@@ -62,7 +64,7 @@ def test_a_worker_that_dies_without_a_result_is_lost(workspace, label):
 def test_a_worker_outlives_the_process_that_started_it(workspace):
     run = tiny_run(workspace, steps=10)
     code = (
-        "import os, sys; from pathlib import Path; from studio.workers import start_worker;"
+        "import os, sys; from pathlib import Path; from studio.system.processes import start_worker;"
         "start_worker(Path(sys.argv[1]), sys.argv[2:], cwd=Path('/')); os._exit(9)"
     )
     command = workers.worker_command("train", TINY)

@@ -3,7 +3,7 @@
 import pytest
 from samples import SCHEME
 
-from studio.sample import (
+from studio.samples.canonical import (
     exact_category,
     proposed_category,
     read_answer,

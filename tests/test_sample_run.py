@@ -6,7 +6,7 @@ from samples import SCHEME
 
 from backend.modeling import load_model
 from studio import runs
-from studio.scores import score
+from studio.evaluation.scores import score
 from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL, SAMPLE_RUN, open_workspace
 
 

@@ -4,10 +4,10 @@ import pytest
 from samples import SCHEME
 from sklearn.metrics import f1_score, precision_recall_fscore_support
 
-from studio.baselines import baseline_accuracies
 from studio.contract import UNPARSED, Prediction
-from studio.sample import write_answer
-from studio.scores import score, text_score, wilson_interval
+from studio.evaluation.baselines import baseline_accuracies
+from studio.evaluation.scores import score, text_score, wilson_interval
+from studio.samples.canonical import write_answer
 
 
 def prediction(label, predicted, *, text=""):

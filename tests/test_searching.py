@@ -4,10 +4,11 @@ import pytest
 from samples import SCHEME
 from team import dispute, label, share, team
 
-from studio import searching, steps
-from studio.importing import import_path
-from studio.searching import Query, search
-from studio.titles import get_title
+from studio.annotation import bulk_edits as steps
+from studio.corpus import search as searching
+from studio.corpus.search import Query, search
+from studio.corpus.titles import get_title
+from studio.ingest.importer import import_path
 
 LINES = [f"第 {number} 条消息，{'降息' if number % 3 == 0 else '天气'} ABC" for number in range(1, 31)]
 

@@ -5,10 +5,10 @@ import pytest
 from tiny import end_everything
 
 from backend.serve import split_thought
-from studio import serving
-from studio.categories import load_scheme
-from studio.client import classify, stream_chat
 from studio.errors import ServerUnavailable
+from studio.samples.scheme import load_scheme
+from studio.serving import servers as serving
+from studio.serving.client import classify, stream_chat
 from studio.workspace import BUNDLED_MODEL, SAMPLE_RUN, open_workspace
 
 SCHEME = load_scheme()

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from tiny import end_everything, wait_until
 
-from studio import client, serving, workers
-from studio.client import Piece
 from studio.errors import ServerUnavailable
+from studio.serving import client
+from studio.serving import servers as serving
+from studio.serving.client import Piece
+from studio.system import processes as workers
 from studio.workspace import open_workspace
 
 COMMAND = (sys.executable, str(Path(__file__).with_name("tiny_server.py")), "{kind}")

@@ -3,11 +3,11 @@
 import pytest
 from samples import SCHEME, new_store, sample, write_json
 
-from studio import versions
+from studio.datasets import versions
+from studio.datasets.eval_list import read_eval_list
+from studio.datasets.freeze_process import FreezeRequest, freeze_apart
 from studio.errors import FreezeRefused, InputError, RunFailed, StudioError
-from studio.evallist import read_eval_list
-from studio.freezing import FreezeRequest, freeze_apart
-from studio.importing import import_path
+from studio.ingest.importer import import_path
 
 SUBJECTS = ("消防员", "老教师", "钢琴家", "卡车司机", "研究生", "护林员", "船长", "厨师", "快递员", "飞行员")
 EVENTS = (

@@ -4,11 +4,14 @@ import pytest
 from samples import SCHEME
 from team import label, share, team
 
-from studio import annotations, people, second_look, steps
+from studio.annotation import annotations
+from studio.annotation import bulk_edits as steps
+from studio.annotation import requeue as second_look
+from studio.annotation.leases import offer
+from studio.corpus.titles import count_by_status, decided_titles, find_titles, get_title, next_waiting
 from studio.errors import InputError, NotAllowed
-from studio.importing import import_text
-from studio.leases import offer
-from studio.titles import count_by_status, decided_titles, find_titles, get_title, next_waiting
+from studio.ingest.importer import import_text
+from studio.team import people
 
 
 @pytest.fixture

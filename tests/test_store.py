@@ -8,15 +8,9 @@ import threading
 import pytest
 from samples import SCHEME, new_store
 
-from studio import annotations, progress
-from studio.errors import StudioError, UnreadableFile, WorkspaceBusy
-from studio.importing import import_text
-from studio.label_settings import LabelSettings
-from studio.leases import offer
-from studio.schema import migrations
-from studio.store import open_store, writing
-from studio.title_text import clean_title, title_key
-from studio.titles import (
+from studio.annotation import annotations
+from studio.annotation.leases import offer
+from studio.corpus.titles import (
     category_counts,
     count_by_status,
     find_title,
@@ -25,7 +19,14 @@ from studio.titles import (
     next_waiting,
     next_without_chain,
 )
-from studio.versions import freeze
+from studio.datasets.versions import freeze
+from studio.errors import StudioError, UnreadableFile, WorkspaceBusy
+from studio.ingest.importer import import_text
+from studio.samples.title_text import clean_title, title_key
+from studio.store import open_store, writing
+from studio.store._migrations import migrations
+from studio.team import progress
+from studio.team.settings import LabelSettings
 
 THREE = "央行宣布降息\n女排逆转夺冠\n孩子发烧怎么办"
 

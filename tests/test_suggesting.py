@@ -5,15 +5,20 @@ import pytest
 from samples import SCHEME, new_store
 from tiny import wait_until
 
-from studio import annotations, locks, people, serving, suggester, suggesting_store
-from studio.annotations import Suggested
-from studio.importing import import_path, import_text
-from studio.label_settings import LabelSettings
-from studio.leases import offer
-from studio.ordering import change_settings
-from studio.suggesting import Mix, Suggester, can_learn, most_teaching
-from studio.suggesting_store import Suggestion, acceptance, suggestion_for, write_suggestions
-from studio.titles import find_title, get_title
+from studio.annotation import annotations
+from studio.annotation.annotations import Suggested
+from studio.annotation.leases import offer
+from studio.annotation.queue_order import change_settings
+from studio.corpus.titles import find_title, get_title
+from studio.ingest.importer import import_path, import_text
+from studio.serving import servers as serving
+from studio.suggestions import _process as suggester
+from studio.suggestions import records as suggesting_store
+from studio.suggestions.classifier import Mix, Suggester, can_learn, most_teaching
+from studio.suggestions.records import Suggestion, acceptance, suggestion_for, write_suggestions
+from studio.system import locks
+from studio.team import people
+from studio.team.settings import LabelSettings
 from studio.workspace import BUNDLED_DATASET
 
 NEW = "央行宣布下调存款准备金率，股市高开\n女排逆转夺冠，主教练赛后落泪\n多所高校公布研究生招生计划"

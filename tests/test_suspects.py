@@ -6,9 +6,9 @@ import random
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
-from studio.coverage import coverage, rows_for_interval, wilson_half_width
-from studio.sample import read_answer
-from studio.suspects import SMALLEST, find_suspects
+from studio.quality._label_errors import SMALLEST, find_suspects
+from studio.quality.coverage import coverage, rows_for_interval, wilson_half_width
+from studio.samples.canonical import read_answer
 from studio.workspace import BUNDLED_DATASET
 
 

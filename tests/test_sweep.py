@@ -8,14 +8,16 @@ from models import events_of, losses_of, quick_spec, result_of, write_run
 from samples import numbered, write_folder
 from tiny import end_everything
 
+from backend.modeling.base_cache import ResidentBase
 from backend.range_test import range_test
-from backend.resident import ResidentBase
 from backend.sweep import sweep
 from backend.train import train
 from backend.worker import Cancelled, Paused, RunFolder
-from studio import jobs, runs, sweeps
+from studio import runs
 from studio.contract import RangeTestSpec, SweepSpec
 from studio.errors import InputError, RunFailed
+from studio.jobs import queue as jobs
+from studio.training import sweeps
 from studio.workspace import open_workspace
 
 

@@ -7,13 +7,15 @@ from samples import SCHEME
 from team import ALONE, TWO, dispute, flag, label, share, team
 from test_pages import open_page, words
 
-from studio import annotations, gold, people, review, steps
-from studio.categories import BUNDLED_DATA
-from studio.importing import import_text
-from studio.label_settings import LabelSettings, load_settings
-from studio.leases import find_lease, offer
-from studio.ordering import change_settings
-from studio.titles import count_by_status, get_title
+from studio.annotation import annotations, review
+from studio.annotation import bulk_edits as steps
+from studio.annotation.leases import find_lease, offer
+from studio.annotation.queue_order import change_settings
+from studio.corpus.titles import count_by_status, get_title
+from studio.ingest.importer import import_text
+from studio.samples.scheme import BUNDLED_DATA
+from studio.team import gold, people
+from studio.team.settings import LabelSettings, load_settings
 
 FOREIGN = re.compile(r"[\u4e00-\u9fff]+")
 

@@ -4,10 +4,10 @@ import pytest
 from jinja2 import TemplateError
 from models import byte_tokenizer
 
-from backend.encoding import IGNORED, encode_conversation, learnable_parts, tokenize
-from backend.templates import TEMPLATES, THOUGHT, Renderer
+from backend.data.encoding import IGNORED, encode_conversation, learnable_parts, tokenize
+from backend.data.templates import TEMPLATES, THOUGHT, Renderer
 from studio.errors import InputError, ModelUnusable
-from studio.sample import write_answer
+from studio.samples.canonical import write_answer
 
 QUESTION = {"role": "user", "content": "新闻分类：主队绝杀"}
 ANSWER = {"role": "assistant", "content": write_answer("看“绝杀”，归体育。", "体育")}

@@ -10,8 +10,8 @@ from models import events_of, quick_spec, save_tiny_model, write_run
 from backend.train import train
 from backend.worker import RunFolder
 from studio.errors import InputError, UnreadableFile
-from studio.presets import with_texts
-from studio.texts import add_pasted, add_texts, list_texts, read_texts
+from studio.ingest.plain_texts import add_pasted, add_texts, list_texts, read_texts
+from studio.training.presets import with_texts
 from studio.workspace import open_workspace
 
 

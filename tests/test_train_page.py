@@ -9,12 +9,14 @@ from filled import fill, step
 from streamlit.testing.v1 import AppTest
 from test_recipe import BOARD, LORA
 
-from studio import fitting, runs, texts
+from studio import runs
 from studio.contract import HeldOut, Result, TrainSpec
-from studio.fitting import Place
+from studio.ingest import plain_texts as texts
 from studio.language import current_language
-from studio.recipe import write_yaml
 from studio.store import open_store
+from studio.training import memory_fit as fitting
+from studio.training.memory_fit import Place
+from studio.training.settings_file import write_yaml
 from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL
 
 APP = Path(__file__).parent.parent / "studio" / "app.py"

@@ -19,14 +19,14 @@ from models import (
 from samples import numbered, sample, write_folder
 from transformers import AutoModelForCausalLM
 
-from backend.encoding import Collator, encode_conversation
+from backend.data.encoding import Collator, encode_conversation
+from backend.data.templates import Renderer
 from backend.modeling import load_model, load_tokenizer, make_optimizer, make_trainable
-from backend.templates import Renderer
 from backend.train import train
-from backend.trainer import StudioTrainer, summed_loss
+from backend.training.trainer import StudioTrainer, summed_loss
 from backend.worker import Cancelled, RunFolder
 from studio.errors import ModelUnusable
-from studio.sample import write_answer
+from studio.samples.canonical import write_answer
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +138,7 @@ def batch_of(model, counts):
 
 
 def gradient(model_dir, dataset, tmp_path, samples, batch, accumulation):
-    from backend.arguments import training_arguments
+    from backend.training.arguments import training_arguments
 
     spec = quick_spec(
         model_dir,
@@ -211,7 +211,7 @@ def test_rows_that_are_too_long_are_listed_in_the_result(tmp_path, model):
 
 
 def test_direct_share_adds_rows_with_an_empty_chain(model, dataset):
-    from backend.samples import encode_datasets
+    from backend.data.datasets import encode_datasets
 
     renderer = Renderer(load_tokenizer(model))
     training, _ = encode_datasets(quick_spec(model, dataset, direct_share=0.5), renderer)

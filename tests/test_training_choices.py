@@ -12,8 +12,8 @@ from transformers import get_scheduler
 from transformers.trainer_utils import SchedulerType
 
 from backend.modeling import finished_model, load_for_training, load_model, make_trainable, save_trained
-from backend.schedules import WATCHING, require_schedule, schedule_options
 from backend.train import train
+from backend.training.schedules import WATCHING, require_schedule, schedule_options
 from backend.worker import Paused, RunFolder
 from studio.contract import TrainSpec
 from studio.errors import InputError

@@ -13,15 +13,17 @@ import pytest
 from tiny import TINY, end_everything, tiny_run, wait_until
 from typer.testing import CliRunner
 
-from studio import jobs, runs, up
-from studio.cli_runs import app as cli
+from studio import runs
+from studio.cli._runs import app as cli
 from studio.errors import PortInUse, StudioError, WorkspaceBusy
+from studio.jobs import queue as jobs
+from studio.operations import supervisor as up
 from studio.workspace import open_workspace
 
 UP = """
 import sys
 from pathlib import Path
-from studio.up import up
+from studio.operations.supervisor import up
 from studio.workspace import open_workspace
 up(open_workspace(Path(sys.argv[1])), int(sys.argv[2]), app=Path(sys.argv[3]), on_ready=lambda url: print("ready", url, flush=True))
 print("ended", flush=True)

@@ -7,13 +7,14 @@ import pytest
 from full_disk import error_on_a_full_disk
 from samples import CHAIN, COURSE, SCHEME, needs_course_set, new_store, sample, write_folder, write_json
 
-from studio import annotations, versions
-from studio.categories import load_scheme
-from studio.check import check_path
+from studio.annotation import annotations
+from studio.corpus.titles import get_title, next_waiting
+from studio.datasets import versions
 from studio.errors import DiskFull, InputError, NothingToFreeze, UnreadableFile
-from studio.importing import import_path, import_text
+from studio.ingest.importer import import_path, import_text
+from studio.samples.scheme import load_scheme
 from studio.store import open_store
-from studio.titles import get_title, next_waiting
+from studio.validation.check import check_path
 from studio.workspace import BUNDLED_DATASET
 
 

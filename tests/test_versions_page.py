@@ -7,9 +7,9 @@ from samples import SCHEME
 from streamlit.testing.v1 import AppTest
 from test_splits import take_in, unlike
 
-from studio.importing import import_path
+from studio.datasets.versions import freeze, list_versions
+from studio.ingest.importer import import_path
 from studio.store import open_store
-from studio.versions import freeze, list_versions
 from studio.workspace import BUNDLED_DATASET, open_workspace
 
 APP = Path(__file__).parent.parent / "studio" / "app.py"

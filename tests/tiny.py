@@ -7,9 +7,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from studio import jobs, runs, workers
+from studio import runs
 from studio.contract import EvaluateSpec, TrainSpec
+from studio.jobs import queue as jobs
 from studio.runs import Place, Run
+from studio.system import processes as workers
 from studio.workspace import Workspace
 
 TINY = (sys.executable, str(Path(__file__).with_name("tiny_worker.py")), "{kind}")

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from cases import ENTRIES, NO_ROW, ROWS, Case
 
-from studio.categories import load_scheme
-from studio.check import check_path
-from studio.problems import Problem
-from studio.reading import read_what_is_there
+from studio.formats.reader import read_what_is_there
+from studio.samples.problems import Problem
+from studio.samples.scheme import load_scheme
+from studio.validation.check import check_path
 from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL
 
 SCHEME = load_scheme()

@@ -9,13 +9,14 @@ import pytest
 from conftest import PROOF
 from samples import SCHEME, new_store
 
-from backend.encoding import encode_conversation
-from backend.templates import Renderer
-from studio import annotations, exporting
-from studio.importing import import_path, import_text
-from studio.repairing import write_repaired
-from studio.titles import next_waiting
-from studio.versions import freeze
+from backend.data.encoding import encode_conversation
+from backend.data.templates import Renderer
+from studio.annotation import annotations
+from studio.corpus.titles import next_waiting
+from studio.datasets import export as exporting
+from studio.datasets.versions import freeze
+from studio.ingest.importer import import_path, import_text
+from studio.validation.repair import write_repaired
 from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL
 
 ODD_TITLES = (

@@ -3,9 +3,9 @@
 import pytest
 from made_for_llamafactory import LOCAL, SYSTEM, TITLES, build_folder
 
-from studio.categories import load_scheme
-from studio.check import check_path
-from studio.reading import read_rows
+from studio.formats.reader import read_rows
+from studio.samples.scheme import load_scheme
+from studio.validation.check import check_path
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ from conftest import PROOF
 from models import byte_tokenizer
 from test_templates import ANSWER, QUESTION, SYSTEM, require_prompt_then_answer, trained_text
 
-from backend.encoding import learnable_parts
-from backend.templates import Renderer
+from backend.data.encoding import learnable_parts
+from backend.data.templates import Renderer
 
 FAMILIES = {
     "deepseek_r1_distill": "deepseek",

@@ -8,11 +8,11 @@ import pytest
 from cases import CHAIN, HUMAN, SHAREGPT, turns
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from backend.encoding import encode_all, encode_conversation
-from backend.rows import read_conversations
-from backend.templates import Renderer
+from backend.data.encoding import encode_all, encode_conversation
+from backend.data.rows import read_conversations
+from backend.data.templates import Renderer
 from studio.contract import TemplateName
-from studio.sample import write_answer
+from studio.samples.canonical import write_answer
 from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL
 
 TEMPLATES: tuple[TemplateName, ...] = ("default", "chatml", "qwen", "qwen3", "deepseek3", "deepseekr1")

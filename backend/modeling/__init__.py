@@ -6,7 +6,7 @@
     optimizers LoRA+ parameter groups
     names      which modules a spec may name
 
-No code that a model folder brings is run, and no pickle is read: see backend.trust.
+No code that a model folder brings is run, and no pickle is read: see backend.modeling.trust.
 """
 
 from backend.modeling.loading import load_for_training as load_for_training
@@ -17,4 +17,4 @@ from backend.modeling.methods import finished_model as finished_model
 from backend.modeling.methods import make_trainable as make_trainable
 from backend.modeling.methods import save_trained as save_trained
 from backend.modeling.optimizers import make_optimizer as make_optimizer
-from backend.tokenizers import load_tokenizer as load_tokenizer  # whoever loads a model wants both
+from backend.modeling.tokenizers import load_tokenizer as load_tokenizer  # whoever loads a model wants both

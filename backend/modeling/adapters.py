@@ -14,9 +14,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from backend.modeling.names import find_modules, linear_modules, own_modules, split_names
-from backend.tokenizers import unusable
-from backend.trust import is_allowed, require_safe
+from backend.modeling.module_names import find_modules, linear_modules, own_modules, split_names
+from backend.modeling.tokenizers import unusable
+from backend.modeling.trust import is_allowed, require_safe
 from studio.contract import TrainSpec
 from studio.errors import ModelUnusable
 from studio.language import say

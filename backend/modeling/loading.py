@@ -8,8 +8,8 @@ import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from backend.modeling.adapters import attach_adapter
-from backend.tokenizers import unusable
-from backend.trust import is_allowed, require_safe
+from backend.modeling.tokenizers import unusable
+from backend.modeling.trust import is_allowed, require_safe
 from studio.contract import TrainSpec
 
 

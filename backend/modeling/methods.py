@@ -7,7 +7,7 @@ from peft import PeftModel
 from transformers import PreTrainedModel
 
 from backend.modeling.adapters import continue_adapter, new_adapter, save_adapter
-from backend.modeling.freezing import free_layers
+from backend.modeling.layer_freezing import free_layers
 from backend.modeling.loading import dtype_for_use, load_model, on_device
 from studio.contract import TrainSpec
 

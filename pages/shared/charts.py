@@ -6,9 +6,9 @@ from typing import Any
 import altair as alt
 
 from pages.shared import shell
-from studio.categories import Scheme
 from studio.contract import UNPARSED, Confusion
 from studio.language import say
+from studio.samples.scheme import Scheme
 
 INK, QUIET, ACCENT, WARM, PALE, GROUND = "#1F2937", "#6B7280", "#2B5C9E", "#D9822B", "#B8C2D0", "#F1F4F8"
 CELL = "cell"

@@ -3,8 +3,8 @@
 import streamlit as st
 
 from pages.shared import shell
-from studio.categories import Category, Scheme
 from studio.language import say
+from studio.samples.scheme import Category, Scheme
 
 
 def guidelines() -> None:

@@ -9,16 +9,17 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from pages.shared import scan_view, shell
-from pages.shared.problem_names import SEVERITY_ICONS
-from studio import quality
-from studio.codes import code_name
+from pages.shared import scan_status as scan_view
+from pages.shared import shell
+from pages.shared.text import SEVERITY_ICONS
+from studio.corpus.titles import count_by_status, get_title
+from studio.datasets.versions import data_problems, problems_of
 from studio.language import say
-from studio.problems import Problem, Severity
-from studio.quality import ScanFile
+from studio.quality import findings as quality
+from studio.quality.findings import ScanFile
+from studio.samples.problems import Problem, Severity
 from studio.store import Store
-from studio.titles import count_by_status, get_title
-from studio.versions import data_problems, problems_of
+from studio.validation.codes import code_name
 
 LIVE_TITLES = 3000
 """About a fifth of a second."""

@@ -9,7 +9,7 @@ import altair as alt
 
 from studio.contract import Event, HeldOut, Step
 from studio.language import say
-from studio.rates import Smoothed
+from studio.training.learning_rate import Smoothed
 
 Axis = Literal["step", "epoch"]
 Quantity = Literal["loss", "accuracy", "learning_rate", "grad_norm", "tokens_per_second", "memory_gib"]

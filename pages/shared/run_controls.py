@@ -8,9 +8,10 @@ from collections.abc import Callable
 import streamlit as st
 
 from pages.shared import shell
-from studio import jobs, runs
-from studio.devices import Device, list_devices, why_never
-from studio.job_settings import RaySettings
+from studio import runs
+from studio.jobs import queue as jobs
+from studio.jobs.devices import Device, list_devices, why_never
+from studio.jobs.settings import RaySettings
 from studio.language import say
 from studio.runs import ANYWHERE, RAY, Job, Move, Place
 from studio.workspace import Workspace

@@ -14,15 +14,15 @@ from typing import Any, Literal, ParamSpec
 
 import streamlit as st
 
-from studio import people
-from studio.categories import Scheme, load_scheme
 from studio.contract import AnswerMode
 from studio.errors import StalePress, StudioError
 from studio.language import current_language, say
-from studio.people import Person
 from studio.runs import Run, RunState
-from studio.spreadsheets import safe_cell
+from studio.samples.scheme import Scheme, load_scheme
 from studio.store import Store, open_store
+from studio.system.csv_export import safe_cell
+from studio.team import people
+from studio.team.people import Person
 from studio.workspace import Workspace, current_settings, open_workspace
 
 P = ParamSpec("P")

@@ -10,9 +10,9 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
-from studio.contract.base import AnswerMode, TemplateName
-from studio.contract.events import Event, HeldOut, Progress, Step, event
-from studio.contract.results import (
+from studio.contract._base import AnswerMode, TemplateName
+from studio.contract._events import Event, HeldOut, Progress, Step, event
+from studio.contract._results import (
     UNPARSED,
     CategoryScore,
     Confusion,
@@ -26,7 +26,7 @@ from studio.contract.results import (
     SeenRow,
     TitleToDraft,
 )
-from studio.contract.specs import (
+from studio.contract._specs import (
     DownloadSpec,
     DraftSpec,
     EvaluateSpec,
@@ -35,7 +35,7 @@ from studio.contract.specs import (
     ServeSpec,
     SweepSpec,
 )
-from studio.contract.training import OptimizerName, SchedulerName, TrainSpec
+from studio.contract._training import OptimizerName, SchedulerName, TrainSpec
 from studio.language import say
 
 __all__ = [

@@ -9,7 +9,40 @@
 Nothing here starts a process or knows a queue.
 """
 
-from studio.runs.asking import (
+from studio.runs._creation import (
+    ANYWHERE,
+    Place,
+    can_retry,
+    prepare_job,
+    prepare_retry,
+    prepare_run,
+    prepare_sweep,
+)
+from studio.runs._job import (
+    Job,
+    JobSpec,
+    Run,
+    RunState,
+    get_job,
+    get_run,
+    list_jobs,
+    list_runs,
+    read_folder,
+    unreadable_runs,
+)
+from studio.runs._output import (
+    Phase,
+    RunProgress,
+    load_predictions,
+    load_scores,
+    progress,
+    read_events,
+    read_log,
+    require_done,
+    trained_model,
+)
+from studio.runs._record import RAY, RunCard, change_card
+from studio.runs._requests import (
     Move,
     can_pause,
     cancel,
@@ -24,39 +57,6 @@ from studio.runs.asking import (
     throw_away_if_wanted,
     waiting,
     why_not_resumable,
-)
-from studio.runs.card import RAY, RunCard, change_card
-from studio.runs.job import (
-    Job,
-    JobSpec,
-    Run,
-    RunState,
-    get_job,
-    get_run,
-    list_jobs,
-    list_runs,
-    read_folder,
-    unreadable_runs,
-)
-from studio.runs.making import (
-    ANYWHERE,
-    Place,
-    can_retry,
-    prepare_job,
-    prepare_retry,
-    prepare_run,
-    prepare_sweep,
-)
-from studio.runs.output import (
-    Phase,
-    RunProgress,
-    load_predictions,
-    load_scores,
-    progress,
-    read_events,
-    read_log,
-    require_done,
-    trained_model,
 )
 
 __all__ = [

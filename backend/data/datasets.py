@@ -1,0 +1,142 @@
+"""The samples of a training: which rows are learned, which are held out, and how they are encoded.
+
+This module knows the spec and the dataset folder, not the model that learns from them.
+"""
+
+import hashlib
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+
+import torch
+
+from backend.data import rows
+from backend.data.encoding import Encoded, Sample, encode_all, pack_texts, without_chain
+from backend.data.templates import Message, Renderer
+from studio.contract import TrainSpec
+from studio.errors import InputError
+from studio.language import say
+from studio.samples.canonical import exact_category, read_answer
+
+log = logging.getLogger(__name__)
+
+
+def encode_datasets(spec: TrainSpec, renderer: Renderer) -> tuple[Encoded, Encoded]:
+    """The training rows and the held-out rows as samples.
+
+    `rows` of the second says which rows of `dataset` are held out by `val_size`; it is
+    None where the held-out rows are those of `eval_dataset`.
+
+    Raises:
+        InputError: nothing is left to train on, or `overlong` is error and a row is too long.
+        UnreadableFile: a file or a row of it is not what the spec says.
+    """
+    training, held_out = _packed(spec, renderer) if spec.stage == "pt" else _encoded(spec, renderer)
+    if not training.samples:
+        raise InputError(
+            say("没有一条样本可以训练。", "Not one sample is left to train on."),
+            remedy=say("请增大 cutoff_len，或检查数据集。", "Raise cutoff_len, or check the data set."),
+        )
+    for name, encoded in (("training", training), ("held-out", held_out)):
+        cut, gone = len(encoded.shortened), len(encoded.left_out)
+        log.info("%s: %d samples, %d rows shortened, %d left out", name, len(encoded.samples), cut, gone)
+    return training, held_out
+
+
+def hold_out(texts: Sequence[str], groups: Sequence[object], *, size: float, seed: int) -> tuple[int, ...]:
+    """Places that are held out: a share of `texts` below 1 or a number, drawn in proportion from each group.
+
+    The lot of a text depends on the seed and the text alone, so that a row added to the
+    file moves no other row to the other side.
+
+    Raises:
+        InputError: it would leave nothing to learn from.
+    """
+    wanted = int(size) if size >= 1 else max(1, round(size * len(texts)))
+    if wanted >= len(texts):
+        raise InputError(
+            say(
+                f"val_size {size:g} 会留出全部 {len(texts)} 行，没有可训练的。",
+                f"val_size {size:g} holds out all {len(texts)} rows and leaves none to learn from.",
+            ),
+            remedy=say("请减小 val_size。", "Lower val_size."),
+        )
+    members: dict[object, list[int]] = defaultdict(list)
+    lots = [hashlib.sha256(f"{seed}:{text}".encode()).digest() for text in texts]
+    for place in sorted(range(len(texts)), key=lambda place: (lots[place], place)):
+        members[groups[place]].append(place)
+    # Whole parts first, then the largest remainders; the sort is stable, so ties go by file order.
+    parts = {group: wanted * len(places) / len(texts) for group, places in members.items()}
+    quotas = {group: int(part) for group, part in parts.items()}
+    order = sorted(sorted(members, key=lambda g: min(members[g])), key=lambda g: quotas[g] - parts[g])
+    for group in order[: wanted - sum(quotas.values())]:
+        quotas[group] += 1
+    return tuple(sorted(place for group, places in members.items() for place in places[: quotas[group]]))
+
+
+def _encoded(spec: TrainSpec, renderer: Renderer) -> tuple[Encoded, Encoded]:
+    """Conversations, and a share of the training rows once more with an empty chain."""
+    learned, held = rows.read_conversations(spec.dataset_dir, spec.dataset), []
+    kept: tuple[int, ...] | None = None
+    held_rows: tuple[int, ...] | None = None
+    if spec.val_size:
+        conversations = learned
+        held_rows = _held_rows(spec, conversations)
+        kept = tuple(sorted(set(range(len(conversations))) - set(held_rows)))
+        learned, held = [conversations[row] for row in kept], [conversations[row] for row in held_rows]
+    elif spec.eval_dataset:
+        held = rows.read_conversations(spec.dataset_dir, spec.eval_dataset)
+    training = encode_all(
+        renderer,
+        learned,
+        cutoff_len=spec.cutoff_len,
+        label_weight=spec.label_weight,
+        train_on_prompt=spec.train_on_prompt,
+        overlong=spec.overlong,
+        rows=kept,
+    )
+    training.samples += _direct(spec, renderer, learned, training)
+    held_out = encode_all(renderer, held, cutoff_len=spec.cutoff_len, overlong=spec.overlong, rows=held_rows)
+    return training, held_out
+
+
+def _held_rows(spec: TrainSpec, conversations: Sequence[Sequence[Message]]) -> tuple[int, ...]:
+    """Held-out rows of the training entry, spread over the categories where answers are categories."""
+    names = rows.dataset_scheme(spec.dataset_dir).names
+    texts = ["\n".join(message["content"] for message in row) for row in conversations]
+    categories = [exact_category(read_answer(row[-1]["content"]).label, names) for row in conversations]
+    return hold_out(texts, categories, size=spec.val_size, seed=spec.seed)
+
+
+def _direct(
+    spec: TrainSpec, renderer: Renderer, learned: Sequence[list[Message]], training: Encoded
+) -> list[Sample]:
+    """`direct_share` of the rows with an empty chain; of rows that were left out, none."""
+    gone = set(training.left_out)
+    places = [i for i in range(len(learned)) if (training.rows[i] if training.rows else i) not in gone]
+    # A seeded draw without replacement: the same rows for the same spec.
+    drawn = torch.randperm(len(places), generator=torch.Generator().manual_seed(spec.seed))
+    chosen = drawn[: round(spec.direct_share * len(places))].tolist()
+    return encode_all(
+        renderer,
+        [without_chain(learned[places[place]]) for place in chosen],
+        cutoff_len=spec.cutoff_len,
+        label_weight=spec.label_weight,
+        train_on_prompt=spec.train_on_prompt,
+    ).samples
+
+
+def _packed(spec: TrainSpec, renderer: Renderer) -> tuple[Encoded, Encoded]:
+    """Plain texts end to end; a version's `eval` need not be there."""
+    texts = list(rows.read_texts(spec.dataset_dir, spec.dataset))
+    held: list[str] = []
+    held_rows: tuple[int, ...] | None = None
+    if spec.val_size:
+        held_rows = hold_out(texts, [None] * len(texts), size=spec.val_size, seed=spec.seed)
+        held = [texts[row] for row in held_rows]
+        gone = set(held_rows)
+        texts = [text for row, text in enumerate(texts) if row not in gone]
+    elif spec.eval_dataset and rows.has_entry(spec.dataset_dir, spec.eval_dataset):
+        held = list(rows.read_texts(spec.dataset_dir, spec.eval_dataset))
+    packed = [list(pack_texts(renderer, part, cutoff_len=spec.cutoff_len)) for part in (texts, held)]
+    return Encoded(samples=packed[0]), Encoded(samples=packed[1], rows=held_rows)

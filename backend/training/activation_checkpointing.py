@@ -1,0 +1,41 @@
+"""Whether a training fits into the memory of the GPU without computing activations twice."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from backend.data.encoding import Sample
+from studio.contract import TrainSpec
+from studio.training.memory import GIB, estimate, shape_of
+
+SHARE_TO_FILL = 0.85
+"""Of the memory that is free or holds this model already; the rest is for what an estimate cannot know."""
+
+
+def computes_twice(model: nn.Module, spec: TrainSpec, samples: Sequence[Sample]) -> bool:
+    """Whether gradient checkpointing is on: as the spec says, or only where memory would not do.
+
+    On where the shape of the model cannot be told.
+    """
+    if spec.gradient_checkpointing is not None:
+        return spec.gradient_checkpointing
+    if not torch.cuda.is_available():
+        return False
+    free, _ = torch.cuda.mem_get_info()
+    needed = needed_bytes(model, spec, samples)
+    return needed is None or needed > SHARE_TO_FILL * (free + torch.cuda.memory_allocated())
+
+
+def needed_bytes(model: nn.Module, spec: TrainSpec, samples: Sequence[Sample]) -> float | None:
+    """What the training takes without checkpointing, by its longest rows; None where it cannot be told."""
+    longest = sorted((len(sample["input_ids"]) for sample in samples), reverse=True)
+    rows = longest[: spec.per_device_train_batch_size]
+    try:
+        shape = shape_of(model.config.to_dict())  # type: ignore[union-attr,operator]
+    except (KeyError, ValueError, TypeError):
+        return None
+    plain = spec.model_copy(update={"gradient_checkpointing": False, "cutoff_len": max(rows, default=16)})
+    found = estimate(plain, shape, longest=math.ceil(sum(rows) / max(len(rows), 1)))
+    return (found.total_gib - found.overhead_gib) * GIB

@@ -1,0 +1,295 @@
+"""The training loop: transformers' Trainer with our loss, our batches, our checkpoints.
+
+B batch, T tokens, K supervised positions, V vocabulary, R rows.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from transformers import Trainer
+
+from backend.data.batching import Batches, Flattener, Samples, Share
+from backend.data.encoding import IGNORED
+from backend.kernels.chunked_loss import HeadLoss
+from backend.machine import memory_gib
+from backend.training.heldout_loss import SUMS, loss_and_error, row_sums
+from backend.training.schedules import schedule_options
+from studio.contract import Step
+from studio.errors import InputError
+from studio.language import say
+
+NOT_FOR_THE_MODEL = {"labels", "weights"}
+
+
+def summed_loss(
+    model: nn.Module, batch: dict[str, Any], *, weighted: bool, head: HeadLoss | None = None
+) -> tuple[Tensor, Tensor]:
+    """Cross-entropy over the supervised tokens: its sum in nats, and the sum of their weights.
+
+    The head runs only on the positions of the batch that some row learns from: the
+    vocabulary is the widest layer of a small model, and a prompt needs no logits. With
+    `head` it runs over a few of them at a time.
+    """
+    labels_BT, weights_BT = batch["labels"], batch["weights"]
+    inputs = {key: value for key, value in batch.items() if key not in NOT_FOR_THE_MODEL}
+    # Position t predicts token t + 1.
+    kept_K = inputs["logits_to_keep"] if "logits_to_keep" in inputs else predicting(labels_BT)
+    inputs["logits_to_keep"] = kept_K
+    target_BK = labels_BT[:, 1:][:, kept_K]
+    weight = (weights_BT[:, 1:][:, kept_K] * (target_BK != IGNORED)).flatten()
+    if not weighted:
+        weight = (weight > 0).float()
+    if head is not None and head.by_chunks:
+        hidden_BKH = head.hidden(model, **inputs)
+        return head.nll(hidden_BKH.flatten(0, 1), target_BK.flatten().clamp(min=0), weight), weight.sum()
+    logits_BKV = model(**inputs, use_cache=False).logits
+    nll = F.cross_entropy(
+        logits_BKV.flatten(0, 1).float(), target_BK.flatten(), ignore_index=IGNORED, reduction="none"
+    )
+    return (nll * weight).sum(), weight.sum()
+
+
+def row_losses(model: nn.Module, batch: dict[str, Any]) -> tuple[Tensor, Tensor]:
+    """Each row's cross-entropy, summed over its supervised tokens in nats, and their number; (R,) each.
+
+    A row of the batch, or one of the samples that are laid end to end in it.
+    """
+    labels_BT = batch["labels"]
+    kept_K = predicting(labels_BT)
+    inputs = {key: value for key, value in batch.items() if key not in NOT_FOR_THE_MODEL}
+    logits_BKV = model(**{**inputs, "logits_to_keep": kept_K}, use_cache=False).logits
+    target_BK = labels_BT[:, 1:][:, kept_K]
+    # One row at a time: a vocabulary of single-precision numbers for every token is the largest thing here.
+    nll_BK = torch.stack(
+        [
+            F.cross_entropy(logits_KV.float(), target_K, ignore_index=IGNORED, reduction="none")
+            for logits_KV, target_K in zip(logits_BKV, target_BK, strict=True)
+        ]
+    )
+    learned_BK = target_BK != IGNORED
+    if "position_ids" not in batch:
+        return nll_BK.sum(dim=1), learned_BK.sum(dim=1)
+    starts_T = batch["position_ids"][0] == 0
+    row_K = (starts_T.cumsum(dim=0) - 1)[kept_K]
+    per_row = nll_BK.new_zeros(int(starts_T.sum()))
+    return per_row.index_add(0, row_K, nll_BK[0]), per_row.index_add(0, row_K, learned_BK[0].to(nll_BK))
+
+
+def predicting(labels_BT: Tensor) -> Tensor:
+    """Positions whose next token is learned in some row, (K,); the first one where there is none."""
+    kept_K = (labels_BT[:, 1:] != IGNORED).any(dim=0).nonzero()[:, 0]
+    return kept_K if len(kept_K) else kept_K.new_zeros(1)
+
+
+class StudioTrainer(Trainer):
+    """Trainer whose loss is the mean over supervised tokens of the whole optimizer step.
+
+    The mean is over accumulated batches and devices together, so that a batch of 8,
+    8 batches of 1, and two devices with 4 rows each give the same gradient.
+
+    Hooks, set before `train`: `category_accuracy` scores the model in training and returns
+    hits and rows of this process; `save` writes a checkpoint when the flow asks for one;
+    `load` brings the trainable weights of a checkpoint's `resume` folder back.
+    """
+
+    category_accuracy: Callable[[nn.Module], tuple[int, int]] | None = None
+    save: Callable[[], None] | None = None
+    load: Callable[[str], None] | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # We divide by the weight of the accumulated batch ourselves.
+        self.model_accepts_loss_kwargs = True
+        self.loss_is_scaled_for_ga = True
+        # Tokens and samples so far; on the device, so that no step waits for the sum over processes.
+        self.seen = torch.zeros(2, dtype=torch.float64, device=self.args.device)
+        self.clipped = torch.zeros((), device=self.args.device)
+        self.batches: Batches | None = None
+        assert isinstance(self.model, nn.Module)
+        # As the loss is computed: frozen half-precision parts take learned ones' numbers under autocast only.
+        with self.compute_loss_context_manager():
+            self.head = HeadLoss(self.model)
+
+    # Batches
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """Batches of this process alone; see Batches for their order."""
+        share = Share(
+            batch_size=self.args.per_device_train_batch_size,
+            accumulation=self.args.gradient_accumulation_steps,
+            processes=self.args.world_size,
+            rank=self.args.process_index,
+        )
+        self.batches = Batches(
+            _lengths(self.train_dataset),
+            share,
+            seed=self.args.seed,
+            padded=not isinstance(self.data_collator, Flattener),
+        )
+        return self._loader(self.train_dataset, self.batches)
+
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Any]:
+        """The held-out samples in a fixed order, each on one process."""
+        dataset = eval_dataset or self.eval_dataset
+        share = Share(
+            batch_size=self.args.per_device_eval_batch_size,
+            processes=self.args.world_size,
+            rank=self.args.process_index,
+        )
+        return self._loader(dataset, Batches(_lengths(dataset), share, seed=None, padded=True))
+
+    def _loader(self, dataset: Any, batches: Batches) -> DataLoader[Any]:
+        return DataLoader(
+            Samples(dataset),
+            batch_sampler=batches,
+            collate_fn=self.data_collator,
+            pin_memory=self.args.dataloader_pin_memory,
+            # Its own generator: an evaluation must not move the random state that dropout draws from.
+            generator=torch.Generator().manual_seed(0),
+        )
+
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
+    ) -> tuple[list[Any], Tensor | None]:
+        """The batches of one optimizer step, and their total loss weight over all devices."""
+        batches = [batch for _, batch in zip(range(num_batches), epoch_iterator, strict=False)]
+        if not batches:
+            return batches, None
+        for batch in batches:
+            # Here, on the CPU: on a GPU the step would wait for it.
+            batch["logits_to_keep"] = predicting(batch["labels"])
+        counts = sum((_counts(batch) for batch in batches), start=torch.zeros(3, dtype=torch.float64))
+        totals = self.accelerator.reduce(counts.to(device)) if self.args.world_size > 1 else counts.to(device)
+        self.seen += totals[1:]
+        return batches, totals[0].clamp(min=1).float()
+
+    # Loss
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Tensor:
+        """This batch's share of the mean loss of the optimizer step, in nats per token."""
+        assert not return_outputs, "predictions are made by backend.modeling.generation"
+        loss, weight = summed_loss(model, inputs, weighted=True, head=self.head)
+        total = weight.clamp(min=1) if num_items_in_batch is None else num_items_in_batch
+        # Gradients are averaged over devices afterwards; the total is over all of them.
+        share: Tensor = loss / total * self.args.world_size
+        return share
+
+    def autocast_smart_context_manager(self, cache_enabled: bool | None = True) -> Any:
+        """Autocast around the loss too: accelerate's own ends with the model, before our head."""
+        return self.accelerator.autocast()
+
+    def _clip_grad_norm(self, model: nn.Module) -> Any:
+        norm = super()._clip_grad_norm(model)  # type: ignore[no-untyped-call]
+        self.clipped += torch.as_tensor(norm, device=self.clipped.device) > self.args.max_grad_norm
+        return norm
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        """transformers' schedule, with the numbers filled in that it needs."""
+        name = self.args.lr_scheduler_type
+        given: Any = self.args.lr_scheduler_kwargs or {}
+        self.args.lr_scheduler_kwargs = schedule_options(
+            getattr(name, "value", name), given, num_training_steps
+        )
+        return super().create_scheduler(num_training_steps, optimizer)
+
+    def point(
+        self, logs: dict[str, Any], *, elapsed: float, loss: float, learning_rate: float, **more: Any
+    ) -> Step:
+        """A point of the curve: this step, what was seen until now, and what the caller measured itself.
+
+        Args:
+            logs: what the Trainer logged. elapsed: seconds of training so far.
+        """
+        state = self.state
+        tokens, samples = (int(count) for count in self.seen.tolist())
+        return Step(
+            step=state.global_step,
+            total_steps=state.max_steps,
+            epoch=float(state.epoch or 0),
+            loss=loss,
+            learning_rate=learning_rate,
+            grad_norm=float(logs["grad_norm"]) if "grad_norm" in logs else None,
+            tokens_per_second=tokens / elapsed,
+            tokens_seen=tokens,
+            elapsed_seconds=elapsed,
+            eta_seconds=elapsed / state.global_step * (state.max_steps - state.global_step),
+            memory_gib=memory_gib(),
+            samples_seen=samples,
+            **more,
+        )
+
+    # Held-out rows
+
+    @torch.no_grad()
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """Held-out loss, the mean over all supervised tokens in nats, its error, and the category accuracy."""
+        model = self.accelerator.unwrap_model(self.model)
+        was_training = model.training
+        model.eval()
+        totals = torch.zeros(SUMS + 2, dtype=torch.float64, device=self.args.device)
+        for batch in self.get_eval_dataloader():
+            with self.compute_loss_context_manager():
+                totals[:SUMS] += row_sums(*row_losses(model, self._prepare_inputs(batch)))
+        if self.category_accuracy:
+            with self.compute_loss_context_manager():
+                totals[SUMS:] = totals.new_tensor(self.category_accuracy(model))
+        model.train(was_training)
+        totals = self.accelerator.reduce(totals)
+        loss, error = loss_and_error(totals[:SUMS])
+        require_finite(loss, self.state.global_step)
+        metrics = {"eval_loss": loss}
+        if error is not None:
+            metrics["eval_loss_error"] = error
+        hits, rows = totals[SUMS:].tolist()
+        if rows:
+            metrics |= {"eval_category_accuracy": hits / rows, "eval_rows": rows}
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    # Checkpoints
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        if self.save:
+            self.save()
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
+        assert self.load, "resuming needs a way to load weights"
+        self.load(resume_from_checkpoint)
+
+
+def require_finite(loss: float, step: int) -> None:
+    """Stop where the loss is no number any more: no later step could mend it.
+
+    Raises:
+        InputError: with the remedy.
+    """
+    if not math.isfinite(loss):
+        raise InputError(
+            say(f"第 {step} 步时损失不再是数字，训练已发散。", f"At step {step} the loss is no number any more: the training diverged."),
+            remedy=say("请降低 learning_rate 或 max_grad_norm，从之前的检查点重来。", "Lower learning_rate or max_grad_norm and start again."),
+        )  # fmt: skip
+
+
+def _lengths(samples: Any) -> list[int]:
+    return [len(sample["input_ids"]) for sample in samples]
+
+
+def _counts(batch: dict[str, Any]) -> Tensor:
+    """Loss weight, tokens and samples of a batch; padding and stand-ins weigh nothing. (3,)."""
+    labels_BT, weights_BT = batch["labels"], batch["weights"]
+    real_BT = weights_BT > 0
+    loss_weight = (weights_BT * (labels_BT != IGNORED))[:, 1:].sum()
+    starts_BT = real_BT & (batch["position_ids"] == 0) if "position_ids" in batch else real_BT[:, :1]
+    return torch.stack([loss_weight, real_BT.sum(), starts_BT.sum()]).double()

@@ -1,0 +1,149 @@
+"""Starting another evaluation, of a run or a base model, on any dataset version; and watching it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from pages.shared import shell
+from studio import runs
+from studio.contract import AnswerMode, EvaluateSpec, TemplateName
+from studio.datasets.versions import list_versions
+from studio.jobs import queue as jobs
+from studio.language import say
+from studio.models.catalog import find_models
+from studio.runs import Run
+from studio.workspace import BUNDLED_DATASET, BUNDLED_NAME, Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A model that can be evaluated; `run` is the training run that it is from."""
+
+    option: str
+    label: str
+    model: Path
+    adapter: Path | None
+    template: TemplateName
+    run: str | None
+
+
+def new_evaluation() -> None:
+    """The choices of a new evaluation, and those that are not over."""
+    workspace = shell.workspace()
+    evaluations = [
+        run for run in runs.list_runs(workspace) if run.spec.kind == "evaluate" and not run.recorded
+    ]
+    going = any(not run.is_over for run in evaluations)
+    with st.expander(
+        say("再评估一次", "Evaluate again"), icon=":material/add:", key="new-evaluation", expanded=going
+    ):
+        subjects = {subject.option: subject for subject in _subjects(workspace)}
+        if subjects:
+            _choices(workspace, subjects)
+        else:
+            st.caption(say("没有可以评估的模型。", "There is no model to evaluate."))
+        if going:
+            _live_evaluations()
+        elif evaluations and evaluations[0].failure:
+            _failure(evaluations[0])
+
+
+def _choices(workspace: Workspace, subjects: dict[str, Subject]) -> None:
+    datasets = {v.ref: v.folder for v in list_versions(shell.store(), workspace)} | {
+        BUNDLED_NAME: BUNDLED_DATASET
+    }
+    with st.grid(4, min_column_width=150):
+        option = st.selectbox(say("模型或运行", "Model or run"), list(subjects), key="choose-new-subject")
+        ref = st.selectbox(
+            say("数据集版本", "Dataset version"),
+            list(datasets),
+            format_func=_dataset_label,
+            key="choose-new-dataset",
+        )
+        answer: AnswerMode = st.selectbox(
+            say("回答方式", "Way of answering"),
+            ["direct", "chain"],
+            format_func=shell.answer_name,
+            key="choose-new-answer",
+        )
+        limit = st.number_input(
+            say("最多几条", "At most"),
+            value=None,
+            min_value=1,
+            step=10,
+            placeholder=say("全部", "all"),
+            key="new-limit",
+        )
+    if st.button(say("开始评估", "Start"), key="new-start", type="primary"):
+        with shell.report_errors():
+            subject = subjects[option]
+            spec = EvaluateSpec(
+                model_name_or_path=subject.model,
+                adapter_name_or_path=subject.adapter,
+                template=subject.template,
+                dataset_dir=datasets[ref],
+                answer=answer,
+                limit=limit,
+                run=subject.run,
+            )
+            version = None if ref == BUNDLED_NAME else ref
+            jobs.submit(workspace, runs.prepare_run(workspace, spec, label=subject.label, version=version))
+            st.rerun()
+
+
+def _dataset_label(ref: str) -> str:
+    return say("内置样例", "bundled samples") if ref == BUNDLED_NAME else ref
+
+
+def _subjects(workspace: Workspace) -> Sequence[Subject]:
+    """Tuned models first, then the bases."""
+    tuned = []
+    for run in runs.list_runs(workspace):
+        if run.spec.kind == "train" and run.result and run.result.checkpoint:
+            model, adapter = runs.trained_model(run)
+            tuned.append(
+                Subject(
+                    option=shell.run_option(run),
+                    label=shell.run_name(run),
+                    model=model,
+                    adapter=adapter,
+                    template=run.spec.template,
+                    run=run.id,
+                )
+            )
+    bases = []
+    for base in find_models(workspace):
+        if base.ok:
+            bundled = say("内置小模型（未微调）", "bundled small model (not tuned)")
+            name = bundled if base.bundled else base.name
+            bases.append(
+                Subject(option=name, label=name, model=base.path, adapter=None, template="auto", run=None)
+            )
+    return tuned + bases
+
+
+@shell.live_fragment
+def _live_evaluations() -> None:
+    """A line of progress each; when the last is over the page is drawn again, with its scores."""
+    workspace = shell.workspace()
+    going = [run for run in runs.list_runs(workspace) if run.spec.kind == "evaluate" and not run.is_over]
+    if not going:
+        st.rerun()
+    with shell.report_errors():
+        jobs.ensure_worker(workspace)
+    for run in going:
+        now = runs.progress(run)
+        count = f" · {now.done} / {now.total}" if now.total else ""
+        st.progress(now.fraction, text=f"{shell.run_name(run)} · {shell.state_name(run.state)}{count}")
+
+
+def _failure(run: Run) -> None:
+    assert run.failure is not None, run.id
+    problem, remedy = run.failure
+    st.error(
+        f"{shell.plain(problem)}\n\n**{say('怎么办', 'What to do')}** {shell.plain(remedy)}",
+        icon=":material/error:",
+    )
+    st.code(runs.read_log(run, tail=20), language=None)

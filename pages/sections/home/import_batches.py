@@ -1,0 +1,108 @@
+"""The imports so far, newest first: what each brought, its report, and the way back."""
+
+from contextlib import closing
+
+import streamlit as st
+
+from pages.shared import shell
+from studio.ingest.import_batches import Batch, Undone, list_batches, report_csv, undo_batch
+from studio.language import current_language, say
+from studio.store import Store
+
+SHOWN = 20
+SHOWN_KEPT = 50
+
+
+def batches_tab(db: Store) -> None:
+    """One entry an import; the last undo says what it did."""
+    undone: Undone | None = st.session_state.pop("undone_import", None)
+    if undone is not None:
+        _tell(undone)
+    batches = list_batches(db, limit=SHOWN)
+    if not batches:
+        st.info(say("还没有导入过标题。", "No titles have been imported yet."), icon=":material/history:")
+    for batch in batches:
+        _batch(db, batch)
+
+
+def _batch(db: Store, batch: Batch) -> None:
+    with st.container(border=True, gap="xsmall"):
+        text, buttons = st.columns([3, 2], vertical_alignment="center")
+        with text:
+            st.markdown(f"**{shell.plain(batch.source)}** :small[:gray[{_state_name(batch)}]]")
+            st.caption(
+                f"{batch.imported_at[:16].replace('T', ' ')} UTC · {shell.plain(batch.author)}  \n{_counts(batch)}"
+            )
+        with buttons, st.container(horizontal=True, horizontal_alignment="right", gap="xsmall"):
+            report_button(say("报告", "Report"), batch.id, f"batch-report-{batch.id}")
+            if batch.state == "done":
+                _undo_button(db, batch)
+
+
+def report_button(label: str, batch_id: int, key: str) -> None:
+    """What became of every row of an import, as a file that is made only when it is asked for."""
+    language = current_language.get()
+
+    def rows() -> bytes:  # in a thread of its own, hence the connection and the language
+        current_language.set(language)
+        with closing(shell.store()) as db:
+            return report_csv(db, batch_id)
+
+    st.download_button(
+        label,
+        data=rows,
+        file_name=f"import-{batch_id}.csv",
+        mime="text/csv",
+        key=key,
+        icon=":material/table_view:",
+        type="tertiary",
+    )
+
+
+def _undo_button(db: Store, batch: Batch) -> None:
+    with st.popover(say("撤销", "Undo"), icon=":material/undo:", key=f"batch-{batch.id}"):
+        st.write(
+            say(
+                "没有人处理过的标题会撤下；有人处理过的留下。以后再导入同一文件，撤下的会回来。",
+                "Titles that nobody has worked on are withdrawn; the others stay. Importing the file again brings them back.",
+            )
+        )
+        if st.button(say("撤销这次导入", "Undo this import"), key=f"undo-batch-{batch.id}", type="primary"):
+            with shell.report_errors(), st.spinner(say("正在撤销…", "Undoing…")):
+                st.session_state["undone_import"] = undo_batch(db, batch.id, shell.annotator())
+                st.session_state.pop("import_report", None)
+                st.rerun()
+
+
+def _state_name(batch: Batch) -> str:
+    names = {
+        "open": say("正在导入", "coming in"),
+        "staged": say("正在导入", "coming in"),
+        "done": say(f"编号 {batch.id}", f"number {batch.id}"),
+        "cancelled": say("中断，没有导入", "cancelled, nothing came in"),
+        "undoing": say("正在撤销", "being undone"),
+        "undone": say(f"已由 {batch.undone_by} 撤销", f"undone by {batch.undone_by}"),
+    }
+    return shell.plain(names[batch.state])
+
+
+def _counts(batch: Batch) -> str:
+    near = say(f"，相近 {batch.near}", f", {batch.near} near others") if batch.near else ""
+    return say(
+        f"{batch.rows} 行：新增 {batch.added}，合并 {batch.merged}，拒收 {batch.refused}{near}",
+        f"{batch.rows} rows: {batch.added} added, {batch.merged} merged, {batch.refused} refused{near}",
+    )
+
+
+def _tell(undone: Undone) -> None:
+    st.success(
+        say(
+            f"撤下 {undone.withdrawn} 条；{undone.shared} 条还有别的来源，{len(undone.kept)} 条已有人处理，保留。",
+            f"{undone.withdrawn} withdrawn; {undone.shared} also came from elsewhere, {len(undone.kept)} that people have worked on stay.",
+        ),
+        icon=":material/undo:",
+    )
+    if undone.kept:
+        with st.expander(say("保留的标题", "Titles that stay")):
+            for title in undone.kept[:SHOWN_KEPT]:
+                st.markdown(f"- {shell.plain(title.text)}")

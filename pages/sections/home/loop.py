@@ -1,0 +1,91 @@
+"""What Home draws: the loop with its next step, and the latest score; the import has a module of its own."""
+
+import streamlit as st
+
+from pages.shared import charts, shell
+from studio.language import say
+from studio.operations.next_step import LoopStep, Standing
+
+
+def loop_steps(now: Standing) -> None:
+    """The five steps side by side, the next one marked and linked."""
+    with st.grid(5, min_column_width=150, gap="small"):
+        for number, (step, name, page, text) in enumerate(_steps(now), start=1):
+            with st.container(border=True, height="stretch", gap="xsmall"):
+                is_next = step == now.next_step
+                badge = f" :primary-badge[{say('下一步', 'next')}]" if is_next else ""
+                st.markdown(f":gray[{number}]　**{name}**{badge}")
+                st.caption(text)
+                st.space("stretch")
+                if page is None:
+                    st.markdown(f":small[:gray[{say('在下方导入', 'import below')}]]")
+                elif st.button(
+                    say("现在去做", "Go on") if is_next else say("打开", "Open"),
+                    key=f"go-{step}",
+                    type="primary" if is_next else "tertiary",
+                    icon=":material/arrow_forward:",
+                ):
+                    st.switch_page(shell.page_path(page))
+
+
+def _steps(now: Standing) -> list[tuple[LoopStep, str, str | None, str]]:
+    total = sum(now.titles.values())
+    return [
+        ("import", say("导入", "Import"), None, say(f"{total} 条标题", f"{total} titles")),
+        (
+            "label",
+            say("标注", "Label"),
+            "label",
+            say(
+                f"{now.titles['waiting']} 条待标注  \n{now.titles['decided']} 条已定",
+                f"{now.titles['waiting']} waiting  \n{now.titles['decided']} decided",
+            ),
+        ),
+        ("freeze", say("冻结", "Freeze"), "datasets", _versions_text(now)),
+        ("train", say("训练", "Train"), "train", _runs_text(now)),
+        ("evaluate", say("评估", "Evaluate"), "evaluate", _scores_text(now)),
+    ]
+
+
+def _versions_text(now: Standing) -> str:
+    if not now.versions:
+        return say("还没有数据集版本", "no dataset version yet")
+    newest = now.versions[0]
+    return say(
+        f"{len(now.versions)} 个版本  \n最新 {newest.ref}",
+        f"versions: {len(now.versions)}  \nlatest {newest.ref}",
+    )
+
+
+def _runs_text(now: Standing) -> str:
+    if not now.own_runs:
+        return say("还没有自己的运行", "no run of your own yet")
+    return say(
+        f"{len(now.own_runs)} 次运行  \n最近：{shell.state_name(now.own_runs[0].state)}",
+        f"runs: {len(now.own_runs)}  \nlatest: {shell.state_name(now.own_runs[0].state)}",
+    )
+
+
+def _scores_text(now: Standing) -> str:
+    if not now.scores:
+        return say("还没有得分", "no score yet")
+    best = max(now.scores.values(), key=lambda scores: scores.accuracy)
+    tfidf = best.baselines.get("tfidf")
+    against = "" if tfidf is None else f"  \nTF-IDF {tfidf:.1%}"
+    return say(f"准确率 {best.accuracy:.1%}{against}", f"accuracy {best.accuracy:.1%}{against}")
+
+
+def latest_score(now: Standing) -> None:
+    """Accuracy of the newest scored run beside the baselines it has to beat."""
+    assert now.scored is not None, "scores without a run"
+    rows = [(shell.answer_name(answer), scores.accuracy, True) for answer, scores in now.scores.items()]
+    baselines = next(iter(now.scores.values())).baselines
+    rows += [(shell.baseline_name(name), value, False) for name, value in baselines.items()]
+    n = next(iter(now.scores.values())).n
+    st.caption(
+        say(
+            f"{shell.run_name(now.scored)}，{n} 条评估标题上的准确率",
+            f"{shell.run_name(now.scored)}: accuracy on {n} evaluation titles",
+        )
+    )
+    st.altair_chart(charts.accuracy_bars(rows), alt=say("准确率与基线", "Accuracy and baselines"))

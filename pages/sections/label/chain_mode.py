@@ -1,0 +1,291 @@
+"""Think-chain mode: one title, its category, and the argument for it, checked while it is written.
+
+The text lives in one form, which Ctrl+Enter submits with what was typed last. What stands
+in the box is also mirrored into the store, for its author alone, so that it is there again
+after a change of page, a reload or a restart. Whoever chose to review drafts finds the
+teacher's in the box; it is a draft until they save or reject it.
+"""
+
+from datetime import UTC, datetime
+
+import streamlit as st
+
+from pages.sections.label import actions as label_queue
+from pages.sections.label import put_aside
+from pages.sections.label import title_card as label_view
+from pages.shared import keyboard as keys
+from pages.shared import shell
+from pages.shared.guidelines import pair_rules
+from pages.shared.text import SEVERITY_ICONS
+from studio.annotation import autosave as typed_drafts
+from studio.annotation.chain_index import WrittenChains
+from studio.annotation.leases import find_lease
+from studio.corpus.titles import Title, next_without_chain
+from studio.language import say
+from studio.samples.chain_lint import lint_chain
+from studio.samples.chain_scaffolds import next_form, scaffold
+from studio.store import Store
+from studio.teacher import drafts
+from studio.teacher.drafts import Draft
+
+REVIEW = "choose-review-drafts"
+
+
+@shell.fragment
+def chain_mode() -> None:
+    """The draft to review, the title that waits, or the next decided one that still lacks its chain."""
+    db = shell.store()
+    drafts.take_in(db, shell.workspace())
+    _review_switch(db)
+    title = _title(db)
+    work, side = st.columns([3, 1.15], gap="medium")
+    with work:
+        if title is None:
+            label_view.empty_queue(db)
+        else:
+            label_queue.remember_shown(title)
+            label_view.title_card(title, height=128)
+            _write_chain(db, title, drafts.pending_draft(db, title.id) if _reviews() else None)
+        label_view.pace_line(db)
+    with side:
+        label_view.side_panel(db)
+
+
+def _review_switch(db: Store) -> None:
+    """Offered while drafts wait, and as long as it is on."""
+    waiting = drafts.count_pending(db)
+    if not waiting and not _reviews():
+        return
+    count = f"{drafts.MANY}+" if waiting == drafts.MANY else str(waiting)
+    st.toggle(
+        say(f"审阅教师草稿（{count} 份待审）", f"Review the teacher's drafts ({count} waiting)"),
+        key=REVIEW,
+        persist_state="session",
+    )
+
+
+def _reviews() -> bool:
+    return bool(st.session_state.get(REVIEW))
+
+
+def _title(db: Store) -> Title | None:
+    chosen = _next_draft(db) if _reviews() else None
+    return chosen or label_queue.current_title(db) or next_without_chain(db)
+
+
+def _next_draft(db: Store) -> Title | None:
+    """What the person opened themselves stays; else the next draft, on their screen alone."""
+    held = find_lease(db, shell.annotator())
+    if held is not None and held.title_id is not None and held.is_reopened:
+        by_review = held.title_id == st.session_state.get("reviewed_title")
+        if not by_review or drafts.pending_draft(db, held.title_id):
+            return label_queue.current_title(db)
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    title = drafts.next_pending(db, author=shell.annotator(), now=now)
+    if title is not None:
+        label_queue.open_title(title.id)
+        st.session_state["reviewed_title"] = title.id
+    return title
+
+
+def _version(title: Title, draft: Draft | None) -> str:
+    """What the widgets of one text are called: another revision or draft is another text."""
+    return f"{title.id}-{title.revision}{f'-d{draft.id}' if draft else ''}"
+
+
+def _typed() -> dict[str, str]:
+    """What stands in each box, as far as this session knows."""
+    typed: dict[str, str] = st.session_state.setdefault("typed_chains", {})
+    return typed
+
+
+def _begin(db: Store, title: Title, draft: Draft | None, version: str) -> None:
+    """Fill the box and the category for a title that comes on screen."""
+    if f"chain-{version}" in st.session_state and f"choose-category-{version}" in st.session_state:
+        return
+    kept = typed_drafts.kept(db, author=shell.annotator(), title_id=title.id)
+    text = kept.text if kept else (draft.chain if draft else title.chain or "")
+    category = (kept.category if kept else None) or title.category or title.proposal
+    st.session_state.setdefault(f"choose-category-{version}", category)
+    st.session_state.setdefault(f"chain-{version}", text)
+    _typed()[version] = text
+
+
+def _write_chain(db: Store, title: Title, draft: Draft | None) -> None:
+    version = _version(title, draft)
+    _begin(db, title, draft, version)
+    if draft:
+        _draft_line(draft)
+    category = st.pills(
+        say("类别", "Category"),
+        shell.scheme().names,
+        key=f"choose-category-{version}",
+        format_func=shell.category_mark,
+        wrap=True,
+    )
+    with st.form(f"chain-form-{version}", border=False, enter_to_submit=False):
+        st.text_area(
+            say(
+                "思维链：为什么是这一类（60 到 250 字）",
+                "Think chain: why this category (60 to 250 characters)",
+            ),
+            key=f"chain-{version}",
+            height=150,
+            placeholder=say(
+                "引用标题里起决定作用的词，必要时和另一类比较，最后落在类别上。",
+                "Quote the words that decide, weigh a rival category where there is one, end in the category.",
+            ),
+        )
+        st.form_submit_button(
+            say("接受并下一条", "Accept and next") if draft else say("保存并下一条", "Save and next"),
+            key=f"save-{version}",
+            type="primary",
+            shortcut="Ctrl+Enter",
+            on_click=_save,
+            args=(title.id, title.revision, version, draft),
+        )
+    _live_check(title, category, version)
+    _actions(title, draft, version)
+
+
+def _draft_line(draft: Draft) -> None:
+    """The text in the box is a machine's until somebody takes it over."""
+    marks = [
+        f":violet-badge[:material/smart_toy: {say('草稿', 'Draft')} · {shell.plain(draft.model)}]",
+        f":small[:gray[{say('接受或改好后才算数', 'counts only once accepted or edited')}]]",
+    ]
+    if draft.remarks:
+        marks.insert(
+            1, f":orange-badge[{say(f'{len(draft.remarks)} 处提醒', f'{len(draft.remarks)} remarks')}]"
+        )
+    st.markdown("　".join(marks))
+
+
+def _actions(title: Title, draft: Draft | None, version: str) -> None:
+    with st.container(horizontal=True):
+        st.button(
+            say("起个头", "Scaffold"),
+            key=f"scaffold-{version}",
+            icon=":material/format_list_bulleted:",
+            help=say(
+                "放进一个用本标题的词搭好的句式，每按一次换一种。",
+                "Puts in sentences built around this title's words; each press gives other ones.",
+            ),
+            on_click=_scaffold,
+            args=(title, version),
+        )
+        if draft:
+            st.button(
+                say("拒绝草稿", "Reject the draft"),
+                key=f"reject-{version}",
+                icon=":material/thumb_down:",
+                shortcut="Alt+X",
+                on_click=_reject,
+                args=(draft, version),
+            )
+        put_aside.put_aside(title, with_keys=False)
+        label_view.undo_button(with_key=False)
+
+
+@shell.fragment
+def _live_check(title: Title, category: str | None, version: str) -> None:
+    """Findings on what stands in the box; redrawn alone while the person types."""
+    db = shell.store()
+    _mirror(db, title, category, version)
+    chain = _typed().get(version, "").strip()
+    if not chain or category is None:
+        st.caption(say("选好类别，边写边检查。", "Pick the category; the chain is checked while you write."))
+        return
+    scheme = shell.scheme()
+    findings = lint_chain(title.text, chain, category, scheme)
+    findings += _written(str(shell.workspace().database)).findings(db, title.id, chain, category, scheme)
+    count = say(f"{len(chain)} 字", f"{len(chain)} characters")
+    if not findings:
+        st.markdown(
+            f":green[:material/check_circle: {say('没有发现问题', 'Nothing to object')}]　:gray[{count}]"
+        )
+    for finding in findings:
+        st.markdown(f"{SEVERITY_ICONS[finding.severity]} {shell.plain(finding.message)}")
+    pair_rules(scheme, category, {name for name in scheme.names if name in chain})
+
+
+def _mirror(db: Store, title: Title, category: str | None, version: str) -> None:
+    """Keep what was typed since the last look; the same text is not kept twice."""
+    typed = keys.typed_text(f"chain-{version}")
+    seen: dict[str, str] = st.session_state.setdefault("mirrored_chains", {})
+    if typed is None or seen.get(version) == typed:
+        return
+    seen[version] = _typed()[version] = typed
+    _keep(db, title.id, title.revision, category, typed)
+
+
+def _keep(db: Store, title_id: int, revision: int, category: str | None, text: str) -> None:
+    typed_drafts.keep(
+        db,
+        author=shell.annotator(),
+        title_id=title_id,
+        seen_revision=revision,
+        category=category,
+        text=text,
+    )
+
+
+@st.cache_resource(max_entries=4)
+def _written(database: str) -> WrittenChains:
+    """One index for each database, shared by all sessions."""
+    return WrittenChains()
+
+
+def _scaffold(title: Title, version: str) -> None:
+    """Callback: put the next scaffold into the box; what the person wrote stays before it."""
+    shell.speak()
+    category = st.session_state.get(f"choose-category-{version}")
+    if category is None:
+        shell.notify(say("请先选类别。", "Pick the category first."))
+        return
+    last: dict[str, tuple[int, str]] = st.session_state.setdefault("scaffolds", {})
+    form, offered = last.get(version, (None, ""))
+    form = next_form(title.id, after=form)
+    text = scaffold(title.text, category, shell.scheme(), form=form)
+    own = _typed().get(version, "").strip().removesuffix(offered).strip()
+    last[version] = (form, text)
+    both = f"{own}\n{text}" if own else text
+    st.session_state[f"chain-{version}"] = _typed()[version] = both
+    with shell.report_errors(later=True):
+        _keep(shell.store(), title.id, title.revision, category, both)
+
+
+def _reject(draft: Draft, version: str) -> None:
+    """Callback: put the draft away; the title keeps its place among those without a chain."""
+    with shell.report_errors(later=True):
+        db = shell.store()
+        drafts.reject(db, draft.id, author=shell.annotator())
+        typed_drafts.forget(db, author=shell.annotator(), title_id=draft.title_id)
+        _typed().pop(version, None)
+
+
+def _save(title_id: int, revision: int, version: str, draft: Draft | None) -> None:
+    """Callback: the form hands over what was typed last; nothing typed is ever dropped."""
+    shell.speak()
+    chain = str(st.session_state.get(f"chain-{version}") or "").strip()
+    category = st.session_state.get(f"choose-category-{version}")
+    _typed()[version] = chain
+    with shell.report_errors(later=True):
+        db = shell.store()
+        if chain:
+            _keep(db, title_id, revision, category, chain)
+        if category is None:
+            shell.notify(say("请先选类别，文字还在。", "Pick the category first; your text is kept."))
+        elif not chain:
+            shell.notify(say("思维链还是空的。", "The think chain is still empty."))
+        elif refusal := _refusal(chain, category):
+            shell.notify(refusal)
+        elif label_queue.save_decision(title_id, revision, category, chain, draft=draft):
+            typed_drafts.forget(db, author=shell.annotator(), title_id=title_id)
+            _typed().pop(version, None)
+
+
+def _refusal(chain: str, category: str) -> str | None:
+    """What would break the row when it is frozen: a think tag of one's own."""
+    found = (finding for finding in lint_chain("", chain, category, shell.scheme()))
+    return next((finding.message for finding in found if finding.severity == "error"), None)

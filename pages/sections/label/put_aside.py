@@ -1,0 +1,106 @@
+"""Skip and flag, each with its reason: S or F opens a row of reasons, one letter picks one.
+
+Two keys where other decisions take one: a title that leaves the queue without a category
+and without a reason helps nobody who finds it later.
+"""
+
+from typing import Literal
+
+import streamlit as st
+
+from pages.sections.label import actions as label_queue
+from pages.shared import shell
+from studio.corpus.titles import Title
+from studio.language import say
+
+Kind = Literal["skip", "flag"]
+KINDS: tuple[tuple[Kind, str, str, str, str], ...] = (
+    ("skip", "S", ":material/skip_next:", "跳过", "Skip"),
+    ("flag", "F", ":material/flag:", "存疑", "Flag"),
+)
+REASONS: dict[Kind, dict[str, tuple[str, str]]] = {
+    "skip": {
+        "Q": ("不是新闻标题", "No news title"),
+        "W": ("看不懂", "Cannot be understood"),
+        "E": ("标题不完整", "Cut off"),
+        "T": ("留给别人", "For somebody else"),
+    },
+    "flag": {
+        "Q": ("两类都像", "Fits two categories"),
+        "W": ("规则没有写到", "No rule covers it"),
+        "E": ("标题内容有误", "The title is wrong"),
+        "T": ("建议明显不对", "The suggestion is plainly wrong"),
+    },
+}
+
+
+def put_aside(title: Title, *, with_keys: bool = True) -> None:
+    """The two buttons; once one was pressed, the reasons in its place."""
+    asked = st.session_state.get("put_aside")
+    if asked is not None and asked[1:] == (title.id, title.revision):
+        _reasons(asked[0], title, with_keys=with_keys)
+        return
+    for kind, letter, icon, zh, en in KINDS:
+        st.button(
+            say(zh, en),
+            key=f"{kind}-{title.id}-{title.revision}",
+            shortcut=letter if with_keys else None,
+            icon=icon,
+            on_click=_ask,
+            args=(kind, title.id, title.revision),
+        )
+
+
+def _reasons(kind: Kind, title: Title, *, with_keys: bool) -> None:
+    question = (
+        ("为什么跳过？", "Why skip it?") if kind == "skip" else ("为什么存疑？", "What is the question?")
+    )
+    st.markdown(f":gray[{say(*question)}]")
+    for letter, reason in REASONS[kind].items():
+        st.button(
+            say(*reason),
+            key=f"reason-{kind}-{letter}-{title.id}-{title.revision}",
+            shortcut=letter if with_keys else None,
+            on_click=_put_aside,
+            args=(kind, title.id, title.revision, say(*reason)),
+        )
+    with (
+        st.popover(say("别的原因", "Another reason")),
+        st.form(f"reason-form-{kind}-{title.id}", border=False),
+    ):
+        st.text_input(say("原因", "Reason"), key=f"reason-text-{title.id}", max_chars=200)
+        st.form_submit_button(
+            say("就这样", "Done"),
+            key=f"reason-own-{kind}-{title.id}-{title.revision}",
+            on_click=_put_aside_for_own_reason,
+            args=(kind, title.id, title.revision),
+        )
+    st.button(
+        say("返回", "Back"),
+        key=f"reason-back-{title.id}-{title.revision}",
+        shortcut="Esc" if with_keys else None,
+        type="tertiary",
+        on_click=_ask,
+        args=(None, title.id, title.revision),
+    )
+
+
+def _ask(kind: Kind | None, title_id: int, revision: int) -> None:
+    """Callback: show the reasons of this title, or the buttons again."""
+    st.session_state["put_aside"] = None if kind is None else (kind, title_id, revision)
+
+
+def _put_aside(kind: Kind, title_id: int, revision: int, reason: str) -> None:
+    """Callback: the title leaves this person's queue."""
+    st.session_state["put_aside"] = None
+    (label_queue.skip if kind == "skip" else label_queue.flag)(title_id, revision, reason)
+
+
+def _put_aside_for_own_reason(kind: Kind, title_id: int, revision: int) -> None:
+    """Callback: the reason is what was typed."""
+    shell.speak()
+    reason = str(st.session_state.get(f"reason-text-{title_id}") or "").strip()
+    if reason:
+        _put_aside(kind, title_id, revision, reason)
+    else:
+        shell.notify(say("请写一句原因。", "Write a few words of reason."))

@@ -1,0 +1,212 @@
+"""What a new run learns from and is measured on: a version or texts, and the held-out rows."""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import streamlit as st
+
+from pages.shared import shell
+from pages.shared.files import uploaded_path
+from studio.contract import TrainSpec
+from studio.datasets import mixed_eval as heldout
+from studio.datasets.versions import list_versions
+from studio.ingest import plain_texts as texts
+from studio.language import say
+from studio.store import Store
+from studio.workspace import BUNDLED_DATASET, BUNDLED_NAME
+
+Stage = Literal["sft", "pt"]
+HeldOutChoice = Literal["own", "share", "other", "none"]
+
+STAGE_NAMES: Mapping[Stage, tuple[str, str]] = {
+    "sft": ("有监督微调（对话）", "Supervised fine-tuning (conversations)"),
+    "pt": ("继续预训练（纯文本）", "Continued pre-training (plain text)"),
+}
+HELD_OUT_NAMES: Mapping[HeldOutChoice, tuple[str, str]] = {
+    "own": ("这个版本的评估集", "this version's eval rows"),
+    "share": ("从训练集里留出一部分", "some training rows"),
+    "other": ("另一个版本的评估集", "another version's eval rows"),
+    "none": ("不留出", "none"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """Where the rows are, what the dataset is called, its version if it is one, and its training rows.
+
+    `characters` counts those of texts; 0 for conversations.
+    """
+
+    folder: Path
+    name: str
+    version: str | None
+    rows: int
+    characters: int = 0
+
+
+def choose_data(db: Store, stage: Stage) -> Data | None:
+    """The select box of versions or texts; None where there is none to choose."""
+    found = _versions(db) if stage == "sft" else _texts()
+    if not found:
+        return None
+    name = st.selectbox(
+        say("数据集版本", "Dataset version") if stage == "sft" else say("文本", "Texts"),
+        list(found),
+        format_func=lambda name: _data_label(found[name]),
+        key="choose-train-dataset" if stage == "sft" else "choose-train-texts",
+    )
+    return found[name]
+
+
+def _versions(db: Store) -> dict[str, Data]:
+    """The newest version of one's own before the bundled data."""
+    found = {
+        version.ref: Data(
+            folder=version.folder, name=version.ref, version=version.ref, rows=version.rows["train"]
+        )
+        for version in list_versions(db, shell.workspace())
+    }
+    return found | {BUNDLED_NAME: Data(folder=BUNDLED_DATASET, name=BUNDLED_NAME, version=None, rows=300)}
+
+
+def _texts() -> dict[str, Data]:
+    return {
+        kept.name: Data(
+            folder=kept.folder, name=kept.name, version=None, rows=kept.texts, characters=kept.characters
+        )
+        for kept in texts.list_texts(shell.workspace())
+    }
+
+
+def dataset_label(ref: str) -> str:
+    """A dataset by its name, the bundled one in words."""
+    return say("内置样例 300 + 100", "bundled samples 300 + 100") if ref == BUNDLED_NAME else ref
+
+
+def _data_label(data: Data) -> str:
+    if data.name == BUNDLED_NAME or data.version:
+        return dataset_label(data.name)
+    return f"{data.name} · {data.rows:,} {say('段', 'texts')}"
+
+
+def add_texts_form(is_open: bool) -> None:
+    """Bring texts in: files or pasted lines, kept in the workspace under a name."""
+    # Another form once something was kept: an empty, folded one.
+    number = st.session_state.get("texts-number", 0)
+    with (
+        st.expander(
+            say("加入文本", "Add texts"),
+            key=f"add-texts-{number}",
+            expanded=is_open,
+            icon=":material/upload_file:",
+        ),
+        st.form(f"texts-form-{number}", border=False),
+    ):
+        files = st.file_uploader(
+            say("txt、md、json、jsonl，可以是 .gz", "txt, md, json, jsonl, .gz as well"),
+            accept_multiple_files=True,
+            key=f"texts-files-{number}",
+        )
+        pasted = st.text_area(
+            say("或粘贴，一行一段", "or paste, one text a line"), key=f"texts-pasted-{number}", height=120
+        )
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            name = st.text_input(
+                say("名字", "Name"), key=f"texts-name-{number}", placeholder="news-2026", width=260
+            )
+            pressed = st.form_submit_button(say("保存文本", "Keep the texts"), key="texts-keep")
+        if not pressed:
+            return
+        with shell.report_errors(), ExitStack() as uploads:
+            workspace = shell.workspace()
+            if files:
+                sources = [uploads.enter_context(uploaded_path(file)) for file in files]
+                kept = texts.add_texts(workspace, name.strip() or sources[0].name.partition(".")[0], sources)
+            else:
+                kept = texts.add_pasted(workspace, name.strip() or "pasted", pasted or "")
+            st.session_state["choose-train-texts"] = kept.name
+            st.session_state["texts-number"] = number + 1
+            shell.notify(
+                say(
+                    f"已保存 {kept.name}：{kept.texts:,} 段，{kept.characters:,} 字。",
+                    f"Kept {kept.name}: {kept.texts:,} texts, {kept.characters:,} characters.",
+                )
+            )
+            st.rerun()
+
+
+def choose_held_out(db: Store, data: Data, start: TrainSpec, form: str) -> dict[str, Any]:
+    """What the run is measured on, as fields of the spec; `dataset_dir` where it changes."""
+    choices: list[HeldOutChoice] = (
+        ["own", "share", "other", "none"] if start.stage == "sft" else ["share", "none"]
+    )
+    others = {name: other for name, other in _versions(db).items() if name != data.name}
+    if not others and "other" in choices:
+        choices.remove("other")
+    key = f"choose-held-out-{form}-{start.stage}"
+    if key not in st.session_state:
+        st.session_state[key] = _choice_of(start)
+    chosen: HeldOutChoice = st.selectbox(
+        say("用什么衡量", "Measured on"),
+        choices,
+        format_func=lambda choice: say(*HELD_OUT_NAMES[choice]),
+        key=key,
+        help=say(
+            "留出的样本不参加训练：用来算留出损失、准确率，并决定哪个检查点最好。",
+            "Held-out rows are not learned: they give the held-out loss and accuracy, and tell which checkpoint is best.",
+        ),
+    )
+    if chosen == "own":
+        return {"eval_dataset": "eval", "val_size": 0.0}
+    if chosen == "share":
+        size = st.number_input(
+            say("留出多少", "How much"),
+            value=start.val_size or 0.1,
+            min_value=0.0,
+            step=0.01,
+            format="%g",
+            key=f"val-size-{form}-{start.stage}",
+            help=say("小于 1 是比例，否则是条数。", "Below 1 a share, else a number of rows."),
+        )
+        return {"eval_dataset": None, "val_size": size}
+    if chosen == "other":
+        return _other(data, others)
+    return {"eval_dataset": None, "val_size": 0.0}
+
+
+def _choice_of(start: TrainSpec) -> HeldOutChoice:
+    if start.val_size:
+        return "share"
+    return "own" if start.eval_dataset and start.stage == "sft" else "none"
+
+
+def _other(data: Data, others: Mapping[str, Data]) -> dict[str, Any]:
+    name = st.selectbox(
+        say("哪个版本", "Which version"),
+        list(others),
+        format_func=dataset_label,
+        key="choose-held-out-version",
+    )
+    settled: dict[str, Any] = {"eval_dataset": "eval", "val_size": 0.0}
+    with shell.report_errors():
+        mixed = heldout.with_eval_of(shell.workspace(), data.folder, others[name].folder)
+        settled["dataset_dir"] = mixed.folder
+        if mixed.seen:
+            st.session_state["held-out-seen"] = (mixed.seen, mixed.rows)
+    return settled
+
+
+def leak_warning() -> None:
+    """Say how many of another version's held-out rows are learned here, if any."""
+    seen = st.session_state.pop("held-out-seen", None)
+    if seen:
+        st.warning(
+            say(
+                f"那个版本的 {seen[1]} 条评估样本里，有 {seen[0]} 条也在这次的训练集里：得分会偏高。",
+                f"{seen[0]} of that version's {seen[1]} eval rows are also learned here: the scores will be too high.",
+            ),
+            icon=":material/content_copy:",
+        )

@@ -1,0 +1,154 @@
+"""The history of a title in a dialog that opens from everywhere, and the way back to any state."""
+
+import streamlit as st
+
+from pages.shared import keyboard as keys
+from pages.shared import shell
+from studio.annotation import bulk_edits as steps
+from studio.annotation import history
+from studio.annotation.history import Event
+from studio.corpus.titles import Status, Title, get_title
+from studio.language import say
+from studio.store import Store
+from studio.team.people import REVIEWERS
+
+ACTION_NAMES: dict[str, tuple[str, str]] = {
+    "import": ("导入", "imported"),
+    "annotate": ("标注", "labelled"),
+    "agree": ("答案一致", "agreed"),
+    "dispute": ("答案不一致", "disputed"),
+    "skip": ("跳过", "skipped"),
+    "flag": ("存疑", "flagged"),
+    "send_back": ("退回", "sent back"),
+    "wrong": ("模型答错", "the model was wrong"),
+    "review": ("审核", "reviewed"),
+    "relabel": ("批量改类", "relabelled"),
+    "trash": ("移入回收站", "moved to the trash"),
+    "withdraw": ("撤回导入", "import withdrawn"),
+    "restore": ("恢复", "restored"),
+    "undo": ("撤销", "took back"),
+    "answer": ("答", "answered"),
+    "gold": ("答金标", "answered (gold)"),
+}
+STATUS_NAMES: dict[Status, tuple[str, str]] = {
+    "waiting": ("待标注", "waiting"),
+    "decided": ("已定", "decided"),
+    "skipped": ("已跳过", "skipped"),
+    "flagged": ("存疑", "flagged"),
+    "disputed": ("有争议", "disputed"),
+    "trashed": ("回收站", "in the trash"),
+}
+VERDICT_NAMES = {
+    "approve": ("通过", "approved"),
+    "edit": ("改定", "edited"),
+    "send_back": ("退回", "sent back"),
+}
+
+
+def history_button(title_id: int, *, key: str = "history") -> None:
+    """A small button that opens the history of a title."""
+    if st.button(
+        say("历史", "History"),
+        key=f"{key}-{title_id}",
+        icon=":material/history:",
+        type="tertiary",
+    ):
+        history_dialog(title_id)
+
+
+def history_dialog(title_id: int) -> None:
+    """Open the dialog; one at a time."""
+
+    @st.dialog(say("标题的历史", "History of a title"), width="large")
+    def show() -> None:
+        if st.session_state.pop("history-moved", False):
+            st.rerun()  # the page behind shows the title as it was
+        keys.hold_keys()
+        with shell.report_errors():
+            shell.show_notices()
+            history_section(shell.store(), title_id)
+
+    show()
+
+
+def history_section(db: Store, title_id: int) -> None:
+    """Where a title stands, its tags, and everything that happened to it, latest first."""
+    title = get_title(db, title_id)
+    st.markdown(f"**{shell.plain(title.text[:400])}**")
+    facts = [
+        f":gray[{say(f'第 {title.id} 条', f'No. {title.id}')} · {shell.plain(title.source)}]",
+        say(*STATUS_NAMES[title.status]),
+    ]
+    if title.category:
+        facts.append(shell.category_mark(title.category))
+    facts += [f":gray-badge[{shell.plain(tag)}]" for tag in steps.tags_of(db, title_id)]
+    st.markdown("　".join(facts))
+    colors = shell.person_colors(db)
+    may_restore = shell.person().role in REVIEWERS
+    for index, event in enumerate(history.history(db, title_id)):
+        _event(title, event, index, colors, may_restore=may_restore)
+
+
+def _event(title: Title, event: Event, index: int, colors: dict[str, str], *, may_restore: bool) -> None:
+    with st.container(border=True, gap=None):
+        text, button = st.columns([5, 1], vertical_alignment="center")
+        with text:
+            st.markdown(_headline(event, colors))
+            details = _details(event)
+            if details:
+                st.caption(details)
+            if event.chain:
+                st.markdown(f":small[:gray[{shell.plain(event.chain)}]]")
+        if event.counts and not event.is_taken_back:
+            button.badge(say("现在", "now"), color="green")
+        elif may_restore and event.decision_id is not None and event.status is not None:
+            button.button(
+                say("恢复", "Restore"),
+                key=f"restore-{title.id}-{title.revision}-{event.decision_id}-{index}",
+                on_click=_restore,
+                args=(title.id, title.revision, event.decision_id),
+                help=say("让标题回到这个状态。", "Let the title stand like this again."),
+            )
+
+
+def _headline(event: Event, colors: dict[str, str]) -> str:
+    parts = [shell.person_mark(event.author, colors), f"**{say(*ACTION_NAMES[event.action])}**"]
+    if event.category:
+        known = event.category in shell.scheme().names
+        parts.append(shell.category_mark(event.category) if known else shell.plain(event.category))
+    elif event.status:
+        parts.append(f":gray[→ {say(*STATUS_NAMES[event.status])}]")
+    if event.verdict:
+        parts.append(f":gray[{say(*VERDICT_NAMES[event.verdict])}]")
+    if event.is_taken_back:
+        parts.append(f":orange[{say('已撤销', 'taken back')}]")
+    parts.append(f":gray[:small[{shell.local_time(event.at)}]]")
+    return "　".join(parts)
+
+
+def _details(event: Event) -> str:
+    parts = []
+    if event.suggestion:
+        source = event.suggestion_source or ""
+        parts.append(
+            say("当时的建议：", "suggested: ") + f"{shell.plain(event.suggestion)}（{shell.plain(source)}）"
+        )
+    if event.active_seconds is not None:
+        parts.append(say(f"用时 {event.active_seconds:.1f} 秒", f"{event.active_seconds:.1f} s"))
+    if event.addressee:
+        parts.append(say("退给 ", "back to ") + shell.plain(event.addressee))
+    if event.step_id is not None:
+        parts.append(say(f"批量步骤 {event.step_id}", f"bulk step {event.step_id}"))
+    if event.note:
+        parts.append(f"“{shell.plain(event.note)}”")
+    return "　·　".join(parts)
+
+
+def _restore(title_id: int, revision: int, decision_id: int) -> None:
+    """Callback: an earlier state counts again."""
+    with shell.report_errors(later=True):
+        history.restore(
+            shell.store(), title_id, decision_id, author=shell.annotator(), seen_revision=revision
+        )
+        shell.notify(say("已恢复到那个状态。", "The title stands like that again."))
+        st.session_state["history-moved"] = True

@@ -1,0 +1,350 @@
+"""What people say about titles: label, skip, flag, undo.
+
+Nobody overwrites anybody: whoever acts says which revision of the title they saw,
+and a press that comes late changes nothing (`StalePress`). Everything is appended;
+undo appends, too. A title that several people are asked for collects what they say
+about one decision; the last of them moves it on, agreed or disputed. This module
+knows no page and no key.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from studio.annotation.leases import end_lease, find_lease
+from studio.corpus.titles import (
+    Decision,
+    Title,
+    append_decision,
+    get_title,
+)
+from studio.errors import InputError, StalePress
+from studio.language import say
+from studio.store import Store, writing
+from studio.team.people import labellers
+from studio.team.settings import load_settings
+
+Kind = Literal["category", "skip", "flag"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Suggested:
+    """The suggestion that was on screen: its category, and who made it (`import`, `tfidf`, a run, a draft)."""
+
+    category: str
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OwnAnswer:
+    """What a person said about a title, and still stands; never what others said about it."""
+
+    annotation_id: int
+    title_id: int
+    text: str
+    kind: Kind
+    category: str | None
+    revision: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Said:
+    """One standing answer about the decision that counts now."""
+
+    annotation_id: int
+    author: str
+    kind: Kind
+    category: str | None
+    chain: str | None
+
+
+def annotate(
+    db: Store,
+    title_id: int,
+    *,
+    category: str,
+    chain: str | None = None,
+    author: str,
+    seen_revision: int,
+    active_seconds: float | None = None,
+    suggested: Suggested | None = None,
+) -> Title:
+    """Say which category a title is of, and return its new state.
+
+    It is decided at once, or, where several people are asked, when the last of them has
+    answered: `agree` if all said the same, else `dispute`. An answer to a gold title
+    moves nothing. Without a chain, the chain or draft that the title has stays as long
+    as it argues for the same category, and goes when the category changes.
+
+    Raises:
+        StalePress: the title has moved on since `seen_revision`, or this person has
+            answered already; nothing is written.
+    """
+    with writing(db):
+        title = _seen_title(db, title_id, seen_revision)
+        held = find_lease(db, author)
+        is_gold = held is not None and held.title_id == title_id and held.is_gold
+        _make_room(db, title, author, may_change=held is not None and held.is_reopened)
+        said = (chain or "").strip() or None
+        shown = (None, None) if suggested is None else (suggested.category, suggested.source)
+        annotation_id = db.execute(
+            "insert into annotations (title_id, decision_id, author, kind, category, chain, active_seconds,"
+            " suggestion, suggestion_source, is_gold) values (?, ?, ?, 'category', ?, ?, ?, ?, ?, ?)",
+            [title_id, title.decision_id, author, category, said, active_seconds, *shown, is_gold],
+        ).lastrowid
+        assert annotation_id is not None
+        end_lease(db, author)
+        if not is_gold:
+            _conclude(db, title, annotation_id, author)
+        return get_title(db, title_id)
+
+
+def _make_room(db: Store, title: Title, author: str, *, may_change: bool) -> None:
+    """A person answers a waiting title once; who opened it again on purpose takes the first answer back."""
+    if title.status != "waiting":
+        return
+    for own in _answers(db, title):
+        if own.author == author:
+            if not may_change:
+                raise _stale(title)
+            _retract(db, own.annotation_id, author)
+
+
+def _answers(db: Store, title: Title) -> list[_Said]:
+    """What stands of all that was said about the decision that counts, gold apart."""
+    rows = db.query(
+        "select id as annotation_id, author, kind, category, chain from annotations"
+        " where title_id = ? and decision_id = ? and not is_gold"
+        " and not exists (select 1 from retractions where annotation_id = annotations.id) order by id",
+        [title.id, title.decision_id],
+    )
+    return [_Said(**row) for row in rows]
+
+
+def _conclude(db: Store, title: Title, annotation_id: int, author: str) -> None:
+    """Move the title on if everybody who is asked, or can be, has answered."""
+    answers = _answers(db, title)
+    labels = [said for said in answers if said.kind == "category"]
+    if title.status != "waiting" or title.wanted == 1:
+        decision = _decided(title, labels[-1], "annotate")
+    elif len(labels) >= title.wanted:
+        agreed = len({said.category for said in labels}) == 1
+        decision = _decided(title, _best(labels), "agree") if agreed else _disputed(title, labels)
+    else:
+        return
+    append_decision(
+        db, title.id, _by(decision, author=author, annotation_id=annotation_id), follows=title.revision
+    )
+
+
+def _by(decision: Decision, *, author: str, annotation_id: int) -> Decision:
+    return replace(decision, author=author, annotation_id=annotation_id)
+
+
+def _best(labels: Sequence[_Said]) -> _Said:
+    """Of answers that agree, the last with a chain."""
+    return next((said for said in reversed(labels) if said.chain), labels[-1])
+
+
+def _decided(title: Title, said: _Said, action: Literal["annotate", "agree"]) -> Decision:
+    argued = title.category or title.proposal
+    return Decision(
+        author=said.author,
+        action=action,
+        status="decided",
+        category=said.category,
+        chain=said.chain or (title.chain if said.category == argued else None),
+        rank=title.rank,
+    )
+
+
+def _disputed(title: Title, labels: Sequence[_Said]) -> Decision:
+    """To the reviewers; what most people said is the proposal, if there is such a thing."""
+    votes = Counter(said.category for said in labels).most_common()
+    clear = len(votes) == 1 or votes[0][1] > votes[1][1]
+    shown = "、".join(f"{category} {count}" for category, count in votes)
+    return Decision(
+        author=labels[-1].author,
+        action="dispute",
+        status="disputed",
+        chain=title.chain,
+        note=say(f"标注不一致：{shown}。", f"Answers differ: {shown}."),
+        proposal=votes[0][0] if clear else title.proposal,
+        rank=title.rank,
+    )
+
+
+def skip(db: Store, title_id: int, *, reason: str, author: str, seen_revision: int) -> Title:
+    """Leave a title to the others; with nobody left to ask it is put aside, with the reason.
+
+    A title put aside is in no dataset version.
+
+    Raises:
+        StalePress: the title has moved on since `seen_revision`; nothing is written.
+    """
+    with writing(db):
+        title = _seen_title(db, title_id, seen_revision)
+        annotation_id, is_gold = _put_down(db, title, "skip", reason, author)
+        answers = _answers(db, title)
+        skipped = {said.author for said in answers if said.kind == "skip"}
+        left = labellers(db) - {said.author for said in answers}
+        if not is_gold and (
+            title.status != "waiting" or not left or len(skipped) >= load_settings(db).skip_limit
+        ):
+            labels = [said for said in answers if said.kind == "category"]
+            decision = _disputed(title, labels) if labels else _aside(title, "skip", reason, author)
+            append_decision(
+                db,
+                title_id,
+                _by(decision, author=author, annotation_id=annotation_id),
+                follows=title.revision,
+            )
+        return get_title(db, title_id)
+
+
+def flag(db: Store, title_id: int, *, reason: str, author: str, seen_revision: int) -> Title:
+    """Put a title aside as a question to the reviewers.
+
+    Raises:
+        StalePress: the title has moved on since `seen_revision`; nothing is written.
+    """
+    with writing(db):
+        title = _seen_title(db, title_id, seen_revision)
+        annotation_id, is_gold = _put_down(db, title, "flag", reason, author)
+        if not is_gold:
+            decision = _by(_aside(title, "flag", reason, author), author=author, annotation_id=annotation_id)
+            append_decision(db, title_id, decision, follows=title.revision)
+        return get_title(db, title_id)
+
+
+def _put_down(
+    db: Store, title: Title, kind: Literal["skip", "flag"], reason: str, author: str
+) -> tuple[int, bool]:
+    """Write down a skip or a flag; its number, and whether the title was gold on that screen."""
+    held = find_lease(db, author)
+    is_gold = held is not None and held.title_id == title.id and held.is_gold
+    _make_room(db, title, author, may_change=held is not None and held.is_reopened)
+    annotation_id = db.execute(
+        "insert into annotations (title_id, decision_id, author, kind, reason, is_gold) values (?, ?, ?, ?, ?, ?)",
+        [title.id, title.decision_id, author, kind, reason, is_gold],
+    ).lastrowid
+    assert annotation_id is not None
+    end_lease(db, author)
+    return annotation_id, is_gold
+
+
+def _aside(title: Title, action: Literal["skip", "flag"], reason: str, author: str) -> Decision:
+    return Decision(
+        author=author,
+        action=action,
+        status="skipped" if action == "skip" else "flagged",
+        chain=title.chain,
+        note=reason,
+        proposal=title.category or title.proposal,
+        rank=title.rank,
+    )
+
+
+def _seen_title(db: Store, title_id: int, seen_revision: int) -> Title:
+    title = get_title(db, title_id)
+    if title.revision != seen_revision:
+        raise _stale(title)
+    if title.status == "trashed":
+        raise InputError(
+            say(f"标题“{title.text}”在回收站里。", f"The title “{title.text}” is in the trash."),
+            remedy=say("请审核员先在“标题”页恢复它。", "A reviewer can restore it on the Titles page."),
+        )
+    return title
+
+
+def _stale(title: Title) -> StalePress:
+    return StalePress(
+        say(
+            f"标题“{title.text}”在您按键之前已有改动，这次按键没有生效。",
+            f"The title “{title.text}” moved on before the key was pressed; the press did nothing.",
+        ),
+        remedy=say("请看清当前标题再按一次。", "Look at the title that is on screen now and press again."),
+    )
+
+
+def undo(db: Store, *, author: str) -> Title | None:
+    """Take back the author's last label, skip or flag that still stands; None when there is none.
+
+    Repeated, it goes further back. If that answer moved the title on, alone or as the
+    last of several, the title returns to the state it had before.
+
+    Raises:
+        StalePress: someone else has moved that title on since; nothing is written.
+    """
+    with writing(db):
+        last = db.execute(
+            "select id, title_id, decision_id, is_gold from annotations as said where author = ?"
+            " and not exists (select 1 from retractions where annotation_id = said.id)"
+            " order by id desc limit 1",
+            [author],
+        ).fetchone()
+        if last is None:
+            return None
+        annotation_id, title_id, said_about, is_gold = last
+        title = get_title(db, title_id)
+        if not is_gold and title.decision_id != said_about:
+            _take_back(db, title, said_about, author)
+        _retract(db, annotation_id, author)
+        return get_title(db, title_id)
+
+
+def _retract(db: Store, annotation_id: int, author: str) -> None:
+    db.execute("insert into retractions (annotation_id, author) values (?, ?)", [annotation_id, author])
+
+
+def _take_back(db: Store, title: Title, restores: int, author: str) -> None:
+    """Undo the decision that counts, if answers about `restores` led to it."""
+    if _led_to(db, title.decision_id) != restores:
+        raise StalePress(
+            say(
+                f"标题“{title.text}”之后又有别的改动，不能撤销。",
+                f"The title “{title.text}” has been moved on since; there is nothing to take back.",
+            ),
+            remedy=say(
+                "请在数据集页找到它，直接改类别。", "Find it on the Datasets page and change it there."
+            ),
+        )
+    db.execute(
+        "insert into decisions (title_id, follows, author, action, undoes, restores)"
+        " values (?, ?, ?, 'undo', ?, ?)",
+        [title.id, title.revision, author, title.decision_id, restores],
+    )
+
+
+def _led_to(db: Store, decision_id: int) -> int | None:
+    """The decision that counted before that one; None where no answer of a person led to it."""
+    row = db.execute(
+        "select coalesce(before.restores, before.id) from decisions as done"
+        " join decisions as before on before.id = done.follows"
+        " where done.id = ? and done.annotation_id is not null and done.action <> 'review'",
+        [decision_id],
+    ).fetchone()
+    return None if row is None else int(row[0])
+
+
+def recent(db: Store, *, author: str, limit: int = 10) -> list[OwnAnswer]:
+    """The author's answers that still stand and matter, latest first, one a title."""
+    found: dict[int, OwnAnswer] = {}
+    rows = db.query(
+        "select said.id as annotation_id, said.title_id, text, kind, said.category, revision,"
+        " said.decision_id as said_about, states.decision_id as counts, is_gold"
+        # Cross join: from the author's latest answer backwards, whatever the planner thinks.
+        " from annotations as said cross join states on states.title_id = said.title_id"
+        " cross join titles on titles.id = said.title_id where said.author = ?"
+        " and not exists (select 1 from retractions where annotation_id = said.id)"
+        " order by said.id desc limit ?",
+        [author, 5 * limit],
+    )
+    for row in rows:
+        said_about, counts, is_gold = (row.pop(name) for name in ("said_about", "counts", "is_gold"))
+        if row["title_id"] in found or len(found) == limit:
+            continue
+        if is_gold or said_about == counts or _led_to(db, counts) == said_about:
+            found[row["title_id"]] = OwnAnswer(**row)
+    return list(found.values())

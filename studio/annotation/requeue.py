@@ -1,0 +1,87 @@
+"""Titles that wait once more: sent back by somebody, or wrong in the classifier.
+
+They go to the head of the queue, with what was decided as proposal and draft.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Literal
+
+from studio.corpus import near_duplicates as stories
+from studio.corpus.titles import SENT_BACK, Decision, Title, add_title, append_decision, get_title
+from studio.language import say
+from studio.samples.title_text import clean_title, title_key
+from studio.store import Store, writing
+
+
+def send_back(
+    db: Store, title_ids: Iterable[int], *, reason: str, author: str, addressee: str | None = None
+) -> int:
+    """Let titles wait again, at the head of the queue of everyone or one person; return how many moved.
+
+    Decided, disputed, flagged and skipped titles move. Their category stays as the
+    proposal, their chain as the draft.
+    """
+    moved = 0
+    with writing(db):
+        for title_id in dict.fromkeys(title_ids):
+            title = get_title(db, title_id)
+            if title.status in ("waiting", "trashed"):
+                continue
+            decision = replace(_waiting_again(title, "send_back", reason, author), addressee=addressee)
+            _ask_one(db, title_id, decision, follows=title.revision)
+            moved += 1
+    return moved
+
+
+def _ask_one(db: Store, title_id: int, decision: Decision, *, follows: int) -> None:
+    """A second look is one person's, however many were asked at first."""
+    append_decision(db, title_id, decision, follows=follows)
+    db.execute("update states set wanted = 1 where title_id = ?", [title_id])
+
+
+def add_wrong(db: Store, text: str, predicted: str | None, author: str) -> Title:
+    """Queue a title that the classifier got wrong; a new title is taken in first.
+
+    The note tells what the model said; that answer is no proposal.
+    """
+    said = predicted or say("无法解析的答案", "nothing that could be read")
+    reason = say(
+        f"模型答为“{said}”，{author} 认为不对。", f"The model said “{said}”; {author} says that is wrong."
+    )
+    with writing(db):
+        title_id, is_new = _find_or_add(db, text, author)
+        row = db.execute("select revision from states where title_id = ?", [title_id]).fetchone()
+        if row is None:
+            decision = Decision(author=author, action="wrong", status="waiting", note=reason, rank=SENT_BACK)
+            append_decision(db, title_id, decision, follows=None)
+        else:
+            title = get_title(db, title_id)
+            if title.status != "trashed":
+                _ask_one(db, title_id, _waiting_again(title, "wrong", reason, author), follows=title.revision)
+    if is_new:  # beside the lock: the search takes a second among a million titles
+        stories.group_new(db, [title_id])
+    return get_title(db, title_id)
+
+
+def _find_or_add(db: Store, text: str, author: str) -> tuple[int, bool]:
+    found = db.execute("select id from titles where key = ?", [title_key(text)]).fetchone()
+    if found is not None:
+        return int(found[0]), False
+    batch = db.execute("insert into batches (source, author) values ('wrong', ?)", [author]).lastrowid
+    assert batch is not None
+    title_id = add_title(db, clean_title(text), source="wrong", batch_id=batch)
+    stories.sign(db, [title_id], [title_key(text)])
+    return title_id, True
+
+
+def _waiting_again(title: Title, action: Literal["send_back", "wrong"], reason: str, author: str) -> Decision:
+    return Decision(
+        author=author,
+        action=action,
+        status="waiting",
+        chain=title.chain,
+        note=reason,
+        proposal=title.category or title.proposal,
+        rank=SENT_BACK,
+    )

@@ -1,0 +1,154 @@
+"""Commands on data: check, freeze; `import` has a module of its own.
+
+Exit code 0: done; 1: problems found or the work failed; 2: unusable arguments or input.
+"""
+
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from studio.cli._common import AsJson, Categories, Home, print_json, report_errors, user_name
+from studio.cli._imports import app as import_app
+from studio.datasets.eval_list import read_eval_list
+from studio.datasets.versions import Version, freeze
+from studio.language import say
+from studio.samples.problems import Problem
+from studio.samples.scheme import load_scheme
+from studio.store import open_store
+from studio.validation.check import CheckReport, check_path
+from studio.validation.repair import write_repaired
+from studio.workspace import open_workspace
+
+app = typer.Typer()
+app.add_typer(import_app)
+
+SHOWN = 50
+"""Problems that are printed for a person; --json has them all."""
+
+
+@app.command()
+def check(
+    path: Annotated[Path, typer.Argument(help="A data file, or a folder with dataset_info.json.")],
+    fix: Annotated[
+        Path | None, typer.Option("--fix", help="Write a copy with every safe repair to this new place.")
+    ] = None,
+    categories: Categories = None,
+    as_json: AsJson = False,
+) -> None:
+    """Validate conversations or titles, row by row."""
+    with report_errors():
+        scheme = load_scheme(categories)
+        report = check_path(path, scheme)
+        repaired = write_repaired(path, fix, scheme) if fix is not None and not report.unreadable else None
+        if as_json:
+            more = {} if repaired is None else {"repaired": repaired.to_json()}
+            sys.stdout.writelines(report.json_pieces(**more))
+        else:
+            _show_report(report)
+            if repaired is not None:
+                typer.echo(
+                    say(
+                        f"已写入 {repaired.out}：{repaired.rows} 行，其中 {repaired.changed} 行有修改，逐行记在 {repaired.changes}。",
+                        f"Wrote {repaired.out}: {repaired.rows} rows, {repaired.changed} of them changed, row by row in {repaired.changes}.",
+                    )
+                )
+        if report.unreadable:
+            raise typer.Exit(2)
+    raise typer.Exit(1 if report.has_errors else 0)
+
+
+def _show_report(report: CheckReport) -> None:
+    for problem in report.unreadable:
+        typer.echo(_line(problem), err=True)
+    if not report.rows and len(report.problems) == len(report.unreadable) > 0:
+        return
+    worst = report.problems.worst(SHOWN + len(report.unreadable))
+    shown = [problem for problem in worst if problem not in report.unreadable][:SHOWN]
+    for problem in shown:
+        typer.echo(_line(problem))
+    if left := len(report.problems) - len(report.unreadable) - len(shown):
+        typer.echo(
+            say(f"…… 还有 {left} 条，用 --json 看全部。", f"... and {left} more; --json has them all.")
+        )
+    typer.echo(
+        say(
+            f"{report.rows} 行，{report.valid} 行可用，{len(report.problems)} 个问题。",
+            f"{report.rows} rows, {report.valid} valid, {len(report.problems)} problems.",
+        )
+    )
+    for code, count in report.counts.items():
+        typer.echo(f"  {count:6d}  {code}")
+
+
+def _line(problem: Problem) -> str:
+    place = problem.file if problem.row is None else f"{problem.file}:{problem.row}"
+    return f"{place}  {problem.severity}  {problem.code}  {problem.message}"
+
+
+@app.command("freeze")
+def freeze_(
+    name: Annotated[str, typer.Argument(help="Name of the dataset; each freeze makes its next version.")],
+    eval_share: Annotated[
+        float | None,
+        typer.Option(
+            "--eval-share",
+            help="Share of the titles without a fixed split to evaluate (default: 0.2, or none if the import fixed some).",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Which titles the share picks.")] = 42,
+    eval_list: Annotated[
+        Path | None,
+        typer.Option("--eval-list", help="A file of titles to evaluate; the others are trained on."),
+    ] = None,
+    resplit: Annotated[
+        bool,
+        typer.Option(
+            "--resplit",
+            help="Forget what earlier versions and the import evaluated; scores will not compare.",
+        ),
+    ] = False,
+    accept_warnings: Annotated[
+        bool,
+        typer.Option("--accept-warnings", help="Freeze also where that asks; the warnings become notes."),
+    ] = False,
+    home: Home = None,
+    categories: Categories = None,
+    as_json: AsJson = False,
+) -> None:
+    """Freeze the decided titles as a dataset version and write its files."""
+    with report_errors():
+        workspace = open_workspace(home)
+        scheme = load_scheme(categories)
+        eval_titles = () if eval_list is None else read_eval_list(eval_list, scheme)
+        with closing(open_store(workspace.database)) as db:
+            version = freeze(
+                db,
+                workspace,
+                name,
+                eval_share=eval_share,
+                seed=seed,
+                eval_titles=eval_titles,
+                resplit=resplit,
+                accept_warnings=accept_warnings,
+                author=user_name(),
+                scheme=scheme,
+            )
+    if as_json:
+        print_json(version.to_json())
+    else:
+        _show_version(version)
+
+
+def _show_version(version: Version) -> None:
+    rows = version.rows
+    typer.echo(
+        say(
+            f"已冻结 {version.ref}：训练 {rows['train']} 行，评估 {rows['eval']} 行。\n  {version.folder}",
+            f"Froze {version.ref}: {rows['train']} rows to train on, {rows['eval']} to evaluate.\n  {version.folder}",
+        )
+    )
+    for note in version.notes:
+        typer.echo(f"  {note}")

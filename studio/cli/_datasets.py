@@ -1,0 +1,114 @@
+"""Commands on frozen versions: `news-studio dataset list | diff | export | card | preview`.
+
+Exit code 0: done; 1: the work failed; 2: there is no such version, or the place is taken.
+"""
+
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from studio.cli._common import AsJson, Home, print_json, report_errors
+from studio.datasets.card import write_card
+from studio.datasets.diff import CHANGES, diff_versions
+from studio.datasets.export import ExportForm, export_files, zip_files
+from studio.datasets.versions import Version, find_version, list_versions
+from studio.errors import InputError
+from studio.language import say
+from studio.samples.scheme import load_scheme
+from studio.store import open_store
+from studio.system.atomic import guard_disk
+from studio.workspace import Workspace, open_workspace
+
+dataset = typer.Typer(
+    help="Frozen dataset versions: list, compare, take away, describe.", no_args_is_help=True
+)
+app = typer.Typer()
+app.add_typer(dataset, name="dataset")
+
+Ref = Annotated[str, typer.Argument(help="A version: its name (the latest) or name@number.")]
+
+
+@dataset.command("list")
+def list_(home: Home = None, as_json: AsJson = False) -> None:
+    """Every frozen version, the newest first."""
+    with report_errors():
+        workspace = open_workspace(home)
+        with closing(open_store(workspace.database)) as db:
+            versions = list_versions(db, workspace)
+    if as_json:
+        print_json([version.to_json() for version in versions])
+        return
+    for version in versions:
+        rows = f"{version.rows['train']:>7} + {version.rows['eval']:<7}"
+        typer.echo(f"{version.ref:<20} {rows} {version.created_at[:16]}  {version.author}")
+
+
+@dataset.command()
+def diff(a: Ref, b: Ref, home: Home = None, as_json: AsJson = False) -> None:
+    """What changed from version A to version B: rows, categories, chains, splits."""
+    with report_errors():
+        workspace = open_workspace(home)
+        with closing(open_store(workspace.database)) as db:
+            found = diff_versions(db, find_version(db, workspace, a), find_version(db, workspace, b))
+    if as_json:
+        print_json(found.to_json())
+        return
+    typer.echo(found.sentence)
+    for category, counts in found.per_category.items():
+        parts = "  ".join(f"{change} {counts[change]}" for change in CHANGES if counts.get(change))
+        typer.echo(f"  {category}  {parts}")
+
+
+@dataset.command()
+def export(
+    ref: Ref,
+    out: Annotated[Path, typer.Argument(help="A new folder, or a new file that ends in .zip.")],
+    form: Annotated[ExportForm, typer.Option("--form", help="How the rows are written.")] = "sharegpt",
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a version with its dataset_info.json and its card, ready for LLaMA-Factory and others."""
+    with report_errors():
+        version = _find(open_workspace(home), ref)
+        files = export_files(version.files, form, _card(version))
+        _write_new(out, files, version)
+    if as_json:
+        print_json({"ref": version.ref, "form": form, "out": str(out), "files": sorted(files)})
+    else:
+        typer.echo(say(f"已导出 {version.ref} 到 {out}。", f"Exported {version.ref} to {out}."))
+
+
+@dataset.command()
+def card(ref: Ref, home: Home = None) -> None:
+    """Print the card of a version: rows, categories, lengths, near copies, hashes, in Markdown."""
+    with report_errors():
+        typer.echo(_card(_find(open_workspace(home), ref)), nl=False)
+
+
+def _find(workspace: Workspace, ref: str) -> Version:
+    with closing(open_store(workspace.database)) as db:
+        return find_version(db, workspace, ref)
+
+
+def _card(version: Version) -> str:
+    scheme = load_scheme(version.folder / "categories.toml")
+    return write_card(version.name, version.files, scheme.names, scheme.prompt)
+
+
+def _write_new(out: Path, files: dict[str, bytes], version: Version) -> None:
+    """Into a new place only: an export never replaces what is there."""
+    if out.exists():
+        raise InputError(
+            say(f"{out} 已经存在。", f"{out} is there already."),
+            remedy=say("请给一个新的文件夹或 .zip 文件名。", "Name a new folder, or a new .zip file."),
+        )
+    with guard_disk(out.parent):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        if out.suffix == ".zip":
+            out.write_bytes(zip_files(files, f"{version.name}_v{version.number}"))
+            return
+        out.mkdir()
+        for name, content in files.items():
+            (out / name).write_bytes(content)

@@ -1,0 +1,133 @@
+"""Commands around models: train, evaluate, serve.
+
+Long work goes through the same queue as the pages'; the command waits for it.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from studio import runs
+from studio.cli._common import AsJson, Device, Home, Processes, print_json, report_errors
+from studio.cli._status import StatusLine
+from studio.contract import AnswerMode, Scores
+from studio.jobs import queue as jobs
+from studio.language import say
+from studio.models.targets import resolve_target
+from studio.operations.waiting import evaluate_and_wait, train_and_wait
+from studio.runs import Place, Run
+from studio.serving.servers import serve_here
+from studio.training.spec_loading import build_train_spec, read_spec_file, remarks
+from studio.workspace import BUNDLED_NAME, open_workspace
+
+app = typer.Typer()
+
+
+@app.command()
+def train(
+    spec: Annotated[
+        Path | None, typer.Argument(help="Settings as YAML or JSON, of this studio or of LLaMA-Factory.")
+    ] = None,
+    dataset: Annotated[str | None, typer.Option(help="Version (name or name@3), folder, or bundled.")] = None,
+    model: Annotated[str | None, typer.Option(help="Name in the workspace, folder, or bundled.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value; takes any field of the spec.")
+    ] = None,
+    device: Device = None,
+    processes: Processes = 1,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train a model on a dataset version, and evaluate it on the held-out rows."""
+    with report_errors():
+        workspace = open_workspace(home)
+        place = Place(device=device, processes=processes)
+        jobs.require_place(place)
+        recipe = read_spec_file(spec) if spec else None
+        for line in remarks(recipe) if recipe else ():
+            typer.echo(line, err=True)
+        train_spec, version = build_train_spec(workspace, recipe, dataset, model, settings or [])
+        shown = StatusLine(quiet=as_json)
+        run = train_and_wait(workspace, train_spec, version=version, place=place, watcher=shown)
+        if as_json:
+            print_json(run_document(run))
+            return
+        typer.echo(say(f"训练完成：{run.id}", f"Trained: {run.id}"))
+        for scores in _scores_of(run).values():
+            typer.echo(scores_line(scores))
+
+
+@app.command()
+def evaluate(
+    target: Annotated[
+        str, typer.Argument(metavar="RUN|MODEL", help="Id of a training run, or a base model.")
+    ],
+    dataset: Annotated[
+        str, typer.Option(help="Version (name or name@3), folder, or bundled.")
+    ] = BUNDLED_NAME,
+    answer: Annotated[
+        AnswerMode, typer.Option(help="chain: think, then answer. direct: score the categories.")
+    ] = "chain",
+    limit: Annotated[int | None, typer.Option(min=1, help="Answer at most this many rows.")] = None,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Answer the held-out rows of a dataset and score the answers."""
+    with report_errors():
+        workspace = open_workspace(home)
+        shown = StatusLine(quiet=as_json)
+        run = evaluate_and_wait(workspace, target, dataset, answer=answer, limit=limit, watcher=shown)
+        scores = _scores_of(run)[answer]
+        if as_json:
+            print_json({"run": run.id, **scores.model_dump(mode="json", by_alias=True)})
+        else:
+            typer.echo(scores_line(scores))
+
+
+@app.command()
+def serve(
+    target: Annotated[
+        str, typer.Argument(metavar="RUN|MODEL", help="Id of a training run, or a base model.")
+    ],
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the server.")] = 8000,
+    home: Home = None,
+) -> None:
+    """Serve a model over the OpenAI protocol until Ctrl-C."""
+    with report_errors():
+        workspace = open_workspace(home)
+        model, adapter, template, _ = resolve_target(workspace, target)
+        typer.echo(f"http://127.0.0.1:{port}/v1")
+        serve_here(workspace, model=model, adapter=adapter, template=template, name=target, port=port)
+
+
+def scores_line(scores: Scores) -> str:
+    """The headline of an evaluation in one line."""
+    low, high = scores.accuracy_interval
+    beside = "  ".join(f"{name} {value:.1%}" for name, value in scores.baselines.items())
+    return (
+        f"{scores.answer:<7} {say('准确率', 'accuracy')} {scores.accuracy:.1%} [{low:.1%}, {high:.1%}]"
+        f"  {say('宏 F1', 'macro F1')} {scores.macro_f1:.1%}  n={scores.n}"
+        f"  {say('无法解析', 'unparsed')} {scores.unparsed}  {beside}"
+    )
+
+
+def run_document(run: Run) -> dict[str, Any]:
+    """A finished training run as JSON: where it is, and what it measured."""
+    assert run.result is not None, run.state
+    return {
+        "run": run.id,
+        "folder": str(run.folder),
+        "version": run.version,
+        **run.result.model_dump(mode="json"),
+        "evaluations": {
+            answer: scores.model_dump(mode="json", by_alias=True)
+            for answer, scores in _scores_of(run).items()
+        },
+    }
+
+
+def _scores_of(run: Run) -> Mapping[AnswerMode, Scores]:
+    file = runs.load_scores(run)
+    return file.evaluations if file else {}

@@ -1,0 +1,161 @@
+"""What a worker leaves behind: predictions, scores, drafts, previews, the result."""
+
+from typing import Literal
+
+from pydantic import ConfigDict, Field
+
+from studio.contract._base import AnswerMode, Frozen, TemplateName
+
+
+class Prediction(Frozen):
+    """One answered row. `predicted` is None when no category could be read."""
+
+    row: int = Field(description="Position in the evaluated file, from 0.")
+    title: str
+    label: str = Field(description="The category that the dataset says.")
+    label_chain: str = Field(description="The think chain of the dataset.")
+    answer: AnswerMode
+    predicted: str | None
+    chain: str | None = Field(description="The generated think chain; None when there is none to read.")
+    text: str = Field(description="The whole generated answer; empty for direct scoring.")
+    probabilities: dict[str, float] | None = Field(
+        None, description="Over the categories, after an empty chain; with answer direct only."
+    )
+    tokens: int = Field(0, description="Generated tokens.")
+    forced: bool = Field(False, description="The think chain reached its limit and was closed from outside.")
+
+
+class TitleToDraft(Frozen):
+    """A line of titles.jsonl: a labelled title without a think chain, and the decision that labelled it."""
+
+    title_id: int
+    decision_id: int
+    title: str
+    category: str
+
+
+class Drafted(Frozen):
+    """A line of drafts.jsonl: what the teacher made of one title.
+
+    `chain` is None when every try failed; `problem` then says why. `remarks` are the
+    codes of what the chain lint has against the draft. Tokens as the endpoint counted
+    them, over all tries; 0 where it does not tell.
+    """
+
+    title_id: int
+    decision_id: int
+    title: str
+    category: str
+    chain: str | None
+    problem: str = ""
+    remarks: tuple[str, ...] = ()
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    attempts: int = 1
+
+
+class CategoryScore(Frozen):
+    """Precision, recall and F1 of one category, 0 to 1, and its number of rows."""
+
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+class Confusion(Frozen):
+    """counts[i][j]: rows of category rows[i] that were answered as columns[j].
+
+    The last column is UNPARSED: answers in which no category could be read.
+    """
+
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+
+
+UNPARSED = "unparsed"
+
+
+class Piece(Frozen):
+    """The smallest run of tokens that is whole characters, nearly always one token."""
+
+    text: str
+    ids: tuple[int, ...]
+    learned: bool = Field(description="Whether the loss counts these tokens.")
+    weight: float = Field(description="Their weight in the loss; 1 for most.")
+
+
+class SeenRow(Frozen):
+    """A row as training sees it, with its think chain and, for direct answers, with an empty one."""
+
+    row: int
+    chain: tuple[Piece, ...]
+    direct: tuple[Piece, ...]
+
+
+class PreviewFile(Frozen):
+    """preview.json. Lengths are tokens of the whole training text, prompt and answer."""
+
+    format_version: Literal[1] = 1
+    template: TemplateName = Field(description="The template itself, where the spec said auto.")
+    lengths: dict[str, tuple[int, ...]] = Field(description="Of every row of each counted entry.")
+    rows: tuple[SeenRow, ...]
+
+
+class Scores(Frozen):
+    """What an evaluation measured; rates are 0 to 1, ROUGE and BLEU 0 to 100."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    answer: AnswerMode
+    n: int
+    accuracy: float
+    accuracy_interval: tuple[float, float] = Field(description="95 % Wilson interval.")
+    macro_f1: float
+    per_category: dict[str, CategoryScore]
+    confusion: Confusion
+    unparsed: int
+    forced: int = Field(0, description="Answers whose think chain was closed at its limit.")
+    rouge_1: float | None = Field(None, alias="rouge-1")
+    rouge_2: float | None = Field(None, alias="rouge-2")
+    rouge_l: float | None = Field(None, alias="rouge-l")
+    bleu_4: float | None = Field(None, alias="bleu-4")
+    samples_per_second: float
+    baselines: dict[str, float] = Field(description="Accuracy of `majority` and `tfidf` on the same rows.")
+
+
+class ScoreFile(Frozen):
+    """scores.json: one entry for each way of answering that was measured."""
+
+    format_version: Literal[1] = 1
+    evaluations: dict[AnswerMode, Scores]
+
+
+class Result(Frozen):
+    """result.json, moved into place when the worker ends."""
+
+    format_version: Literal[1] = 1
+    status: Literal["done", "failed", "cancelled", "paused"]
+    message: str = Field("", description="What happened, when not done.")
+    remedy: str = Field("", description="What to do about it.")
+    seconds: float = Field(description="Wall time of the worker, start-up included.")
+    peak_memory_gib: float
+    checkpoint: str | None = Field(None, description="The last checkpoint, relative to the run folder.")
+    train_loss: float | None = Field(None, description="Mean loss over all training steps, in nats.")
+    left_out: tuple[int, ...] = Field(
+        (), description="Rows longer than cutoff_len, from 0; they were not learned."
+    )
+    shortened: tuple[int, ...] = Field(
+        (), description="Rows longer than cutoff_len whose think chain was cut to fit, from 0."
+    )
+    best_checkpoint: str | None = Field(
+        None, description="The checkpoint of the best held-out point, relative to the run folder."
+    )
+    versions: dict[str, str] = Field(
+        default_factory=dict, description="Packages, Python, system, device, code version."
+    )
+    dataset_sha256: str | None = Field(
+        None, description="Of the trained entry's files, in the order that dataset_info.json names them."
+    )
+    model_sha256: str | None = Field(None, description="Of the base model's config and safetensors files.")

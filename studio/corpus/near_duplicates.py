@@ -1,0 +1,192 @@
+"""Titles that tell nearly the same story: which they are, kept up to date as titles come in.
+
+`studio.samples.similarity` says what nearly the same means. A group is named by its smallest title;
+a title that is near nothing is in none. Withdrawn titles keep their place in a group.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from studio.corpus.titles import Title, get_title
+from studio.store import Store, writing
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+PORTION = 5000
+"""Titles that are regrouped under one lock."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NearPair:
+    """A new title, the earlier one that it is nearly the same as, and how much of both is the same (0 to 100)."""
+
+    title_id: int
+    text: str
+    earlier_id: int
+    earlier_text: str
+    similarity: float
+
+
+def group_of(db: Store, title_id: int) -> list[Title]:
+    """The titles that are nearly the same as this one, itself among them; empty when there is none."""
+    ids = db.execute(
+        "select title_id from near_groups where group_id ="
+        " (select group_id from near_groups where title_id = ?) order by title_id",
+        [title_id],
+    )
+    # A title on its way in has no state yet.
+    return [get_title(db, near_id) for (near_id,) in ids.fetchall() if _is_visible(db, near_id)]
+
+
+def _is_visible(db: Store, title_id: int) -> bool:
+    return db.execute("select 1 from states where title_id = ?", [title_id]).fetchone() is not None
+
+
+def near_count(db: Store, title_id: int) -> int:
+    """How many other titles are nearly the same as this one; an index lookup."""
+    found = db.execute(
+        "select count(*) from near_groups where group_id = (select group_id from near_groups where title_id = ?)",
+        [title_id],
+    ).fetchone()[0]
+    return max(0, int(found) - 1)
+
+
+def near_representatives(db: Store, title_ids: Iterable[int]) -> dict[int, int]:
+    """For each of these titles the one that stands for its group: the smallest, or itself where it has none."""
+    ids = list(title_ids)
+    groups = _groups(db, ids)
+    return {title_id: groups.get(title_id, title_id) for title_id in ids}
+
+
+def _groups(db: Store, title_ids: Sequence[int]) -> dict[int, int]:
+    """The groups of those titles that are in one."""
+    groups: dict[int, int] = {}
+    for start in range(0, len(title_ids), PORTION):
+        portion = json.dumps(title_ids[start : start + PORTION])
+        groups.update(
+            db.execute(
+                "select title_id, group_id from near_groups"
+                " where title_id in (select value from json_each(?))",
+                [portion],
+            )
+        )
+    return groups
+
+
+def sign(db: Store, title_ids: Sequence[int], keys: Sequence[str]) -> None:
+    """Keep the signatures of titles that have none yet, inside a `writing` block."""
+    import numpy as np
+
+    from studio.samples.similarity import key_signatures
+
+    if title_ids:
+        db.execute(
+            "insert into near_signatures (title_id, title_ids, words) values (?, ?, ?)",
+            [
+                title_ids[0],
+                np.array(title_ids, dtype="<i8").tobytes(),
+                key_signatures(keys).astype("<u4", copy=False).tobytes(),
+            ],
+        )
+
+
+def group_new(db: Store, new_ids: Iterable[int], shown: int = 100) -> list[NearPair]:
+    """Group signed titles with each other and with all earlier ones; the first pairs, in their order."""
+    import numpy as np
+
+    from studio.samples.similarity import pairs_among
+
+    new = np.fromiter(new_ids, dtype=np.int64)
+    if not len(new):
+        return []
+    ids, words = _signatures(db)
+    is_new = np.isin(ids, new)
+    if not np.all(is_new[len(ids) - len(new) :]):  # someone's single title came in between
+        order = np.argsort(is_new, kind="stable")
+        ids, words = ids[order], words[order]
+    left, right, scores = pairs_among(words, lambda places: _keys(db, ids[places]), since=len(ids) - len(new))
+    pairs = list(zip(ids[left].tolist(), ids[right].tolist(), scores.tolist(), strict=True))
+    _join(db, ((one, other) for one, other, _ in pairs))
+    return _described(db, sorted((max(pair[:2]), min(pair[:2]), pair[2]) for pair in pairs)[:shown])
+
+
+def _signatures(db: Store) -> "tuple[NDArray[np.int64], NDArray[np.uint32]]":
+    """Every signed title and its signature, a row each: about 85 MiB for a million."""
+    import numpy as np
+
+    from studio.samples.similarity import LENGTH
+
+    ids, words = bytearray(), bytearray()
+    for title_ids, portion in db.execute("select title_ids, words from near_signatures order by title_id"):
+        ids += title_ids
+        words += portion
+    return np.frombuffer(ids, dtype="<i8"), np.frombuffer(words, dtype="<u4").reshape(-1, LENGTH + 1)
+
+
+def _keys(db: Store, title_ids: "NDArray[np.int64]") -> list[str]:
+    wanted = title_ids.tolist()
+    keys: dict[int, str] = {}
+    for start in range(0, len(wanted), PORTION):
+        portion = json.dumps(wanted[start : start + PORTION])
+        keys.update(
+            db.execute("select id, key from titles where id in (select value from json_each(?))", [portion])
+        )
+    return [keys[title_id] for title_id in wanted]
+
+
+def _join(db: Store, pairs: Iterable[tuple[int, int]]) -> None:
+    """Put both titles of every pair into one group, with the groups that they are in already."""
+    named: dict[int, int] = {}
+
+    def first(title_id: int) -> int:
+        while named.setdefault(title_id, title_id) != title_id:
+            named[title_id] = named[named[title_id]]
+            title_id = named[title_id]
+        return title_id
+
+    def join(one: int, other: int) -> None:
+        smaller, larger = sorted((first(one), first(other)))
+        named[larger] = smaller
+
+    for one, other in pairs:
+        join(one, other)
+    before = _groups(db, list(named))
+    for title_id, group_id in before.items():
+        join(title_id, group_id)
+    renamed = [(first(old), old) for old in set(before.values()) if first(old) != old]
+    _write_in_portions(db, "update near_groups set group_id = ? where group_id = ?", renamed)
+    _write_in_portions(
+        db,
+        "insert into near_groups (title_id, group_id) values (?, ?)"
+        " on conflict (title_id) do update set group_id = excluded.group_id",
+        [(title_id, first(title_id)) for title_id in named],
+    )
+
+
+def _write_in_portions(db: Store, statement: str, rows: Sequence[tuple[int, int]]) -> None:
+    for start in range(0, len(rows), PORTION):
+        with writing(db):
+            db.conn.executemany(statement, rows[start : start + PORTION])
+
+
+def _described(db: Store, pairs: Sequence[tuple[int, int, float]]) -> list[NearPair]:
+    texts: dict[int, str] = defaultdict(str)
+    ids = json.dumps([title_id for pair in pairs for title_id in pair[:2]])
+    texts.update(
+        db.execute("select id, text from titles where id in (select value from json_each(?))", [ids])
+    )
+    return [
+        NearPair(
+            title_id=title_id,
+            text=texts[title_id],
+            earlier_id=earlier_id,
+            earlier_text=texts[earlier_id],
+            similarity=round(score, 1),
+        )
+        for title_id, earlier_id, score in pairs
+    ]

@@ -1,0 +1,146 @@
+"""Finding titles by what they say and where they stand, a page at a time, at any size.
+
+Pages follow each other by number (keyset), so that page 1,000 costs what page 1 costs.
+Status, category and tag are index lookups. A text, an author, a source or a batch is
+looked for by reading on, in portions and not longer than `SECONDS`: the page then says
+how far it got. An index over three
+characters (FTS5 trigram) was tried and left: 6.5 s and 78 MiB more at a million titles,
+and it cannot find a word of two characters, as most Chinese words are
+(`benchmarks/team_speed.py --trigram`).
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from studio.corpus.titles import Status, Title
+from studio.store import Store
+
+PORTION = 100_000
+"""Title numbers that are read before the clock is looked at."""
+
+SECONDS = 1.0
+PAGE = 50
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Query:
+    """What titles must have in common; what is None or empty does not matter.
+
+    `text` is looked for in the title, case aside. `author` made the decision that
+    counts. `source` is the file or list the title came from, `batch_id` its import.
+    """
+
+    text: str = ""
+    status: Status | None = None
+    category: str | None = None
+    author: str | None = None
+    source: str | None = None
+    batch_id: int | None = None
+    tag: str | None = None
+    has_chain: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Found:
+    """A page of titles in the order of their numbers.
+
+    `after` begins the next page; None when there is none. `read_to` is the number up to
+    which was looked, set only when time ran out before the page was full.
+    """
+
+    titles: Sequence[Title]
+    after: int | None
+    read_to: int | None
+
+
+def search(
+    db: Store,
+    query: Query,
+    *,
+    after: int = 0,
+    limit: int = PAGE,
+    seconds: float = SECONDS,
+    portion: int = PORTION,
+) -> Found:
+    """The next titles behind number `after` that fit the query."""
+    last = db.execute("select coalesce(max(title_id), 0) from states").fetchone()[0]
+    began, ids, start = time.monotonic(), list[int](), after
+    while start < last and len(ids) <= limit:
+        end = start + portion
+        ids += _portion(db, query, start, end, limit + 1 - len(ids))
+        start = end
+        if time.monotonic() - began > seconds:
+            break
+    cut_short = len(ids) <= limit and start < last
+    shown = ids[:limit]
+    more = shown[-1] if len(ids) > limit else start if cut_short else None
+    return Found(titles=_titles(db, shown), after=more, read_to=start if cut_short else None)
+
+
+def _portion(db: Store, query: Query, start: int, end: int, limit: int) -> list[int]:
+    conditions, values = _conditions(query)
+    rows = db.execute(
+        f"{_from(query)} where states.title_id > :start and states.title_id <= :end {conditions}"
+        " order by states.title_id limit :limit",
+        {**values, "start": start, "end": end, "limit": limit},
+    )
+    return [title_id for (title_id,) in rows.fetchall()]
+
+
+def _from(query: Query) -> str:
+    """The tables that the query needs, the cheapest way in first; cross join keeps that order."""
+    source = "select states.title_id from states"
+    if query.tag:
+        source = "select states.title_id from title_tags cross join states on states.title_id = title_tags.title_id"
+    if query.text or query.source or query.batch_id is not None:
+        source += " cross join titles on titles.id = states.title_id"
+    if query.author:
+        source += " cross join decisions on decisions.id = states.decision_id"
+    return source
+
+
+def _conditions(query: Query) -> tuple[str, dict[str, Any]]:
+    parts: dict[str, tuple[str, Any]] = {
+        "tag": ("title_tags.tag = :tag and title_tags.title_id > :start", query.tag),
+        "status": ("states.status = :status", query.status),
+        "category": ("states.category = :category", query.category),
+        "author": ("decisions.author = :author", query.author),
+        "source": ("titles.source = :source", query.source),
+        "batch_id": ("titles.batch_id = :batch_id", query.batch_id),
+        "has_chain": ("states.has_chain = :has_chain", query.has_chain),
+        "text": ("instr(lower(titles.text), lower(:text)) > 0", query.text),
+    }
+    wanted = {name: part for name, part in parts.items() if part[1] not in (None, "")}
+    conditions = [condition for condition, _ in wanted.values()]
+    if query.category is not None and query.status is None:
+        conditions.append("states.status = 'decided'")  # no other has a category
+    if query.status not in (None, "decided"):
+        conditions.append("states.category is null")  # so that the index on both holds the numbers in order
+    return "".join(f" and {each}" for each in conditions), {
+        name: value for name, (_, value) in wanted.items()
+    }
+
+
+def _titles(db: Store, title_ids: Sequence[int]) -> list[Title]:
+    return [
+        Title(**row)
+        for title_id in title_ids
+        for row in db.query("select * from current_titles where id = ?", [title_id])
+    ]
+
+
+def list_sources(db: Store, limit: int = 200) -> list[str]:
+    """Where titles came from, the latest import first."""
+    rows = db.execute(
+        "select source, max(id) from batches group by source order by max(id) desc limit ?", [limit]
+    )
+    return [source for source, _ in rows.fetchall()]
+
+
+def list_batches(db: Store, limit: int = 200) -> list[tuple[int, str, str]]:
+    """The latest imports: number, source, moment."""
+    return db.execute(
+        "select id, source, imported_at from batches order by id desc limit ?", [limit]
+    ).fetchall()

@@ -1,0 +1,99 @@
+"""A dataset version in the form that other trainers read: ShareGPT, Alpaca, OpenAI messages.
+
+Pure: a version's files in, files out. The same version gives the same bytes in each form,
+and what is exported, imported and frozen again exports to the same bytes.
+"""
+
+import io
+import json
+import zipfile
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, get_args
+
+from studio.datasets.files import SPLITS
+from studio.formats.layouts import DEFAULT_COLUMNS, OPENAI_TAGS
+from studio.formats.sharegpt import canonical_blocks, json_bytes
+
+ExportForm = Literal["sharegpt", "alpaca", "openai"]
+EXPORT_FORMS: tuple[ExportForm, ...] = get_args(ExportForm)
+CARD = "README.md"
+
+_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+"""The first moment that a zip file can hold: the day of the export is no content."""
+
+
+def export_files(files: Mapping[str, bytes], form: ExportForm, card: str) -> dict[str, bytes]:
+    """The files of an export by name: both splits, dataset_info.json, the categories, the card.
+
+    Args:
+        files: those of the version, in canonical ShareGPT.
+        card: Markdown that describes the version.
+    """
+    exported = {}
+    for split in SPLITS:
+        rows = json.loads(files[f"{split}.json"])
+        exported[f"{split}.json"] = json_bytes([_WRITERS[form](row["conversations"]) for row in rows])
+    exported["dataset_info.json"] = json_bytes(
+        {split: {"file_name": f"{split}.json", **export_blocks(form)} for split in SPLITS}
+    )
+    exported["categories.toml"] = files["categories.toml"]
+    exported[CARD] = card.encode()
+    return exported
+
+
+def export_blocks(form: ExportForm) -> dict[str, Any]:
+    """How the rows of a form are built, for their entry in dataset_info.json; complete.
+
+    OpenAI messages are declared as ShareGPT with other tags: LLaMA-Factory's own
+    formatting `openai` writes "detailed thinking off" into every system prompt.
+    """
+    match form:
+        case "sharegpt":
+            return canonical_blocks()
+        case "alpaca":
+            columns = {name: DEFAULT_COLUMNS[name] for name in ("prompt", "query", "response")}
+            return {"formatting": "alpaca", "columns": columns}
+        case "openai":
+            return {
+                "formatting": "sharegpt",
+                "columns": {"messages": "messages"},
+                "tags": dict(OPENAI_TAGS),
+            }
+
+
+def zip_files(files: Mapping[str, bytes], folder: str) -> bytes:
+    """One zip with the files in a folder; the same bytes for the same content, wherever and whenever."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in files.items():
+            entry = zipfile.ZipInfo(f"{folder}/{name}", date_time=_ZIP_TIME)
+            entry.create_system = 3  # Unix, also where this runs on another system
+            entry.external_attr = 0o644 << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, content)
+    return buffer.getvalue()
+
+
+_Turns = list[dict[str, str]]
+
+
+def _write_sharegpt(turns: _Turns) -> dict[str, Any]:
+    return {"conversations": turns}
+
+
+def _write_alpaca(turns: _Turns) -> dict[str, Any]:
+    """The whole question is the instruction: LLaMA-Factory would put a line break before an input."""
+    question, answer = turns
+    return {"instruction": question["value"], "input": "", "output": answer["value"]}
+
+
+def _write_openai(turns: _Turns) -> dict[str, Any]:
+    roles = {"human": OPENAI_TAGS["user_tag"], "gpt": OPENAI_TAGS["assistant_tag"]}
+    return {"messages": [{"role": roles[turn["from"]], "content": turn["value"]} for turn in turns]}
+
+
+_WRITERS: dict[ExportForm, Callable[[_Turns], dict[str, Any]]] = {
+    "sharegpt": _write_sharegpt,
+    "alpaca": _write_alpaca,
+    "openai": _write_openai,
+}

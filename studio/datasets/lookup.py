@@ -1,0 +1,33 @@
+"""What a person may call a dataset: a version, a folder, or the bundled samples."""
+
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from studio.datasets.versions import find_version
+from studio.store import open_store
+from studio.workspace import BUNDLED_DATASET, BUNDLED_NAME, Workspace
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A folder with dataset_info.json; `version` is its reference if it is a frozen version."""
+
+    folder: Path
+    version: str | None
+
+
+def resolve_dataset(workspace: Workspace, text: str) -> Dataset:
+    """The folder that `bundled`, a version (`name`, `name@3`) or a path means.
+
+    Raises:
+        InputError: there is no such version and no such folder.
+    """
+    if text == BUNDLED_NAME:
+        return Dataset(folder=BUNDLED_DATASET, version=None)
+    folder = Path(text).expanduser().absolute()
+    if (folder / "dataset_info.json").is_file():
+        return Dataset(folder=folder, version=None)
+    with closing(open_store(workspace.database)) as db:
+        version = find_version(db, workspace, text)
+    return Dataset(folder=version.folder, version=version.ref)

@@ -1,0 +1,123 @@
+"""Which rows a training is measured on: a version's own, some of its training rows, or another version's.
+
+A worker reads one dataset folder. The held-out rows of another version are therefore put
+beside the training rows in a folder of their own, made once for each pair of contents:
+
+    mixed/<key>/  train.json  eval.json  dataset_info.json
+"""
+
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from studio.errors import UnreadableFile
+from studio.language import say
+from studio.system.atomic import in_one_step
+from studio.workspace import Workspace
+
+TRAIN, EVAL = "train", "eval"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mixed:
+    """A folder with the training rows of one dataset and the held-out rows of another.
+
+    `seen`: how many of the held-out questions are among the training rows.
+    """
+
+    folder: Path
+    rows: int
+    seen: int
+
+
+def entries(folder: Path) -> list[str]:
+    """The names in a folder's dataset_info.json; empty where it cannot be read."""
+    try:
+        return list(_info(folder))
+    except UnreadableFile:
+        return []
+
+
+def with_eval_of(workspace: Workspace, training: Path, held_out: Path) -> Mixed:
+    """The training rows of one dataset folder with the held-out rows of another.
+
+    Raises:
+        UnreadableFile: a file or an entry of one of them is missing.
+        DiskFull: nothing was written.
+    """
+    parts = {TRAIN: _part(training, TRAIN), EVAL: _part(held_out, EVAL)}
+    digest = hashlib.sha256()
+    for entry, content in parts.values():
+        digest.update(json.dumps(entry, sort_keys=True).encode() + content)
+    folder = workspace.home / "mixed" / digest.hexdigest()[:20]
+    if not folder.is_dir():
+        _write(folder, parts, training)
+    known = set(_questions(parts[TRAIN][1]))
+    asked = _questions(parts[EVAL][1])
+    return Mixed(folder=folder, rows=len(asked), seen=sum(question in known for question in asked))
+
+
+def _write(folder: Path, parts: dict[str, tuple[dict[str, Any], bytes]], training: Path) -> None:
+    with in_one_step(folder) as draft:
+        draft.mkdir(parents=True)
+        info = {}
+        for name, (entry, content) in parts.items():
+            info[name] = entry | {"file_name": f"{name}.json"}
+            (draft / f"{name}.json").write_bytes(content)
+        (draft / "dataset_info.json").write_text(json.dumps(info, indent=2), encoding="utf-8")
+        categories = training / "categories.toml"
+        if categories.is_file():
+            shutil.copy(categories, draft / categories.name)
+
+
+def _part(folder: Path, name: str) -> tuple[dict[str, Any], bytes]:
+    info = _info(folder)
+    if not isinstance(info.get(name), dict):
+        raise _unreadable(folder, say(f"没有 {name} 这一项", f"it has no entry {name}"))
+    file = (folder / str(info[name].get("file_name"))).resolve()
+    if not file.is_relative_to(folder.resolve()):
+        raise _unreadable(folder, say(f"{name} 的文件在文件夹之外", f"the file of {name} is outside"))
+    try:
+        content = file.read_bytes()
+        json.loads(content)
+    except (OSError, ValueError) as error:
+        raise _unreadable(folder, f"{file.name}: {error}") from error
+    return info[name], content
+
+
+def _questions(content: bytes) -> list[str]:
+    """What makes a row: all that is asked before the last turn, whatever the layout calls it."""
+    rows = json.loads(content)
+    return [json.dumps(_without_answer(row), ensure_ascii=False, sort_keys=True) for row in rows]
+
+
+def _without_answer(row: Any) -> Any:
+    turns = (
+        next((value for value in row.values() if isinstance(value, list)), None)
+        if isinstance(row, dict)
+        else None
+    )
+    return turns[:-1] if turns else row
+
+
+def _info(folder: Path) -> dict[str, Any]:
+    try:
+        info = json.loads((folder / "dataset_info.json").read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
+        raise _unreadable(folder, str(error)) from error
+    if not isinstance(info, dict):
+        raise _unreadable(folder, say("dataset_info.json 不是一个对象", "dataset_info.json is no object"))
+    return info
+
+
+def _unreadable(folder: Path, why: str) -> UnreadableFile:
+    return UnreadableFile(
+        say(f"数据集文件夹 {folder} 不能用：{why}。", f"The dataset folder {folder} cannot be used: {why}."),
+        remedy=say(
+            "请用 news-studio check 检查，或换一个版本。",
+            "Check it with news-studio check, or choose another version.",
+        ),
+    )

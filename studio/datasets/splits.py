@@ -1,0 +1,258 @@
+"""Which decided titles are learned and which are kept for evaluation.
+
+A pure rule over titles: no store, no file, no chance that is not seeded. Near copies of
+a title tell the same story: whoever has learned one has nearly learned the other, so
+they fall on one side. Titles that follow one pattern (第 1 条…, 第 2 条…) only look alike.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from studio.corpus.titles import Title
+from studio.samples.similarity import LARGEST_STORY, group_near
+from studio.samples.title_text import Split, title_key
+
+DEFAULT_EVAL_SHARE = 0.2
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SplitWish:
+    """How someone wants titles divided.
+
+    `eval_share` of the titles without a fixed split is evaluated; None: 0.2, or nothing
+    where the import or a list fixes what is evaluated. `seed` says which. `eval_titles`,
+    a fixed list, are evaluated. `resplit` forgets what earlier versions and the import
+    fixed.
+    """
+
+    eval_share: float | None = None
+    seed: int = 42
+    eval_titles: tuple[str, ...] = ()
+    resplit: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Division:
+    """Titles by split, and what a person should know about them; every tuple holds titles' ids.
+
+    `joined`: evaluated because a near copy is. `moved`: trained on in an earlier version,
+    evaluated now. `returned`: evaluated in an earlier version, trained on now. `stories`:
+    groups of near copies. `divided`: those on both sides. `unknown`: listed texts that no
+    decided title has.
+    """
+
+    splits: Mapping[Split, list[Title]]
+    stories: tuple[tuple[int, ...], ...] = ()
+    joined: tuple[int, ...] = ()
+    moved: tuple[int, ...] = ()
+    returned: tuple[int, ...] = ()
+    divided: tuple[tuple[int, ...], ...] = ()
+    unknown: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Fixed:
+    """Ids whose side is settled before anything is drawn."""
+
+    evaluated: set[int] = field(default_factory=set)
+    trained: set[int] = field(default_factory=set)
+
+
+def in_file_order(titles: Sequence[Title]) -> list[Title]:
+    """Titles in the order of a version's files: by the hash of their text.
+
+    The order of the work and the ids do not show, and the first n rows, which is what
+    LLaMA-Factory's `max_samples` takes, are a fair draw over the categories.
+    """
+    return sorted(titles, key=lambda title: hashlib.sha256(f"news{title.text}".encode()).digest())
+
+
+def split_titles(
+    titles: Sequence[Title], evaluated: Collection[int], trained: Collection[int], wish: SplitWish
+) -> Division:
+    """Divide titles into train and eval, each in file order.
+
+    In this order: a listed title is evaluated; one evaluated before (`evaluated`, ids)
+    stays in eval; one that the import fixed goes where it was fixed; one `trained`
+    before stays in train. Then near copies follow their story. The rest is drawn, spread
+    over the categories, story by story.
+    """
+    titles = in_file_order(titles)
+    listed, unknown = _listed(titles, wish.eval_titles)
+    fixed = _fixed_sides(titles, listed, evaluated, trained, wish.resplit)
+    stories = _stories(titles)
+    joined = _follow_their_story(stories, fixed)
+    chosen = fixed.evaluated | _drawn(titles, stories, fixed, listed, wish)
+    return Division(
+        splits={
+            "train": [title for title in titles if title.id not in chosen],
+            "eval": [title for title in titles if title.id in chosen],
+        },
+        stories=tuple(tuple(title.id for title in story) for story in stories),
+        joined=tuple(sorted(joined)),
+        moved=tuple(title.id for title in titles if title.id in chosen and title.id in trained),
+        returned=tuple(title.id for title in titles if title.id not in chosen and title.id in evaluated),
+        divided=_divided(stories, chosen),
+        unknown=unknown,
+    )
+
+
+def _listed(titles: Sequence[Title], texts: Sequence[str]) -> tuple[set[int], tuple[str, ...]]:
+    """The ids of the listed titles, and the listed texts that are none of the titles."""
+    if not texts:
+        return set(), ()
+    by_key = {title_key(title.text): title.id for title in titles}
+    found = {text: by_key.get(title_key(text)) for text in texts}
+    unknown = tuple(text for text, title_id in found.items() if title_id is None)
+    return {title_id for title_id in found.values() if title_id is not None}, unknown
+
+
+def _fixed_sides(
+    titles: Sequence[Title],
+    listed: set[int],
+    evaluated: Collection[int],
+    trained: Collection[int],
+    resplit: bool,
+) -> _Fixed:
+    fixed = _Fixed(evaluated=set(listed))
+    for title in titles:
+        if title.id in listed or resplit:
+            continue
+        if title.id in evaluated or title.split == "eval":
+            fixed.evaluated.add(title.id)
+        elif title.id in trained or title.split == "train":
+            fixed.trained.add(title.id)
+    return fixed
+
+
+def _stories(titles: Sequence[Title]) -> list[list[Title]]:
+    """Groups of near copies, small enough to be one story."""
+    groups = group_near([title.text for title in titles])
+    return [[titles[place] for place in group] for group in groups if len(group) <= LARGEST_STORY]
+
+
+def _follow_their_story(stories: Sequence[Sequence[Title]], fixed: _Fixed) -> set[int]:
+    """Put the free copies of a fixed title on its side; return those that joined the evaluation.
+
+    Learning a copy of an evaluated title would flatter the score; evaluating one more row
+    costs nothing. Where a story is on both sides already, its free titles stay free.
+    """
+    joined: set[int] = set()
+    for story in stories:
+        ids = {title.id for title in story}
+        evaluated, trained = bool(ids & fixed.evaluated), bool(ids & fixed.trained)
+        if evaluated and not trained:
+            joined |= ids - fixed.evaluated
+        elif trained and not evaluated:
+            fixed.trained |= ids
+    fixed.evaluated |= joined
+    return joined
+
+
+def _drawn(
+    titles: Sequence[Title],
+    stories: Sequence[Sequence[Title]],
+    fixed: _Fixed,
+    listed: set[int],
+    wish: SplitWish,
+) -> set[int]:
+    """The ids that are evaluated by lot."""
+    free = [title for title in titles if wish.resplit or title.split is None]
+    share = wish.eval_share
+    if share is None:
+        settled = bool(listed) or (not wish.resplit and any(title.split == "eval" for title in titles))
+        share = 0.0 if settled else DEFAULT_EVAL_SHARE
+    kept = sum(title.id in fixed.evaluated for title in free)
+    wanted = max(0, _at_least_one(share * len(free), free) - kept)
+    settled_ids = fixed.evaluated | fixed.trained
+    candidates = [title for title in free if title.id not in settled_ids]
+    return _draw_stories(candidates, stories, _quotas(candidates, wanted), wish.seed)
+
+
+def _draw_stories(
+    candidates: Sequence[Title], stories: Sequence[Sequence[Title]], quotas: Mapping[str, int], seed: int
+) -> set[int]:
+    """Whole stories by lot while the quotas of their categories last; then while the sum of them does.
+
+    Where that leaves less than half of what is wanted, hardly a title is without a
+    near copy: then titles are drawn one by one.
+    """
+    lots = {title.id: _draw(title, seed) for title in candidates}
+    ordered = sorted(candidates, key=lambda title: lots[title.id])
+    wanted = sum(quotas.values())
+    units = _units(ordered, stories, lots)
+    chosen = _take_whole(units, quotas)
+    for unit in units:
+        if unit[0].id not in chosen and len(chosen) + len(unit) <= wanted:
+            chosen.update(title.id for title in unit)
+    return chosen if 2 * len(chosen) >= wanted else _take_whole([[title] for title in ordered], quotas)
+
+
+def _units(
+    ordered: Sequence[Title], stories: Sequence[Sequence[Title]], lots: Mapping[int, bytes]
+) -> list[list[Title]]:
+    """What is drawn as one: the candidates of a story, or a title alone; in the order of the lots."""
+    together: dict[int, list[Title]] = {}
+    for story in stories:
+        members = [title for title in story if title.id in lots]
+        together.update((title.id, members) for title in members)
+    return [
+        members
+        for title in ordered
+        if (members := together.get(title.id, [title]))[0].id == title.id  # a story has its first title's lot
+    ]
+
+
+def _take_whole(units: Sequence[Sequence[Title]], quotas: Mapping[str, int]) -> set[int]:
+    left = dict(quotas)
+    taken: set[int] = set()
+    for unit in units:
+        needs = Counter(title.category for title in unit if title.category is not None)
+        if all(left[category] >= count for category, count in needs.items()):
+            taken.update(title.id for title in unit)
+            for category, count in needs.items():
+                left[category] -= count
+    return taken
+
+
+def _divided(stories: Sequence[Sequence[Title]], chosen: set[int]) -> tuple[tuple[int, ...], ...]:
+    sides = ((story, sum(title.id in chosen for title in story)) for story in stories)
+    return tuple(
+        tuple(title.id for title in story) for story, evaluated in sides if 0 < evaluated < len(story)
+    )
+
+
+def _at_least_one(count: float, free: Sequence[Title]) -> int:
+    """Half up; a share of a few titles is still one, as long as one is left to learn from."""
+    return int(count + 0.5) or int(count > 0 and len(free) > 1)
+
+
+def _quotas(candidates: Sequence[Title], wanted: int) -> dict[str, int]:
+    """How many of each category: in proportion, largest remainders first.
+
+    A category gives its last title only when the others have none left to give.
+    """
+    sizes: dict[str, int] = {}
+    for title in candidates:
+        assert title.category is not None, title
+        sizes[title.category] = sizes.get(title.category, 0) + 1
+    share = wanted / len(candidates) if candidates else 0.0
+    quotas = {category: min(int(share * size), size) for category, size in sizes.items()}
+    while sum(quotas.values()) < min(wanted, len(candidates)):
+        quotas[_most_short(sizes, quotas, share)] += 1
+    return quotas
+
+
+def _most_short(sizes: Mapping[str, int], quotas: Mapping[str, int], share: float) -> str:
+    def shortage(category: str) -> tuple[bool, float, int]:
+        left = sizes[category] - quotas[category]
+        return left > 1, share * sizes[category] - quotas[category], sizes[category]
+
+    return max((category for category in sizes if quotas[category] < sizes[category]), key=shortage)
+
+
+def _draw(title: Title, seed: int) -> bytes:
+    """A title's lot: the same in every store, and independent of the other titles."""
+    return hashlib.sha256(f"{seed}:{title.text}".encode()).digest()

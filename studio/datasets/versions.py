@@ -1,0 +1,335 @@
+"""Dataset versions: decided titles, frozen into files that never change.
+
+A version is a folder, `datasets/<name>/v<number>/`, and its rows in the store. The
+same decisions give the same bytes; the files load in LLaMA-Factory as they are.
+Which rows are evaluated is settled once: a title that was in the eval split of an
+earlier version of that name stays there, so that runs on different versions can be
+compared on the rows they share.
+"""
+
+import os
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from studio.corpus.titles import Title, decided_titles
+from studio.datasets.files import DATA_FILES, SPLITS, content_hash, data_files, file_hash
+from studio.datasets.freeze_checks import (
+    notes_on,
+    require_accepted,
+    require_arguments,
+    require_no_errors,
+    require_rows,
+    require_scheme,
+    warnings_to_accept,
+)
+from studio.datasets.splits import SplitWish, split_titles
+from studio.errors import InputError, UnreadableFile
+from studio.formats.conversations import RawRow
+from studio.formats.sharegpt import json_bytes
+from studio.language import say
+from studio.samples.canonical import write_answer
+from studio.samples.problems import Problem
+from studio.samples.scheme import Scheme
+from studio.samples.title_text import Split
+from studio.store import Store, writing
+from studio.system.atomic import guard_disk
+from studio.validation.check import check_conversations
+from studio.workspace import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """One frozen version of the dataset `name`.
+
+    `rows` counts rows per split, `categories` rows per split and category.
+    `created_at` is UTC, ISO 8601. `notes` is what `freeze` has to say about this version;
+    empty when it is found again later.
+    """
+
+    name: str
+    number: int
+    folder: Path
+    sha256: str
+    rows: Mapping[Split, int]
+    categories: Mapping[Split, Mapping[str, int]]
+    created_at: str
+    author: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def ref(self) -> str:
+        """The name by which `find_version` finds exactly this version."""
+        return f"{self.name}@{self.number}"
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """The bytes of every file, by name, for download.
+
+        Raises:
+            UnreadableFile: a file was removed or changed after freezing.
+        """
+        contents = {}
+        for name in (*DATA_FILES, "version.json"):
+            try:
+                contents[name] = (self.folder / name).read_bytes()
+            except OSError as error:
+                raise self._damaged(f"{name}: {error.strerror}") from error
+        if content_hash(contents) != self.sha256:
+            raise self._damaged(say("内容与冻结时不同", "the content is not what was frozen"))
+        return contents
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of `news-studio freeze --json`."""
+        return {
+            "name": self.name,
+            "number": self.number,
+            "ref": self.ref,
+            "folder": str(self.folder),
+            "sha256": self.sha256,
+            "rows": dict(self.rows),
+            "categories": {split: dict(counts) for split, counts in self.categories.items()},
+            "created_at": self.created_at,
+            "author": self.author,
+            "notes": list(self.notes),
+        }
+
+    def _damaged(self, what: str) -> UnreadableFile:
+        return UnreadableFile(
+            say(
+                f"数据集版本 {self.ref} 的文件不完整（{what}）。",
+                f"The files of dataset version {self.ref} are damaged ({what}).",
+            ),
+            remedy=say(
+                f"请从备份恢复 {self.folder}，或重新冻结一个版本。",
+                f"Restore {self.folder} from a backup, or freeze a new version.",
+            ),
+        )
+
+
+def freeze(
+    db: Store,
+    workspace: Workspace,
+    name: str,
+    *,
+    eval_share: float | None = None,
+    seed: int = 42,
+    eval_titles: Sequence[str] = (),
+    resplit: bool = False,
+    accept_warnings: bool = False,
+    author: str,
+    scheme: Scheme,
+) -> Version:
+    """Freeze all decided titles as the next version of `name`.
+
+    What an earlier version of that name evaluated stays in eval, else a split that the
+    import fixed stays, unless `resplit` forgets both. `eval_titles`, a fixed list, are
+    evaluated. Where nothing fixes an eval row, or an `eval_share` is given, that share of
+    the remaining titles (default 0.2), spread over the categories, is evaluated. Near
+    copies fall on one side; the version's notes say where that moved a title.
+
+    Raises:
+        NothingToFreeze: no decided title, or a split would be empty.
+        FreezeRefused: titles have errors, or there are warnings and nobody accepted them.
+        InputError: the name is no folder name, or a decision is outside the scheme.
+        DiskFull: nothing was written.
+    """
+    require_arguments(name, eval_share)
+    titles = decided_titles(db)
+    require_scheme(titles, scheme)
+    problems = problems_of(titles, scheme)
+    require_no_errors(problems, titles)
+    wish = SplitWish(eval_share=eval_share, seed=seed, eval_titles=tuple(eval_titles), resplit=resplit)
+    division = split_titles(titles, *_earlier_rows(db, name), wish)
+    require_rows(division.splits)
+    reasons = warnings_to_accept(titles, division)
+    require_accepted(reasons, accept_warnings)
+    version = _write_version(db, workspace.datasets / name, author, division.splits, wish, scheme)
+    return replace(version, notes=(*notes_on(problems, division), *reasons))
+
+
+def _write_version(
+    db: Store, parent: Path, author: str, splits: Mapping[Split, list[Title]], wish: SplitWish, scheme: Scheme
+) -> Version:
+    """The files and the entry in the store, both or neither."""
+    files = data_files(splits, scheme)
+    with guard_disk(parent), ExitStack() as leftovers:
+        draft = _draft_folder(parent)
+        leftovers.callback(shutil.rmtree, draft, ignore_errors=True)
+        for file_name, content in files.items():
+            _write(draft / file_name, content)
+        with writing(db):
+            version = _record(db, parent, parent.name, author, splits, content_hash(files))
+            _write(draft / "version.json", json_bytes(_describe(version, splits, files, asdict(wish))))
+            # In one step, and last: whoever sees the folder sees all of it.
+            draft.rename(version.folder)
+            leftovers.callback(shutil.rmtree, version.folder, ignore_errors=True)
+        leftovers.pop_all()
+    return version
+
+
+def _draft_folder(parent: Path) -> Path:
+    parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=".freezing-", dir=parent))
+    draft.chmod(0o755)  # mkdtemp makes it private; colleagues read versions
+    return draft
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())  # a version in the store has its bytes on the disk, even after a power cut
+
+
+def _record(
+    db: Store, parent: Path, name: str, author: str, splits: Mapping[Split, list[Title]], sha256: str
+) -> Version:
+    """Enter the version under the next free number."""
+    number = _next_number(db, parent, name)
+    version_id, created_at = db.execute(
+        "insert into versions (name, number, sha256, author) values (?, ?, ?, ?) returning id, created_at",
+        [name, number, sha256, author],
+    ).fetchone()
+    rows = [
+        (version_id, split, row, title.id, title.decision_id, title.category)
+        for split in SPLITS
+        for row, title in enumerate(splits[split])
+    ]
+    db.conn.executemany("insert into version_rows values (?, ?, ?, ?, ?, ?)", rows)
+    return Version(
+        name=name,
+        number=number,
+        folder=parent / f"v{number}",
+        sha256=sha256,
+        rows={split: len(splits[split]) for split in SPLITS},
+        categories={split: _count(splits[split]) for split in SPLITS},
+        created_at=created_at,
+        author=author,
+    )
+
+
+def _describe(
+    version: Version,
+    splits: Mapping[Split, list[Title]],
+    files: Mapping[str, bytes],
+    recipe: Mapping[str, Any],
+) -> dict[str, Any]:
+    """version.json: what the data files cannot say, enough to rebuild the store from the folder."""
+    return {
+        "format_version": 1,
+        "name": version.name,
+        "number": version.number,
+        "sha256": version.sha256,
+        "files": {name: file_hash(content) for name, content in files.items()},
+        "created_at": version.created_at,
+        "author": version.author,
+        **recipe,
+        "rows": {split: [_origin(title) for title in splits[split]] for split in SPLITS},
+    }
+
+
+def _origin(title: Title) -> dict[str, Any]:
+    """What a row of train.json or eval.json cannot say; enough to rebuild the store."""
+    return {
+        "title_id": title.id,
+        "decision_id": title.decision_id,
+        "split": title.split,
+        "source": title.source,
+        "author": title.author,
+    }
+
+
+def list_versions(db: Store, workspace: Workspace) -> list[Version]:
+    """Every version, the newest first."""
+    counts: dict[int, dict[Split, dict[str, int]]] = {}
+    for version_id, split, category, count in db.execute(
+        "select version_id, split, category, count(*) from version_rows group by version_id, split, category"
+    ).fetchall():
+        counts.setdefault(version_id, {"train": {}, "eval": {}})[split][category] = count
+    return [
+        Version(
+            name=row["name"],
+            number=row["number"],
+            folder=workspace.datasets / row["name"] / f"v{row['number']}",
+            sha256=row["sha256"],
+            rows={split: sum(counts[row["id"]][split].values()) for split in SPLITS},
+            categories=counts[row["id"]],
+            created_at=row["created_at"],
+            author=row["author"],
+        )
+        for row in db.query("select * from versions order by id desc")
+    ]
+
+
+def find_version(db: Store, workspace: Workspace, ref: str) -> Version:
+    """The version that `name` (the latest) or `name@number` means, its files unchanged.
+
+    Raises:
+        InputError: there is no such version.
+        UnreadableFile: its files were removed or changed.
+    """
+    name, _, number = ref.partition("@")
+    versions = list_versions(db, workspace)
+    for version in versions:
+        if version.name == name and number in {"", str(version.number)}:
+            _ = version.files
+            return version
+    known = ", ".join(version.ref for version in versions[:10])
+    raise InputError(
+        say(f"没有数据集版本“{ref}”。", f"There is no dataset version “{ref}”."),
+        remedy=say(f"现有版本：{known}。", f"There is: {known}.")
+        if known
+        else say(
+            "请先用 news-studio freeze 名称 冻结一个版本。", "Freeze one first: news-studio freeze NAME."
+        ),
+    )
+
+
+def _count(titles: Iterable[Title]) -> dict[str, int]:
+    return dict(Counter(title.category for title in titles if title.category is not None))
+
+
+def data_problems(db: Store, scheme: Scheme) -> list[Problem]:
+    """What `check` says about the decided titles, each problem with its `title_id`."""
+    return problems_of(decided_titles(db), scheme)
+
+
+def problems_of(titles: Iterable[Title], scheme: Scheme) -> list[Problem]:
+    """What `check` says about these titles."""
+    rows = [
+        RawRow(
+            file=say("已确定的标题", "decided titles"),
+            row=title.id,
+            split=title.split,
+            kind="title",
+            record=None,
+            title=title.text,
+            answer=write_answer(title.chain or "", title.category or ""),
+        )
+        for title in titles
+    ]
+    return [replace(problem, title_id=problem.row) for problem in check_conversations(rows, scheme)]
+
+
+def _earlier_rows(db: Store, name: str) -> tuple[set[int], set[int]]:
+    """Titles that earlier versions of that name evaluated, and that they trained on."""
+    rows = db.execute(
+        "select distinct split, title_id from version_rows join versions on versions.id = version_id where name = ?",
+        [name],
+    ).fetchall()
+    return {title for split, title in rows if split == "eval"}, {
+        title for split, title in rows if split == "train"
+    }
+
+
+def _next_number(db: Store, parent: Path, name: str) -> int:
+    """Behind every version in the store and on disk: a folder whose entry was lost is not overwritten."""
+    stored = db.execute("select coalesce(max(number), 0) from versions where name = ?", [name]).fetchone()[0]
+    on_disk = [int(folder.name[1:]) for folder in parent.glob("v*") if folder.name[1:].isdecimal()]
+    return int(max([stored, *on_disk]) + 1)

@@ -1,0 +1,62 @@
+"""From a model's answers back to the data: the way that closes the loop.
+
+Knows predictions and titles; it does not know which cell of which matrix they are from.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from studio.annotation.requeue import send_back
+from studio.contract import Prediction
+from studio.corpus.titles import find_title
+from studio.formats.conversations import RawRow
+from studio.ingest.importer import import_rows
+from studio.language import say
+from studio.samples.canonical import write_answer, write_question
+from studio.samples.scheme import Scheme
+from studio.store import Store
+
+
+def send_predictions_back(
+    db: Store, predictions: Sequence[Prediction], *, run_name: str, author: str, scheme: Scheme
+) -> int:
+    """Let the titles of these answers wait for a label again; return how many wait now.
+
+    A title that the workspace lacks is taken in first, with the dataset's category and
+    chain and for evaluation, since it was evaluated: it must not be learned by accident.
+    """
+    missing = [prediction for prediction in predictions if find_title(db, prediction.title) is None]
+    if missing:
+        import_rows(
+            db, [_row(prediction, run_name, scheme) for prediction in missing], scheme, source=run_name
+        )
+    by_reason = defaultdict(list)
+    waiting = 0
+    for prediction in predictions:
+        title = find_title(db, prediction.title)
+        assert title is not None, prediction.title
+        by_reason[_reason(prediction, run_name)].append(title.id)
+        waiting += title.status == "waiting"
+    return waiting + sum(
+        send_back(db, title_ids, reason=reason, author=author) for reason, title_ids in by_reason.items()
+    )
+
+
+def _row(prediction: Prediction, run_name: str, scheme: Scheme) -> RawRow:
+    return RawRow(
+        file=run_name,
+        row=prediction.row + 1,
+        split="eval",
+        kind="conversation",
+        record=prediction.title,
+        question=write_question(scheme.prompt, prediction.title),
+        answer=write_answer(prediction.label_chain, prediction.label),
+    )
+
+
+def _reason(prediction: Prediction, run_name: str) -> str:
+    said = prediction.predicted or say("无法解析的答案", "nothing that could be read")
+    return say(
+        f"{run_name} 答为“{said}”，数据集是“{prediction.label}”。",
+        f"{run_name} said “{said}”, the dataset says “{prediction.label}”.",
+    )

@@ -1,0 +1,207 @@
+"""Tables to their rows, one at a time: delimited text, the first sheet of a workbook, parquet.
+
+openpyxl and pyarrow are imported where they are needed: most files do without. This
+module knows no encoding, and judges no cell.
+"""
+
+import csv
+import math
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, NoReturn, TextIO
+from xml.etree.ElementTree import ParseError
+from zipfile import BadZipFile
+
+from studio.errors import UnreadableFile
+from studio.formats._file_types import require_modest_parquet, require_modest_workbook
+from studio.formats.columns import GUESSED, Columns
+from studio.language import say
+
+Row = Sequence[str]
+
+CELL_CHARACTERS = 16 << 20
+"""Characters of the longest cell that is read; a row with less than that can be refused by itself."""
+
+_BATCH = 500
+"""Rows of a parquet file that are in memory at once."""
+
+csv.field_size_limit(CELL_CHARACTERS)
+
+
+def delimited_rows(
+    open_text: Callable[[str | None], TextIO], delimiters: str, name: str
+) -> tuple[Callable[[], Iterator[Row]], str]:
+    """A way to read the rows of a delimited text, as often as wanted, and its delimiter.
+
+    The text of a file whose first line has no delimiter may be a plain list of titles with
+    quotation marks in them: where it is no CSV, its rows are its lines.
+    """
+    with open_text("") as file:
+        first = file.readline(CELL_CHARACTERS)
+    delimiter = max(delimiters, key=first.count)
+
+    def cells() -> Iterator[Row]:
+        with open_text("") as file:
+            # Strict: an unclosed quote would else swallow the rows behind it without a word.
+            rows = csv.reader(file, delimiter=delimiter, strict=True)
+            try:
+                yield from (row for row in rows if any(cell.strip() for cell in row))
+            except csv.Error as error:
+                _refuse(name, say(f"第 {rows.line_num} 行：{error}", f"line {rows.line_num}: {error}"), error)
+
+    def lines() -> Iterator[Row]:
+        with open_text(None) as file:
+            yield from ([line.rstrip("\n")] for line in file if line.strip())
+
+    return (lines if delimiter not in first and not _is_csv(cells) else cells), delimiter
+
+
+def _is_csv(cells: Callable[[], Iterator[Row]]) -> bool:
+    try:
+        for _ in cells():
+            pass
+    except UnreadableFile:
+        return False
+    return True
+
+
+def workbook_rows(path: Path, name: str) -> tuple[Callable[[], Iterator[Row]], Sequence[str]]:
+    """A way to read the rows of the first sheet, and the names of the others.
+
+    Raises:
+        UnreadableFile: it is no workbook, or one that unpacks to far more than it should.
+    """
+    import openpyxl
+
+    require_modest_workbook(path, name)
+
+    def opened() -> Any:
+        try:
+            return openpyxl.load_workbook(path, read_only=True, data_only=True)
+        except _WORKBOOK_ERRORS as error:
+            _refuse(name, str(error), error)
+
+    def rows() -> Iterator[Row]:
+        book = opened()
+        try:
+            sheet = book.worksheets[0]
+            sheet.reset_dimensions()  # some programs write wrong ones
+            for cells in sheet.iter_rows(values_only=True):
+                row = [_cell_text(cell) for cell in cells]
+                if any(map(str.strip, row)):
+                    yield row
+        except _WORKBOOK_ERRORS as error:
+            _refuse(name, str(error), error)
+        finally:
+            book.close()
+
+    book = opened()
+    book.close()
+    if not book.worksheets:
+        _refuse(name, say("没有工作表", "it has no sheet"), None)
+    return rows, [sheet.title for sheet in book.worksheets[1:]]
+
+
+_WORKBOOK_ERRORS = (
+    ValueError, LookupError, TypeError, AttributeError, ArithmeticError, OSError, EOFError, RuntimeError,
+    BadZipFile, zlib.error, ParseError,
+)  # fmt: skip
+"""What openpyxl lets through when the parts of a workbook are not what they claim to be."""
+
+
+def _cell_text(value: Any) -> str:
+    """A cell as people see it: a whole number without a point, a day without midnight."""
+    if value is None:
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, datetime) and not (value.hour or value.minute or value.second):
+        return value.date().isoformat()
+    return str(value)
+
+
+def parquet_rows(path: Path, columns: Columns | None, name: str) -> Callable[[], Iterator[tuple[int, Any]]]:
+    """A way to read the rows of a parquet file as mappings, with their numbers.
+
+    Raises:
+        UnreadableFile: it is no parquet file, too large, or has no column of titles.
+    """
+    import pyarrow as arrow
+    import pyarrow.parquet as parquet
+
+    try:
+        file = parquet.ParquetFile(path)
+    except (arrow.ArrowException, OSError, ValueError, OverflowError) as error:
+        _refuse(name, str(error), error)
+    require_modest_parquet(file.metadata, name)
+    if columns is not None:
+        columns.require([str(column) for column in file.schema_arrow.names], name)
+    file.close()
+
+    def rows() -> Iterator[tuple[int, Any]]:
+        try:
+            with parquet.ParquetFile(path) as file:
+                batches = file.iter_batches(batch_size=_BATCH)
+                yield from enumerate((_plain(row) for batch in batches for row in batch.to_pylist()), start=1)
+        except (arrow.ArrowException, OSError, ValueError, OverflowError) as error:
+            _refuse(name, str(error), error)
+
+    return rows
+
+
+def _plain(value: Any) -> Any:
+    """Values of a parquet file as JSON has them: numbers that are none become None, days text."""
+    if isinstance(value, dict):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ")
+    if isinstance(value, date):
+        return value.isoformat()
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def table_records(
+    rows: Iterable[Row], columns: Columns | None, name: str, delimiter: str = ","
+) -> Iterator[tuple[int, Any]]:
+    """Rows under their column names; a single column without a known name has no heading.
+
+    Without `columns`, none is required.
+
+    Raises:
+        UnreadableFile: no column of titles.
+    """
+    rows = iter(rows)
+    first = next(rows, None)
+    if first is None:
+        return
+    header = [cell.strip() for cell in first]
+    if len(header) == 1:
+        # A title may contain the delimiter without anybody having quoted it.
+        if (columns or GUESSED).among(header).title is None:
+            if columns is not None:
+                columns.require(
+                    ["标题", *header], name
+                )  # a column that was chosen must be there all the same
+            yield 1, delimiter.join(first).strip()
+            start = 2
+        else:
+            start = 1
+        yield from enumerate((delimiter.join(row).strip() for row in rows), start=start)
+        return
+    if columns is not None:
+        columns.require(header, name)
+    yield from enumerate((dict(zip(header, row, strict=False)) for row in rows), start=1)
+
+
+def _refuse(name: str, what: str, error: Exception | None) -> NoReturn:
+    raise UnreadableFile(
+        say(f"{name} 读不出来：{what}。", f"{name} cannot be read: {what}."),
+        remedy=say(
+            "请确认文件完整、扩展名与内容一致，或重新导出。",
+            "Make sure that the file is complete and its name fits its content, or export it again.",
+        ),
+    ) from error

@@ -1,0 +1,95 @@
+"""How the rows of a file are built: which key holds what, as an entry of dataset_info.json says or by default."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Literal
+
+from studio.formats.columns import GUESSED, Columns
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """How an entry of dataset_info.json says its rows are built; `form` auto: look at the row.
+
+    A column or tag that is given as null is none, as in LLaMA-Factory, but for those
+    without which there is no conversation. `table` is for rows that are no conversation:
+    which of their columns hold what.
+    """
+
+    form: Literal["auto", "sharegpt", "openai", "alpaca"] = "auto"
+    columns: Mapping[str, str | None] = field(default_factory=dict)
+    tags: Mapping[str, str | None] = field(default_factory=dict)
+    table: Columns = GUESSED
+
+    def column(self, name: str) -> str | None:
+        """The key under which rows keep `name`, LLaMA-Factory's default where none is given.
+
+        It reads `system` and `history` only where an entry names them; a file without an
+        entry has them under these names.
+        """
+        default = name if self.form == "auto" else None
+        return self.columns.get(name, DEFAULT_COLUMNS.get(name, default))
+
+    @property
+    def messages(self) -> str:
+        """The key of the turns."""
+        return self.columns.get("messages") or DEFAULT_COLUMNS["messages"]
+
+    @property
+    def response(self) -> str:
+        """The key of an Alpaca row's answer."""
+        return self.columns.get("response") or DEFAULT_COLUMNS["response"]
+
+    def tag(self, name: str) -> str:
+        """A role name or turn key, LLaMA-Factory's default where none is given."""
+        return self._names[name]
+
+    @cached_property
+    def _names(self) -> Mapping[str, str]:
+        return {name: self.tags.get(name) or default for name, default in DEFAULT_TAGS.items()}
+
+    @cached_property
+    def as_openai(self) -> "Layout":
+        """The same with the tags of OpenAI messages."""
+        return replace(self, tags=OPENAI_TAGS)
+
+    @property
+    def expected(self) -> list[str]:
+        """The columns without which LLaMA-Factory stops, but for those that are told row by row."""
+        names = {"alpaca": ("prompt", "query", "history", "system"), "sharegpt": ("system",)}.get(
+            self.form, ()
+        )
+        return [column for column in map(self.column, names) if column]
+
+    @cached_property
+    def roles(self) -> set[str]:
+        """The role names that a turn may have."""
+        tags = set(DEFAULT_TAGS) - {"role_tag", "content_tag"}
+        return {self.tag(tag) for tag in tags if self.tags.get(tag, "") is not None}
+
+
+DEFAULT_COLUMNS = {
+    "messages": "conversations",
+    "prompt": "instruction",
+    "query": "input",
+    "response": "output",
+}
+DEFAULT_TAGS = {
+    "role_tag": "from",
+    "content_tag": "value",
+    "user_tag": "human",
+    "assistant_tag": "gpt",
+    "observation_tag": "observation",
+    "function_tag": "function_call",
+    "system_tag": "system",
+}
+OPENAI_TAGS = {
+    "role_tag": "role",
+    "content_tag": "content",
+    "user_tag": "user",
+    "assistant_tag": "assistant",
+    "observation_tag": "tool",
+    "function_tag": "function",
+    "system_tag": "system",
+}

@@ -1,0 +1,208 @@
+"""What imported rows say about a title, and what all of them conclude together.
+
+The same rows give the same state, in whatever order they came; what a person decided
+stays, whatever a file says later. Rows of an import that was undone say nothing.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from studio.corpus.titles import INSERT_DECISION, Decision, append_decision, decision_values
+from studio.language import say
+from studio.samples.canonical import proposed_category
+from studio.samples.label_matching import proposal
+from studio.samples.scheme import Scheme
+from studio.samples.title_text import Split
+from studio.store import Store
+from studio.validation.rows import Judged
+
+AUTHOR = "import"
+"""Who decides titles that arrive with a usable answer."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Said:
+    """What one row says about its title; `label` and `means` are None for a plain title.
+
+    `means` is the category that the label is or safely stands for, else the label.
+    """
+
+    label: str | None
+    means: str | None
+    category: str | None
+    chain: str | None
+    note: str | None
+    proposal: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeptRow:
+    """A row of some import, as the store keeps it."""
+
+    batch_id: int
+    split: Split | None
+    said: Said
+
+
+def said_by(item: Judged, scheme: Scheme) -> Said:
+    """What a judged row says."""
+    answer, errors = item.answer, item.errors
+    note = "".join(problem.message for problem in errors) or None
+    if answer is None:
+        return Said(label=None, means=None, category=None, chain=None, note=note, proposal=None)
+    return Said(
+        label=answer.label,
+        means=item.category or proposed_category(answer.label, scheme.names) or answer.label,
+        category=None if errors else item.category,
+        chain=answer.chain or None,
+        note=note,
+        proposal=item.category or proposal(answer.label, scheme),
+    )
+
+
+def stricter(one: Split | None, other: Split | None) -> Split | None:
+    """Evaluation wins: a title that is learned must not be tested."""
+    return "eval" if "eval" in (one, other) else one or other
+
+
+def conclude(rows: Sequence[Said]) -> Decision:
+    """What all rows of a title say together."""
+    answers = [said for said in rows if said.label is not None]
+    if not answers:
+        note = next((said.note for said in rows if said.note), None)
+        return Decision(author=AUTHOR, action="import", status="waiting", note=note)
+    usable = [said for said in answers if said.category is not None]
+    best = next((said for said in usable if said.chain), usable[0] if usable else answers[0])
+    meant = {said.means for said in answers}
+    if usable and len(meant) == 1:
+        return Decision(
+            author=AUTHOR, action="import", status="decided", category=best.category, chain=best.chain
+        )
+    if len(meant) == 1:
+        note = best.note
+    else:
+        shown = "、".join(f"“{label[:30]}”" for label in dict.fromkeys(said.means or "" for said in answers))
+        note = say(f"导入的几行答案不一致：{shown}。", f"Imported rows disagree: {shown}.")
+    return Decision(
+        author=AUTHOR, action="import", status="waiting", chain=best.chain, note=note, proposal=best.proposal
+    )
+
+
+def settle(db: Store, title_ids: Sequence[int], batch_id: int) -> Counter[str]:
+    """Give titles the state that their rows conclude, inside a `writing` block; count what changed.
+
+    Titles without a state get their first; those that only imports have decided on are
+    concluded anew; a person's decision stands.
+    """
+    ids = json.dumps(title_ids)
+    kept = rows_of(db, ids)
+    states = {
+        row["id"]: row
+        for row in db.query(
+            "select current_titles.*, action from current_titles join decisions on decisions.id = decision_id"
+            " where current_titles.id in (select value from json_each(?))",
+            [ids],
+        )
+    }
+    fresh = [title_id for title_id in title_ids if title_id not in states]
+    tally = _decide_fresh(db, fresh, kept)
+    tally += _settle_known(db, states.values(), kept)
+    tally["moved"] = _fix_splits(db, title_ids, kept, states)
+    return tally + _meetings(title_ids, kept, batch_id)
+
+
+def _decide_fresh(db: Store, fresh: Iterable[int], kept: Mapping[int, Sequence[KeptRow]]) -> Counter[str]:
+    decisions = [(title_id, conclude([row.said for row in kept[title_id]])) for title_id in fresh]
+    db.conn.executemany(
+        INSERT_DECISION, [decision_values(title_id, decision, None) for title_id, decision in decisions]
+    )
+    return Counter(decided=sum(decision.status == "decided" for _, decision in decisions))
+
+
+def _settle_known(
+    db: Store, states: Iterable[Mapping[str, Any]], kept: Mapping[int, Sequence[KeptRow]]
+) -> Counter[str]:
+    tally: Counter[str] = Counter()
+    for state in states:
+        said = [row.said for row in kept.get(state["id"], [])]
+        if not said:
+            continue
+        if state["action"] not in ("import", "withdraw"):
+            latest = said[-1].category
+            tally["overruled"] += (
+                latest is not None and state["status"] == "decided" and latest != state["category"]
+            )
+            continue
+        decision = conclude(said)
+        if any(state[part] != getattr(decision, part) for part in ("status", "category", "chain", "note")):
+            append_decision(db, state["id"], decision, follows=state["revision"])
+            tally["returned" if state["status"] == "trashed" else "changed"] += 1
+    return tally
+
+
+def rows_of(db: Store, ids: str) -> dict[int, list[KeptRow]]:
+    """Everything imports ever said about the titles of a JSON list of ids, oldest first."""
+    kept: dict[int, list[KeptRow]] = {}
+    for title_id, batch_id, split, *parts in db.execute(
+        "select title_id, batch_id, split, label, means, category, chain, note, proposal from imported_rows"
+        " where title_id in (select value from json_each(?))"
+        " and batch_id not in (select batch_id from batch_undos) order by id",
+        [ids],
+    ):
+        label, means, category, chain, note, proposed = parts
+        said = Said(label=label, means=means, category=category, chain=chain, note=note, proposal=proposed)
+        kept.setdefault(title_id, []).append(KeptRow(batch_id=batch_id, split=split, said=said))
+    return kept
+
+
+def _fix_splits(
+    db: Store,
+    title_ids: Sequence[int],
+    kept: Mapping[int, Sequence[KeptRow]],
+    states: Mapping[int, Mapping[str, Any]],
+) -> int:
+    """A title takes on the split that a row names, evaluation before training.
+
+    Returns how many known ones moved from training to evaluation.
+    """
+    changes, moved = [], 0
+    for title_id in title_ids:
+        before = states[title_id]["split"] if title_id in states else None
+        split = before
+        for row in kept.get(title_id, []):
+            split = stricter(split, row.split)
+        if split != before:
+            changes.append((split, title_id))
+            moved += before == "train"
+    db.conn.executemany("update titles set split = ? where id = ?", changes)
+    return moved
+
+
+def _meetings(title_ids: Sequence[int], kept: Mapping[int, Sequence[KeptRow]], batch_id: int) -> Counter[str]:
+    """How rows of one import met each other: titles in both splits, titles with several answers."""
+    tally: Counter[str] = Counter()
+    for title_id in title_ids:
+        rows = [row for row in kept.get(title_id, []) if row.batch_id == batch_id]
+        tally["both"] += {"train", "eval"} <= {row.split for row in rows}
+        tally["differing"] += len({row.said.means for row in rows if row.said.means is not None}) > 1
+    return tally
+
+
+def notes_on(tally: Counter[str]) -> list[str]:
+    """What a person should know about rows that met each other or a known title."""
+    remarks = (
+        ("both", "个标题同时在训练集和评估集中，归入评估集", "titles in both splits are now for evaluation"),
+        ("differing", "个标题的几行答案不一致，进入标注队列", "titles have rows that disagree, and wait"),
+        ("moved", "个已有标题从训练集改为评估集", "known titles moved from training to evaluation"),
+        ("changed", "个已有标题的状态因此改变", "known titles changed their state"),
+        ("returned", "个撤销过的标题又回来了", "titles that had been withdrawn are back"),
+        (
+            "overruled",
+            "个标题已由人确定为别的类别，保持不变",
+            "titles were decided otherwise by a person, and stay",
+        ),
+    )
+    return [say(f"{tally[key]} {zh}。", f"{tally[key]} {en}.") for key, zh, en in remarks if tally[key]]

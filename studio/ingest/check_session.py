@@ -1,0 +1,107 @@
+"""A checked file under somebody's hands: its rows in place, what an edit makes of one, what waits for people.
+
+The file itself stays as it is: edits go into a repaired copy (`studio.validation.repair`), rows
+that only a person can decide into the label queue with the category that is proposed.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from studio.errors import UnreadableFile
+from studio.formats.conversations import RawRow
+from studio.formats.reader import open_files, read_rows
+from studio.ingest.importer import ImportReport, import_rows
+from studio.samples.canonical import write_question
+from studio.samples.problems import Problem
+from studio.samples.scheme import Scheme
+from studio.store import Store
+from studio.validation.repair import Edit, Edits
+from studio.validation.rows import Judged, judge_each, judge_row
+
+Place = tuple[str, int]
+"""A row: the file as problems name it, and the row's number."""
+
+
+def rows_at(path: Path, places: Collection[Place], prefix: str, scheme: Scheme) -> dict[Place, Judged]:
+    """These rows, judged; files are read no further than needed.
+
+    Args:
+        prefix: `CheckReport.prefix`.
+    """
+    found: dict[Place, Judged] = {}
+    for file in open_files(path).files:
+        wanted = {row for name, row in places if name == file.source.name}
+        try:
+            for record in file.records if wanted else ():
+                if record.row in wanted:
+                    found[file.source.name, record.row] = judge_row(file.row(record), prefix, scheme)
+                    wanted.discard(record.row)
+                if not wanted:
+                    break
+        except UnreadableFile:
+            continue  # it breaks off before that row; `check` has told it
+    return found
+
+
+def as_edit(item: Judged, scheme: Scheme) -> Edit:
+    """A row as texts to edit; a title that its format keeps apart stands in the question."""
+    row = item.row
+    question = row.question if row.title is None else write_question(scheme.prompt, item.title)
+    return Edit(question=question or "", answer=row.answer or "")
+
+
+def judge_edit(item: Judged, edit: Edit, scheme: Scheme) -> Judged:
+    """What the row is with that edit; what it does to other rows only a check of the copy tells."""
+    row = RawRow(
+        file=item.row.file,
+        row=item.row.row,
+        split=item.row.split,
+        kind="conversation",
+        record=None,
+        question=edit.question,
+        answer=edit.answer,
+    )
+    return judge_row(row, "", scheme)
+
+
+def is_for_people(problems: Collection[Problem]) -> bool:
+    """Whether a row has an error that no safe repair takes away."""
+    return any(problem.severity == "error" and problem.repair is None for problem in problems)
+
+
+def rows_for_people(path: Path, scheme: Scheme, edits: Edits) -> Iterator[RawRow]:
+    """Rows with a title whose error only a person can mend, as edited; those that are left out are none of them.
+
+    Raises:
+        UnreadableFile: the input cannot be read.
+    """
+    for item in judge_each(read_rows(path).rows, scheme):
+        place = (item.row.file, item.row.row)
+        edit = edits.get(place)
+        if place in edits and edit is None:
+            continue
+        if edit is not None:
+            item = judge_edit(item, edit, scheme)
+        if item.title and is_for_people(item.problems):
+            # The title as it was found here: among fewer rows their own prefix would not show.
+            yield replace(item.row, title=item.title)
+
+
+def send_to_queue(
+    db: Store,
+    path: Path,
+    scheme: Scheme,
+    edits: Mapping[Place, Edit | None],
+    *,
+    source: str,
+    author: str,
+) -> ImportReport:
+    """Import the rows that wait for a person: each title waits with the reason and what is proposed.
+
+    Raises:
+        UnreadableFile: the input cannot be read; nothing came in.
+        WorkspaceBusy: another import is running.
+    """
+    rows = list(rows_for_people(path, scheme, edits))
+    return import_rows(db, rows, scheme, source=source, author=author)

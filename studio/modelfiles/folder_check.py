@@ -1,0 +1,386 @@
+"""What is wrong with a model folder, told before anything loads it.
+
+Everything is read from the files themselves (JSON, and headers through `weights`); no
+torch, no transformers, no workspace. This module never changes a model folder.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from studio.contract import TemplateName
+from studio.language import Language, current_language, say
+from studio.modelfiles.safetensors_headers import (
+    ModelProblem,
+    Shape,
+    gguf_only,
+    is_lfs_pointer,
+    lfs_pointer,
+    read_weights,
+)
+
+TOKENIZERS = (
+    "tokenizer.json",
+    "tokenizer.model",
+    "vocab.json",
+    "spiece.model",
+    "vocab.txt",
+    "tiktoken.model",
+    "qwen.tiktoken",
+)
+"""Files of which a tokenizer needs one."""
+UNSAFE_VARIABLE = "STUDIO_ALLOW_UNSAFE"
+"""Tells a worker the folders whose pickle weights and own code it may load; os.pathsep between them."""
+_NO_GENERATOR = (
+    "ForSequenceClassification",
+    "ForTokenClassification",
+    "ForQuestionAnswering",
+    "ForMaskedLM",
+    "ForImageClassification",
+    "ForSpeechSeq2Seq",
+)
+_HEAD_BYTES = 2_000_000
+"""So much of tokenizer.json is read: its special tokens come first, its vocabulary last."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelReport:
+    """What the files of a model folder say; sizes are 0 where nothing could be read."""
+
+    path: Path
+    architecture: str
+    parameters: int
+    size_bytes: int
+    template: TemplateName
+    problems: tuple[ModelProblem, ...]
+
+    @property
+    def errors(self) -> tuple[ModelProblem, ...]:
+        """The problems that stand in the way of loading it."""
+        return tuple(problem for problem in self.problems if problem.severity == "error")
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing stands in the way of loading it."""
+        return not self.errors
+
+    def allowing_unsafe(self) -> "ModelReport":
+        """The same folder where an admin has allowed its pickle weights and its own code."""
+        return replace(self, problems=tuple(map(_allowed, self.problems)))
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as `models check --json` prints it."""
+        return {**asdict(self), "path": str(self.path), "ok": self.ok}
+
+
+def check_model(path: Path) -> ModelReport:
+    """Everything that would keep the folder from loading as a base model."""
+    path = path.expanduser().absolute()
+    return _checked(path, _fingerprint(path), current_language.get())
+
+
+def unsafe_folders() -> set[Path]:
+    """In a worker: the folders that an admin has allowed."""
+    return {Path(part) for part in os.environ.get(UNSAFE_VARIABLE, "").split(os.pathsep) if part}
+
+
+def models_below(folder: Path, *, depth: int = 3, most: int = 5000) -> Iterator[Path]:
+    """Folders below this one that hold a config.json, shallow ones first; hidden ones are left out.
+
+    Args:
+        most: folders that are looked into; whoever types `/` should not wait for a minute.
+    """
+    level, looked = [folder], 0
+    for _ in range(depth):
+        below = [child for parent in level for child in _subfolders(parent)]
+        level = []
+        for child in below:
+            looked += 1
+            if looked > most:
+                return
+            if (child / "config.json").is_file():
+                yield child
+            else:
+                level.append(child)
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    try:
+        return sorted(
+            child for child in folder.iterdir() if not child.name.startswith(".") and child.is_dir()
+        )
+    except OSError:
+        return []  # not ours to read
+
+
+def _allowed(problem: ModelProblem) -> ModelProblem:
+    """The problem as it stands once pickle weights and the model's own code are allowed."""
+    if problem.code not in ("bin_only", "remote_code"):
+        return problem
+    return replace(
+        problem,
+        severity="warning",
+        message=say(
+            f"{problem.message}管理员已允许这个模型使用它们。",
+            f"{problem.message} An admin has allowed them for this model.",
+        ),
+        remedy=say("不再需要时，请在模型页撤回。", "Withdraw it on the Models page once it is not needed."),
+    )
+
+
+def _fingerprint(path: Path) -> tuple[tuple[str, int, int], ...]:
+    """Changes whenever a file of the folder does; empty for what is no folder."""
+    try:
+        files = sorted(path.iterdir()) if path.is_dir() else []
+    except OSError:
+        return ()
+    stats = ((file.name, file.stat()) for file in files if file.exists())
+    return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
+
+
+# A report is a few hundred bytes; a studio with more models than this checks some anew.
+@lru_cache(maxsize=2048)
+def _checked(path: Path, fingerprint: object, language: Language) -> ModelReport:
+    """The check itself; the arguments beside `path` are there for the cache."""
+    problem = _not_a_model(path)
+    config = problem or read_json(path / "config.json")
+    if isinstance(config, ModelProblem):
+        return ModelReport(
+            path=path, architecture="", parameters=0, size_bytes=0, template="auto", problems=(config,)
+        )
+    weights = read_weights(path)
+    problems = [_config_problem(path, config), _tokenizer_problem(path), *weights.problems]
+    if not weights.problems:
+        problems.append(_size_mismatch(path, config, weights.shapes))
+    problems.append(_remote_code(path, config))
+    return ModelReport(
+        path=path,
+        architecture=_architecture(config),
+        parameters=sum(prod(shape) for shape in weights.shapes.values()),
+        size_bytes=weights.size_bytes,
+        template=_template(path),
+        problems=tuple(problem for problem in problems if problem),
+    )
+
+
+def _not_a_model(path: Path) -> ModelProblem | None:
+    """The reason why there is no config.json to look at, if there is none."""
+    if path.suffix == ".gguf" and path.is_file():
+        return gguf_only(path)
+    if path.is_file():
+        return _file_instead(path)
+    if not path.is_dir():
+        return ModelProblem(
+            code="folder_missing",
+            message=say(f"没有模型文件夹 {path}。", f"There is no model folder {path}."),
+            remedy=say(
+                "请检查路径；可用的模型见 news-studio models。",
+                "Check the path; news-studio models lists what there is.",
+            ),
+        )
+    if (path / "config.json").exists():
+        return None
+    if (path / "adapter_config.json").exists():
+        return _adapter_instead(path)
+    inner = next(models_below(path), None)
+    if inner or (path.parent / "config.json").exists():
+        return _wrong_level(path, inner)
+    if any(path.glob("*.gguf")):
+        return gguf_only(path)
+    return ModelProblem(
+        code="config_missing",
+        message=say(f"{path} 里没有 config.json。", f"{path} has no config.json."),
+        remedy=say("请下载完整的模型文件夹。", "Download the complete model folder."),
+    )
+
+
+def _file_instead(path: Path) -> ModelProblem:
+    is_packed = path.suffix in (".zip", ".gz", ".tgz", ".tar", ".7z", ".rar")
+    remedy = (
+        say("请先解压，再用解压出来的文件夹。", "Unpack it and name the folder.")
+        if is_packed
+        else say(f"请改用文件夹 {path.parent}。", f"Name the folder {path.parent} instead.")
+    )
+    return ModelProblem(
+        code="file_instead",
+        message=say(
+            f"{path} 是一个文件；模型是一个文件夹。", f"{path} is a file; a model is a whole folder."
+        ),
+        remedy=remedy,
+    )
+
+
+def _wrong_level(path: Path, inner: Path | None) -> ModelProblem:
+    if inner is None:
+        message = say(
+            f"{path} 里没有 config.json，模型在上一层。",
+            f"{path} has no config.json: the model is the folder above.",
+        )
+    else:
+        message = say(
+            f"{path} 里没有 config.json，模型在下一层。",
+            f"{path} has no config.json: the model is further down.",
+        )
+    named = inner or path.parent
+    return ModelProblem(
+        code="wrong_level", message=message, remedy=say(f"请改用 {named}。", f"Name {named} instead.")
+    )
+
+
+def _adapter_instead(path: Path) -> ModelProblem:
+    config = read_json(path / "adapter_config.json")
+    base = "?" if isinstance(config, ModelProblem) else str(config.get("base_model_name_or_path") or "?")
+    return ModelProblem(
+        code="adapter_only",
+        message=say(
+            f"{path} 是 LoRA 适配器，不是基座模型；它的基座是 {base}。",
+            f"{path} is a LoRA adapter, not a base model; its base is {base}.",
+        ),
+        remedy=say(
+            "请把这个基座作为模型，把该文件夹作为适配器。",
+            "Name that base as the model and this folder as the adapter.",
+        ),
+    )
+
+
+def read_json(path: Path) -> dict[str, Any] | ModelProblem:
+    """A JSON object, or the problem that it is none."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(document, dict):
+            raise TypeError(say("不是 JSON 对象", "not a JSON object"))
+    except (OSError, ValueError, TypeError) as error:
+        kind = path.stem if path.exists() else f"{path.stem}_missing"
+        return ModelProblem(
+            code=kind if kind.endswith("_missing") else f"{kind}_unreadable",
+            message=say(f"{path} 无法读取：{error}", f"{path} cannot be read: {error}"),
+            remedy=say(f"请重新下载 {path.name}。", f"Download {path.name} again."),
+        )
+    return document
+
+
+def _architecture(config: Mapping[str, Any]) -> str:
+    names = config.get("architectures")
+    return str(names[0]) if isinstance(names, list) and names else str(config.get("model_type", ""))
+
+
+def _config_problem(path: Path, config: Mapping[str, Any]) -> ModelProblem | None:
+    if not config.get("model_type"):
+        return ModelProblem(
+            code="config_unreadable",
+            message=say(
+                f"{path / 'config.json'} 没有 model_type。", f"{path / 'config.json'} has no model_type."
+            ),
+            remedy=say(
+                "请从模型的发布页重新下载 config.json。",
+                "Download config.json again from where the model is published.",
+            ),
+        )
+    architecture = _architecture(config)
+    if architecture.endswith(_NO_GENERATOR) or architecture in ("BertModel", "XLMRobertaModel", "CLIPModel"):
+        return ModelProblem(
+            code="not_causal",
+            message=say(
+                f"{path} 是 {architecture}，不是生成文本的语言模型。",
+                f"{path} is a {architecture}, which does not generate text.",
+            ),
+            remedy=say(
+                "请选一个因果语言模型（架构名以 ForCausalLM 结尾）。",
+                "Choose a causal language model (its architecture ends in ForCausalLM).",
+            ),
+        )
+    return None
+
+
+def _remote_code(path: Path, config: Mapping[str, Any]) -> ModelProblem | None:
+    if not config.get("auto_map"):
+        return None
+    return ModelProblem(
+        code="remote_code",
+        severity="warning",
+        message=say(
+            f"{path} 自带程序（auto_map）；它们可以做任何事，因此不运行。",
+            f"{path} brings code of its own (auto_map); it could do anything and is not run.",
+        ),
+        remedy=say(
+            "transformers 自己认得这个架构就能用；否则需要管理员在模型页允许。",
+            "It works if transformers itself knows the architecture; else an admin has to allow it on the Models page.",
+        ),
+    )
+
+
+def _tokenizer_problem(path: Path) -> ModelProblem | None:
+    present = [path / name for name in TOKENIZERS if (path / name).exists()]
+    if not present:
+        return ModelProblem(
+            code="tokenizer_missing",
+            message=say(f"{path} 里没有分词器。", f"{path} has no tokenizer."),
+            remedy=say(
+                "请下载 tokenizer.json 和 tokenizer_config.json。",
+                "Download tokenizer.json and tokenizer_config.json.",
+            ),
+        )
+    pointer = next((file for file in present if is_lfs_pointer(file)), None)
+    if pointer:
+        return lfs_pointer(pointer)
+    if present[0].name == "tokenizer.json" and not _ends_like_json(present[0]):
+        return ModelProblem(
+            code="tokenizer_unreadable",
+            message=say(f"{present[0]} 不完整。", f"{present[0]} is incomplete."),
+            remedy=say("请重新下载 tokenizer.json。", "Download tokenizer.json again."),
+        )
+    return None
+
+
+def _ends_like_json(path: Path) -> bool:
+    """Whether the last character closes an object; parsing 11 MB for this would take long."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 64))
+        return file.read().rstrip().endswith(b"}")
+
+
+def _size_mismatch(path: Path, config: Mapping[str, Any], shapes: Mapping[str, Shape]) -> ModelProblem | None:
+    """The config of another model beside these weights, told by the width of the embedding."""
+    width = config.get("hidden_size")
+    table = next((shape for name, shape in shapes.items() if name.endswith("embed_tokens.weight")), None)
+    if not isinstance(width, int) or table is None or len(table) != 2 or table[1] == width:
+        return None
+    return ModelProblem(
+        code="config_mismatch",
+        message=say(
+            f"{path}：config.json 的 hidden_size 是 {width}，权重里是 {table[1]}。",
+            f"{path}: config.json says hidden_size {width}, the weights have {table[1]}.",
+        ),
+        remedy=say(
+            "请从同一个来源下载 config.json 和权重。", "Download config.json and the weights from one source."
+        ),
+    )
+
+
+def _template(path: Path) -> TemplateName:
+    """The template that `auto` will choose, told by the special tokens."""
+    texts = {}
+    for name in ("tokenizer_config.json", "chat_template.jinja", "tokenizer.json"):
+        texts[name] = _head(path / name)
+    tokens = texts["tokenizer_config.json"] + texts["tokenizer.json"]
+    has_template = bool(texts["chat_template.jinja"]) or '"chat_template"' in texts["tokenizer_config.json"]
+    if "<｜User｜>" in tokens or r"<\uff5cUser\uff5c>" in tokens:
+        return "deepseekr1"
+    if "<|im_start|>" in tokens:
+        thinks = "<think>" in tokens or any("enable_thinking" in text for text in texts.values())
+        return "qwen3" if thinks else "qwen"
+    return "tokenizer" if has_template else "default"
+
+
+def _head(file: Path) -> str:
+    """The start of a text file; empty without one."""
+    try:
+        with file.open("rb") as opened:
+            return opened.read(_HEAD_BYTES).decode("utf-8", errors="replace")
+    except OSError:
+        return ""

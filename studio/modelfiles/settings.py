@@ -1,0 +1,164 @@
+"""Where models are looked for, where they are fetched from, and which unsafe ones are allowed.
+
+One small file of the workspace, `models.json`, so that the job process and the command
+line read it without a database. This module looks into no model folder.
+"""
+
+import logging
+import os
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from studio.errors import InputError, UnreadableFile
+from studio.language import say
+from studio.modelfiles.folder_check import UNSAFE_VARIABLE
+from studio.system.atomic import in_one_step
+from studio.workspace import Settings, Workspace
+
+log = logging.getLogger(__name__)
+
+
+class Allowed(BaseModel):
+    """One model whose pickle weights and own code may be loaded, and whose decision that was."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    path: Path
+    by: str
+    at: datetime
+
+
+class ModelSettings(BaseModel):
+    """What a workspace decides about models."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    folders: tuple[Path, ...] = Field((), description="Folders of the user's own in which models are.")
+    endpoint: str | None = Field(
+        None, description="Address of a mirror of ModelScope; empty: the hub itself."
+    )
+    offline: bool = Field(False, description="This machine has no network: downloads say so at once.")
+    allowed: tuple[Allowed, ...] = Field((), description="Models whose pickle weights and code are allowed.")
+
+
+def settings_file(workspace: Workspace) -> Path:
+    """Where the settings are kept."""
+    return workspace.home / "models.json"
+
+
+def load_model_settings(workspace: Workspace) -> ModelSettings:
+    """The settings that count now.
+
+    Raises:
+        UnreadableFile: the file is not what the studio writes.
+    """
+    path = settings_file(workspace)
+    try:
+        return ModelSettings.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return ModelSettings()
+    except (OSError, ValidationError) as error:
+        raise UnreadableFile(
+            say(f"模型设置 {path} 读不出来：{error}", f"The model settings {path} cannot be read: {error}"),
+            remedy=say(
+                "请改正或删除这个文件；删除后恢复默认设置，任何模型都不再被特别允许。",
+                "Mend or delete the file; without it the defaults hold and no model is specially allowed.",
+            ),
+        ) from error
+
+
+def is_offline(workspace: Workspace) -> bool:
+    """Whether downloads are off, by STUDIO_OFFLINE or by the workspace."""
+    return Settings().offline or load_model_settings(workspace).offline
+
+
+def hub_endpoint(workspace: Workspace) -> str | None:
+    """The mirror that downloads use, by the workspace, else by STUDIO_HUB_ENDPOINT; None: the hub itself."""
+    return load_model_settings(workspace).endpoint or Settings().hub_endpoint
+
+
+def add_folder(workspace: Workspace, text: str) -> Path:
+    """Look for models in that folder too; the same one is kept once.
+
+    Raises:
+        InputError: there is no such folder.
+    """
+    folder = Path(text.strip().strip("\"'")).expanduser().absolute()
+    if not text.strip() or not folder.is_dir():
+        raise InputError(
+            say(f"没有文件夹 {folder}。", f"There is no folder {folder}.")
+            if text.strip()
+            else say("没有写文件夹。", "No folder was named."),
+            remedy=say(
+                "请写运行工作室的这台机器上的路径。", "Name a path on the machine that runs the studio."
+            ),
+        )
+    change_model_settings(workspace, lambda now: {"folders": tuple(dict.fromkeys((*now.folders, folder)))})
+    return folder
+
+
+def remove_folder(workspace: Workspace, folder: Path) -> None:
+    """Look there no longer; the folder itself stays."""
+    change_model_settings(
+        workspace, lambda now: {"folders": tuple(each for each in now.folders if each != folder)}
+    )
+
+
+def set_hub(workspace: Workspace, *, endpoint: str | None, offline: bool) -> None:
+    """Where downloads come from, and whether there are any.
+
+    Raises:
+        InputError: the mirror's address cannot be used.
+    """
+    address = checked_endpoint(endpoint)
+    change_model_settings(workspace, lambda now: {"endpoint": address, "offline": offline})
+
+
+def checked_endpoint(text: str | None) -> str | None:
+    """A mirror's address without its last slash; None for none.
+
+    Raises:
+        InputError: no http(s) address, or one with a user, password or query.
+    """
+    address = (text or "").strip()
+    if not address:
+        return None
+    parts = urlsplit(address if "://" in address else f"https://{address}")
+    is_bare = not (parts.username or parts.password or parts.query or parts.fragment)
+    if parts.scheme in ("http", "https") and parts.hostname and is_bare:
+        return parts.geturl().rstrip("/")
+    raise InputError(
+        say("镜像地址不可用。", "The mirror's address cannot be used."),
+        remedy=say(
+            "请写 https://主机 这样的地址，不带用户名、密码和参数；留空则用 ModelScope。",
+            "Give an address such as https://host, without user, password or parameters; empty means ModelScope.",
+        ),
+    )
+
+
+def unsafe_environment(workspace: Workspace) -> dict[str, str]:
+    """What a worker is told; always set, so that nothing a shell has exported counts.
+
+    Settings that cannot be read allow nothing.
+    """
+    try:
+        allowed = load_model_settings(workspace).allowed
+    except UnreadableFile as error:
+        log.warning("%s", error)
+        allowed = ()
+    return {UNSAFE_VARIABLE: os.pathsep.join(str(each.path) for each in allowed)}
+
+
+def change_model_settings(
+    workspace: Workspace, changes: Callable[[ModelSettings], dict[str, object]]
+) -> None:
+    """Let some settings count from now on; who may is the caller's question."""
+    now = load_model_settings(workspace)
+    with in_one_step(settings_file(workspace)) as draft:
+        draft.write_text(
+            now.model_copy(update=changes(now)).model_dump_json(indent=2) + "\n", encoding="utf-8"
+        )

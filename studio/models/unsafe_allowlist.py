@@ -1,0 +1,38 @@
+"""Pickle weights and code of a model's own: refused, unless an admin allows one model by name.
+
+Either can do anything that the account of the studio can. What is allowed, by whom and
+since when is part of the model settings.
+"""
+
+from datetime import datetime
+from pathlib import Path
+
+from studio.modelfiles.settings import Allowed, ModelSettings, change_model_settings
+from studio.store import Store
+from studio.team import people
+from studio.workspace import Workspace
+
+
+def allow_unsafe(db: Store, workspace: Workspace, folder: Path, *, by: str) -> None:
+    """Let that one model load pickle weights and run its own code.
+
+    Raises:
+        NotAllowed: `by` is no admin.
+    """
+    people.require(db, by, "admin")
+    allowed = Allowed(path=folder.absolute(), by=by, at=datetime.now().astimezone())
+    change_model_settings(workspace, lambda now: {"allowed": (*_others(now, folder), allowed)})
+
+
+def withdraw_unsafe(db: Store, workspace: Workspace, folder: Path, *, by: str) -> None:
+    """Take the allowance back.
+
+    Raises:
+        NotAllowed: `by` is no admin.
+    """
+    people.require(db, by, "admin")
+    change_model_settings(workspace, lambda now: {"allowed": _others(now, folder)})
+
+
+def _others(now: ModelSettings, folder: Path) -> tuple[Allowed, ...]:
+    return tuple(each for each in now.allowed if each.path != folder.absolute())

@@ -1,0 +1,224 @@
+"""The doctor: is everything here that the studio needs, and does it work?
+
+Every finding says what was found; one that is not ok says what to do. Torch is asked in
+a process of its own, so that whoever asks the doctor never imports it.
+"""
+
+import importlib.metadata
+import json
+import platform
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+from studio import runs
+from studio.jobs import queue as jobs
+from studio.language import say
+from studio.models.catalog import check_model
+from studio.workspace import BUNDLED_MODEL, Workspace
+
+PACKAGE = "news-studio"
+
+_FREE_GIB_WANTED = 2.0
+# WAL with the upsert and window functions that the store and huey use.
+_SQLITE_WANTED = (3, 35)
+_ASK_TORCH = """
+import json, torch
+cuda = torch.cuda.is_available()
+print(json.dumps({"version": torch.__version__, "threads": torch.get_num_threads(),
+    "gpu": torch.cuda.get_device_name(0) if cuda else "",
+    "gib": round(torch.cuda.get_device_properties(0).total_memory / 2**30, 1) if cuda else 0}))
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that was looked at; `remedy` is empty when it is ok."""
+
+    name: str
+    ok: bool
+    message: str
+    remedy: str = ""
+
+
+def diagnose(
+    workspace: Workspace, *, python: str = sys.executable, model: Path = BUNDLED_MODEL
+) -> list[Finding]:
+    """Look at everything, in the order in which it should be mended.
+
+    Args:
+        python: the interpreter of the workers, which is asked for torch.
+    """
+    checks: list[Callable[[], Finding]] = [
+        _python,
+        _packages,
+        lambda: _torch(python),
+        lambda: _model(model),
+        lambda: _workspace(workspace),
+        lambda: _disk(workspace),
+        lambda: _sqlite(workspace),
+        lambda: _queue(workspace),
+        lambda: _runs(workspace),
+    ]
+    return [check() for check in checks]
+
+
+def _python() -> Finding:
+    wanted = SpecifierSet(importlib.metadata.metadata(PACKAGE)["Requires-Python"])
+    ok = wanted.contains(platform.python_version(), prereleases=True)
+    return Finding(
+        name="python",
+        ok=ok,
+        message=f"{platform.python_version()} ({sys.executable})",
+        remedy="" if ok else say(f"请用 Python {wanted} 重新安装。", f"Install again with Python {wanted}."),
+    )
+
+
+def _packages() -> Finding:
+    missing = []
+    needed = [Requirement(text) for text in importlib.metadata.requires(PACKAGE) or []]
+    needed = [one for one in needed if one.marker is None or one.marker.evaluate({"extra": ""})]
+    for requirement in needed:
+        try:
+            found = importlib.metadata.version(requirement.name)
+        except importlib.metadata.PackageNotFoundError:
+            found = say("未安装", "not installed")
+        if not requirement.specifier.contains(found, prereleases=True):
+            missing.append(f"{requirement.name} {found} ({requirement.specifier})")
+    return Finding(
+        name="packages",
+        ok=not missing,
+        message=", ".join(missing)
+        or say(f"{len(needed)} 个依赖齐全", f"all {len(needed)} needed packages are installed"),
+        remedy=say("请运行 make install。", "Run: make install") if missing else "",
+    )
+
+
+def _torch(python: str) -> Finding:
+    try:
+        asked = subprocess.run(
+            [python, "-c", _ASK_TORCH], capture_output=True, text=True, timeout=180, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return _no_torch(str(error))
+    if asked.returncode:
+        return _no_torch((asked.stderr.strip().splitlines() or [f"status {asked.returncode}"])[-1])
+    facts = json.loads(asked.stdout.splitlines()[-1])
+    device = f"{facts['gpu']} {facts['gib']} GiB" if facts["gpu"] else f"CPU, {facts['threads']} threads"
+    return Finding(name="torch", ok=True, message=f"{facts['version']}, {device}")
+
+
+def _no_torch(reason: str) -> Finding:
+    return Finding(
+        name="torch",
+        ok=False,
+        message=say(f"torch 无法使用：{reason}", f"torch does not work: {reason}"),
+        remedy=say(
+            "标注和数据功能可用；训练前请运行 make install。",
+            "Labelling works; before training run: make install",
+        ),
+    )
+
+
+def _model(path: Path) -> Finding:
+    report = check_model(path)
+    if report.errors:
+        first = report.errors[0]
+        return Finding(name="model", ok=False, message=first.message, remedy=first.remedy)
+    size = f"{report.parameters / 1e6:.1f} M, {report.size_bytes / 2**20:.0f} MiB"
+    return Finding(name="model", ok=True, message=f"{path.name}: {report.architecture}, {size}")
+
+
+def _workspace(workspace: Workspace) -> Finding:
+    try:
+        with tempfile.NamedTemporaryFile(dir=workspace.home) as file:
+            file.write(b"x" * 4096)
+    except OSError as error:
+        return Finding(
+            name="workspace",
+            ok=False,
+            message=say(
+                f"{workspace.home} 不可写：{error.strerror}",
+                f"{workspace.home} cannot be written: {error.strerror}",
+            ),
+            remedy=say(
+                "请改正权限，或用 --home 指定另一个文件夹。",
+                "Mend its permissions, or name another folder with --home.",
+            ),
+        )
+    return Finding(name="workspace", ok=True, message=str(workspace.home))
+
+
+def _disk(workspace: Workspace) -> Finding:
+    free = shutil.disk_usage(workspace.home).free / 2**30
+    ok = free >= _FREE_GIB_WANTED
+    return Finding(
+        name="disk",
+        ok=ok,
+        message=say(f"可用 {free:.1f} GiB", f"{free:.1f} GiB free"),
+        remedy=""
+        if ok
+        else say(f"请腾出至少 {_FREE_GIB_WANTED:.0f} GiB。", f"Free at least {_FREE_GIB_WANTED:.0f} GiB."),
+    )
+
+
+def _sqlite(workspace: Workspace) -> Finding:
+    version = sqlite3.sqlite_version
+    if sqlite3.sqlite_version_info < _SQLITE_WANTED:
+        wanted = ".".join(map(str, _SQLITE_WANTED))
+        return Finding(
+            name="sqlite",
+            ok=False,
+            message=f"SQLite {version} < {wanted}",
+            remedy=say("请使用更新的 Python。", "Use a newer Python, which brings a newer SQLite."),
+        )
+    try:
+        with (
+            tempfile.TemporaryDirectory(dir=workspace.home) as folder,
+            closing(sqlite3.connect(Path(folder) / "probe.db")) as database,
+        ):
+            (mode,) = database.execute("pragma journal_mode = wal").fetchone()
+            database.execute("create table probe (x)")
+    except (OSError, sqlite3.Error) as error:
+        mode = str(error)
+    ok = mode == "wal"
+    return Finding(
+        name="sqlite",
+        ok=ok,
+        message=f"{version}, WAL" if ok else f"{version}, WAL: {mode}",
+        remedy=""
+        if ok
+        else say(
+            "请把工作区放在本地磁盘上（不要用网络盘）。",
+            "Put the workspace on a local disk, not a network share.",
+        ),
+    )
+
+
+def _queue(workspace: Workspace) -> Finding:
+    waiting = [run for run in runs.list_jobs(workspace) if run.state == "queued"]
+    alive = jobs.worker_alive(workspace)
+    if alive:
+        message = say(f"任务进程在运行，{len(waiting)} 个等待", f"job process alive, {len(waiting)} waiting")
+    else:
+        message = say(f"任务进程未运行，{len(waiting)} 个等待", f"no job process, {len(waiting)} waiting")
+    ok = alive or not waiting
+    remedy = say("请运行 news-studio up。", "Run: news-studio up")
+    return Finding(name="queue", ok=ok, message=message, remedy="" if ok else remedy)
+
+
+def _runs(workspace: Workspace) -> Finding:
+    unreadable = runs.unreadable_runs(workspace)
+    if unreadable:
+        return Finding(name="runs", ok=False, message=unreadable[0].problem, remedy=unreadable[0].remedy)
+    count = len(runs.list_runs(workspace))
+    return Finding(name="runs", ok=True, message=say(f"{count} 个运行可读", f"{count} runs are readable"))

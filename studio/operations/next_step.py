@@ -1,0 +1,73 @@
+"""Where a workspace stands in the loop, and which step comes next.
+
+    import -> label -> freeze -> train -> evaluate -> back to label
+
+Reads the store and the run folders; changes nothing and shows nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from studio.contract import AnswerMode, Scores
+from studio.corpus.titles import Status, count_by_status
+from studio.datasets.versions import Version, list_versions
+from studio.errors import UnreadableFile
+from studio.runs import Run, list_runs, load_scores
+from studio.store import Store
+from studio.workspace import Workspace
+
+LoopStep = Literal["import", "label", "freeze", "train", "evaluate"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """What a workspace holds. `scored` is the newest run that has scores, a recorded one last."""
+
+    titles: Mapping[Status, int]
+    versions: tuple[Version, ...]
+    runs: tuple[Run, ...]
+    scored: Run | None
+    scores: Mapping[AnswerMode, Scores]
+
+    @property
+    def own_runs(self) -> tuple[Run, ...]:
+        """Runs of this workspace, the recorded sample left out."""
+        return tuple(run for run in self.runs if not run.recorded)
+
+    @property
+    def next_step(self) -> LoopStep:
+        """The step that moves the loop on."""
+        waiting, decided = self.titles["waiting"], self.titles["decided"]
+        if waiting + decided == 0:
+            return "import"
+        if not self.versions:
+            return "label" if waiting > decided else "freeze"
+        trained = [run for run in self.own_runs if run.spec.kind == "train" and run.state != "cancelled"]
+        if not trained:
+            return "train"
+        return "label" if waiting and trained[0].state == "done" else "evaluate"
+
+
+def standing(db: Store, workspace: Workspace) -> Standing:
+    """Read where the workspace stands now."""
+    runs = tuple(list_runs(workspace))
+    scored, scores = _newest_scores(runs)
+    return Standing(
+        titles=count_by_status(db),
+        versions=tuple(list_versions(db, workspace)),
+        runs=runs,
+        scored=scored,
+        scores=scores,
+    )
+
+
+def _newest_scores(runs: tuple[Run, ...]) -> tuple[Run | None, Mapping[AnswerMode, Scores]]:
+    for run in runs:
+        try:
+            file = load_scores(run)
+        except UnreadableFile:
+            continue  # the Evaluate page tells about it; here the others count
+        if file is not None and file.evaluations:
+            return run, file.evaluations
+    return None, {}

@@ -1,0 +1,97 @@
+"""Run a job and wait for its end: what commands and the demo do, where pages come back later.
+
+The work goes through the same queue as the pages'. This module prints nothing: whoever
+waits gets the job at each poll.
+"""
+
+from typing import Protocol
+
+from studio import runs
+from studio.contract import AnswerMode, EvaluateSpec, TrainSpec
+from studio.datasets.lookup import resolve_dataset
+from studio.jobs import queue as jobs
+from studio.models.targets import resolve_target
+from studio.runs import ANYWHERE, Job, Place, Run
+from studio.workspace import Workspace
+
+
+class Watcher(Protocol):
+    """Whoever shows how far the job is."""
+
+    def show(self, job: Job) -> None:
+        """Called with the job at each poll."""
+
+    def stopping(self) -> None:
+        """Called once when Ctrl-C cancelled it."""
+
+    def end(self) -> None:
+        """Called once when the job is over."""
+
+
+def train_and_wait(
+    workspace: Workspace,
+    spec: TrainSpec,
+    *,
+    version: str | None,
+    place: Place = ANYWHERE,
+    watcher: Watcher | None = None,
+) -> Run:
+    """Queue a training run and wait until it is done; Ctrl-C cancels it.
+
+    Raises:
+        RunFailed: it ended without a result, with its own problem and remedy.
+    """
+    return _submit_and_wait(
+        workspace, runs.prepare_run(workspace, spec, version=version, place=place), watcher
+    )
+
+
+def evaluate_and_wait(
+    workspace: Workspace,
+    target: str,
+    dataset: str,
+    *,
+    answer: AnswerMode,
+    limit: int | None,
+    watcher: Watcher | None = None,
+) -> Run:
+    """Queue an evaluation of a training run or a base model and wait until it is done.
+
+    Raises:
+        InputError: there is no such run, model or dataset.
+        RunFailed: it ended without a result, with its own problem and remedy.
+    """
+    model, adapter, template, trained = resolve_target(workspace, target)
+    found = resolve_dataset(workspace, dataset)
+    spec = EvaluateSpec(
+        model_name_or_path=model,
+        adapter_name_or_path=adapter,
+        template=template,
+        dataset_dir=found.folder,
+        answer=answer,
+        limit=limit,
+        run=trained,
+    )
+    return _submit_and_wait(workspace, runs.prepare_run(workspace, spec, version=found.version), watcher)
+
+
+def _submit_and_wait(workspace: Workspace, run: Run, watcher: Watcher | None) -> Run:
+    jobs.submit(workspace, run)
+    wait_or_cancel(workspace, run, watcher)
+    run = runs.get_run(workspace, run.id)
+    runs.require_done(run)
+    return run
+
+
+def wait_or_cancel(workspace: Workspace, job: Job, watcher: Watcher | None) -> Job:
+    """Wait for a job of any kind and return it as it ended; Ctrl-C cancels it and waits on."""
+    try:
+        job = jobs.wait_for_job(workspace, job.id, on_poll=watcher.show if watcher else None)
+    except KeyboardInterrupt:
+        runs.cancel(workspace, job.id)
+        if watcher:
+            watcher.stopping()
+        job = jobs.wait_for_job(workspace, job.id)
+    if watcher:
+        watcher.end()
+    return job

@@ -1,0 +1,230 @@
+"""The quality of the decided titles: what the last scan found, what people said to it.
+
+    quality/  scan.lock (held while a scan runs), progress.json, result.json, scan.log
+
+The scan itself is `python -m studio.quality._scan HOME`, a process of its own: its
+libraries are too heavy for the web app. A finding is open until somebody answers it, or
+one of its titles is decided anew. This module knows no classifier.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from studio.samples.problems import Severity
+from studio.store import Store
+from studio.system import locks
+from studio.system import processes as workers
+from studio.system.jsonl import read_tail
+from studio.workspace import Workspace
+
+FindingKind = Literal["suspect", "conflict", "near"]
+Verdict = Literal["right", "relabel", "merge", "dismiss"]
+
+_PORTION = 500
+"""Values in one query."""
+_Value = TypeVar("_Value")
+
+
+class _Written(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Evidence(_Written):
+    """Why a label is doubted; see `studio.quality._label_errors.Suspect`. `nearest` has title ids."""
+
+    given: str
+    suggested: str
+    probabilities: dict[str, float]
+    nearest: tuple[tuple[int, float], ...]
+    for_given: tuple[str, ...]
+    for_suggested: tuple[str, ...]
+
+
+class Finding(_Written):
+    """Something to decide about one title (suspect) or a group of near copies.
+
+    conflict: near copies with different categories. near: near copies with the same one.
+    `decisions` are those of `titles` when the scan read them, in the same order.
+    """
+
+    kind: FindingKind
+    titles: tuple[int, ...]
+    decisions: tuple[int, ...]
+    evidence: Evidence | None = None
+
+    @property
+    def key(self) -> str:
+        """The same as long as the titles' decisions are."""
+        return f"{self.kind}:" + ",".join(map(str, sorted(self.decisions)))
+
+
+class CodeCount(_Written):
+    """How often `check` says something of the decided titles, and some of the titles."""
+
+    severity: Severity
+    count: int
+    titles: tuple[int, ...] = Field(description="The first of them; empty for what concerns no title.")
+
+
+class ScanFile(_Written):
+    """result.json. `found` counts findings, of which only the first are listed."""
+
+    format_version: Literal[1] = 1
+    revision: int = Field(description="The last decision that the scan saw.")
+    made_at: datetime
+    seconds: float
+    titles: int
+    findings: tuple[Finding, ...]
+    found: dict[FindingKind, int]
+    patterns: int = Field(description="Groups of near titles too large to be one story.")
+    left_out: tuple[str, ...] = Field(description="Categories with too few titles for suspects.")
+    problems: dict[str, CodeCount]
+
+
+class ScanProgress(_Written):
+    """progress.json: the phase of a running scan, and how far it is."""
+
+    phase: Literal["reading", "near", "suspects", "chains"]
+    done: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scan:
+    """Where the scans of a workspace stand.
+
+    `behind` counts the decisions since the last one; `log` is the end of what a scan
+    said that left no result.
+    """
+
+    last: ScanFile | None
+    running: ScanProgress | None
+    behind: int
+    log: str = ""
+
+
+def look(db: Store, workspace: Workspace) -> Scan:
+    """The last scan, and the one that runs."""
+    running = read_progress(workspace) if locks.is_locked(lock_path(workspace)) else None
+    last = _read(result_path(workspace))
+    behind = current_revision(db) - last.revision if last else 0
+    log = "" if last or running else read_tail(log_path(workspace), 3)
+    return Scan(last=last, running=running, behind=behind, log=log)
+
+
+def current_revision(db: Store) -> int:
+    """The number of the latest decision; an index lookup."""
+    return int(db.execute("select coalesce(max(id), 0) from decisions").fetchone()[0])
+
+
+def start_scan(workspace: Workspace) -> None:
+    """Start a scan unless one runs; it outlives whoever calls."""
+    with lock_path(workspace).open("a") as lock, log_path(workspace).open("wb") as words:
+        if not locks.take_lock(lock):
+            return
+        progress_path(workspace).unlink(missing_ok=True)
+        # The lock goes to the child, so that two calls at once cannot start two.
+        process = subprocess.Popen(
+            [sys.executable, "-m", "studio.quality._scan", str(workspace.home), "--lock", str(lock.fileno())],
+            cwd=workspace.home,
+            env={**os.environ, "PYTHONSAFEPATH": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=words,
+            stderr=words,
+            start_new_session=True,
+            pass_fds=[lock.fileno()],
+        )
+    workers.reap(process)
+
+
+def open_findings(db: Store, scan: ScanFile, kind: FindingKind) -> list[Finding]:
+    """Findings of a kind that nobody has answered, whose titles still stand as the scan saw them."""
+    findings = [finding for finding in scan.findings if finding.kind == kind]
+    answered = _answered(db, [finding.key for finding in findings])
+    current = _current_decisions(db, {title for finding in findings for title in finding.titles})
+    return [
+        finding
+        for finding in findings
+        if finding.key not in answered
+        and all(current.get(t) == d for t, d in zip(finding.titles, finding.decisions, strict=True))
+    ]
+
+
+def _answered(db: Store, keys: Sequence[str]) -> set[str]:
+    return {
+        row[0]
+        for part in _portions(keys)
+        for row in db.execute(
+            f"select finding from quality_verdicts where finding in ({_marks(part)})", part
+        ).fetchall()
+    }
+
+
+def _current_decisions(db: Store, titles: Iterable[int]) -> Mapping[int, int]:
+    """The decision that counts of each title that is decided."""
+    return {
+        title: decision
+        for part in _portions(sorted(titles))
+        for title, decision in db.execute(
+            f"select title_id, decision_id from states where status = 'decided' and title_id in ({_marks(part)})",
+            part,
+        ).fetchall()
+    }
+
+
+def _portions(values: Sequence[_Value]) -> list[list[_Value]]:
+    return [list(values[start : start + _PORTION]) for start in range(0, len(values), _PORTION)]
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ", ".join("?" * len(values))
+
+
+def read_progress(workspace: Workspace) -> ScanProgress:
+    """How far the running scan is."""
+    try:
+        return ScanProgress.model_validate_json(progress_path(workspace).read_bytes())
+    except (OSError, ValidationError):
+        return ScanProgress(phase="reading")
+
+
+def _read(path: Path) -> ScanFile | None:
+    try:
+        return ScanFile.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValidationError):
+        return None  # of another version of the studio: the next scan replaces it
+
+
+def age_seconds(scan: ScanFile) -> float:
+    """How long ago the scan was made."""
+    return (datetime.now(UTC) - scan.made_at).total_seconds()
+
+
+def lock_path(workspace: Workspace) -> Path:
+    """Locked while a scan runs."""
+    return workspace.quality / "scan.lock"
+
+
+def log_path(workspace: Workspace) -> Path:
+    """What the last scan said."""
+    return workspace.quality / "scan.log"
+
+
+def progress_path(workspace: Workspace) -> Path:
+    """How far the running scan is."""
+    return workspace.quality / "progress.json"
+
+
+def result_path(workspace: Workspace) -> Path:
+    """What the last scan found."""
+    return workspace.quality / "result.json"

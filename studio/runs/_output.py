@@ -1,0 +1,149 @@
+"""What a run brings back: progress, curve, words, scores, predictions, the trained model."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from studio import contract
+from studio.contract import AnswerMode, EvaluateSpec, Event, Prediction, Progress, ScoreFile, Step
+from studio.errors import RunFailed
+from studio.language import say
+from studio.runs._job import Job, Run, read_bytes, unreadable
+from studio.system.jsonl import TAIL_BYTES, read_lines, read_tail
+
+Phase = Literal[
+    "waiting",
+    "loading",
+    "training",
+    "evaluating",
+    "saving",
+    "drafting",
+    "downloading",
+    "verifying",
+    "sweeping",
+]
+
+_prediction: TypeAdapter[Prediction] = TypeAdapter(Prediction)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunProgress:
+    """How far a run is; `done` of `total` in the unit of its phase (steps, rows)."""
+
+    phase: Phase
+    done: int
+    total: int
+    eta_seconds: float | None
+    answer: AnswerMode | None
+    last: Step | None
+
+    @property
+    def fraction(self) -> float:
+        """`done / total` of the phase, 0 to 1; 0 while the total is unknown."""
+        return min(1.0, self.done / self.total) if self.total else 0.0
+
+
+def require_done(run: Job) -> None:
+    """Nothing when the run is done.
+
+    Raises:
+        RunFailed: it is not, with its own problem and remedy where it has them.
+    """
+    if run.state == "done":
+        return
+    problem, remedy = run.failure or (
+        say(
+            f"运行 {run.id} 没有结果（状态：{run.state}）。",
+            f"Run {run.id} has no result (state: {run.state}).",
+        ),
+        say(
+            f"用 news-studio runs resume {run.id} 继续它。",
+            f"Go on with it: news-studio runs resume {run.id}",
+        )
+        if run.state == "paused"
+        else say("请等它完成，或重新开始一次。", "Wait until it is done, or start it again."),
+    )
+    raise RunFailed(problem, remedy=remedy)
+
+
+def trained_model(run: Run) -> tuple[Path, Path | None]:
+    """Model folder and adapter folder that a run trained or evaluated.
+
+    The adapter is None for a full fine-tuning (its checkpoint is the model) and for
+    an evaluation of the base alone.
+
+    Raises:
+        RunFailed: a training run without a checkpoint.
+    """
+    if isinstance(run.spec, EvaluateSpec):
+        return run.spec.model_name_or_path, run.spec.adapter_name_or_path
+    if run.result is None or run.result.checkpoint is None:
+        require_done(run)
+        raise RunFailed(
+            say(f"运行 {run.id} 没有保存检查点。", f"Run {run.id} saved no checkpoint."),
+            remedy=say("请重新训练。", "Train again."),
+        )
+    checkpoint = run.folder / run.result.checkpoint
+    if not checkpoint.exists():
+        raise RunFailed(
+            say(
+                f"运行 {run.id} 的检查点 {checkpoint.name} 已丢弃或被移走。",
+                f"The checkpoint {checkpoint.name} of run {run.id} was thrown away or moved.",
+            ),
+            remedy=say("请重新训练。", "Train again."),
+        )
+    has_adapter = (checkpoint / "adapter_config.json").exists()
+    return (run.spec.model_name_or_path, checkpoint) if has_adapter else (checkpoint, None)
+
+
+def read_events(run: Job) -> list[Event]:
+    """Every event so far, in order."""
+    return list(read_lines(run.folder / "metrics.jsonl", contract.event))
+
+
+def progress(run: Job) -> RunProgress:
+    """How far the run is, from its latest events; `waiting` before the first."""
+    phase: Phase = "waiting"
+    done, total, eta, answer, last = 0, 0, None, None, None
+    for event in read_lines(run.folder / "metrics.jsonl", contract.event, tail_bytes=TAIL_BYTES):
+        if isinstance(event, Step):
+            phase, done, total, eta, answer = (
+                "training",
+                event.step,
+                event.total_steps,
+                event.eta_seconds,
+                None,
+            )
+            last = event
+        elif isinstance(event, Progress):
+            phase, done, total = event.phase, event.done, event.total
+            eta, answer = event.eta_seconds, event.answer
+    return RunProgress(phase=phase, done=done, total=total, eta_seconds=eta, answer=answer, last=last)
+
+
+def read_log(run: Job, tail: int = 200) -> str:
+    """The last `tail` lines of the worker's words; empty before it began."""
+    return read_tail(run.folder / "log.txt", tail)
+
+
+def load_scores(run: Run) -> ScoreFile | None:
+    """What the run measured; None when it measured nothing (yet).
+
+    Raises:
+        UnreadableFile: scores.json is not what a worker writes.
+    """
+    path = run.folder / "scores.json"
+    if not path.exists():
+        return None
+    try:
+        return ScoreFile.model_validate_json(read_bytes(path))
+    except ValidationError as error:
+        raise unreadable(path, error) from error
+
+
+def load_predictions(run: Run, answer: AnswerMode) -> list[Prediction]:
+    """The answered rows of one way of answering, in the order of the evaluated file."""
+    rows = [row for row in read_lines(run.folder / "predictions.jsonl", _prediction) if row.answer == answer]
+    return sorted(rows, key=lambda row: row.row)

@@ -1,0 +1,80 @@
+"""run.json: what people say about a run, and what the worker need not know.
+
+Pages, command line and job process all change cards; each change is one step under a
+lock on the folder of all runs.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import BaseModel, Field
+
+from studio.system.atomic import guard_disk
+
+RAY = "ray"
+"""As a device: on the cluster that STUDIO_RAY_ADDRESS names."""
+
+
+class RunCard(BaseModel):
+    """Label and origin of a run, its place in the queue, and where it shall run."""
+
+    id: str
+    label: str = ""
+    created_at: datetime
+    version: str | None = None
+    order: float | None = Field(None, description="The lowest waiting run is next; empty: by its creation.")
+    device: str | None = Field(
+        None, description="Device it shall run on, such as cuda:1, cpu or ray; empty: the next free one."
+    )
+    processes: int = Field(1, ge=1, description="Processes of one training, each on a device of its own.")
+    placed_on: tuple[str, ...] = Field((), description="Devices that its last start was given.")
+    retry_of: str | None = Field(None, description="The run that this one repeats.")
+    worked_by: str | None = Field(None, description="The job whose worker does this run, such as a sweep.")
+
+    @property
+    def place_in_queue(self) -> float:
+        """What the queue is sorted by; the lowest is next."""
+        return self.created_at.timestamp() if self.order is None else self.order
+
+
+def read_card(folder: Path) -> RunCard:
+    """The card of a run folder, or a bare one where there is none.
+
+    Raises:
+        OSError: it cannot be read.
+        ValidationError: it is no card.
+    """
+    file = folder / "run.json"
+    if file.exists():
+        return RunCard.model_validate_json(file.read_bytes())
+    modified = datetime.fromtimestamp((folder / "spec.json").stat().st_mtime).astimezone()
+    return RunCard(id=folder.name, created_at=modified)
+
+
+def write_card(folder: Path, card: RunCard) -> None:
+    """Move a card into place in one step; to change one, hold the lock from before it was read."""
+    unfinished = folder / ".run.json"
+    with guard_disk(folder):
+        unfinished.write_text(card.model_dump_json(indent=2), encoding="utf-8")
+        unfinished.replace(folder / "run.json")
+
+
+def change_card(folder: Path, **changes: object) -> None:
+    """Change fields of one run's card."""
+    with changing(folder.parent):
+        write_card(folder, RunCard.model_validate(read_card(folder).model_dump() | changes))
+
+
+@contextmanager
+def changing(runs: Path) -> Iterator[None]:
+    """Hold the lock of the folder of all runs: nobody else changes a card or takes up a run."""
+    opened = os.open(runs, os.O_RDONLY)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(opened)

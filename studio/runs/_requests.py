@@ -1,0 +1,203 @@
+"""What people ask of a run that is there: end, pause, go on, wait elsewhere in the queue.
+
+A wish is a file in the run folder that the worker looks for after every step: `cancel`,
+`pause`, and `discard` beside a cancel. Nothing here starts a process.
+"""
+
+import shutil
+from collections.abc import Iterable
+from typing import Literal
+
+from studio.errors import InputError
+from studio.language import say
+from studio.runs._creation import Place
+from studio.runs._job import Job, get_job, list_jobs
+from studio.runs._record import change_card, changing, read_card, write_card
+from studio.workspace import Workspace
+
+Move = Literal["first", "up", "down", "last"]
+
+_PAUSABLE = ("train", "download", "sweep")
+"""Kinds whose worker can stop with all it needs to go on."""
+
+
+def cancel(workspace: Workspace, run_id: str) -> None:
+    """Ask a run to end and keep what it has: at once when it waits, at its next step when it runs.
+
+    A run that is over stays as it is, but a paused one is cancelled.
+    """
+    run = get_job(workspace, run_id)
+    if not run.is_over or run.state == "paused":
+        (run.folder / "cancel").touch()
+
+
+def discard(workspace: Workspace, run_id: str) -> None:
+    """Ask a run to end and throw its checkpoints away; those of one that is over go at once.
+
+    Raises:
+        InputError: it is done, its checkpoint is the model that it was run for; or only recorded.
+    """
+    run = get_job(workspace, run_id)
+    if run.state == "done" or run.recorded:
+        raise InputError(
+            say(f"运行 {run_id} 已完成，模型保留。", f"Run {run_id} is done; its model is kept."),
+            remedy=say("只有未完成的运行可以丢弃。", "Only runs that are not done can be discarded."),
+        )
+    # Before the cancel: a worker that sees the cancel must know already what is to be kept.
+    (run.folder / "discard").touch()
+    cancel(workspace, run_id)
+    throw_away_if_wanted(get_job(workspace, run_id))
+
+
+def throw_away_if_wanted(run: Job) -> None:
+    """Remove the checkpoints of a run that was discarded and goes on no more; a done one's stay."""
+    checkpoints = run.folder / "checkpoints"
+    wanted = (run.folder / "discard").exists() and run.is_over and run.state != "done"
+    if wanted and checkpoints.exists():
+        # Out of sight in one step: nobody is to load half of them.
+        doomed = run.folder / ".discarded"
+        shutil.rmtree(doomed, ignore_errors=True)
+        checkpoints.rename(doomed)
+        shutil.rmtree(doomed, ignore_errors=True)
+
+
+def is_cancel_wanted(run: Job) -> bool:
+    """Whether somebody asked the run to end."""
+    return (run.folder / "cancel").exists()
+
+
+def is_pause_wanted(run: Job) -> bool:
+    """Whether somebody asked the run to pause."""
+    return (run.folder / "pause").exists()
+
+
+def can_pause(run: Job) -> bool:
+    """Whether a pause would be heeded: of what waits, and of work that can go on later."""
+    if run.recorded or run.card.worked_by:
+        return False
+    return run.state == "queued" or (run.state == "running" and run.spec.kind in _PAUSABLE)
+
+
+def pause(workspace: Workspace, run_id: str) -> None:
+    """Ask a run to stop with everything it needs to go on; one that waits is put aside at once.
+
+    Raises:
+        InputError: it is over, or its work cannot be interrupted.
+    """
+    run = get_job(workspace, run_id)
+    if run.state == "paused":
+        return
+    if not can_pause(run):
+        raise InputError(
+            say(f"运行 {run_id} 不能暂停。", f"Run {run_id} cannot be paused."),
+            remedy=say(
+                "只有等待中的任务、训练和下载可以暂停；其他任务可以取消后重来。",
+                "Only waiting jobs, trainings and downloads can; cancel others and start them again.",
+            ),
+        )
+    (run.folder / "pause").touch()
+
+
+def why_not_resumable(run: Job) -> str | None:
+    """Why a run cannot go on where it stopped, in a sentence; None when it can."""
+    if run.state == "paused" and run.result is None and not run.card.worked_by:
+        return None  # put aside before it began
+    if run.recorded:
+        return say("这只是随附的记录。", "It is only a record.")
+    if run.card.worked_by:
+        return say(f"它属于 {run.card.worked_by}。", f"It belongs to {run.card.worked_by}.")
+    if not run.is_over:
+        return say("它还没有停下。", "It has not stopped.")
+    if run.state == "done":
+        return say("它已完成。", "It is done.")
+    if run.spec.kind in ("download", "sweep"):
+        return None
+    if run.spec.kind != "train":
+        return say("只有训练和下载能接着做。", "Only trainings and downloads go on where they stopped.")
+    if run.resume_point:
+        return None
+    if (run.folder / "discard").exists():
+        return say("它的检查点已丢弃。", "Its checkpoints were thrown away.")
+    return say(
+        "它没有可以接着训练的检查点。", "It has no checkpoint with everything that going on would need."
+    )
+
+
+def make_ready_to_go_on(workspace: Workspace, run_id: str) -> Job:
+    """Let a run that stopped wait again, at the end of the queue; it is to be submitted.
+
+    Raises:
+        InputError: it cannot go on, and why.
+    """
+    with changing(workspace.runs):
+        run = get_job(workspace, run_id)
+        if reason := why_not_resumable(run):
+            raise InputError(
+                say(f"运行 {run_id} 不能继续：{reason}", f"Run {run_id} cannot be resumed. {reason}"),
+                remedy=say(
+                    f"可以重新开始：news-studio runs retry {run_id}",
+                    f"Start it again: news-studio runs retry {run_id}",
+                ),
+            )
+        last = max((job.card.place_in_queue for job in waiting(workspace)), default=0.0)
+        card = run.card.model_copy(update={"order": max(last + 1, run.card.place_in_queue), "placed_on": ()})
+        write_card(run.folder, card)
+        # In this order it can be interrupted anywhere: until `alive` goes the run is over and can be
+        # resumed, and only then it waits.
+        for name in ("result.json", "discard", "ray.json", "cancel", "pause", "alive"):
+            (run.folder / name).unlink(missing_ok=True)
+    return get_job(workspace, run_id)
+
+
+def waiting(workspace: Workspace) -> list[Job]:
+    """What waits in the queue, the next first; members of a sweep wait in theirs."""
+    return in_order(list_jobs(workspace))
+
+
+def in_order(jobs: Iterable[Job]) -> list[Job]:
+    """Those of the jobs that wait, the next first."""
+    found = [job for job in jobs if job.state == "queued" and not job.card.worked_by]
+    return sorted(found, key=lambda job: (job.card.place_in_queue, job.created_at, job.id))
+
+
+def move(workspace: Workspace, run_id: str, to: Move) -> None:
+    """Move a waiting run within the queue.
+
+    Raises:
+        InputError: it does not wait.
+    """
+    with changing(workspace.runs):
+        queue = waiting(workspace)
+        run = _waiting_one(queue, get_job(workspace, run_id))
+        old = queue.index(run)
+        new = {"first": 0, "up": max(0, old - 1), "down": old + 1, "last": len(queue)}[to]
+        places = [job.card.place_in_queue for job in queue]
+        queue.insert(new, queue.pop(old))
+        for number, job in enumerate(queue):
+            if number:  # two that were asked for at the same moment had the same place
+                places[number] = max(places[number], places[number - 1] + 1e-3)
+            if job.card.order != places[number]:
+                card = read_card(job.folder)
+                write_card(job.folder, card.model_copy(update={"order": places[number]}))
+
+
+def put_on(workspace: Workspace, run_id: str, place: Place) -> None:
+    """Choose where a run that has not begun, or is paused, shall run.
+
+    Raises:
+        InputError: it runs or is over.
+    """
+    run = get_job(workspace, run_id)
+    if run.state != "paused":
+        _waiting_one(waiting(workspace), run)
+    change_card(run.folder, device=place.device, processes=place.processes)
+
+
+def _waiting_one(queue: list[Job], run: Job) -> Job:
+    for job in queue:
+        if job.id == run.id:
+            return job
+    raise InputError(
+        say(f"运行 {run.id} 不在等待（状态：{run.state}）。", f"Run {run.id} does not wait ({run.state})."),
+        remedy=say("用 news-studio runs 查看队列。", "See the queue with: news-studio runs"),
+    )

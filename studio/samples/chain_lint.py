@@ -1,0 +1,245 @@
+"""Does a think chain argue for its category? Quick, explainable rules, no model.
+
+Meant to be live beside the text box: a finding is a remark, never a refusal, and a
+good chain gets none. Quotes of the title do not count as the chain's own words.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from studio.language import say
+from studio.samples.problems import Severity
+from studio.samples.scheme import Scheme
+
+SHORTEST, LONGEST = 60, 250
+"""Characters of a good chain: shorter says too little, longer costs a small model the thread."""
+
+BLANK = "＿＿"
+"""What a scaffold leaves for the person to fill in."""
+
+QUOTED = re.compile(r"“([^”]+)”|「([^」]+)」|『([^』]+)』|《([^》]+)》|\"([^\"]+)\"")
+_TAG = re.compile(r"<\s*/?\s*think\b[^>]*>?", re.IGNORECASE)
+_CLAUSE_END = re.compile(r"[。！？；，.!?;,\n]")
+_SETS_ASIDE = re.compile(r"[不没无非]|排除|其他|涉及|因为")
+_LATIN_WORD = re.compile(r"[A-Za-z]{2,}")
+_OTHER_SCRIPT = re.compile(r"[\u0400-\u04ff\u3041-\u30ff\uac00-\ud7af]")
+_SORTED_INTO = re.compile(
+    r"(?:归[为入到]?|归类[为到]|划[为入]|分类为|类别[是为]|定为)([\u4e00-\u9fff]{2})(?=[。！？；，.!?;,\n]|$)"
+)
+_CALLED_A_CATEGORY = re.compile(r"(?:归为|归入|归到|归类为|归类到|划为|划入|分类为|类别是|类别为|定为)$")
+
+SECTIONS = [
+    "军事",
+    "财经",
+    "旅游",
+    "时尚",
+    "游戏",
+    "汽车",
+    "房产",
+    "文化",
+    "历史",
+    "生活",
+    "商业",
+    "法律",
+    "法治",
+    "气象",
+    "民生",
+    "农业",
+    "科普",
+    "情感",
+    "金融",
+    "证券",
+    "股票",
+    "家居",
+    "育儿",
+    "美食",
+    "星座",
+    "宠物",
+    "动漫",
+    "电影",
+    "音乐",
+    "职场",
+    "就业",
+    "安全",
+    "家庭",
+    "创业",
+    "环保",
+    "能源",
+    "交通",
+    "体坛",
+    "数码",
+    "艺术",
+    "宗教",
+]
+"""Sections of news sites that models fall back to. A scheme that has one of them keeps it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """One remark on a chain."""
+
+    code: str
+    severity: Severity
+    message: str
+
+
+def lint_chain(title: str, chain: str, category: str, scheme: Scheme) -> list[Finding]:
+    """Remarks on a chain that should lead from the title to the category."""
+    chain = chain.strip()
+    own_words = _own_words(chain, title, scheme)
+    findings = [
+        _typed_tag(chain),
+        _blank(chain),
+        _contradiction(own_words, category, scheme),
+        _foreign_category(own_words, title, scheme),
+        _foreign_language(own_words, title),
+        _quotes_nothing(chain, title),
+        _length(chain),
+    ]
+    return [finding for finding in findings if finding is not None]
+
+
+def _typed_tag(chain: str) -> Finding | None:
+    """The one think block is written around the chain when it is saved; a second one breaks the row."""
+    if not _TAG.search(chain):
+        return None
+    return Finding(
+        code="chain_tag",
+        severity="error",
+        message=say(
+            "不要写 <think> 标记，保存时会自动加上一对；现在会变成两对。",
+            "Leave the <think> tags out: one pair is added when saving; these would be a second.",
+        ),
+    )
+
+
+def _blank(chain: str) -> Finding | None:
+    count = len(re.findall(f"{BLANK[0]}+", chain))
+    if not count:
+        return None
+    return Finding(
+        code="chain_blank",
+        severity="warning",
+        message=say(f"还有 {count} 处空格没有填。", f"{count} blanks are still to be filled in."),
+    )
+
+
+def _own_words(chain: str, title: str, scheme: Scheme) -> str:
+    """The chain without what it quotes from the title; a quoted category stays, unquoted."""
+
+    def keep(quote: re.Match[str]) -> str:
+        inner = next(part for part in quote.groups() if part is not None)
+        return "“”" if inner in title and inner not in scheme.names else f"“{inner}”"
+
+    return QUOTED.sub(keep, chain)
+
+
+@lru_cache(maxsize=8)
+def _names(scheme_names: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(map(re.escape, scheme_names)))
+
+
+def _contradiction(own_words: str, category: str, scheme: Scheme) -> Finding | None:
+    """Read the chain backwards to the clause that decides; a clause that sets a rival aside does not."""
+    names = _names(scheme.names)
+    if names.search(own_words) is None:
+        return Finding(
+            code="chain_undecided",
+            severity="hint",
+            message=say("思维链没有说出任何类别。", "The chain names no category."),
+        )
+    for clause in reversed(_CLAUSE_END.split(own_words)):
+        named = names.findall(clause)
+        if category in named:
+            return None
+        if named and not _SETS_ASIDE.search(clause):
+            return Finding(
+                code="chain_contradicts",
+                severity="warning",
+                message=say(
+                    f"思维链最后落在“{named[-1]}”，答案却是“{category}”。",
+                    f"The chain ends up at “{named[-1]}”, but the answer is “{category}”.",
+                ),
+            )
+    return None
+
+
+def _foreign_category(own_words: str, title: str, scheme: Scheme) -> Finding | None:
+    for word in _category_words(own_words):
+        if word not in scheme.names and word not in title:
+            return Finding(
+                code="chain_foreign_category",
+                severity="warning",
+                message=say(f"“{word}”不是现有的类别。", f"“{word}” is none of the categories."),
+            )
+    return None
+
+
+def _category_words(own_words: str) -> list[str]:
+    """Words that the chain uses as a category: quoted before 类 or after a verb of sorting, or a
+    section of a news site before 类, or between such a verb and the end of its clause."""
+    words = []
+    for quote in re.finditer(r"“([^”]{1,6})”", own_words):
+        before, after = own_words[: quote.start()], own_words[quote.end() : quote.end() + 1]
+        if after == "类" or _CALLED_A_CATEGORY.search(before):
+            words.append(quote[1].removesuffix("类"))
+    called = re.findall(r"(?=([\u4e00-\u9fff]{2})类(?:[^型似比]|$))", own_words)
+    called += _SORTED_INTO.findall(own_words)
+    return words + [word for word in called if word in SECTIONS]
+
+
+def _foreign_language(own_words: str, title: str) -> Finding | None:
+    words = [
+        word
+        for word in _LATIN_WORD.findall(own_words)
+        if word[1:].islower() and word.lower() not in title.lower()  # GDP and iPhone are names
+    ]
+    long_words = [word for word in words if len(word) >= 5]
+    found = long_words[:1] or (words[:1] if len(words) > 1 else []) or _OTHER_SCRIPT.findall(own_words)[:1]
+    if not found:
+        return None
+    return Finding(
+        code="chain_foreign_language",
+        severity="warning",
+        message=say(
+            f"思维链里夹着外文（{found[0]}）。", f"The chain drifts into another language ({found[0]})."
+        ),
+    )
+
+
+def _quotes_nothing(chain: str, title: str) -> Finding | None:
+    quotes = (next(filter(None, groups), "") for groups in QUOTED.findall(chain))
+    if any(quote in title for quote in quotes if quote) or _shares_a_run(chain, title, 3):
+        return None
+    return Finding(
+        code="chain_no_quote",
+        severity="hint",
+        message=say("思维链没有引用标题里的词。", "The chain points at no word of the title."),
+    )
+
+
+def _shares_a_run(chain: str, title: str, length: int) -> bool:
+    return any(title[start : start + length] in chain for start in range(len(title) - length + 1))
+
+
+def _length(chain: str) -> Finding | None:
+    if len(chain) < SHORTEST:
+        return Finding(
+            code="chain_short",
+            severity="hint",
+            message=say(
+                f"思维链只有 {len(chain)} 字，建议 {SHORTEST} 到 {LONGEST} 字。",
+                f"The chain has {len(chain)} characters; {SHORTEST} to {LONGEST} are better.",
+            ),
+        )
+    if len(chain) > LONGEST:
+        return Finding(
+            code="chain_long",
+            severity="hint",
+            message=say(
+                f"思维链有 {len(chain)} 字，建议不超过 {LONGEST} 字。",
+                f"The chain has {len(chain)} characters; {LONGEST} are enough.",
+            ),
+        )
+    return None

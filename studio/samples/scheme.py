@@ -1,0 +1,103 @@
+"""The category scheme: names, keys, definitions, borderline examples, pair rules.
+
+The scheme is data (`data/categories.toml`); nothing in the code spells a category.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+from studio.errors import UnreadableFile
+from studio.language import say
+
+BUNDLED_DATA = Path(__file__).resolve().parent.parent.parent / "data"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Borderline:
+    """A title that looks like a neighbouring category, and why it is not."""
+
+    title: str
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Category:
+    """One category: `key` is the digit that picks it while labelling."""
+
+    name: str
+    english: str
+    key: str
+    color: str
+    definition: str
+    borderline: tuple[Borderline, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scheme:
+    """The categories in their fixed order, and the rules for confused pairs."""
+
+    prompt: str
+    categories: tuple[Category, ...]
+    rules: Mapping[frozenset[str], str]
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Category names in the order of the file."""
+        return tuple(category.name for category in self.categories)
+
+    def category(self, name: str) -> Category:
+        """The category of that name; KeyError when the scheme has none."""
+        return self._by_name[name]
+
+    @cached_property
+    def _by_name(self) -> dict[str, Category]:
+        return {category.name: category for category in self.categories}
+
+    def rule(self, one: str, other: str) -> str | None:
+        """The sentence that decides between two categories, if one is written."""
+        return self.rules.get(frozenset({one, other}))
+
+
+@lru_cache(maxsize=8)
+def load_scheme(path: Path | None = None) -> Scheme:
+    """Read a scheme file; the bundled one when no path is given.
+
+    Raises:
+        UnreadableFile: missing, not TOML, or a name, key or pair is wrong.
+    """
+    path = path or BUNDLED_DATA / "categories.toml"
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        categories = tuple(_category(entry) for entry in data["category"])
+        rules = {frozenset(entry["pair"]): entry["text"] for entry in data.get("rule", [])}
+        scheme = Scheme(prompt=data["prompt"], categories=categories, rules=rules)
+        _require_consistent(scheme)
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, ValueError) as error:
+        raise UnreadableFile(
+            say(f"类别文件 {path} 不可用：{error}。", f"The category file {path} is unusable: {error}."),
+            remedy=say(
+                "请对照 data/categories.toml 的格式改正。", "Mend it after the form of data/categories.toml."
+            ),
+        ) from error
+    return scheme
+
+
+def _category(entry: dict[str, object]) -> Category:
+    borderline = entry.get("borderline", [])
+    assert isinstance(borderline, list), borderline
+    texts = {key: str(entry[key]) for key in ("name", "english", "key", "color", "definition")}
+    return Category(**texts, borderline=tuple(Borderline(**example) for example in borderline))
+
+
+def _require_consistent(scheme: Scheme) -> None:
+    if len(set(scheme.names)) != len(scheme.names):
+        raise ValueError("a category name occurs twice")
+    keys = [category.key for category in scheme.categories]
+    if len(set(keys)) != len(keys):
+        raise ValueError("a key occurs twice")
+    unknown = {name for pair in scheme.rules for name in pair} - set(scheme.names)
+    if unknown:
+        raise ValueError(f"a rule names an unknown category: {sorted(unknown)}")

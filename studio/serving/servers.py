@@ -1,0 +1,251 @@
+"""Model servers: one process for each model and adapter, started when first wanted.
+
+    serving/<key>/  spec.json in, address.json once it listens, log.txt, alive (locked)
+
+A server outlives the page that wanted it and ends itself when nobody asks for long. It
+speaks the OpenAI protocol; `client` talks to it. This module loads no model.
+"""
+
+import fcntl
+import hashlib
+import http.client
+import json
+import logging
+import signal
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from studio.contract import Result, ServeSpec, TemplateName
+from studio.errors import PortInUse, ServerUnavailable
+from studio.language import say
+from studio.modelfiles.settings import unsafe_environment
+from studio.system import processes as workers
+from studio.system.atomic import guard_disk
+from studio.system.jsonl import read_tail
+from studio.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+_POLL_SECONDS = 0.1
+_FOREVER_SECONDS = 10 * 365 * 86400.0
+# A proxy of the environment is for the world outside; servers are on this machine.
+_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class Address(BaseModel):
+    """address.json: where a server listens."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    host: str
+    port: int
+    url: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """A model server as it stood when it was read; `url` is None until it listens."""
+
+    folder: Path
+    spec: ServeSpec
+    state: Literal["starting", "ready", "ended"]
+    url: str | None
+
+
+def ensure_server(
+    workspace: Workspace,
+    *,
+    model: Path,
+    adapter: Path | None = None,
+    template: TemplateName = "auto",
+    name: str,
+    command: Sequence[str] = workers.DEFAULT_COMMAND,
+    timeout_seconds: float = 300,
+) -> str:
+    """The base URL of a server for this model, started if there is none.
+
+    Returns when the model is loaded and answers.
+
+    Raises:
+        ServerUnavailable: it ended or did not answer in time; with the end of its log.
+    """
+    spec = ServeSpec(model_name_or_path=model, adapter_name_or_path=adapter, template=template, name=name)
+    folder = workspace.serving / _key(spec)
+    deadline = time.monotonic() + timeout_seconds
+    started = False
+    while True:
+        with _one_at_a_time(folder):
+            if not workers.is_alive(folder):
+                if started:
+                    raise _unavailable(
+                        say("模型服务启动后退出了。", "The model server started and ended."), folder
+                    )
+                _start(workspace, folder, spec, command)
+                started = True
+        # One that was found alive may be about to end for want of requests: then once more.
+        url = _wait_until_ready(folder, deadline)
+        if url:
+            return url
+
+
+def serve_here(
+    workspace: Workspace,
+    *,
+    model: Path,
+    adapter: Path | None,
+    template: TemplateName,
+    name: str,
+    port: int,
+    command: Sequence[str] = workers.DEFAULT_COMMAND,
+) -> None:
+    """Serve in the foreground on a fixed port until the server ends, by Ctrl-C for instance.
+
+    Raises:
+        ServerUnavailable: it ended with an error, the port being in use for instance.
+    """
+    spec = ServeSpec(
+        model_name_or_path=model,
+        adapter_name_or_path=adapter,
+        template=template,
+        name=name,
+        port=port,
+        idle_seconds=_FOREVER_SECONDS,
+    )
+    folder = workspace.serving / f"port-{port}"
+    with _one_at_a_time(folder):
+        if workers.is_alive(folder):
+            raise PortInUse(
+                say(
+                    f"端口 {port} 上已有本工作区的模型服务。",
+                    f"A model server of this workspace is on port {port}.",
+                ),
+                remedy=say(
+                    "请用 --port 换一个端口，或先停止它。", "Choose another with --port, or stop it first."
+                ),
+            )
+        _start(workspace, folder, spec, command)
+    try:
+        while workers.is_alive(folder):
+            time.sleep(_POLL_SECONDS)
+    except KeyboardInterrupt:
+        stop_server(Server(folder=folder, spec=spec, state="ready", url=None))
+        return
+    raise _unavailable(say("模型服务退出了。", "The model server ended."), folder)
+
+
+def servers(workspace: Workspace) -> list[Server]:
+    """Every server that was ever wanted and not cleared away, living ones first."""
+    found = [_read(path.parent) for path in sorted(workspace.serving.glob("*/spec.json"))]
+    return sorted((server for server in found if server), key=lambda server: server.state == "ended")
+
+
+def stop_server(server: Server, *, grace_seconds: float = 5) -> None:
+    """End a server: SIGTERM, and SIGKILL when it does not go."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        workers.signal_worker(server.folder, number)
+        deadline = time.monotonic() + grace_seconds
+        while workers.is_alive(server.folder) and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS)
+
+
+def _key(spec: ServeSpec) -> str:
+    asked = [str(spec.model_name_or_path), str(spec.adapter_name_or_path), spec.template, spec.name]
+    return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:12]
+
+
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Two pages that want the same server at once start one."""
+    with guard_disk(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "start.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def _start(workspace: Workspace, folder: Path, spec: ServeSpec, command: Sequence[str]) -> None:
+    """Start a server in a folder whose last server, if any, has ended."""
+    for name in ("alive", "address.json", "result.json", "log.txt"):
+        (folder / name).unlink(missing_ok=True)
+    (folder / "spec.json").write_text(spec.model_dump_json(indent=2), encoding="utf-8")
+    try:
+        process = workers.start_worker(
+            folder,
+            workers.worker_command("serve", command),
+            cwd=workspace.home,
+            environment=unsafe_environment(workspace),
+        )
+    except OSError:
+        log.exception("the server for %s cannot be started", spec.name)
+    else:
+        workers.reap(process)
+
+
+def _wait_until_ready(folder: Path, deadline: float) -> str | None:
+    """The URL once it answers; None when the server has ended."""
+    while workers.is_alive(folder):
+        address = _address(folder)
+        if address and _is_healthy(address.url):
+            return address.url
+        if time.monotonic() > deadline:
+            raise _unavailable(
+                say("模型服务没有及时就绪。", "The model server was not ready in time."), folder
+            )
+        time.sleep(_POLL_SECONDS)
+    return None
+
+
+def _unavailable(problem: str, folder: Path) -> ServerUnavailable:
+    """The server's own reason where it left one, else the end of its log."""
+    try:
+        result = Result.model_validate_json((folder / "result.json").read_bytes())
+    except (FileNotFoundError, ValidationError):
+        tail = read_tail(folder / "log.txt", 15)
+        return ServerUnavailable(
+            f"{problem}\n{tail}".strip(),
+            remedy=say(
+                f"请按日志最后几行处理后重试；完整日志：{folder / 'log.txt'}",
+                f"Act on the last lines of its log and try again; the whole log: {folder / 'log.txt'}",
+            ),
+        )
+    return ServerUnavailable(f"{problem} {result.message}".strip(), remedy=result.remedy)
+
+
+def _address(folder: Path) -> Address | None:
+    """Where the server listens; None while the file is missing or half written."""
+    try:
+        return Address.model_validate_json((folder / "address.json").read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
+
+
+def _is_healthy(url: str) -> bool:
+    try:
+        with _direct.open(f"{url}/health", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, http.client.HTTPException, OSError):
+        return False
+
+
+def _read(folder: Path) -> Server | None:
+    alive = workers.is_alive(folder)
+    try:
+        spec = ServeSpec.model_validate_json((folder / "spec.json").read_bytes())
+    except (OSError, ValidationError) as error:
+        log.warning("%s is left out: %s", folder, error)
+        return None
+    address = _address(folder) if alive else None
+    if not alive:
+        return Server(folder=folder, spec=spec, state="ended", url=None)
+    ready = address is not None and _is_healthy(address.url)
+    return Server(
+        folder=folder, spec=spec, state="ready" if ready else "starting", url=address.url if address else None
+    )

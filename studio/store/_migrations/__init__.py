@@ -1,0 +1,14 @@
+"""The tables of a workspace's database, and the guards that SQLite itself holds.
+
+What people decided is history: rows are appended, never changed, and SQLite itself
+refuses anything else. `states` is the one derived table: a trigger keeps in it, for
+every title, which decision counts now, so that the label queue is an index lookup
+at any size; the view `current_titles` reads through it. A migration that was released
+is never edited. This module knows only SQL.
+
+One module a span of migrations; they are applied in the order of their numbers, which is
+the order of the imports here.
+"""
+
+from studio.store._migrations import m001_titles, m004_people, m011_quality, m014_review  # noqa: F401  (each registers its migrations)
+from studio.store._migrations.base import migrations as migrations

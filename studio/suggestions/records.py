@@ -1,0 +1,192 @@
+"""What the model beside the annotators thinks of waiting titles, and how often people agreed with it.
+
+Written by a process of its own (`studio.suggestions._process`), read by the Label and Team pages; which
+suggestion was on screen stands with every answer, so that what it led to can be counted.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from studio.store import Store, writing
+from studio.system import locks
+from studio.system import processes as workers
+from studio.team.settings import LabelSettings, load_settings
+from studio.workspace import Workspace, current_settings
+
+CLOSE = 0.2
+WAKE_SECONDS = 5.0
+"""How often a page looks whether the process runs; a press in between does not ask."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Suggestion:
+    """The likeliest category of a title and the one behind it, with their probabilities."""
+
+    category: str
+    probability: float
+    runner_up: str | None
+    runner_up_probability: float | None
+    source: str
+
+    @property
+    def is_close(self) -> bool:
+        """Whether the two best are so close that their pair rule should be read."""
+        return (
+            self.runner_up_probability is not None and self.probability - self.runner_up_probability < CLOSE
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Acceptance:
+    """How often people said what was suggested; `source` is `tfidf`, `import`, or the id of a run."""
+
+    source: str
+    shown: int
+    accepted: int
+
+    @property
+    def rate(self) -> float:
+        """Share of the shown suggestions that were accepted, 0 to 1."""
+        return self.accepted / self.shown if self.shown else 0.0
+
+
+class Standing(BaseModel):
+    """state.json: what the process did last. `problem` is why a tuned model could not be asked."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    at: datetime
+    seconds: float
+    labelled: int
+    suggested: int
+    placed: int
+    source: str
+    problem: str = ""
+
+
+def suggestion_for(db: Store, title_id: int) -> Suggestion | None:
+    """The suggestion for a title, if a model has made one."""
+    row = next(
+        db.query(
+            "select category, probability, runner_up, runner_up_probability, source from suggestions where title_id = ?",
+            [title_id],
+        ),
+        None,
+    )
+    return None if row is None else Suggestion(**row)
+
+
+def write_suggestions(
+    db: Store, found: Sequence[tuple[int, Suggestion]], *, keep: Iterable[int] = ()
+) -> None:
+    """Let these suggestions stand, and of the earlier ones only those of the titles in `keep`."""
+    with writing(db):
+        db.execute(
+            "delete from suggestions where title_id not in (select value from json_each(?))",
+            [json.dumps(list(keep))],
+        )
+        db.conn.executemany(
+            "insert or replace into suggestions"
+            " (title_id, category, probability, runner_up, runner_up_probability, source)"
+            " values (?, ?, ?, ?, ?, ?)",
+            [
+                (
+                    title_id,
+                    each.category,
+                    each.probability,
+                    each.runner_up,
+                    each.runner_up_probability,
+                    each.source,
+                )
+                for title_id, each in found
+            ],
+        )
+
+
+def acceptance(db: Store, *, since_day: str = "") -> list[Acceptance]:
+    """How often suggestions were accepted, by who made them; days are of UTC, `2026-11-25`."""
+    rows = db.query(
+        "select source, sum(shown) as shown, sum(accepted) as accepted from suggestion_counts where day >= ?"
+        " group by source having sum(shown) > 0 order by sum(shown) desc",
+        [since_day],
+    )
+    return [Acceptance(**row) for row in rows]
+
+
+def wake(db: Store, workspace: Workspace) -> None:
+    """See to it that the process runs while people label, where there is something for it to do.
+
+    Cheap enough for every page run: it asks at most once in WAKE_SECONDS.
+    """
+    now = time.monotonic()
+    if now - _asked.get(workspace.home, -WAKE_SECONDS) < WAKE_SECONDS or not current_settings().suggester:
+        return
+    _asked[workspace.home] = now
+    if is_wanted(load_settings(db)) and not locks.is_locked(lock_path(workspace)):
+        start(workspace)
+
+
+_asked: dict[Path, float] = {}
+
+
+def is_wanted(settings: LabelSettings) -> bool:
+    """Whether the settings leave the model anything to do."""
+    return settings.suggestions or settings.order == "active"
+
+
+def start(workspace: Workspace) -> None:
+    """Start the process unless it runs; it outlives whoever calls, and ends when nobody labels."""
+    with lock_path(workspace).open("a") as lock, log_path(workspace).open("wb") as words:
+        if not locks.take_lock(lock):
+            return
+        # The lock goes to the child, so that two calls at once cannot start two.
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "studio.suggestions._process",
+                str(workspace.home),
+                "--lock",
+                str(lock.fileno()),
+            ],
+            cwd=workspace.home,
+            env={**os.environ, "PYTHONSAFEPATH": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=words,
+            stderr=words,
+            start_new_session=True,
+            pass_fds=[lock.fileno()],
+        )
+    workers.reap(process)
+
+
+def standing(workspace: Workspace) -> Standing | None:
+    """What the process did last; None before its first training."""
+    try:
+        return Standing.model_validate_json(state_path(workspace).read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def lock_path(workspace: Workspace) -> Path:
+    """Locked while the process runs."""
+    return workspace.suggesting / "suggester.lock"
+
+
+def log_path(workspace: Workspace) -> Path:
+    """What the process said."""
+    return workspace.suggesting / "suggester.log"
+
+
+def state_path(workspace: Workspace) -> Path:
+    """What the process did last."""
+    return workspace.suggesting / "state.json"

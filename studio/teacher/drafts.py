@@ -1,0 +1,283 @@
+"""Drafts by a teacher in the store: taken in from runs, shown to people, accepted or not.
+
+A draft is no decision. It waits until a person accepts, edits or rejects it; only the
+first two write an annotation, with the chain as it then stands, and only such chains
+can be frozen. This module asks no endpoint; `teacher_jobs` starts the runs.
+"""
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import TypeAdapter, ValidationError
+
+from studio.annotation import annotations
+from studio.annotation.leases import end_lease
+from studio.contract import Drafted, DraftSpec, TitleToDraft
+from studio.corpus.titles import Title, get_title
+from studio.errors import StalePress, UnreadableFile
+from studio.language import say
+from studio.runs import get_job
+from studio.store import Store, writing
+from studio.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+Verdict = Literal["accepted", "edited", "rejected"]
+MANY = 1000
+"""Counts on the Label page stop here: a key press must not count a million rows."""
+_drafted: TypeAdapter[Drafted] = TypeAdapter(Drafted)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Draft:
+    """A chain that a teacher wrote for a title as it was decided in `decision_id`.
+
+    `remarks` are the codes of what the chain lint has against it. `endpoint` is the
+    host; `at` is UTC, ISO 8601.
+    """
+
+    id: int
+    title_id: int
+    decision_id: int
+    category: str
+    chain: str
+    model: str
+    endpoint: str
+    run_id: str
+    remarks: tuple[str, ...]
+    at: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdicts:
+    """What became of a run's drafts; `waiting` ones no longer include those whose title moved on."""
+
+    drafts: int
+    accepted: int
+    edited: int
+    rejected: int
+    waiting: int
+
+
+def take_in(db: Store, workspace: Workspace) -> int:
+    """Take in what draft runs have written since the last time, half-finished runs too.
+
+    Repeated, it takes in nothing twice; returns how many drafts are new. A line whose
+    title or decision the store does not have (an older backup, another workspace) is
+    left out.
+    """
+    return sum(
+        _take_in(db, workspace, path.parent.name)
+        for path in sorted(workspace.runs.glob("*-draft*/drafts.jsonl"))
+    )
+
+
+def _take_in(db: Store, workspace: Workspace, run_id: str) -> int:
+    path = workspace.runs / run_id / "drafts.jsonl"
+    if path.stat().st_size <= _bytes_taken(db, run_id):
+        return 0
+    try:
+        spec = get_job(workspace, run_id).spec
+    except UnreadableFile as error:
+        log.warning("%s", error)
+        return 0
+    assert isinstance(spec, DraftSpec), spec.kind
+    with writing(db):
+        # Read again under the write lock: two pages may be at it at once.
+        taken = _bytes_taken(db, run_id)
+        with path.open("rb") as file:
+            file.seek(taken)
+            whole = file.read().rpartition(b"\n")[0]
+        if not whole:
+            return 0
+        new = sum(_insert(db, drafted, spec, run_id) for drafted in _read(whole, run_id))
+        db.execute(
+            "insert into draft_intakes values (?, ?) on conflict do update set bytes = excluded.bytes",
+            [run_id, taken + len(whole) + 1],
+        )
+    return new
+
+
+def _bytes_taken(db: Store, run_id: str) -> int:
+    row = db.execute("select bytes from draft_intakes where run_id = ?", [run_id]).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _read(lines: bytes, run_id: str) -> list[Drafted]:
+    found = []
+    for line in lines.split(b"\n"):
+        try:
+            found.append(_drafted.validate_json(line))
+        except ValidationError:
+            log.warning("%s: a line of drafts.jsonl is not readable and left out", run_id)
+    return found
+
+
+def _insert(db: Store, drafted: Drafted, spec: DraftSpec, run_id: str) -> int:
+    if not drafted.chain:
+        return 0
+    return db.execute(
+        "insert into drafts (title_id, decision_id, category, chain, model, endpoint, run_id, remarks)"
+        " select titles.id, decisions.id, ?, ?, ?, ?, ?, ? from titles"
+        " join decisions on decisions.title_id = titles.id and decisions.id = ?"
+        " where titles.id = ? and titles.text = ? on conflict do nothing",
+        [
+            drafted.category,
+            drafted.chain,
+            spec.model,
+            urlsplit(spec.base_url).netloc,
+            run_id,
+            json.dumps(drafted.remarks),
+            drafted.decision_id,
+            drafted.title_id,
+            drafted.title,
+        ],
+    ).rowcount
+
+
+def titles_without_chain(db: Store, *, limit: int) -> list[TitleToDraft]:
+    """Labelled titles that have neither a chain nor a waiting draft, in import order."""
+    rows = db.query(
+        "select states.title_id, states.decision_id, titles.text as title, states.category"
+        " from states indexed by states_without_chain join titles on titles.id = states.title_id"
+        " where states.status = 'decided' and not states.has_chain"
+        " and not exists (select 1 from pending_drafts where pending_drafts.title_id = states.title_id)"
+        " order by states.title_id limit ?",
+        [limit],
+    )
+    return [TitleToDraft(**row) for row in rows]
+
+
+def count_without_chain(db: Store) -> int:
+    """How many labelled titles have neither a chain nor a waiting draft."""
+    bare = db.execute(
+        "select count(*) from states indexed by states_without_chain where status = 'decided' and not has_chain"
+    ).fetchone()[0]
+    return int(bare - db.execute("select count(*) from pending_drafts").fetchone()[0])
+
+
+def count_pending(db: Store) -> int:
+    """How many drafts wait for a person; at most `MANY`."""
+    rows = db.execute("select count(*) from (select 1 from pending_drafts limit ?)", [MANY])
+    return int(rows.fetchone()[0])
+
+
+def pending_draft(db: Store, title_id: int) -> Draft | None:
+    """The draft of that title that waits for a person."""
+    return _one(
+        db,
+        "select drafts.* from pending_drafts join drafts on drafts.id = draft_id"
+        " where pending_drafts.title_id = ?",
+        [title_id],
+    )
+
+
+def next_pending(db: Store, *, author: str, now: str) -> Title | None:
+    """The first title whose draft waits and which nobody else has on screen.
+
+    Args:
+        now: UTC, ISO 8601; leases that ended before do not count.
+    """
+    row = db.execute(
+        "select title_id from pending_drafts where not exists (select 1 from leases"
+        " where leases.title_id = pending_drafts.title_id and author <> ? and expires_at > ?)"
+        " order by title_id limit 1",
+        [author, now],
+    ).fetchone()
+    return None if row is None else get_title(db, row[0])
+
+
+def accept(
+    db: Store,
+    draft_id: int,
+    *,
+    category: str,
+    chain: str,
+    author: str,
+    seen_revision: int,
+    active_seconds: float | None = None,
+) -> Title:
+    """Decide the title with the draft, or with what the person made of it, and note which it was.
+
+    Raises:
+        StalePress: the title has moved on, or somebody judged the draft before; nothing is written.
+    """
+    with writing(db):
+        draft = _waiting(db, draft_id)
+        title = annotations.annotate(
+            db,
+            draft.title_id,
+            category=category,
+            chain=chain,
+            author=author,
+            seen_revision=seen_revision,
+            active_seconds=active_seconds,
+        )
+        annotation_id = db.execute(
+            "select max(id) from annotations where author = ? and title_id = ?", [author, draft.title_id]
+        ).fetchone()[0]
+        as_it_was = chain.strip() == draft.chain and category == draft.category
+        _judge(db, draft_id, author, "accepted" if as_it_was else "edited", annotation_id)
+        return title
+
+
+def reject(db: Store, draft_id: int, *, author: str) -> None:
+    """Put the draft away; the title still lacks its chain.
+
+    Raises:
+        StalePress: somebody judged it before, or its title has moved on; nothing is written.
+    """
+    with writing(db):
+        _waiting(db, draft_id)
+        _judge(db, draft_id, author, "rejected", None)
+        end_lease(db, author)
+
+
+def _judge(db: Store, draft_id: int, author: str, verdict: Verdict, annotation_id: int | None) -> None:
+    db.execute(
+        "insert into draft_verdicts (draft_id, author, verdict, annotation_id) values (?, ?, ?, ?)",
+        [draft_id, author, verdict, annotation_id],
+    )
+
+
+def _waiting(db: Store, draft_id: int) -> Draft:
+    draft = _one(
+        db,
+        "select drafts.* from drafts join pending_drafts on pending_drafts.draft_id = drafts.id"
+        " and pending_drafts.title_id = drafts.title_id where drafts.id = ?",
+        [draft_id],
+    )
+    if draft is None:
+        raise StalePress(
+            say("这份草稿已有人处理过。", "Somebody has dealt with this draft."),
+            remedy=say("请看下一份。", "Go on with the next one."),
+        )
+    return draft
+
+
+def verdicts(db: Store, run_id: str) -> Verdicts:
+    """What people said to the drafts of a run."""
+    drafts = db.execute("select count(*) from drafts where run_id = ?", [run_id]).fetchone()[0]
+    said = dict(
+        db.execute(
+            "select verdict, count(distinct draft_id) from draft_verdicts as said"
+            " join drafts on drafts.id = said.draft_id where run_id = ?"
+            " and not exists (select 1 from retractions where annotation_id = said.annotation_id)"
+            " group by verdict",
+            [run_id],
+        ).fetchall()
+    )
+    waiting = db.execute(
+        "select count(*) from drafts join pending_drafts on draft_id = drafts.id where run_id = ?", [run_id]
+    ).fetchone()[0]
+    counts = {name: said.get(name, 0) for name in ("accepted", "edited", "rejected")}
+    return Verdicts(drafts=drafts, waiting=waiting, **counts)
+
+
+def _one(db: Store, query: str, values: Sequence[Any]) -> Draft | None:
+    row = next(db.query(query, values), None)
+    return None if row is None else Draft(**{**row, "remarks": tuple(json.loads(row["remarks"]))})

@@ -1,0 +1,174 @@
+"""Gold titles: their category is certain, so they tell how sure each person is.
+
+They come up among the others and look like them (`studio.annotation.leases`). Who marks a title
+as gold vouches for its category; taken off the list, its answers count no more.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from studio.store import Store, writing
+from studio.system.csv_export import csv_bytes
+from studio.team.agreement import wilson
+from studio.team.people import REVIEWERS, require
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GoldTitle:
+    """A title on the list; `answers` people met it, `right` of them said its category."""
+
+    title_id: int
+    text: str
+    category: str
+    author: str
+    at: str
+    answers: int
+    right: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Accuracy:
+    """How often somebody was right, with the 95 % Wilson interval."""
+
+    n: int
+    right: int
+
+    @property
+    def rate(self) -> float:
+        """Share of right answers, 0 to 1."""
+        return self.right / self.n if self.n else 0.0
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Where the true rate lies, as far as so few answers tell."""
+        return wilson(self.right, self.n)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PersonAccuracy:
+    """What gold titles say about one person, overall and by the titles' category."""
+
+    name: str
+    overall: Accuracy
+    per_category: dict[str, Accuracy]
+
+
+def mark_gold(db: Store, title_ids: Iterable[int], *, author: str) -> int:
+    """Put decided titles on the list, with the category they have; return how many are on it newly.
+
+    Titles that are not decided are passed over. One that is on the list takes its category anew.
+
+    Raises:
+        NotAllowed: the author is no reviewer.
+    """
+    require(db, author, *REVIEWERS)
+    marked = 0
+    with writing(db):
+        for title_id in dict.fromkeys(title_ids):
+            known = db.execute("select 1 from gold_titles where title_id = ?", [title_id]).fetchone()
+            written = db.execute(
+                "insert into gold_titles (title_id, category, author) select title_id, category, ? from states"
+                " where title_id = ? and status = 'decided'"
+                " on conflict (title_id) do update set category = excluded.category",
+                [author, title_id],
+            ).rowcount
+            marked += written > 0 and known is None
+    return marked
+
+
+def unmark_gold(db: Store, title_ids: Iterable[int], *, author: str) -> None:
+    """Take titles off the list.
+
+    Raises:
+        NotAllowed: the author is no reviewer.
+    """
+    require(db, author, *REVIEWERS)
+    with writing(db):
+        db.conn.executemany("delete from gold_titles where title_id = ?", [(each,) for each in title_ids])
+
+
+_LATEST = """select title_id, author, category from annotations as said where is_gold and kind = 'category'
+    and not exists (select 1 from retractions where annotation_id = said.id)
+    and title_id in (select title_id from gold_titles)
+    and id = (select max(id) from annotations as later where is_gold and later.title_id = said.title_id
+              and later.author = said.author and later.kind = 'category'
+              and not exists (select 1 from retractions where annotation_id = later.id))"""
+
+
+def list_gold(db: Store, limit: int = 200) -> list[GoldTitle]:
+    """The list, the latest entry first."""
+    rows = db.query(
+        f"with said as materialized ({_LATEST})"
+        " select gold.title_id, text, gold.category, gold.author, gold.at,"
+        " (select count(*) from said where said.title_id = gold.title_id) as answers,"
+        " (select count(*) from said where said.title_id = gold.title_id and said.category = gold.category) as right"
+        " from gold_titles as gold join titles on titles.id = gold.title_id order by gold.at desc, gold.title_id limit ?",
+        [limit],
+    )
+    return [GoldTitle(**row) for row in rows]
+
+
+def count_gold(db: Store) -> int:
+    """How many titles are on the list."""
+    return int(db.execute("select count(*) from gold_titles").fetchone()[0])
+
+
+def accuracies(db: Store) -> Sequence[PersonAccuracy]:
+    """Everybody who met a gold title, by name."""
+    rows = db.execute(
+        "select said.author, gold.category, count(*), sum(said.category = gold.category)"
+        f" from ({_LATEST}) as said join gold_titles as gold on gold.title_id = said.title_id"
+        " group by said.author, gold.category order by said.author, gold.category"
+    )
+    found: dict[str, dict[str, Accuracy]] = {}
+    for name, category, n, right in rows.fetchall():
+        found.setdefault(name, {})[category] = Accuracy(n=n, right=right)
+    return [
+        PersonAccuracy(
+            name=name,
+            overall=Accuracy(
+                n=sum(each.n for each in parts.values()), right=sum(each.right for each in parts.values())
+            ),
+            per_category=parts,
+        )
+        for name, parts in found.items()
+    ]
+
+
+def among(db: Store, title_ids: Sequence[int]) -> set[int]:
+    """Which of these titles are on the list."""
+    rows = db.execute(
+        "select title_id from gold_titles where title_id in (select value from json_each(?))",
+        [json.dumps(list(title_ids))],
+    )
+    return {title_id for (title_id,) in rows.fetchall()}
+
+
+def to_rows(found: Iterable[PersonAccuracy]) -> list[dict[str, Any]]:
+    """The lines of the exports: for each person one overall and one for each category they met."""
+    return [
+        {
+            "name": each.name,
+            "category": category,
+            "n": part.n,
+            "right": part.right,
+            "accuracy": part.rate,
+            "accuracy_low": part.interval[0],
+            "accuracy_high": part.interval[1],
+        }
+        for each in found
+        for category, part in {"": each.overall, **each.per_category}.items()
+    ]
+
+
+def to_json(found: Iterable[PersonAccuracy]) -> bytes:
+    """The export for programs."""
+    return json.dumps(to_rows(found), ensure_ascii=False, indent=2).encode()
+
+
+def to_csv(found: Iterable[PersonAccuracy]) -> bytes:
+    """The export for spreadsheets."""
+    rows = to_rows(found)
+    return csv_bytes(list(rows[0]) if rows else [], [list(row.values()) for row in rows])

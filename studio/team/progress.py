@@ -1,0 +1,120 @@
+"""How far and how fast the team is: per person, per day, per category.
+
+Everything here is read from counters and index lookups (`studio.store._migrations`), so that the
+Team page opens as fast with a million answers as with ten.
+"""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from studio.corpus.titles import category_counts
+from studio.store import Store
+from studio.team.people import Person, list_people
+
+DAYS = 30
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pace:
+    """One author's work: answers today and in all, and what is left for everyone.
+
+    `median_seconds` is the active time of the last labels; None before the first.
+    """
+
+    today: int
+    total: int
+    median_seconds: float | None
+    waiting: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PersonPace:
+    """A person and their pace."""
+
+    person: Person
+    pace: Pace
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Coverage:
+    """A category: how many titles are decided as it, and how many are wanted."""
+
+    category: str
+    decided: int
+    target: int
+
+    @property
+    def missing(self) -> int:
+        """How many are still to come."""
+        return max(0, self.target - self.decided)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DayCount:
+    """Answers of one person on one day of the local clock."""
+
+    day: date
+    author: str
+    answers: int
+
+
+def pace(db: Store, author: str, *, now: datetime | None = None) -> Pace:
+    """How far and how fast an author is; the day begins at local midnight."""
+    local = (now or datetime.now(UTC)).astimezone()
+    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
+    hour = midnight.replace(minute=0) + timedelta(hours=midnight.minute > 0)
+    # Whole hours are counted already; where midnight is no full hour of UTC, the rest is counted here.
+    whole = db.execute(
+        "select coalesce(sum(answers), 0) from hour_counts where author = ? and hour >= ?",
+        [author, f"{hour:%Y-%m-%dT%H}"],
+    ).fetchone()[0]
+    rest = db.execute(
+        "select count(*) from annotations as said where author = ? and at >= ? and at < ?"
+        " and not exists (select 1 from retractions where annotation_id = said.id)",
+        [author, f"{midnight:%Y-%m-%dT%H:%M}", f"{hour:%Y-%m-%dT%H:%M}"],
+    ).fetchone()[0]
+    today = whole + rest
+    total = db.execute("select answers from answer_counts where author = ?", [author]).fetchone()
+    seconds = db.execute(
+        # Of the last answers, timed or not: to look for timed ones may mean to read them all.
+        "select active_seconds from (select id, active_seconds from annotations where author = ?"
+        " order by id desc limit 100) where active_seconds is not null order by id desc limit 50",
+        [author],
+    ).fetchall()
+    waiting = db.execute("select sum(titles) from counts where status = 'waiting'").fetchone()[0]
+    median = statistics.median(value for (value,) in seconds) if seconds else None
+    return Pace(today=today, total=total[0] if total else 0, median_seconds=median, waiting=waiting or 0)
+
+
+def team_pace(db: Store, *, now: datetime | None = None) -> list[PersonPace]:
+    """Everybody's pace, in the order in which they came."""
+    return [PersonPace(person=person, pace=pace(db, person.name, now=now)) for person in list_people(db)]
+
+
+def per_day(
+    db: Store, *, author: str | None = None, days: int = DAYS, now: datetime | None = None
+) -> list[DayCount]:
+    """Answers of the last `days` days that still stand, by person; days without any are left out.
+
+    Kept by the hour of UTC: where the local clock is off by half an hour, so is midnight.
+    """
+    local = (now or datetime.now(UTC)).astimezone()
+    first = (local - timedelta(days=days - 1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    rows = db.execute(
+        "select author, hour, answers from hour_counts where author in (select name from people)"
+        " and hour >= :since and answers > 0 and (:author is null or author = :author)",
+        {"since": first.astimezone(UTC).strftime("%Y-%m-%dT%H"), "author": author},
+    )
+    counts: dict[tuple[date, str], int] = {}
+    for name, hour, answers in rows.fetchall():
+        day = datetime.fromisoformat(f"{hour}:00:00+00:00").astimezone().date()
+        counts[day, name] = counts.get((day, name), 0) + answers
+    return [DayCount(day=day, author=name, answers=count) for (day, name), count in sorted(counts.items())]
+
+
+def coverage(db: Store, names: Sequence[str], target: int) -> list[Coverage]:
+    """Each category against the target, in the given order."""
+    counts = category_counts(db)
+    return [Coverage(category=name, decided=counts.get(name, 0), target=target) for name in names]

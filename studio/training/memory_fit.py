@@ -1,0 +1,178 @@
+"""Whether a training fits into a device, and the cheapest change that would make it fit.
+
+What it takes is `studio.training.memory`'s to say; this module weighs it against what there is.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any, Literal
+
+from studio.contract import TrainSpec
+from studio.errors import ModelUnusable
+from studio.jobs import devices
+from studio.language import say
+from studio.models.catalog import check_model
+from studio.training import memory
+from studio.training.memory import Estimate, ModelShape
+
+Estimator = Callable[[TrainSpec], Estimate]
+Fit = Literal["fits", "tight", "too_large"]
+TIGHT = 0.9
+"""Share of a device from which other programs and fragmentation decide."""
+
+HARDWARE_TABLE: Sequence[tuple[str, str, str, str, str, str, str]] = (
+    ("full", "32", "120", "240", "600", "1200", "18x"),
+    ("full (pure_bf16)", "16", "60", "120", "300", "600", "8x"),
+    ("freeze, LoRA", "16", "16", "32", "64", "160", "2x"),
+    ("QLoRA", "8", "10", "20", "40", "80", "x"),
+    ("QLoRA", "4", "6", "12", "24", "48", "x/2"),
+)
+"""GB by method, bits and size (7, 14, 30, 70, x billion parameters), as LLaMA-Factory's README estimates
+it; its row for 2 bits, which bitsandbytes has not, is left out."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """A device that a run can be put on, with its memory."""
+
+    name: str
+    memory_gib: float
+    is_gpu: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Change:
+    """Settings that make a training smaller, what they cost, and what it takes then."""
+
+    sets: dict[str, Any]
+    text: str
+    total_gib: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TutorialRule:
+    """The row of the table that a spec falls under, and what it says of a model of some size."""
+
+    method: str
+    bits: str
+    per_billion: str
+    gb: float
+
+
+def tutorial_rule(spec: TrainSpec, parameters: int) -> TutorialRule | None:
+    """What the tutorial's table says of this training; None where the size of the model is not known."""
+    if not parameters:
+        return None
+    if spec.finetuning_type == "full":
+        row = HARDWARE_TABLE[0]  # float32 weights and states, as here
+    elif spec.quantization_bit:
+        row = next(row for row in HARDWARE_TABLE if row[1] == str(spec.quantization_bit))
+    else:
+        row = HARDWARE_TABLE[2]
+    factor = {"18x": 18, "8x": 8, "2x": 2, "x": 1, "x/2": 0.5}[row[-1]]
+    return TutorialRule(method=row[0], bits=row[1], per_billion=row[-1], gb=factor * parameters / 1e9)
+
+
+def estimator() -> Estimator:
+    """What estimates the memory of a spec on the devices at hand: a GPU where there is one."""
+    on_gpu = any(place.is_gpu for place in places())
+    return lambda spec: memory.estimate(spec, model_shape(spec.model_name_or_path), on_gpu=on_gpu)
+
+
+def model_shape(folder: Path) -> ModelShape:
+    """The shape that a model folder's config.json tells, its parameters counted in its weights.
+
+    Raises:
+        ModelUnusable: the config lacks what the estimate needs.
+    """
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        return memory.shape_of(config, check_model(folder).parameters)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelUnusable(
+            say(f"{folder} 的 config.json 说不清模型的形状。", f"The config.json of {folder} does not tell its shape."),
+            remedy=say("因此估不出内存；训练本身也许没有问题。", "Memory cannot be estimated; training may work all the same."),
+        ) from error  # fmt: skip
+
+
+def places() -> list[Place]:
+    """Each sort of device of this machine, GPUs first; the processors with the machine's memory."""
+    ram = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    gpus = {
+        (device.name, device.memory_gib): Place(name=device.name, memory_gib=device.memory_gib, is_gpu=True)
+        for device in devices.list_devices()
+        if device.memory_gib
+    }
+    return [*gpus.values(), Place(name="CPU", memory_gib=round(ram, 1), is_gpu=False)]
+
+
+def fit(total_gib: float, place: Place) -> Fit:
+    """How a training of that size sits in a device."""
+    if total_gib > place.memory_gib:
+        return "too_large"
+    return "tight" if total_gib > TIGHT * place.memory_gib else "fits"
+
+
+def cheapest_change(spec: TrainSpec, memory_gib: float, estimate: Estimator) -> Change | None:
+    """The changes that cost least and make the training fit with room to spare; None where none do."""
+    options = list(_options(spec))
+    bundles = [bundle for size in (1, 2, 3) for bundle in combinations(options, size)]
+    for bundle in sorted(bundles, key=lambda bundle: sum(cost for cost, _, _ in bundle)):
+        sets = {key: value for _, changes, _ in bundle for key, value in changes.items()}
+        if len(sets) < sum(len(changes) for _, changes, _ in bundle):
+            continue  # two of them change the same field
+        total = estimate(spec.model_copy(update=sets)).total_gib
+        if total <= TIGHT * memory_gib:
+            joint = say("；", "; ")
+            return Change(sets=sets, text=joint.join(text for _, _, text in bundle), total_gib=total)
+    return None
+
+
+def _options(spec: TrainSpec) -> Iterator[tuple[float, dict[str, Any], str]]:
+    """Cost, settings and words of each change; the cost ranks what it takes from speed and quality."""
+    if not spec.gradient_checkpointing:
+        # Left to itself, a run on a GPU turns it on where memory would not do.
+        yield (
+            1,
+            {"gradient_checkpointing": True},
+            say(
+                "打开梯度检查点（慢约三分之一，结果一样；设为自动时，GPU 上的运行会自己打开）",
+                "gradient checkpointing on (a third slower, same result; on auto, a run on a GPU turns it on itself)",
+            ),
+        )
+    batch = spec.per_device_train_batch_size
+    for share in (2, 4, 8, 16):
+        if batch % share == 0:
+            accumulation = spec.gradient_accumulation_steps * share
+            sets = {
+                "per_device_train_batch_size": batch // share,
+                "gradient_accumulation_steps": accumulation,
+            }
+            yield (
+                1 + share / 8,
+                sets,
+                say(
+                    f"批大小 {batch // share}、梯度累积 {accumulation}（结果一样，稍慢）",
+                    f"batch {batch // share} with accumulation {accumulation} (same result, a little slower)",
+                ),
+            )
+    if spec.optim.startswith("adamw_torch"):
+        yield (
+            2.5,
+            {"optim": "adamw_8bit"},
+            say("8 位优化器（状态只占四分之一）", "8-bit optimizer (a quarter of its state)"),
+        )
+    if spec.finetuning_type == "lora" and spec.quantization_bit is None and not spec.pissa_init:
+        yield 4, {"quantization_bit": 8}, say("8 位 QLoRA", "QLoRA in 8 bit")
+    if spec.finetuning_type == "lora" and spec.quantization_bit != 4 and not spec.pissa_init:
+        yield (
+            5,
+            {"quantization_bit": 4},
+            say("4 位 QLoRA（精度略降）", "QLoRA in 4 bit (slightly less precise)"),
+        )
+    if spec.finetuning_type != "lora":
+        yield 8, {"finetuning_type": "lora"}, say("改用 LoRA", "LoRA instead")

@@ -1,0 +1,121 @@
+"""Training settings as files: TrainSpec as YAML, and whatever LLaMA-Factory's users bring.
+
+    text -> read_recipe -> Recipe: values in the words of TrainSpec, a note on every key
+
+Pure: no file is opened and no name of a model or data set is looked up.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import yaml
+
+from studio.contract import TrainSpec
+from studio.errors import InputError, UnreadableFile
+from studio.language import say
+from studio.training.settings_file._llamafactory import translate, translate_board, unknown
+from studio.training.settings_file._notes import Note as Note
+from studio.training.settings_file._notes import Outcome as Outcome
+from studio.training.settings_file._notes import Recipe as Recipe
+
+LONGEST = 1_000_000
+"""Characters; a settings file has a few thousand."""
+NAMES = ("model_name_or_path", "adapter_name_or_path", "dataset_dir", "dataset", "eval_dataset")
+"""What a file says about things that may have other names here."""
+
+
+def write_yaml(spec: TrainSpec) -> str:
+    """The whole spec, defaults included, so that it means the same in a later version."""
+    values = spec.model_dump(mode="json")
+    text: str = yaml.safe_dump(values, allow_unicode=True, sort_keys=False, default_flow_style=None)
+    return text
+
+
+def read_recipe(text: str, name: str = "YAML") -> Recipe:
+    """The settings of a YAML or JSON text: ours, LLaMA-Factory's, or those of its web page.
+
+    Raises:
+        UnreadableFile: too long, not YAML, or not a list of `key: value`.
+    """
+    if len(text) > LONGEST:
+        raise _unreadable(name, say("太长，不像设置文件", "it is too long for a settings file"))
+    try:
+        content = yaml.safe_load(text.removeprefix("\ufeff"))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise _unreadable(name, " ".join(str(error).split())) from error
+    if not isinstance(content, dict) or not content:
+        raise UnreadableFile(
+            say(f"{name} 不是“字段: 值”的列表。", f"{name} is not a list of field: value."),
+            remedy=say("例如 learning_rate: 0.002。", "For example learning_rate: 0.002."),
+        )
+    return recipe_of({str(key): value for key, value in content.items()})
+
+
+def recipe_of(given: Mapping[str, Any]) -> Recipe:
+    """The same for a mapping that was read already; the keys tell whose file it is."""
+    if any(key.startswith(("top.", "train.")) for key in given):
+        return translate_board(given)
+    if _is_foreign(given):
+        return translate(given)
+    notes = tuple(
+        Note(key=key, value=value, outcome="taken", sets={key: value})
+        if key in TrainSpec.model_fields
+        else unknown(key, value)
+        for key, value in given.items()
+    )
+    values = {key: value for key, value in given.items() if key in TrainSpec.model_fields}
+    return Recipe(origin="studio", values=values, notes=notes)
+
+
+def require_readable(recipe: Recipe) -> None:
+    """Nothing when every key of the file can be followed.
+
+    Raises:
+        InputError: keys that neither tool knows, or that ask for what cannot be done here.
+    """
+    bad = recipe.noted("unknown", "refused")
+    if not bad:
+        return
+    said = [f"{note.key}{say('：', ': ')}{_why(note)}" if _why(note) else note.key for note in bad]
+    raise InputError(
+        say(f"这些设置不能用：{'；'.join(said)}。", f"These settings cannot be used: {'; '.join(said)}."),
+        remedy=say("请删去或改正它们。", "Remove or mend them."),
+    )
+
+
+def match_name(wanted: str, names: Iterable[str]) -> str | None:
+    """The name that a file means by `wanted`: the same, or the same last part whatever its case.
+
+    `deepseek-ai/DeepSeek-R1-Distill-Qwen-7B` and `/models/deepseek-r1-distill-qwen-7b/` are one model.
+    """
+    known = list(names)
+    if wanted in known:
+        return wanted
+    last = _last(wanted)
+    return next((name for name in known if last and _last(name) == last), None)
+
+
+def _last(name: str) -> str:
+    return name.replace("\\", "/").rstrip("/").rpartition("/")[2].casefold()
+
+
+def _is_foreign(given: Mapping[str, Any]) -> bool:
+    """Whether a key stands there that only LLaMA-Factory has; `kind` or `format_version` are ours."""
+    if "kind" in given or "format_version" in given:
+        return False
+    recipe = translate(given)
+    ours = TrainSpec.model_fields
+    return any(note.key not in ours and note.outcome not in ("unknown", "default") for note in recipe.notes)
+
+
+def _why(note: Note) -> str:
+    if note.outcome == "unknown":
+        return note.text or say("没有这个设置", "there is no such setting")
+    return f"{note.value} — {note.text}"
+
+
+def _unreadable(name: str, why: str) -> UnreadableFile:
+    return UnreadableFile(
+        say(f"读不了 {name}：{why}", f"Cannot read {name}: {why}"),
+        remedy=say("请给出一个 YAML 或 JSON 文件。", "Name a YAML or JSON file."),
+    )

@@ -1,0 +1,108 @@
+"""A LLaMA-Factory training file in the words of TrainSpec, key by key.
+
+Knows no file and no workspace: names of models, data sets and adapters stay as they are.
+"""
+
+import difflib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from studio.language import say
+from studio.training.field_relevance import OF_ONE_METHOD, matters
+from studio.training.settings_file._keys import BOARD, BOARD_STAGES, DEFAULTS
+from studio.training.settings_file._meanings import KNOWN, Given, is_on, read_key
+from studio.training.settings_file._notes import Note, Recipe
+
+
+def translate(given: Given) -> Recipe:
+    """Every key of a training YAML (also `training_args.yaml`), and the tool's defaults for what it leaves out."""
+    notes = [read_key(key, value, given) or unknown(key, value) for key, value in given.items()]
+    method = {"finetuning_type": "lora"} | _sets(notes)
+    notes = [_idle(note) if _is_idle(note, method) else note for note in notes]
+    values = _sets(notes)
+    notes += [
+        Note(
+            key=key,
+            value=None,
+            outcome="default",
+            text=say(
+                "文件里没有；这是 LLaMA-Factory 的默认值", "not in the file; LLaMA-Factory's own default"
+            ),
+            sets={key: value},
+        )
+        for key, value in _defaults(given, values).items()
+    ]
+    values |= _sets(note for note in notes if note.outcome == "default")
+    if is_on(values.get("val_size")):
+        values["eval_dataset"] = None
+    # What only this studio has stays off, so that the file trains what it would train there.
+    values |= {"direct_share": 0.0, "label_weight": 1.0}
+    return Recipe(origin="llamafactory", values=values, notes=tuple(notes))
+
+
+def _sets(notes: Iterable[Note]) -> dict[str, Any]:
+    return {name: value for note in notes for name, value in note.sets.items()}
+
+
+def _is_idle(note: Note, values: Given) -> bool:
+    """Whether a key is about another method than the file's."""
+    return bool(note.sets) and all(name in OF_ONE_METHOD and not matters(name, values) for name in note.sets)
+
+
+def _idle(note: Note) -> Note:
+    text = say("属于别的微调方式", "belongs to another finetuning type")
+    return Note(key=note.key, value=note.value, outcome="ignored", text=text)
+
+
+def translate_board(given: Mapping[str, Any]) -> Recipe:
+    """`llamaboard_config.yaml`: the state of the web page's controls, named `top.x` and `train.x`."""
+    flat: dict[str, Any] = {}
+    names: dict[str, str] = {}
+    aside: list[Note] = []
+    for name, value in given.items():
+        tab, _, key = name.partition(".")
+        if tab not in ("top", "train") or not key:
+            text = say("属于别的标签页", "belongs to another tab of that page")
+            aside.append(Note(key=name, value=value, outcome="ignored", text=text))
+        elif key == "extra_args":
+            flat |= _extra_args(value)
+        elif key == "compute_type":
+            flat |= {"bf16": value == "bf16", "fp16": value == "fp16", "pure_bf16": value == "pure_bf16"}
+        else:
+            key = BOARD.get(key, key)
+            flat[key] = BOARD_STAGES.get(str(value), value) if key == "stage" else value
+            names[key] = name
+    recipe = translate(flat)
+    notes = [_renamed(note, names.get(note.key, note.key)) for note in recipe.notes]
+    return Recipe(origin="llamaboard", values=recipe.values, notes=(*notes, *aside))
+
+
+def unknown(key: str, value: Any) -> Note:
+    """A key that neither tool has, with the one it may have meant."""
+    close = difflib.get_close_matches(key, sorted(KNOWN), n=1, cutoff=0.7)
+    text = say(f"是不是 {close[0]}？", f"did you mean {close[0]}?") if close else ""
+    return Note(key=key, value=value, outcome="unknown", text=text)
+
+
+def _renamed(note: Note, name: str) -> Note:
+    return Note(key=name, value=note.value, outcome=note.outcome, text=note.text, sets=note.sets)
+
+
+def _extra_args(text: Any) -> dict[str, Any]:
+    try:
+        extra = json.loads(text) if isinstance(text, str) and text.strip() else {}
+    except json.JSONDecodeError:
+        extra = {"extra_args": text}
+    return extra if isinstance(extra, dict) else {"extra_args": text}
+
+
+def _defaults(given: Given, values: Given) -> dict[str, Any]:
+    """The defaults that count: not what the file says, and no LoRA field where LoRA is not asked for."""
+    asked = str(given.get("finetuning_type", "lora"))
+    missing = {key: value for key, value in DEFAULTS.items() if key not in given and key not in values}
+    if asked != "lora":
+        missing.pop("lora_rank", None)
+    if is_on(given.get("warmup_steps")):
+        missing.pop("warmup_ratio", None)
+    return missing

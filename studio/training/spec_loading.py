@@ -1,0 +1,127 @@
+"""A training spec from a file, options and settings, as the command line gives them."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from studio.contract import TrainSpec
+from studio.datasets.lookup import Dataset, resolve_dataset
+from studio.datasets.mixed_eval import entries
+from studio.errors import InputError, UnreadableFile
+from studio.ingest.plain_texts import add_texts, list_texts
+from studio.language import say
+from studio.models.catalog import find_models, resolve_model
+from studio.training.presets import checked_spec, sound_default
+from studio.training.settings_file import NAMES, Recipe, match_name, read_recipe, require_readable
+from studio.workspace import BUNDLED_NAME, Workspace
+
+
+def read_spec_file(file: Path) -> Recipe:
+    """The settings of a YAML or JSON file, ours or LLaMA-Factory's.
+
+    Raises:
+        UnreadableFile: missing, not YAML, or not a mapping.
+    """
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UnreadableFile(
+            say(f"读不到训练参数 {file}：{error}", f"Cannot read the spec {file}: {error}"),
+            remedy=say("请给出一个 YAML 或 JSON 文件。", "Name a YAML or JSON file."),
+        ) from error
+    return read_recipe(text, str(file))
+
+
+def remarks(recipe: Recipe) -> list[str]:
+    """A line for each key of another tool's file that was not taken as it is."""
+    if recipe.origin == "studio":
+        return []
+    lines = []
+    for note in recipe.noted("translated", "default", "ignored"):
+        sets = ", ".join(f"{name}: {value}" for name, value in note.sets.items())
+        found = f"{note.key}: {note.value}" if note.outcome != "default" else note.key
+        lines.append(f"{found} -> {sets or '-'}  ({note.text})")
+    return lines
+
+
+def build_train_spec(
+    workspace: Workspace,
+    file: Path | Recipe | None,
+    dataset: str | None,
+    model: str | None,
+    settings: Sequence[str],
+) -> tuple[TrainSpec, str | None]:
+    """The spec of the command line, and the dataset version it trains on.
+
+    Later wins: the sound default, the file, the options, each --set.
+
+    Raises:
+        InputError: unreadable file, unknown field, a value that does not fit.
+    """
+    recipe = read_spec_file(file) if isinstance(file, Path) else file
+    if recipe:
+        require_readable(recipe)
+    given: dict[str, Any] = dict(recipe.values) if recipe else {}
+    is_foreign = recipe is not None and recipe.origin != "studio"
+    if dataset and is_foreign:
+        # Its data sets have names of their own; the option's folder has train and eval.
+        given = {key: value for key, value in given.items() if key not in ("dataset", "eval_dataset")}
+    given |= dict(read_setting(text) for text in settings)
+    found = _dataset(workspace, dataset, given, is_foreign)
+    model_text = model or str(given.get("model_name_or_path") or BUNDLED_NAME)
+    if model is None:
+        model_text = match_name(model_text, [known.name for known in find_models(workspace)]) or model_text
+    named = {key: given[key] for key in NAMES[1:] if key in given and key != "dataset_dir"}
+    rest = {key: value for key, value in given.items() if key not in NAMES}
+    base = sound_default(resolve_model(workspace, model_text), found.folder)
+    values = base.model_dump() | _held_out(found.folder, given, is_foreign) | named | rest
+    return checked_spec(values), found.version
+
+
+def _dataset(workspace: Workspace, option: str | None, given: Mapping[str, Any], is_foreign: bool) -> Dataset:
+    """What is trained on: an option, the file's folder, or the bundled samples."""
+    text = option or given.get("dataset_dir")
+    if text is None and is_foreign and given.get("dataset"):
+        text = "data"  # LLaMA-Factory's default folder
+    text = str(text or BUNDLED_NAME)
+    if given.get("stage") == "pt":
+        found = _texts(workspace, text)
+        if found:
+            return Dataset(folder=found, version=None)
+    return resolve_dataset(workspace, text)
+
+
+def _texts(workspace: Workspace, text: str) -> Path | None:
+    """The folder of a set of texts that `text` names; files are kept as one of that name first."""
+    kept = {each.name: each.folder for each in list_texts(workspace)}
+    if text in kept:
+        return kept[text]
+    path = Path(text).expanduser().absolute()
+    if text == BUNDLED_NAME or not path.exists() or (path / "dataset_info.json").is_file():
+        return None
+    return add_texts(workspace, path.name, [path]).folder
+
+
+def _held_out(folder: Path, given: Mapping[str, Any], is_foreign: bool) -> dict[str, Any]:
+    """No evaluation entry where the folder has none, or where rows are held out instead."""
+    has_none = (is_foreign or given.get("stage") == "pt") and "eval" not in entries(folder)
+    return {"eval_dataset": None} if has_none or given.get("val_size") else {}
+
+
+def read_setting(text: str) -> tuple[str, Any]:
+    """Name and value of a `--set key=value`.
+
+    Raises:
+        InputError: there is no equals sign.
+    """
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise InputError(
+            say(f"--set {text} 缺少等号。", f"--set {text} has no equals sign."),
+            remedy=say("写成 --set learning_rate=0.002。", "Write --set learning_rate=0.002."),
+        )
+    # YAML, so that numbers, true, null and lists mean what they mean in a spec file. Not
+    # its 1.0 reading of 5e-6, which is a string there; pydantic reads that one.
+    return key.strip(), yaml.safe_load(value)

@@ -1,0 +1,174 @@
+"""What a training would see of a dataset, before it starts: tokens counted, rows in full.
+
+    previews/<key>/  spec.json in, metrics.jsonl (progress), preview.json and result.json out
+
+A worker with the trainer's own encoding does the work; the same question is answered
+once, and its answer is found again as long as dataset and tokenizer stay as they are.
+This module knows no template and no token.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from studio.contract import PreviewFile, PreviewSpec, Progress, Result, TemplateName, event
+from studio.language import say
+from studio.modelfiles.settings import unsafe_environment
+from studio.system import processes as workers
+from studio.system.atomic import guard_disk
+from studio.system.jsonl import read_tail
+from studio.workspace import Workspace
+
+KEPT = 40
+"""Answers that are kept; older ones go when a new question is asked."""
+BLOCK = 20
+"""Rows that are written out at once, so that reading on needs no new worker."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """A question and how far its answer is; `failure` is problem and remedy."""
+
+    folder: Path
+    state: Literal["running", "done", "failed"]
+    file: PreviewFile | None = None
+    done: int = 0
+    total: int = 0
+    failure: tuple[str, str] | None = None
+
+
+def count_rows(
+    workspace: Workspace,
+    *,
+    model: Path,
+    dataset_dir: Path,
+    template: TemplateName = "auto",
+    entries: Sequence[str] = ("train", "eval"),
+    command: Sequence[str] = workers.DEFAULT_COMMAND,
+) -> Preview:
+    """The tokens of every row; asked again while it is worked out, it says how far that is."""
+    spec = PreviewSpec(
+        model_name_or_path=model, dataset_dir=dataset_dir, template=template, count=tuple(entries)
+    )
+    return _ask(workspace, spec, command)
+
+
+def see_block(
+    workspace: Workspace,
+    *,
+    model: Path,
+    dataset_dir: Path,
+    template: TemplateName = "auto",
+    label_weight: float = 3.0,
+    entry: str,
+    row: int,
+    command: Sequence[str] = workers.DEFAULT_COMMAND,
+) -> Preview:
+    """A row, from 0, and its neighbours token by token."""
+    start = row // BLOCK * BLOCK
+    spec = PreviewSpec(
+        model_name_or_path=model,
+        dataset_dir=dataset_dir,
+        template=template,
+        label_weight=label_weight,
+        dataset=entry,
+        rows=tuple(range(start, start + BLOCK)),
+    )
+    return _ask(workspace, spec, command)
+
+
+def too_long(lengths: Sequence[int], cutoff_len: int) -> int:
+    """How many rows a training with that limit leaves out."""
+    return sum(length > cutoff_len for length in lengths)
+
+
+def forget(preview: Preview) -> None:
+    """Throw an answer away, so that the question can be asked anew."""
+    assert preview.state != "running", preview.folder
+    shutil.rmtree(preview.folder, ignore_errors=True)
+
+
+def _ask(workspace: Workspace, spec: PreviewSpec, command: Sequence[str]) -> Preview:
+    folder = workspace.previews / _key(spec)
+    if not workers.was_started(folder):
+        _start(workspace, folder, spec, command)
+    # The lock before the result: a worker that ends in between must not look lost.
+    alive = workers.is_alive(folder)
+    result_file = folder / "result.json"
+    if not result_file.exists():
+        return _running(folder) if alive else _failed(folder, _lost(folder))
+    result = Result.model_validate_json(result_file.read_bytes())
+    if result.status != "done":
+        return _failed(folder, (result.message, result.remedy))
+    try:
+        file = PreviewFile.model_validate_json((folder / "preview.json").read_bytes())
+    except (OSError, ValidationError):
+        return _failed(folder, _lost(folder))
+    return Preview(folder=folder, state="done", file=file)
+
+
+def _start(workspace: Workspace, folder: Path, spec: PreviewSpec, command: Sequence[str]) -> None:
+    _drop_old(workspace)
+    with guard_disk(workspace.previews):
+        folder.mkdir(parents=True, exist_ok=True)
+        unfinished = folder / ".spec.json.unfinished"
+        unfinished.write_text(spec.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        unfinished.replace(folder / "spec.json")
+        try:
+            process = workers.start_worker(
+                folder,
+                workers.worker_command(spec.kind, command),
+                cwd=workspace.home,
+                environment=unsafe_environment(workspace),
+            )
+        except FileExistsError:
+            return  # another page asked the same at this moment
+    workers.reap(process)
+
+
+def _drop_old(workspace: Workspace) -> None:
+    folders = sorted(workspace.previews.glob("*"), key=lambda folder: folder.stat().st_mtime, reverse=True)
+    for folder in folders[KEPT:]:
+        if not workers.is_alive(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _key(spec: PreviewSpec) -> str:
+    """The question, and the files that its answer depends on."""
+    parts = [spec.model_dump_json()]
+    for folder in (spec.model_name_or_path, spec.dataset_dir):
+        for path in sorted(folder.glob("*")):
+            if path.is_file() and path.suffix not in (".safetensors", ".bin", ".gguf"):
+                known = path.stat()
+                parts.append(f"{path.name} {known.st_size} {known.st_mtime_ns}")
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:20]
+
+
+def _running(folder: Path) -> Preview:
+    last = Progress(phase="loading")
+    for line in read_tail(folder / "metrics.jsonl", 2).splitlines():
+        try:
+            told = event.validate_json(line)
+        except ValidationError:
+            continue  # still being written
+        last = told if isinstance(told, Progress) else last
+    return Preview(folder=folder, state="running", done=last.done, total=last.total)
+
+
+def _failed(folder: Path, failure: tuple[str, str]) -> Preview:
+    return Preview(folder=folder, state="failed", failure=failure)
+
+
+def _lost(folder: Path) -> tuple[str, str]:
+    return (
+        say(
+            f"统计词元的进程中断了：{read_tail(folder / 'log.txt', 2)}",
+            f"Counting tokens was interrupted: {read_tail(folder / 'log.txt', 2)}",
+        ),
+        say("请再试一次。", "Try again."),
+    )

@@ -1,0 +1,215 @@
+"""Titles that come more than once in what is checked: to the letter, or nearly.
+
+Titles pass by one at a time and are kept as numbers and bytes, about 200 bytes each, so
+that a million of them fit beside everything else. What rows do to each other is said
+once all have passed. Knows no file format.
+"""
+
+import re
+from array import array
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studio.language import say
+from studio.samples.problems import Problem, Severity
+from studio.samples.scheme import Scheme
+from studio.samples.similarity import LARGEST_STORY, key_signatures, linked, pairs_among
+from studio.samples.title_text import Split, title_key
+from studio.validation.rows import Judged
+
+_SPLITS: tuple[Split | None, ...] = (None, "train", "eval")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Title:
+    """A title that passed by, as far as others are compared with it."""
+
+    file: str
+    row: int
+    split: Split | None
+    category: str | None
+
+    @property
+    def place(self) -> str:
+        return say(f"{self.file} 第 {self.row} 行", f"{self.file}, row {self.row}")
+
+
+class Repeats:
+    """Collects titles by `add`, then says in `problems` which repeat each other."""
+
+    def __init__(self, scheme: Scheme) -> None:
+        self._categories: list[str | None] = [None, *scheme.names]
+        self._numbers = {name: number for number, name in enumerate(self._categories)}
+        self._files: list[str] = []
+        self._hashes = array("q")
+        self._rows = array("Q")
+        self._marks = array("Q")
+        self._keys = bytearray()
+        self._ends = array("Q")
+
+    def add(self, item: Judged) -> None:
+        """Take a row into account; one without a title is none."""
+        if not item.title:
+            return
+        row = item.row
+        if not self._files or self._files[-1] != row.file:
+            self._files.append(row.file)
+        key = title_key(item.title)
+        self._hashes.append(hash(key))
+        self._rows.append(row.row)
+        mark = (len(self._files) - 1) * 3 + _SPLITS.index(row.split)
+        self._marks.append(mark * len(self._categories) + self._numbers[item.category])
+        self._keys += key.encode("utf-8", "surrogatepass")
+        self._ends.append(len(self._keys))
+
+    def _title(self, position: int) -> _Title:
+        mark, category = divmod(self._marks[position], len(self._categories))
+        file, split = divmod(mark, 3)
+        return _Title(
+            file=self._files[file],
+            row=self._rows[position],
+            split=_SPLITS[split],
+            category=self._categories[category],
+        )
+
+    def _key(self, position: int) -> str:
+        start = self._ends[position - 1] if position else 0
+        return self._keys[start : self._ends[position]].decode("utf-8", "surrogatepass")
+
+    def problems(self, *, near: bool) -> Iterator[tuple[str, int, Problem]]:
+        """Every problem with the file and row of its title, in the order in which they were added.
+
+        Args:
+            near: whether titles are told, too, that are only nearly the same.
+        """
+        hashes = np.frombuffer(self._hashes, dtype=np.int64)
+        order = np.argsort(hashes, kind="stable")
+        same = hashes[order][1:] == hashes[order][:-1]
+        again = np.zeros(len(hashes), dtype=np.bool_)
+        again[order[1:][same]] = True
+        shared = again.copy()
+        shared[order[:-1][same]] = True
+        nearest = self._nearest(np.flatnonzero(~again)) if near else {}
+        near_places = np.fromiter(nearest, dtype=np.int64, count=len(nearest))
+        earlier: dict[int, dict[Split | None, int]] = {}
+        for place in np.union1d(np.flatnonzero(shared), near_places).tolist():
+            title = self._title(place)
+            found = []
+            if shared[place]:
+                first_of = earlier.setdefault(self._hashes[place], {})
+                found += self._repeats(place, title, first_of)
+                first_of.setdefault(title.split, place)
+            if place in nearest:
+                found.append(self._near_problem(place, title, *nearest[place]))
+            for problem in found:
+                yield title.file, title.row, problem
+
+    def _repeats(self, place: int, title: _Title, earlier: Mapping[Split | None, int]) -> list[Problem]:
+        """Problems of a title that was there before; `earlier` has its first place in each split."""
+        if not earlier:
+            return []
+        problems = []
+        others = [self._title(other) for other in earlier.values()]
+        twin = next((other for other in others if other.split == title.split), None)
+        if twin is None and None not in (title.split, others[0].split):
+            message = say(
+                f"标题也在另一个划分里（{others[0].place}），评估结果会虚高。",
+                f"The title is also in the other split ({others[0].place}); scores would flatter.",
+            )
+            problems.append(self._problem(place, title, "in_both_splits", message))
+        else:
+            where = (twin or others[0]).place
+            message = say(f"与 {where}是同一标题。", f"The same title as {where}.")
+            problems.append(self._problem(place, title, "duplicate_title", message))
+        for other in others:
+            if None not in (title.category, other.category) and title.category != other.category:
+                message = say(
+                    f"同一标题在 {other.place}是“{other.category}”，这里是“{title.category}”。",
+                    f"The same title is “{other.category}” in {other.place} and “{title.category}” here.",
+                )
+                problems.append(self._problem(place, title, "conflicting_labels", message))
+                break
+        return problems
+
+    def _nearest(self, places: NDArray[np.int64]) -> dict[int, tuple[int, float]]:
+        """For each title that is nearly an earlier one: which one it is nearest to, and how much of both is the same.
+
+        `places` are those of different titles. Large groups follow a pattern and are left out.
+        """
+        keys = _Keys(self._key, places)
+        left, right, scores = pairs_among(key_signatures(keys), keys.read)
+        patterns: set[int] = set()
+        for group in linked(len(places), left, right):
+            if len(group) > LARGEST_STORY:
+                patterns.update(group)
+        nearest: dict[int, tuple[int, float]] = {}
+        for one, other, score in zip(left.tolist(), right.tolist(), scores.tolist(), strict=True):
+            place = int(places[other])
+            if other not in patterns and score > nearest.get(place, (0, 0.0))[1]:
+                nearest[place] = (int(places[one]), score)
+        return nearest
+
+    def _near_problem(self, place: int, title: _Title, other_place: int, score: float) -> Problem:
+        other = self._title(other_place)
+        where = say(
+            f"与 {other.place}（“{self._key(other_place)}”）有 {score:.0f}% 相同",
+            f"{score:.0f} % the same as {other.place} (“{self._key(other_place)}”)",
+        )
+        if None not in (title.split, other.split) and title.split != other.split:
+            message = say(
+                f"{where}，而它在另一个划分里，评估结果会虚高。",
+                f"{where}, which is in the other split; scores would flatter.",
+            )
+            return self._problem(place, title, "near_in_both_splits", message)
+        disagree = None not in (title.category, other.category) and title.category != other.category
+        if disagree and _digits(self._key(place)) == _digits(self._key(other_place)):
+            message = say(
+                f"{where}，那里是“{other.category}”，这里是“{title.category}”。",
+                f"{where}; there it is “{other.category}”, here “{title.category}”.",
+            )
+            return self._problem(place, title, "near_conflicting_labels", message)
+        return self._problem(place, title, "near_title", say(f"{where}。", f"{where}."), "hint")
+
+    def _problem(
+        self, place: int, title: _Title, code: str, message: str, severity: Severity = "warning"
+    ) -> Problem:
+        return Problem(
+            file=title.file,
+            row=title.row,
+            code=code,
+            severity=severity,
+            message=message,
+            found=self._key(place),
+        )
+
+
+class _Keys(Sequence[str]):
+    """The keys of some titles, made when they are asked for."""
+
+    def __init__(self, key: Callable[[int], str], places: NDArray[np.int64]) -> None:
+        self._key, self._places = key, places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[str]: ...
+    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
+        if isinstance(index, slice):
+            return [self._key(place) for place in self._places[index].tolist()]
+        return self._key(int(self._places[index]))
+
+    def read(self, positions: NDArray[np.int64]) -> Sequence[str]:
+        """The keys at some positions, in that order."""
+        return [self._key(place) for place in self._places[positions].tolist()]
+
+
+def _digits(text: str) -> list[str]:
+    """第 3 轮 and 第 4 轮 are two pieces of news, whatever else they share."""
+    return re.findall(r"\d+", text)

@@ -1,0 +1,264 @@
+"""A checked copy: ShareGPT with every safe repair made and everything else as it was.
+
+Safe is what needs no judgement: the canonical form of question and think block, a
+category in quotation marks, UTF-8, a complete dataset_info.json. Rows that only a
+person can mend stay as they are, unless somebody has edited them, and `check` names
+them again in the copy. Beside the copy stands what became of each row that changed.
+Rows pass one at a time.
+"""
+
+import json
+import textwrap
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+from studio.errors import InputError
+from studio.formats.dataset_info import INFO, read_info
+from studio.formats.layouts import DEFAULT_COLUMNS
+from studio.formats.reader import read_rows
+from studio.formats.sharegpt import canonical_blocks, conversation, json_bytes
+from studio.language import say
+from studio.samples.canonical import proposed_category, write_answer, write_question
+from studio.samples.scheme import Scheme
+from studio.system.atomic import in_one_step
+from studio.validation.codes import CODES
+from studio.validation.rows import Judged, judge_each
+
+CHANGES = "repairs.jsonl"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repaired:
+    """The copy at `out`: how many rows it has, how many of them changed, and where that is told row by row."""
+
+    out: Path
+    rows: int
+    changed: int
+    changes: Path
+
+    def to_json(self) -> dict[str, Any]:
+        """The entry `repaired` of `news-studio check --fix --json`."""
+        return {
+            "out": str(self.out),
+            "rows": self.rows,
+            "changed": self.changed,
+            "changes": str(self.changes),
+        }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Edit:
+    """What somebody made of a row by hand."""
+
+    question: str
+    answer: str
+
+
+Edits = Mapping[tuple[str, int], Edit | None]
+"""By file and row; None: the row is left out."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Change:
+    """A row that is not in the copy as it was: `after` is None where it was left out.
+
+    `codes` are the problems that the change takes away, as far as it was no edit.
+    """
+
+    file: str
+    row: int
+    codes: tuple[str, ...]
+    before: Any
+    after: Any
+
+    def to_json(self) -> dict[str, Any]:
+        """A line of repairs.jsonl."""
+        return {
+            "file": self.file,
+            "row": self.row,
+            "codes": list(self.codes),
+            "before": self.before,
+            "after": self.after,
+        }
+
+
+def list_changes(path: Path, scheme: Scheme, edits: Edits | None = None) -> Iterator[Change]:
+    """What a repaired copy would change, row by row; nothing is written.
+
+    Raises:
+        InputError: the rows are no conversations.
+        UnreadableFile: the input cannot be read.
+    """
+    return (change for _, _, change in _repaired(path, scheme, edits or {}) if change is not None)
+
+
+def write_repaired(path: Path, out: Path, scheme: Scheme, edits: Edits | None = None) -> Repaired:
+    """Write a repaired copy of a conversation file or folder to a new place.
+
+    What changed stands in `repairs.jsonl` in the folder, for a file beside it under its name.
+
+    Raises:
+        InputError: `out` exists or has no .json name, or the rows are no conversations.
+        UnreadableFile: the input cannot be read.
+        DiskFull: nothing was written.
+    """
+    changes = out / CHANGES if path.is_dir() else out.with_name(f"{out.stem}.{CHANGES}")
+    _require_new(path, out, changes)
+    rows = changed = 0
+    with ExitStack() as drafts:
+        draft = drafts.enter_context(in_one_step(out))
+        if path.is_dir():
+            draft.mkdir()
+        told = draft / CHANGES if path.is_dir() else drafts.enter_context(in_one_step(changes))
+        writer = _FolderWriter(draft) if path.is_dir() else _FileWriter(draft)
+        with told.open("w", encoding="utf-8") as lines:
+            for item, sample, change in _repaired(path, scheme, edits or {}):
+                if change is not None:
+                    changed += 1
+                    lines.write(json.dumps(change.to_json(), ensure_ascii=False) + "\n")
+                if change is None or change.after is not None:
+                    rows += 1
+                    writer.write(item.row.file, sample)
+        writer.close()
+        if isinstance(writer, _FolderWriter):
+            (draft / INFO).write_bytes(json_bytes(_entries(path, writer.names)))
+    return Repaired(out=out, rows=rows, changed=changed, changes=changes)
+
+
+def _require_new(path: Path, out: Path, changes: Path) -> None:
+    for place in (out, changes):
+        if place.exists():
+            raise InputError(
+                say(f"{place} 已经存在，不会覆盖。", f"{place} exists and is not overwritten."),
+                remedy=say("请给一个新的名字。", "Give a new name."),
+            )
+    if path.is_dir() and out.resolve().is_relative_to(path.resolve()):
+        raise InputError(
+            say(f"{out} 在要检查的文件夹里面。", f"{out} lies inside the folder that is checked."),
+            remedy=say("请给一个别处的位置。", "Give a place outside of it."),
+        )
+    if not path.is_dir() and out.suffix != ".json":
+        raise InputError(
+            say(
+                f"修复结果是 JSON，{out.name} 的扩展名不是 .json。",
+                f"The repaired copy is JSON, but {out.name} is not .json.",
+            ),
+            remedy=say("请用 .json 作扩展名。", "Name it with .json."),
+        )
+
+
+def _repaired(path: Path, scheme: Scheme, edits: Edits) -> Iterator[tuple[Judged, Any, Change | None]]:
+    """Every row as it was judged and as it goes into the copy, and what is said of it if that is another."""
+    for item in judge_each(read_rows(path).rows, scheme):
+        row = item.row
+        if row.kind != "conversation":
+            raise InputError(
+                say(
+                    f"{path.name} 不是对话数据，没有可修的格式。",
+                    f"{path.name} holds no conversations to repair.",
+                ),
+                remedy=say(
+                    "请用 news-studio import 导入标题，再用 freeze 生成数据集。",
+                    "Import the titles with news-studio import, then freeze a dataset.",
+                ),
+            )
+        place = (row.file, row.row)
+        sample = _edited(item, edits[place]) if place in edits else _repair(item, scheme)
+        change = None
+        if sample != row.record:
+            codes = [problem.code for problem in item.problems if _is_mended(problem.code, problem.repair)]
+            change = Change(file=row.file, row=row.row, codes=tuple(codes), before=row.record, after=sample)
+        yield item, sample, change
+
+
+def _is_mended(code: str, repair: str | None) -> bool:
+    return repair is not None or (code in CODES and CODES[code].mending == "safe")
+
+
+def _edited(item: Judged, edit: Edit | None) -> Any:
+    if edit is None:
+        return None
+    turns = conversation(edit.question, edit.answer, item.row.system)
+    return {**item.row.extra, DEFAULT_COLUMNS["messages"]: turns}
+
+
+def _repair(item: Judged, scheme: Scheme) -> Any:
+    """The row as it goes into the copy: mended, in canonical turns, or as it was."""
+    row, answer = item.row, item.answer
+    if row.problems or not item.title or answer is None or row.answer is None:
+        return row.record
+    category = item.category or proposed_category(answer.label, scheme.names)
+    if category is None or (answer.chain is None and answer.form != "none"):
+        text = row.answer
+    else:
+        text = category if answer.chain is None else write_answer(answer.chain, category)
+    turns = conversation(write_question(scheme.prompt, item.title), text, row.system)
+    return {**row.extra, DEFAULT_COLUMNS["messages"]: turns}
+
+
+class _FileWriter:
+    """One JSON list, element by element, as `json_bytes` would write it."""
+
+    def __init__(self, path: Path) -> None:
+        self._file: IO[str] = path.open("w", encoding="utf-8", newline="\n")
+        self._mark = "[\n"
+
+    def write(self, name: str, sample: Any) -> None:
+        """Add an element; `name` is the file that it comes from."""
+        text = json.dumps(sample, ensure_ascii=False, indent=2)
+        self._file.write(self._mark + textwrap.indent(text, "  "))
+        self._mark = ",\n"
+
+    def close(self) -> None:
+        """End the list."""
+        self._file.write("[]\n" if self._mark == "[\n" else "\n]\n")
+        self._file.close()
+
+
+class _FolderWriter:
+    """A JSON file for each file of a folder; `names` says what each is called now."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._open: _FileWriter | None = None
+        self._current = ""
+        self.names: dict[str, str] = {}
+
+    def write(self, name: str, sample: Any) -> None:
+        """Add an element to the file that has `name` in the input; files come one after the other."""
+        if name != self._current:
+            self.close()
+            self._current, self.names[name] = name, self._free_name(name)
+            place = self._folder / self.names[name]
+            place.parent.mkdir(parents=True, exist_ok=True)
+            self._open = _FileWriter(place)
+        assert self._open is not None
+        self._open.write(name, sample)
+
+    def _free_name(self, name: str) -> str:
+        """Ending in .json; a.csv beside a.json becomes a.csv.json."""
+        new = f"{name.rpartition('.')[0]}.json"
+        taken = new in self.names.values() or (new != name and (self._folder / new).exists())
+        return f"{name}.json" if taken else new
+
+    def close(self) -> None:
+        """End the file that is open."""
+        if self._open is not None:
+            self._open.close()
+        self._open = None
+
+
+def _entries(path: Path, names: Mapping[str, str]) -> dict[str, Any]:
+    """The entries that have files in the copy, complete: nothing is left to defaults."""
+    return {
+        name: {
+            **entry,
+            "file_name": names.get(entry["file_name"], entry["file_name"]),
+            **canonical_blocks(),
+        }
+        for name, entry in read_info(path).items()
+        if any(PurePosixPath(file).is_relative_to(str(entry.get("file_name"))) for file in names)
+    }

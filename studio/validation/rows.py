@@ -1,0 +1,262 @@
+"""One raw row against the scheme: its title, its category if it says one, and what is wrong.
+
+`check` shows the problems; `import` takes the row in, decided when there is a category
+and no error, waiting with the errors as its note otherwise.
+"""
+
+import os.path
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from studio.formats.conversations import RawRow
+from studio.language import say
+from studio.samples.canonical import (
+    Answer,
+    exact_category,
+    read_answer,
+    read_question,
+    write_answer,
+    write_question,
+)
+from studio.samples.chain_lint import lint_chain
+from studio.samples.label_matching import FaultKind, find_fault
+from studio.samples.problems import Problem, Severity
+from studio.samples.scheme import Scheme
+from studio.samples.title_text import clean_title
+
+TITLE_CHARACTERS = 500
+"""No news title is longer; what is, is an article in the wrong column or an attack."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Judged:
+    """A row and what the scheme makes of it.
+
+    `title` is empty where the row has none. `category` is set only where the answer
+    is one, to the letter. `answer` is None for a plain title.
+    """
+
+    row: RawRow
+    title: str
+    answer: Answer | None
+    category: str | None
+    problems: tuple[Problem, ...]
+
+    @property
+    def errors(self) -> list[Problem]:
+        """The problems that keep the row from being used as it is."""
+        return [problem for problem in self.problems if problem.severity == "error"]
+
+
+def judge_rows(rows: Iterable[RawRow], scheme: Scheme) -> list[Judged]:
+    """Every row by itself; what rows do to each other is `check`'s."""
+    return list(judge_each(list(rows), scheme))
+
+
+def judge_each(rows: Iterable[RawRow], scheme: Scheme) -> Iterator[Judged]:
+    """As `judge_rows`, one at a time; the rows are iterated twice, so they must not be an iterator."""
+    prefix = shared_prefix(rows, scheme)
+    return (judge_row(row, prefix, scheme) for row in rows)
+
+
+def shared_prefix(rows: Iterable[RawRow], scheme: Scheme) -> str:
+    """The words before the title where a set has its own instead of the scheme's prompt.
+
+    What at least three different questions, and all of them, begin with, up to its
+    last colon or line break; empty when the rows share none.
+    """
+    finder = PrefixFinder(scheme)
+    for row in rows:
+        finder.add(row)
+        if finder.is_hopeless:
+            break
+    return finder.prefix
+
+
+class PrefixFinder:
+    """Finds the shared prefix of rows that pass by one at a time."""
+
+    def __init__(self, scheme: Scheme) -> None:
+        self._prompt = scheme.prompt
+        self._common: str | None = None
+        self._different: set[str] = set()
+
+    def add(self, row: RawRow) -> None:
+        """Take another row into account."""
+        if self._common == "" or row.kind != "conversation" or row.title is not None or row.question is None:
+            return
+        question = row.question.strip()
+        if _starts_with(question, self._prompt):
+            return
+        common = self._common
+        self._common = question if common is None else os.path.commonprefix([common, question])
+        if len(self._different) < 3:
+            self._different.add(question)
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether no further row can bring a prefix."""
+        return self._common == ""
+
+    @property
+    def prefix(self) -> str:
+        """What all rows so far begin with; empty when they share nothing."""
+        if not self._common or len(self._different) < 3:
+            return ""
+        return self._common[: max(self._common.rfind(mark) for mark in "：:\n") + 1]
+
+
+def _starts_with(question: str, prompt: str) -> bool:
+    """Full-width and half-width forms of the prompt are the same prompt."""
+    head = question[: len(prompt)]
+    return head == prompt or unicodedata.normalize("NFKC", head) == unicodedata.normalize("NFKC", prompt)
+
+
+class _Remarks:
+    """Collects the problems of one row."""
+
+    def __init__(self, row: RawRow) -> None:
+        self.row = row
+        self.problems = list(row.problems)
+
+    def add(
+        self,
+        code: str,
+        severity: Severity,
+        message: str,
+        *,
+        repair: str | None = None,
+        found: str | None = None,
+        proposal: str | None = None,
+    ) -> None:
+        self.problems.append(
+            Problem(
+                file=self.row.file,
+                row=self.row.row,
+                code=code,
+                severity=severity,
+                message=message,
+                repair=repair,
+                found=found,
+                proposal=proposal,
+            )
+        )
+
+
+def judge_row(row: RawRow, prefix: str, scheme: Scheme) -> Judged:
+    """One row; `prefix` is what its set has before the titles instead of the scheme's prompt."""
+    remarks = _Remarks(row)
+    title = _judge_title(row, prefix, scheme, remarks)
+    answer = None if row.answer is None else read_answer(row.answer)
+    category = None if answer is None else exact_category(answer.label, scheme.names)
+    if answer is not None:
+        _judge_form(row, answer, category, remarks)
+        if category is None and answer.label:
+            _judge_label(answer.label, scheme, remarks)
+        elif category is not None and answer.chain and title:
+            for finding in lint_chain(title, answer.chain, category, scheme):
+                remarks.add(finding.code, finding.severity, finding.message)
+    return Judged(row=row, title=title, answer=answer, category=category, problems=tuple(remarks.problems))
+
+
+def _judge_title(row: RawRow, prefix: str, scheme: Scheme, remarks: _Remarks) -> str:
+    text, has_prefix = _find_title(row, prefix, scheme)
+    title = clean_title(text or "")
+    if "\ufffd" in title or "\ufffd" in (row.answer or ""):
+        message = say("有字符在转码时丢失（\ufffd）。", "Characters were lost in a conversion (\ufffd).")
+        remarks.add("encoding", "warning", message, found=title)
+    if len(title) > TITLE_CHARACTERS:
+        message = say(
+            f"标题有 {len(title)} 个字符，最多 {TITLE_CHARACTERS} 个。",
+            f"The title has {len(title)} characters, more than {TITLE_CHARACTERS}.",
+        )
+        remarks.add("title_too_long", "error", message, found=title[:60])
+        return ""
+    if text is not None and not title:
+        remarks.add("empty_title", "error", say("没有标题。", "There is no title."))
+    elif text is not None and not has_prefix:
+        question = write_question(scheme.prompt, title)
+        message = say(
+            f"问题不是以“{scheme.prompt}”开头的规范形式。",
+            f"The question lacks the canonical “{scheme.prompt}”.",
+        )
+        remarks.add("prefix_missing", "warning", message, repair=question, found=(row.question or "")[:200])
+    elif row.title is None and text is not None:
+        question = write_question(scheme.prompt, title)
+        if row.question != question:
+            message = say("问题里有多余的空白。", "The question has stray white space.")
+            remarks.add("white_space", "hint", message, repair=question, found=(row.question or "")[:200])
+    return title
+
+
+def _find_title(row: RawRow, prefix: str, scheme: Scheme) -> tuple[str | None, bool]:
+    """The title's text, None where there is none to read, and whether it stands as we write it."""
+    if row.title is not None:
+        return row.title, row.kind == "title"
+    if row.question is None:
+        return None, True
+    title, is_canonical = read_question(row.question, scheme.prompt)
+    if is_canonical:
+        return title, True
+    if _starts_with(title, scheme.prompt):
+        return title[len(scheme.prompt) :], False
+    return title.removeprefix(prefix), False
+
+
+def _judge_form(row: RawRow, answer: Answer, category: str | None, remarks: _Remarks) -> None:
+    """How the think block was written; a table needs none."""
+    if answer.form == "repeated":
+        message = say("答案里有不止一个 <think> 块。", "The answer has more than one <think> block.")
+        remarks.add("think_repeated", "error", message)
+    elif answer.form == "unclosed":
+        message = say(
+            "<think> 没有对应的 </think>，读不出类别。",
+            "<think> has no </think>, so no category can be read.",
+        )
+        remarks.add("think_unclosed", "error", message)
+    elif not answer.label:
+        remarks.add("empty_answer", "error", say("答案是空的。", "The answer is empty."))
+    if row.kind == "title":
+        return
+    if answer.form == "none" and answer.label:
+        message = say("答案没有思维链。", "The answer has no think chain.")
+        remarks.add("think_missing", "warning", message)
+        if category is not None and row.answer != category:
+            message = say("答案里有多余的空白。", "The answer has stray white space.")
+            remarks.add("white_space", "hint", message, repair=category, found=(row.answer or "")[:200])
+    elif answer.form in ("inline", "opened_before"):
+        message = say("<think> 块不是规范形式。", "The <think> block is not in canonical form.")
+        repair = None if category is None else write_answer(answer.chain or "", category)
+        remarks.add("think_form", "warning", message, repair=repair, found=(row.answer or "")[:200])
+    if answer.chain == "" and answer.form != "unclosed":
+        remarks.add("think_empty", "hint", say("思维链是空的。", "The think chain is empty."))
+
+
+def _judge_label(label: str, scheme: Scheme, remarks: _Remarks) -> None:
+    """That the answer is no category, an error; and where one can say how it came to be, that as a hint."""
+    shown = label if len(label) <= 30 else label[:30] + "…"
+    shown = " ".join(shown.split())
+    count = len(scheme.names)
+    zh, en = f"答案“{shown}”不在 {count} 个类别中", f"The answer “{shown}” is none of the {count} categories"
+    fault = find_fault(label, scheme)
+    repair, near = fault.repair, fault.near
+    if repair is not None:
+        zh, en = f"{zh}，应是“{repair}”", f"{en}; it means “{repair}”"
+    elif 1 <= len(near) <= 3:
+        zh, en = f"{zh}，可能是 {'、'.join(near)}", f"{en}; perhaps {', '.join(near)}"
+    proposal = None if repair is not None or len(near) != 1 else near[0]
+    remarks.add(
+        "answer_not_category", "error", say(f"{zh}。", f"{en}."), repair=repair, found=label[:200], proposal=proposal
+    )  # fmt: skip
+    if fault.kind is not None:
+        remarks.add(f"answer_{fault.kind}", "hint", say(*_FAULTS[fault.kind]), found=label[:200], proposal=proposal)  # fmt: skip
+
+
+_FAULTS: dict[FaultKind, tuple[str, str]] = {
+    "quoted": ("类别外面多了引号、括号或标点。", "There are quotation marks, brackets or punctuation around the category."),
+    "doubled": ("同一个类别写了不止一次。", "The same category is written more than once."),
+    "extra_text": ("除了类别还写了别的字。", "There is other text beside the category."),
+    "english": ("类别写成了英文；由人来定。", "The category is in English; a person decides."),
+    "synonym": ("这是类别的近义说法；由人来定。", "It is another word for a category; a person decides."),
+}  # fmt: skip
