@@ -46,13 +46,13 @@ fix: install
 	$(BIN)/ruff format
 
 screenshots: install
-	$(BIN)/python benchmarks/take_screenshots.py
+	$(BIN)/python -m docs.images.take
 
 # The real llamafactory, datasets and trl read what we write; two environments, as their pins exclude each other.
 conformance: install $(PROOF)/llamafactory/.installed $(PROOF)/trl/.installed
-	$(BIN)/python -m pytest tests_conformance $(ARGS)
+	$(BIN)/python -m pytest tests/conformance $(ARGS)
 
-$(PROOF)/%/.installed: tests_conformance/%.txt
+$(PROOF)/%/.installed: tests/conformance/%.txt
 	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
 	$(if $(TORCH_INDEX),$(@D)/bin/python -m pip install --quiet --index-url $(TORCH_INDEX) torch==2.13.0)
 	$(@D)/bin/python -m pip install --quiet --requirement $<
@@ -62,7 +62,7 @@ $(PROOF)/%/.installed: tests_conformance/%.txt
 # A real Ray node on loopback; installs the extra (370 MB) into the environment.
 ray-test: install
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,ray]'
-	$(BIN)/python -m pytest tests/test_ray.py $(ARGS)
+	$(BIN)/python -m pytest tests/jobs/test_ray_cluster.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) $(PROOF) *.egg-info .mypy_cache .ruff_cache .pytest_cache

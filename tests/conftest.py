@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tiny import TINY, end_everything
 
 from studio.language import current_language
 from studio.workspace import Workspace, open_workspace
+from tests.support.tiny_runs import TINY, end_everything
 
 # A process of its own, which would outlive the test; the tests about it start it themselves.
 # Here, since servers of whole modules start before any fixture of a test.
@@ -51,7 +51,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Works
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny model with random weights, one for each file of tests."""
     # Here, since most test files need no torch.
-    from models import save_tiny_model
+    from tests.support.tiny_models import save_tiny_model
 
     folder: Path = save_tiny_model(tmp_path_factory.mktemp("model"))
     return folder

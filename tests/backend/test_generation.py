@@ -1,0 +1,90 @@
+"""Answers: the scored probabilities are the model's own, and generation ends where it should."""
+
+import pytest
+import torch
+
+from backend.data.encoding import tokenize
+from backend.data.templates import THOUGHT, Renderer
+from backend.modeling import load_model, load_tokenizer
+from backend.modeling.generation import REPEAT_WINDOW, Answerer, _CloseThought, _PenalizeRepeats
+from studio.samples.canonical import write_answer
+from tests.support.tiny_models import save_tiny_model
+
+CATEGORIES = ("体育", "娱乐", "国际新闻")
+TITLES = ["短", "一个长得多的标题，为了让左边的填充有事可做", "中等长度"]
+
+
+@pytest.fixture(scope="module", params=["deepseek", "chatml"])
+def answerer(request, tmp_path_factory):
+    folder = save_tiny_model(tmp_path_factory.mktemp("model"), family=request.param)
+    return Answerer(load_model(folder), Renderer(load_tokenizer(folder)))
+
+
+def log_probability(answerer, prompt, category):
+    """Of the whole answer given the prompt, the slow and obvious way."""
+    prefix = tokenize(answerer.renderer, prompt)
+    answer = tokenize(answerer.renderer, answerer.renderer.answer(write_answer("", category), prompt))
+    with torch.no_grad():
+        logits = answerer.model(torch.tensor([prefix + answer])).logits[0].log_softmax(-1)
+    return sum(logits[len(prefix) + i - 1, token].item() for i, token in enumerate(answer))
+
+
+def test_scores_are_those_of_one_title_at_a_time(answerer):
+    prompts = answerer.ask(TITLES, "新闻分类：")
+    scored = answerer.score(prompts, CATEGORIES)
+    for prompt, row in zip(prompts, scored, strict=True):
+        slow = torch.tensor([log_probability(answerer, prompt, c) for c in CATEGORIES]).softmax(-1)
+        assert list(row.values()) == pytest.approx(slow.tolist(), abs=1e-4)
+
+
+def test_written_answers_do_not_depend_on_the_batch(answerer):
+    prompts = answerer.ask(TITLES, "新闻分类：")
+    together = answerer.write(prompts, max_new_tokens=12)
+    alone = [answerer.write([prompt], max_new_tokens=12)[0] for prompt in prompts]
+    assert [w.text for w in together] == [w.text for w in alone]
+
+
+def test_an_answer_begins_with_the_thought_and_knows_whether_it_ended(answerer):
+    (written,) = answerer.write(answerer.ask(["题"], "新闻分类："), max_new_tokens=5)
+    assert written.text.startswith(THOUGHT)
+    assert written.tokens <= 5
+
+
+def test_a_stop_ends_the_generation(answerer):
+    (written,) = answerer.write(answerer.ask(["题"], "新闻分类："), max_new_tokens=50, stop=lambda: True)
+    assert written.tokens == 1 and not written.finished
+
+
+def test_a_stream_says_what_writing_says(answerer):
+    messages = [{"role": "user", "content": "新闻分类：题"}]
+    pieces = answerer.stream(messages, max_new_tokens=20, temperature=0, stop=lambda: False)
+    (written,) = answerer.write(answerer.ask(["题"], "新闻分类："), max_new_tokens=20)
+    assert THOUGHT + "".join(pieces) == written.text
+
+
+def penalized(said, *, prompt_tokens, closed, penalty=2.0):
+    """Scores of 1 for ten tokens after `said`, penalized."""
+    closing = _CloseThought(
+        prompt_tokens=prompt_tokens,
+        close_ids=[8],
+        mark_ids=[8],
+        end_ids=[9],
+        limit=100,
+        forced=torch.zeros(1, dtype=torch.bool),
+        closed=torch.tensor([closed]),
+    )
+    return _PenalizeRepeats(penalty, closing)(torch.tensor([said]), torch.ones(1, 10))[0].tolist()
+
+
+def test_a_repeat_is_penalized_inside_the_thought_not_a_word_of_the_title():
+    scores = penalized([1, 2, 3, 4], prompt_tokens=2, closed=False)
+    assert [token for token, score in enumerate(scores) if score == 0.5] == [3, 4]
+
+
+def test_the_category_behind_the_thought_is_not_penalized():
+    assert penalized([1, 2, 3, 4], prompt_tokens=2, closed=True) == [1.0] * 10
+
+
+def test_a_word_said_long_ago_may_come_again():
+    said = [3, *[4] * REPEAT_WINDOW]
+    assert penalized(said, prompt_tokens=0, closed=False)[3:5] == [1.0, 0.5]

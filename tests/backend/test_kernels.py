@@ -1,0 +1,103 @@
+"""The fast forms used on a GPU compute what the plain ones compute; checked here on the CPU."""
+
+import pytest
+import torch
+
+from backend.data.batching import Flattener
+from backend.data.encoding import Collator
+from backend.kernels.chunked_loss import HeadLoss
+from backend.kernels.fused_modules import fuse
+from backend.kernels.varlen_attention import NAME, attention
+from backend.modeling import load_for_training, make_trainable
+from backend.training.trainer import summed_loss
+from studio.training.memory import chunk_rows
+from tests.support.tiny_models import quick_spec, save_tiny_model
+
+
+def samples(lengths=(9, 17, 5)):
+    generator = torch.Generator().manual_seed(3)
+    made = []
+    for length in lengths:
+        ids = torch.randint(10, 200, (length,), generator=generator)
+        labels = ids.clone()
+        labels[: length // 2] = -100
+        made.append({"input_ids": ids, "labels": labels, "weights": torch.linspace(1, 3, length)})
+    return made
+
+
+def trainable(folder, architecture, **changes):
+    """The same trainable model each time, its adapter not at zero."""
+    torch.manual_seed(0)
+    path = folder / architecture
+    spec = quick_spec(save_tiny_model(path, architecture=architecture), path, **changes)
+    model = make_trainable(load_for_training(spec), spec)
+    for name, parameter in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter, std=0.05)
+    return model.train()
+
+
+def loss_and_gradients(model, batch, head=None):
+    loss, weight = summed_loss(model, dict(batch), weighted=True, head=head)
+    (loss / weight).backward()
+    gradients = {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+    model.zero_grad()
+    return (loss / weight).item(), gradients
+
+
+def assert_same(one, other):
+    assert one[0] == pytest.approx(other[0], abs=1e-5)
+    assert one[1].keys() == other[1].keys() and one[1]
+    for name, gradient in one[1].items():
+        assert torch.allclose(gradient, other[1][name], atol=1e-5), name
+
+
+@pytest.mark.parametrize("architecture", ["qwen2", "qwen3", "llama", "gemma"])
+def test_fused_pieces_give_the_same_loss_and_gradients(tmp_path, architecture):
+    model, batch = trainable(tmp_path, architecture), Collator(pad_token_id=0)(samples())
+    plain = loss_and_gradients(model, batch)
+    kinds = fuse(model)
+    assert kinds["LoRA products"] == 14
+    assert bool(kinds["norms"]) == (architecture != "gemma")  # Gemma's norm is another one
+    assert_same(loss_and_gradients(model, batch), plain)
+
+
+@pytest.mark.parametrize("changes", [{"lora_dropout": 0.1}, {"use_dora": True}])
+def test_what_has_no_fused_form_stays_as_it_is(tmp_path, changes):
+    assert fuse(trainable(tmp_path, "qwen2", **changes))["LoRA products"] == 0
+
+
+@pytest.mark.parametrize("architecture", ["qwen2", "llama", "gemma"])
+@pytest.mark.parametrize("method", ["lora", "full"])
+@pytest.mark.parametrize("collator", [Collator(pad_token_id=0), Flattener()])
+def test_the_head_by_chunks_gives_the_same_loss_and_gradients(
+    tmp_path, monkeypatch, architecture, method, collator
+):
+    monkeypatch.setattr("studio.training.memory.CHUNK_ELEMENTS", 2**11)
+    model, batch = trainable(tmp_path, architecture, finetuning_type=method), collator(samples((90, 80, 70)))
+    head = HeadLoss(model)
+    assert head.by_chunks and chunk_rows(model.config.vocab_size) == 64
+    assert_same(loss_and_gradients(model, batch, head), loss_and_gradients(model, batch))
+
+
+def test_a_head_with_something_behind_it_is_left_alone(tmp_path):
+    model = trainable(tmp_path, "qwen2")
+    inner = model.get_base_model()
+    forward = inner.forward
+
+    def capped(*args, **kwargs):
+        output = forward(*args, **kwargs)
+        output.logits = output.logits.tanh()
+        return output
+
+    inner.forward = capped
+    assert not HeadLoss(model).by_chunks
+
+
+def test_without_bounds_the_attention_is_transformers_own(tmp_path):
+    model = trainable(tmp_path, "qwen2")
+    batch = Collator(pad_token_id=0)(samples())
+    plain = loss_and_gradients(model, batch)
+    model.get_base_model().set_attn_implementation(NAME)
+    assert_same(loss_and_gradients(model, batch), plain)
+    assert callable(attention)

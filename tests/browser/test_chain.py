@@ -1,0 +1,164 @@
+"""Think-chain mode in a real Chromium: text that survives, drafts accepted and rejected by key."""
+
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+from studio import runs
+from studio.annotation import autosave as typed_drafts
+from studio.annotation.annotations import annotate
+from studio.contract import Drafted, DraftSpec
+from studio.corpus.titles import find_title, next_waiting
+from studio.ingest.importer import import_text
+from studio.store import open_store
+from studio.teacher import drafts
+from studio.workspace import open_workspace
+from tests.support.browser import ARGS, CHROMIUM, Studio, settle, shown_title
+from tests.support.samples import CHAIN, SCHEME
+from tests.support.tiny_runs import end_everything, wait_until
+
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (apt-get install chromium)"),
+    pytest.mark.slow,
+]
+TITLES = ["主队主场绝杀对手，终场前三秒投进三分", "女排主场逆转对手夺冠", "马拉松选手刷新纪录"]
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium):
+    page = chromium.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(60_000)
+    expect.set_options(timeout=60_000)
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    place = open_workspace(tmp_path / "home")
+    yield place
+    end_everything(place)
+
+
+@pytest.fixture
+def db(workspace):
+    store = open_store(workspace.database)
+    import_text(store, "\n".join(TITLES), SCHEME)
+    return store
+
+
+@pytest.fixture
+def studio(workspace, db):
+    web = Studio(workspace.home)
+    yield web
+    web.kill()
+
+
+@pytest.fixture
+def drafted(db, workspace):
+    """Every title is labelled, and a run has drafted its chain."""
+    spec = DraftSpec(base_url="http://127.0.0.1:9/v1", model="tiny-teacher")
+    job = runs.prepare_job(workspace, spec, files={"titles.jsonl": b""})
+    (job.folder / "cancel").touch()
+    for waiting in next_waiting(db, limit=3):
+        title = annotate(db, waiting.id, category="体育", author="li", seen_revision=waiting.revision)
+        line = Drafted(
+            title_id=title.id,
+            decision_id=title.decision_id,
+            title=title.text,
+            category="体育",
+            chain=CHAIN,
+        )
+        with (job.folder / "drafts.jsonl").open("a") as file:
+            file.write(line.model_dump_json() + "\n")
+
+
+def open_chain_mode(studio, page):
+    studio.open(page, "label")
+    page.get_by_text("思维链", exact=True).click()
+    expect(page.locator("textarea")).to_be_visible()
+    settle(page)
+
+
+def review(studio, page):
+    open_chain_mode(studio, page)
+    page.get_by_text("审阅教师草稿").click()
+    expect(page.locator("textarea")).to_have_value(CHAIN)
+    settle(page)
+
+
+def typed(db, title):
+    found = typed_drafts.kept(db, author="ann", title_id=find_title(db, title).id)
+    return found.text if found else None
+
+
+def test_typed_text_survives_a_reload_and_a_killed_web_server(studio, page, db):
+    open_chain_mode(studio, page)
+    page.get_by_role("radio", name="体育").click()
+    settle(page)
+    page.locator("textarea").press_sequentially("写“绝杀”到一半")
+    wait_until(lambda: typed(db, TITLES[0]) == "写“绝杀”到一半", seconds=60)
+    page.reload()
+    open_chain_mode(studio, page)
+    expect(page.locator("textarea")).to_have_value("写“绝杀”到一半")
+    studio.kill()
+    studio.start()
+    open_chain_mode(studio, page)
+    expect(page.locator("textarea")).to_have_value("写“绝杀”到一半")
+    page.locator("textarea").press("Control+Enter")
+    expect(page.get_by_role("heading", level=2)).to_have_text(TITLES[1])
+    assert find_title(db, TITLES[0]).chain == "写“绝杀”到一半"
+    assert find_title(db, TITLES[0]).category == "体育"
+    assert typed(db, TITLES[0]) is None
+
+
+def test_a_draft_is_marked_and_accepted_by_ctrl_enter(drafted, studio, page, db):
+    review(studio, page)
+    expect(page.get_by_text("tiny-teacher")).to_be_visible()
+    page.locator("textarea").press("Control+Enter")
+    expect(page.get_by_role("heading", level=2)).to_have_text(TITLES[1])
+    assert find_title(db, TITLES[0]).chain == CHAIN
+    settle(page)
+    expect(page.locator("textarea")).to_have_value(CHAIN)
+    page.locator("textarea").press("End")
+    page.locator("textarea").press_sequentially("没有别的。")
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_role("heading", level=2)).to_have_text(TITLES[2])
+    said = drafts.verdicts(db, db.execute("select run_id from drafts").fetchone()[0])
+    assert (said.accepted, said.edited, said.waiting) == (1, 1, 1)
+
+
+def test_a_draft_is_rejected_by_its_key(drafted, studio, page, db):
+    review(studio, page)
+    page.locator("textarea").press("Alt+x")
+    expect(page.get_by_role("heading", level=2)).to_have_text(TITLES[1])
+    assert find_title(db, TITLES[0]).chain is None
+    assert drafts.pending_draft(db, find_title(db, TITLES[0]).id) is None
+
+
+def test_each_press_puts_in_another_scaffold_and_keeps_what_was_typed(studio, page, db):
+    open_chain_mode(studio, page)
+    page.get_by_role("radio", name="体育").click()
+    settle(page)
+    box = page.locator("textarea")
+    box.press_sequentially("先说一句。")
+    wait_until(lambda: typed(db, TITLES[0]) == "先说一句。", seconds=60)
+    seen = set()
+    for _ in range(3):
+        page.get_by_role("button", name="起个头").click()
+        page.wait_for_function(
+            "seen => !seen.includes(document.querySelector('textarea').value)",
+            arg=[*seen, "先说一句。"],
+        )
+        settle(page)
+        seen.add(box.input_value())
+    assert all(text.startswith("先说一句。\n") and text.count("\n") == 1 for text in seen)
+    expect(page.get_by_text("空格没有填")).to_be_visible()
+    assert shown_title(page) == TITLES[0]

@@ -1,0 +1,98 @@
+"""The command line: documented, JSON only where asked, exit codes and remedies, the loop for real."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from studio.cli.main import app
+from studio.workspace import BUNDLED_MODEL, open_workspace
+from tests.support.tiny_runs import end_everything
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+COMMANDS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("home")
+    yield folder
+    end_everything(open_workspace(folder))
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(app, [*map(str, arguments)])
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("readme", ["README.md", "README.zh.md"])
+def test_every_command_is_in_both_readmes(command, readme):
+    assert f"`news-studio {command}" in (ROOT / readme).read_text(encoding="utf-8")
+
+
+def test_the_commands_of_the_design_are_there():
+    wanted = {"up", "demo", "check", "import", "freeze", "models", "train", "runs", "evaluate", "doctor"}
+    assert wanted <= set(COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["train", "--set", "learning_rat=1"], 2, "learning_rat"),
+        (["train", "--set", "learning_rate"], 2, "--set learning_rate=0.002"),
+        (["train", "--set", "lora_rank=0"], 2, "lora_rank"),
+        (["train", "none.yaml"], 2, "none.yaml"),
+        (["train", "--dataset", "none"], 2, "none"),
+        (["train", "--model", "none"], 2, "none"),
+        (["evaluate", "none"], 2, "news-studio runs"),
+        (["evaluate", "bundled", "--dataset", "none"], 2, "none"),
+    ],
+)
+def test_what_cannot_be_used_is_one_message_with_the_remedy(home, arguments, code, words):
+    done = invoke(*arguments, "--home", home)
+    assert done.exit_code == code
+    assert words in done.stderr and "办法" in done.stderr
+    assert "Traceback" not in done.output and done.stdout == ""
+
+
+def test_a_spec_file_is_read_and_options_win(home, tmp_path):
+    from studio.cli._training import build_train_spec
+
+    file = tmp_path / "spec.yaml"
+    file.write_text("learning_rate: 5e-6\nlora_rank: 8\n", encoding="utf-8")
+    spec, version = build_train_spec(
+        open_workspace(home), file, None, None, ["lora_rank=4", "eval_dataset=null"]
+    )
+    assert (spec.learning_rate, spec.lora_rank, spec.eval_dataset, version) == (5e-6, 4, None, None)
+    assert spec.model_name_or_path == BUNDLED_MODEL
+
+
+def test_the_language_is_a_setting():
+    command = [sys.executable, "-c", "from studio.cli.main import main; main()", "train", "--dataset", "none"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env={"STUDIO_LANG": "en", "STUDIO_HOME": "/dev/null/x"}
+    )
+    assert done.returncode == 2 and "Remedy" in done.stderr
+
+
+def test_a_base_model_is_evaluated_both_ways(home):
+    for answer in ("chain", "direct"):
+        done = invoke("evaluate", "bundled", "--home", home, "--answer", answer, "--limit", 6, "--json")
+        scores = json.loads(done.stdout)
+        assert done.exit_code == 0 and scores["n"] == 6 and scores["answer"] == answer
+        assert set(scores["baselines"]) == {"majority", "tfidf"}
+        assert len(scores["per_category"]) == 10 and len(scores["accuracy_interval"]) == 2
+        assert ("rouge-1" in scores) and (scores["rouge-1"] is None) == (answer == "direct")
+
+
+def test_a_short_training_run_is_listed_with_its_scores(home):
+    settings = ["max_steps=2", "evaluate_after=[direct]", "eval_limit=10"]
+    done = invoke("train", "--home", home, "--json", *[x for s in settings for x in ("--set", s)])
+    assert done.exit_code == 0, done.output
+    run = json.loads(done.stdout)["run"]
+    listed = json.loads(invoke("runs", "--home", home, "--json").stdout)
+    assert run in [entry["id"] for entry in listed]

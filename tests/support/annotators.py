@@ -1,0 +1,221 @@
+"""A crowd of annotators in browsers: each labels what it sees, and what they did is accounted for."""
+
+import asyncio
+import random
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from playwright.async_api import Browser, Error, Page, Playwright, async_playwright
+
+from studio.annotation.queue_order import change_settings
+from studio.ingest.importer import import_text
+from studio.samples.scheme import load_scheme
+from studio.store import Store, open_store
+from studio.team import people
+from studio.team.settings import LabelSettings
+from studio.workspace import open_workspace
+from tests.support.browser import ARGS
+from tests.support.web_process import WebProcess
+
+TARGET_MEDIAN_MS, TARGET_P95_MS = 200, 400
+BREATH_MS = 100
+IDLE_ROUNDS = 3
+PATIENCE_MS = 60_000
+
+WATCH = """() => {
+  if (window.presses) return
+  window.presses = []
+  window.times = []
+  // While the page is drawn anew after a restart the title is gone for a moment; the person still sees it.
+  let last = ""
+  const title = () => (last = document.querySelector("[data-testid=stHeading] h2")?.innerText || last)
+  let before = "", began = null
+  document.addEventListener("keydown", event => {
+    window.presses.push([event.key, title()])
+    before = title(); began = performance.now()
+  }, { capture: true })
+  new MutationObserver(() => {
+    if (began === null || title() === before) return
+    const key = window.presses.at(-1)[0], start = began
+    began = null
+    requestAnimationFrame(() => window.times.push([key, performance.now() - start]))
+  }).observe(document.body, { subtree: true, childList: true, characterData: true })
+}"""
+
+
+@dataclass
+class Crowd:
+    """What the people did: per name the keys with the title on screen, and the times of digit keys in ms."""
+
+    think_seconds: float
+    presses: dict[str, set[tuple[str, str]]] = field(default_factory=lambda: defaultdict(set))
+    times: list[float] = field(default_factory=list)
+    count: int = 0
+
+
+def fill(home: Path, titles: int, count: int) -> Store:
+    """A workspace with so many different waiting titles and so many people."""
+    db = open_store(open_workspace(home).database)
+    for number in range(count):
+        people.sign_in(db, name_of(number))
+    import_text(db, "\n".join(f"第 {n} 次航班改签，{n * 7} 号旅客滞留" for n in range(titles)), load_scheme())
+    change_settings(db, LabelSettings(overlap_share=0.3, lease_minutes=0.1), author=name_of(0))
+    return db
+
+
+def name_of(number: int) -> str:
+    """How the annotator of that number is called."""
+    return f"p{number}"
+
+
+async def work(home: Path, count: int, titles: int, chromium: str, think_seconds: float) -> Crowd:
+    """Let everybody label until enough digits were pressed or nothing waits; kill what is to be killed."""
+    crowd = Crowd(think_seconds=think_seconds)
+    web = WebProcess(home)
+    web.start()
+    async with async_playwright() as playwright:
+        browsers = [await launch(playwright, chromium) for _ in range(2)]
+        jobs = [
+            asyncio.create_task(annotator(browsers[number % 2], web, name_of(number), crowd, titles))
+            for number in range(1, count)
+        ]
+        await until(crowd, titles // 3)
+        web.kill()
+        web.start()
+        await until(crowd, 2 * titles // 3)
+        await browsers[1].close()  # its pages are gone in the middle of a press
+        browsers[1] = await launch(playwright, chromium)
+        jobs += [
+            asyncio.create_task(annotator(browsers[1], web, name_of(number), crowd, titles))
+            for number in range(count)
+            if number % 2 == 1 or number == 0
+        ]
+        await asyncio.gather(*jobs)
+        for browser in browsers:
+            await browser.close()
+    web.kill()
+    return crowd
+
+
+async def launch(playwright: Playwright, chromium: str) -> Browser:
+    """A Chromium of its own process."""
+    return await playwright.chromium.launch(executable_path=chromium, args=ARGS)
+
+
+async def until(crowd: Crowd, presses: int) -> None:
+    """Wait until so many digits were pressed by all together."""
+    while crowd.count < presses:
+        await asyncio.sleep(0.05)
+
+
+async def annotator(browser: Browser, web: WebProcess, name: str, crowd: Crowd, titles: int) -> None:
+    """One person at work, until nothing waits for them, enough was done, or their browser is gone."""
+    draw = random.Random(f"{name}/{crowd.count}")
+    try:
+        page = await browser.new_page(viewport={"width": 1100, "height": 800})
+    except Error:
+        return
+    idle = 0
+    while idle < IDLE_ROUNDS and crowd.count < 3 * titles:
+        try:
+            idle = 0 if await one_step(page, web, name, crowd, draw) else idle + 1
+        except Error as error:
+            if "closed" in str(error):
+                return  # the browser was killed
+            await asyncio.sleep(0.5)  # the server was killed; the page is opened again
+            await keep(page, name, crowd)
+            await reopen(page, web, name)
+    await keep(page, name, crowd)
+    await page.close()
+
+
+async def one_step(page: Page, web: WebProcess, name: str, crowd: Crowd, draw: random.Random) -> bool:
+    """One press or reload; False when no title is on screen."""
+    if not page.url.startswith("http") or draw.random() < 0.03:
+        await keep(page, name, crowd)
+        await reopen(page, web, name)
+    heading = page.locator("[data-testid=stHeading] h2")
+    if await heading.count() == 0:
+        await page.wait_for_timeout(3000)  # somebody else's lease runs out, or the end is reached
+        await keep(page, name, crowd)
+        await reopen(page, web, name)
+        return await heading.count() > 0
+    await page.wait_for_timeout(BREATH_MS + 1000 * draw.uniform(0.5, 1.5) * crowd.think_seconds)
+    before, chance = await heading.inner_text(timeout=PATIENCE_MS), draw.random()
+    keys = "SQ" if chance < 0.03 else "U" if chance < 0.06 else str(digit_for(before, draw))
+    for key in keys:
+        await page.keyboard.press(key)
+        await page.wait_for_timeout(BREATH_MS if len(keys) > 1 else 0)
+    crowd.count += keys.isdigit()
+    try:
+        await page.wait_for_function(
+            "before => document.querySelector('[data-testid=stHeading] h2')?.innerText !== before",
+            arg=before,
+            timeout=5000,
+        )
+    except Error as error:
+        if "Timeout" not in str(error):
+            raise  # else: a refused press, or nothing to take back
+    return True
+
+
+def digit_for(title: str, draw: random.Random) -> int:
+    """Mostly the same digit for the same title, whoever presses it."""
+    return len(title) * 7 % 10 if draw.random() < 0.9 else draw.randrange(10)
+
+
+async def reopen(page: Page, web: WebProcess, name: str) -> None:
+    """Load the Label page under that person's name, again and again while the server is away."""
+    for _ in range(60):
+        try:
+            await page.goto(f"{web.url}/label?annotator={name}", timeout=PATIENCE_MS)
+            await page.wait_for_selector("h1", timeout=PATIENCE_MS)
+            await page.wait_for_selector(
+                "[data-testid=stApp][data-test-script-state=notRunning]", timeout=PATIENCE_MS
+            )
+            await page.evaluate(WATCH)
+            return
+        except Error as error:
+            if "closed" in str(error):
+                raise
+            await asyncio.sleep(0.5)
+
+
+async def keep(page: Page, name: str, crowd: Crowd) -> None:
+    """Take what the page has written down about presses and times."""
+    presses, times = await page.evaluate("() => [window.presses ?? [], window.times ?? []]")
+    crowd.presses[name] |= {(key, title) for key, title in presses}
+    crowd.times += [milliseconds for key, milliseconds in times if key.isdigit()]
+
+
+def account(db: Store, crowd: Crowd, *, finished: bool) -> list[str]:
+    """Everything that should not be: sentences, none when all is well."""
+    names = {category.name: category.key for category in load_scheme().categories}
+    wrong, gone = [], {name for name in crowd.presses if int(name[1:]) % 2 == 1}
+    for name, category, text in db.execute(
+        "select author, category, text from annotations join titles on titles.id = title_id where kind = 'category'"
+    ).fetchall():
+        # What the killed browser's people had pressed died with it.
+        if name not in gone and (names[category], text) not in crowd.presses.get(name, set()):
+            keys = sorted(key for key, title in crowd.presses[name] if title == text)
+            wrong.append(f"{name} never pressed {category} for {text}, but {keys}")
+    for title_id, wanted, answers, authors in db.execute(ANSWERS).fetchall():
+        if not wanted == answers == authors:
+            wrong.append(f"title {title_id}: {wanted} asked, {answers} answers by {authors} people")
+    left = db.execute("select count(*) from states where status = 'waiting'").fetchone()[0]
+    if finished and left > 0.1 * db.execute("select count(*) from states").fetchone()[0]:
+        wrong.append(f"{left} titles still wait")
+    return wrong
+
+
+ANSWERS = (
+    "select states.title_id, states.wanted, count(said.id), count(distinct said.author) from states"
+    " join decisions on decisions.id = states.decision_id"
+    " join decisions as before on before.id = decisions.follows"
+    " left join annotations as said on said.title_id = states.title_id and said.kind = 'category'"
+    " and said.decision_id = coalesce(before.restores, before.id)"
+    " and not exists (select 1 from retractions where annotation_id = said.id)"
+    " where states.status = 'decided' group by states.title_id"
+)
+"""Decided titles: how many people were asked, how many answers stand, and by how many people."""

@@ -1,0 +1,282 @@
+"""Files broken in every way, and `check` and `import` run on each."""
+
+import contextlib
+import io
+import json
+import os
+import random
+import re
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy  # noqa: F401  # what a command would import is here before it forks
+import openpyxl
+import pandas
+import pyarrow.parquet  # noqa: F401
+
+import studio.ingest.importer
+import studio.validation.duplicates  # noqa: F401
+from studio.cli.main import main as command_line
+from studio.formats.sharegpt import canonical_blocks
+from studio.ingest.importer import import_text
+from studio.samples.scheme import load_scheme
+from studio.store import open_store
+from studio.workspace import BUNDLED_DATASET, open_workspace
+
+MOST_MIB, MOST_SECONDS = 600, 60
+FRESH_HOME = 50
+"""Imports after which the workspace is a new one, so that none meets a large one."""
+ROWS = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """How a command ended: its exit code, or the negative of the signal that ended it."""
+
+    code: int
+    output: str
+    seconds: float
+    peak_mib: float
+
+    @property
+    def fault(self) -> str | None:
+        """What is wrong with that; None where nothing is."""
+        if self.code not in (0, 1, 2):
+            return f"exit code {self.code}"
+        if "Traceback" in self.output:
+            return "traceback"
+        return "no message" if not self.output.strip() else None
+
+
+def run_all(room: Path, numbers: Sequence[int], seed: int) -> tuple[list[tuple[str, Ending]], list[str]]:
+    """Every broken file through both commands; how each ended, and a line for each that ended badly."""
+    scheme, home = load_scheme(), room / "home"
+    template = open_workspace(room / "template")
+    db = open_store(template.database)
+    import_text(db, "一条旧标题", scheme)
+    db.close()
+    endings, faults = [], []
+    for number in numbers:
+        if number % FRESH_HOME == 0 or not home.exists():
+            shutil.rmtree(home, ignore_errors=True)
+            shutil.copytree(template.home, home)
+        place = room / "case"
+        path = write_case(place, random.Random(f"{seed}-{number}"))
+        fix = ["--fix", str(place / "fixed.json" if path.is_file() else room / "case-fixed")]
+        for command in (["check", str(path), *(fix if number % 4 == 0 else [])], ["import", str(path)]):
+            ending = run(command, home)
+            endings.append((command[0], ending))
+            if ending.fault:
+                faults.append(f"{number} {path.name} {command[0]}: {ending.fault}\n{ending.output[-1500:]}")
+                sys.stderr.write(faults[-1] + "\n")
+        shutil.rmtree(place)
+        shutil.rmtree(room / "case-fixed", ignore_errors=True)
+    return endings, faults
+
+
+def run(arguments: Sequence[str], home: Path) -> Ending:
+    """A command in a process of its own, forked off so that 20,000 of them need not start Python anew."""
+    began = time.perf_counter()
+    with tempfile.TemporaryFile() as output:
+        child = os.fork()
+        if child == 0:
+            _be_the_command(arguments, home, output.fileno())
+        _, status, usage = os.wait4(child, 0)
+        output.seek(0)
+        text = output.read().decode("utf-8", "replace")
+    return Ending(
+        code=os.waitstatus_to_exitcode(status),
+        output=text,
+        seconds=time.perf_counter() - began,
+        peak_mib=usage.ru_maxrss / 1024,
+    )
+
+
+def _be_the_command(arguments: Sequence[str], home: Path, output: int) -> None:
+    """Never returns."""
+    code = 70
+    try:
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), encoding="utf-8", errors="replace")
+        sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), encoding="utf-8", errors="replace")
+        signal.alarm(MOST_SECONDS)  # its default is to end the process
+        limit = _virtual_bytes() + (MOST_MIB << 20)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        os.environ["STUDIO_HOME"] = str(home)
+        sys.argv = ["news-studio", *arguments]
+        command_line()
+        code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 70
+    except BaseException:  # noqa: BLE001  # whatever it is, it is what the person would see
+        sys.excepthook(*sys.exc_info())
+    finally:
+        with contextlib.suppress(BaseException):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+
+
+def _virtual_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+
+
+def write_case(place: Path, draw: random.Random) -> Path:
+    """One broken file or folder; the path to check."""
+    place.mkdir()
+    rows = draw.sample(_samples(), ROWS)
+    kind = draw.choice(list(KINDS))
+    path = place / f"data.{kind}"
+    if kind != "folder":
+        path.write_bytes(_broken(KINDS[kind](rows, draw), draw, often=kind in TEXT))
+        return path
+    path.mkdir()
+    (path / "a.json").write_bytes(_broken(KINDS["json"](rows, draw), draw, often=False))
+    info = {"train": {"file_name": "a.json", **canonical_blocks()}, "eval": {"file_name": "b.json"}}
+    if draw.random() < 0.5:
+        info["train"]["file_name"] = draw.choice(PLACES)
+    if draw.random() < 0.3:
+        (path / "b.json").symlink_to(draw.choice(["/etc/passwd", "..", "b.json", "a.json", "/dev/zero"]))
+    (path / "dataset_info.json").write_bytes(_broken(_json(info, draw), draw, often=False))
+    return path
+
+
+def _samples() -> list[Any]:
+    if not _KEPT:
+        _KEPT.extend(json.loads((BUNDLED_DATASET / "train.json").read_text(encoding="utf-8")))
+    return _KEPT
+
+
+_KEPT: list[Any] = []
+PLACES = ["../a.json", "/etc/passwd", "a.json/../../x", "", ".", "a\0.json", "~/a.json", "C:\\a.json", "a" * 5000, "..", "a.json "]  # fmt: skip
+ODD: list[Any] = [
+    None, True, False, 0, -1, 1.5, 10**30, "", " ", "体育", "\ud83d", "\u0000", "\u202e", "<think>", "</think>", "a" * 30_000,
+    [], {}, [[]], [None], {"": None}, {"from": "human"}, ["x"] * 2000,
+    "@RAW:1e999@", "@RAW:-Infinity@", "@RAW:NaN@", "@RAW:" + "9" * 9000 + "@",
+    "@RAW:" + "[" * 60 + "]" * 60 + "@", "@RAW:" + "[" * 100_000 + "]" * 100_000 + "@",
+    "@RAW:" + '{"a":' * 3000 + "1" + "}" * 3000 + "@",
+    '@RAW:{"from": "human", "from": "gpt", "value": 1, "value": "x"}@', '@RAW:"\\ud800"@', '@RAW:"\\x"@', "@RAW:@",
+]  # fmt: skip
+"""What may stand where something else should; RAW is written as it is."""
+
+
+def _json(value: Any, draw: random.Random) -> bytes:
+    """JSON with up to three values exchanged for odd ones."""
+    for _ in range(draw.choice((0, 1, 1, 2, 3))):
+        value = _exchanged(value, draw)
+    text = json.dumps(value, ensure_ascii=draw.random() < 0.5, indent=draw.choice((None, None, 2)))
+    text = re.sub(r'"@RAW:(.*?)@"', lambda found: found[1].replace('\\"', '"').replace("\\\\", "\\"), text)
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _exchanged(value: Any, draw: random.Random) -> Any:
+    """The same with one value, or key, somewhere in it exchanged."""
+    if isinstance(value, dict) and value and draw.random() < 0.9:
+        key = draw.choice(list(value))
+        if draw.random() < 0.15:
+            return {(draw.choice(["", "frm", key.upper()]) if name == key else name): each for name, each in value.items()}  # fmt: skip
+        return {**value, key: _exchanged(value[key], draw)}
+    if isinstance(value, list) and value and draw.random() < 0.9:
+        place = draw.randrange(len(value))
+        return [*value[:place], _exchanged(value[place], draw), *value[place + 1 :]]
+    return draw.choice(ODD)
+
+
+def _lines(rows: list[Any], draw: random.Random) -> bytes:
+    return b"\n".join(_json(row, draw) for row in rows)
+
+
+def _alpaca(rows: list[Any], draw: random.Random) -> bytes:
+    texts = [[turn["value"] for turn in row["conversations"]] for row in rows]
+    return _json(
+        [{"instruction": "新闻分类：", "input": q, "output": a, "history": []} for q, a in texts], draw
+    )
+
+
+def _messages(rows: list[Any], draw: random.Random) -> bytes:
+    roles = {"human": "user", "gpt": "assistant"}
+    turns = [[{"role": roles[turn["from"]], "content": turn["value"]} for turn in row["conversations"]] for row in rows]  # fmt: skip
+    return _json([{"messages": each} for each in turns], draw)
+
+
+def _table(rows: list[Any], draw: random.Random) -> pandas.DataFrame:
+    cells = [[turn["value"] for turn in row["conversations"]] for row in rows]
+    odd = ["", "=1+1", "a,b", 'x"y', "\ufeff", "2026-13-45", None, "很长" * 9000]
+    frame = pandas.DataFrame(cells, columns=["标题", "类别"], dtype=object)
+    for _ in range(draw.randrange(3)):
+        frame.iloc[draw.randrange(len(cells)), draw.randrange(2)] = draw.choice(odd)
+    return frame
+
+
+def _csv(rows: list[Any], draw: random.Random) -> bytes:
+    text = _table(rows, draw).to_csv(index=False, sep=draw.choice(",;\t"))
+    return text.encode(draw.choice(["utf-8", "gbk", "utf-16", "utf-8-sig", "big5"]), "replace")
+
+
+def _xlsx(rows: list[Any], draw: random.Random) -> bytes:
+    book = openpyxl.Workbook()
+    for cells in [("标题", "类别"), *_table(rows, draw).itertuples(index=False)]:
+        book.active.append([cell[:3000] if isinstance(cell, str) else None for cell in cells])
+    content = io.BytesIO()
+    book.save(content)
+    return content.getvalue()
+
+
+def _parquet(rows: list[Any], draw: random.Random) -> bytes:
+    content = io.BytesIO()
+    frame = pandas.DataFrame(rows) if draw.random() < 0.5 else _table(rows, draw)
+    frame.to_parquet(content)
+    return content.getvalue()
+
+
+KINDS: dict[str, Callable[[list[Any], random.Random], bytes]] = {
+    "json": _json,
+    "jsonl": _lines,
+    "alpaca.json": _alpaca,
+    "openai.json": _messages,
+    "csv": _csv,
+    "xlsx": _xlsx,
+    "parquet": _parquet,
+    "folder": _json,
+}
+TEXT = ("csv", "xlsx", "parquet")
+"""Kinds whose values are hardly odd in themselves: their bytes are broken more often."""
+
+
+def _broken(content: bytes, draw: random.Random, *, often: bool) -> bytes:
+    """The bytes, cut, spliced, turned, doubled, under another encoding, or as they are."""
+    if draw.random() > (0.8 if often else 0.3):
+        return content
+    place = draw.randrange(len(content) + 1)
+    other = draw.randrange(len(content) + 1)
+    match draw.randrange(8):
+        case 0:
+            return content[:place]
+        case 1:
+            return content[place:]
+        case 2:
+            return content[: min(place, other)] + content[max(place, other) :]
+        case 3:
+            return content[:place] + content[other : other + 200] + content[place:]
+        case 4:
+            return content[:place] + draw.randbytes(draw.choice((1, 4, 64))) + content[place + 1 :]
+        case 5:
+            return content + content
+        case 6:
+            return content.decode("utf-8", "replace").encode(
+                draw.choice(["utf-16", "utf-32", "gb18030"]), "replace"
+            )
+        case _:
+            return (
+                draw.choice([b"", b"\x00" * 100, b"\xef\xbb\xbf", b"[", b"PK\x03\x04", b"PAR1", b"null"])
+                + content[other:]
+            )

@@ -1,0 +1,69 @@
+"""The studio's web process on a free port, to be killed and started again; for benchmarks and tests."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+class WebProcess:
+    """The web process of one workspace; it keeps its port through a restart."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self, *, seconds: float = 60) -> None:
+        """Start the web process and wait until it answers; TimeoutError when it does not."""
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "streamlit", "run", "studio/app.py", "--server.port", str(self.port)],
+            cwd=ROOT,
+            env={**os.environ, "STUDIO_HOME": str(self.home), "STUDIO_LANG": "zh"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + seconds
+        while not self.answers():
+            if time.monotonic() > deadline:
+                raise TimeoutError(self.url)
+            time.sleep(0.1)
+
+    def answers(self) -> bool:
+        """Whether the web process is up."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=1):
+                return True
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            return False
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+
+@contextmanager
+def running(home: Path) -> Iterator[WebProcess]:
+    """A web process for as long as the block runs."""
+    web = WebProcess(home)
+    web.start()
+    try:
+        yield web
+    finally:
+        web.kill()
