@@ -22,7 +22,7 @@ from backend.worker import Cancelled, RunFolder, run_worker
 from studio.contract import Drafted, DraftSpec, Progress, TitleToDraft
 from studio.errors import TeacherUnavailable
 from studio.language import say
-from studio.samples.chain_lint import Finding, lint_chain
+from studio.samples.chain_lint import ChainRemark, lint_chain
 from studio.samples.scheme import Scheme, load_scheme
 from studio.system.jsonl import read_lines
 from studio.teacher.key import is_sendable, read_key
@@ -133,9 +133,9 @@ class _Job:
         title: TitleToDraft,
         asked: list[ChatCompletionMessageParam],
         chain: str,
-        findings: list[Finding],
+        findings: list[ChainRemark],
         answer: Answer,
-    ) -> tuple[str, list[Finding], Answer]:
+    ) -> tuple[str, list[ChainRemark], Answer]:
         """Send the remarks back once; of both drafts the one with fewer counts, of tokens the sum."""
         again: list[ChatCompletionMessageParam] = [
             *asked,

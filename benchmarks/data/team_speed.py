@@ -198,7 +198,7 @@ def relabel(db: Store, seen: dict[int, int]) -> None:
     current = {n: get_title(db, n).revision for n in seen}
     outcome = steps.relabel(db, current, category="社会", author="p0")
     assert outcome.step_id is not None
-    steps.undo_step(db, outcome.step_id, author="p0")
+    steps.undo_edit(db, outcome.step_id, author="p0")
 
 
 def last_title(db: Store) -> int:

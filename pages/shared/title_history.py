@@ -6,7 +6,7 @@ from pages.shared import keyboard as keys
 from pages.shared import shell
 from studio.annotation import bulk_edits as steps
 from studio.annotation import history
-from studio.annotation.history import Event
+from studio.annotation.history import HistoryEntry
 from studio.corpus.titles import Status, Title, get_title
 from studio.language import say
 from studio.store import Store
@@ -89,7 +89,9 @@ def history_section(db: Store, title_id: int) -> None:
         _event(title, event, index, colors, may_restore=may_restore)
 
 
-def _event(title: Title, event: Event, index: int, colors: dict[str, str], *, may_restore: bool) -> None:
+def _event(
+    title: Title, event: HistoryEntry, index: int, colors: dict[str, str], *, may_restore: bool
+) -> None:
     with st.container(border=True, gap=None):
         text, button = st.columns([5, 1], vertical_alignment="center")
         with text:
@@ -111,7 +113,7 @@ def _event(title: Title, event: Event, index: int, colors: dict[str, str], *, ma
             )
 
 
-def _headline(event: Event, colors: dict[str, str]) -> str:
+def _headline(event: HistoryEntry, colors: dict[str, str]) -> str:
     parts = [shell.person_mark(event.author, colors), f"**{say(*ACTION_NAMES[event.action])}**"]
     if event.category:
         known = event.category in shell.scheme().names
@@ -126,7 +128,7 @@ def _headline(event: Event, colors: dict[str, str]) -> str:
     return "　".join(parts)
 
 
-def _details(event: Event) -> str:
+def _details(event: HistoryEntry) -> str:
     parts = []
     if event.suggestion:
         source = event.suggestion_source or ""

@@ -11,11 +11,11 @@ from pages.shared.token_boxes import token_boxes
 from studio.contract import Piece, SeenRow, TemplateName, TrainSpec
 from studio.datasets.versions import list_versions
 from studio.language import say
-from studio.models.catalog import BaseModel_, find_models
+from studio.models.catalog import ModelEntry, find_models
 from studio.samples.title_text import Split
 from studio.store import Store
 from studio.training import token_preview as preview
-from studio.training.token_preview import Preview
+from studio.training.token_preview import TokenPreview
 from studio.workspace import BUNDLED_DATASET, BUNDLED_NAME
 
 SPLIT_NAMES: Mapping[Split, tuple[str, str]] = {"train": ("训练", "train"), "eval": ("评估", "eval")}
@@ -86,7 +86,7 @@ def waiting(key: str, model: Path, dataset_dir: Path, template: TemplateName) ->
         )
 
 
-def show_failure(answer: Preview, key: str) -> bool:
+def show_failure(answer: TokenPreview, key: str) -> bool:
     """Say why there is no answer, with a button to ask again; whether there was something to say."""
     if answer.failure is None:
         return False
@@ -105,7 +105,7 @@ def show_failure(answer: Preview, key: str) -> bool:
     return True
 
 
-def model_name(model: BaseModel_) -> str:
+def model_name(model: ModelEntry) -> str:
     """A base model as an option."""
     return say("内置小模型", "bundled small model") if model.bundled else model.name
 
@@ -120,7 +120,7 @@ def too_long_line(split: Split, lengths: tuple[int, ...], limit: int) -> str:
     )
 
 
-def _counts(counted: Preview, limit: int) -> None:
+def _counts(counted: TokenPreview, limit: int) -> None:
     assert counted.file is not None
     lengths = counted.file.lengths
     over = {split: preview.too_long(lengths[split], limit) for split in SPLIT_NAMES}
@@ -157,7 +157,9 @@ def _long_rows(lengths: Mapping[str, tuple[int, ...]], limit: int) -> None:
     )
 
 
-def _one_row(counted: Preview, model: Path, dataset_dir: Path, template: TemplateName, limit: int) -> None:
+def _one_row(
+    counted: TokenPreview, model: Path, dataset_dir: Path, template: TemplateName, limit: int
+) -> None:
     assert counted.file is not None
     with st.container(horizontal=True, vertical_alignment="bottom"):
         split: Split = st.segmented_control(
@@ -249,7 +251,7 @@ def _tokens(pieces: tuple[Piece, ...] | list[Piece]) -> int:
     return sum(len(piece.ids) for piece in pieces)
 
 
-def train_line(model: BaseModel_, dataset_dir: Path, template: TemplateName, limit: int) -> None:
+def train_line(model: ModelEntry, dataset_dir: Path, template: TemplateName, limit: int) -> None:
     """On the Train page: how many rows of the chosen data are too long for the chosen limit."""
     counted = preview.count_rows(
         shell.workspace(), model=model.path, dataset_dir=dataset_dir, template=template

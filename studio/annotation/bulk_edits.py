@@ -21,7 +21,7 @@ LONGEST_TAG = 30
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Outcome:
+class EditOutcome:
     """What became of a step: titles it moved, and titles it left alone. `step_id` is None if it moved none."""
 
     step_id: int | None
@@ -30,7 +30,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Step:
+class BulkEdit:
     """A step that was made: `note` is its category or tag, `titles` how many it moved."""
 
     id: int
@@ -42,7 +42,7 @@ class Step:
     is_undone: bool
 
 
-def relabel(db: Store, seen: Mapping[int, int], *, category: str, author: str) -> Outcome:
+def relabel(db: Store, seen: Mapping[int, int], *, category: str, author: str) -> EditOutcome:
     """Decide that titles are of a category; a chain stays if it argues for that one already.
 
     Args:
@@ -70,7 +70,7 @@ def relabel(db: Store, seen: Mapping[int, int], *, category: str, author: str) -
     return _step(db, seen, move, action="relabel", note=category, author=author)
 
 
-def trash(db: Store, seen: Mapping[int, int], *, author: str) -> Outcome:
+def trash(db: Store, seen: Mapping[int, int], *, author: str) -> EditOutcome:
     """Move titles to the trash: into no queue and no dataset version, until they are restored."""
 
     def move(title: Title, step_id: int) -> bool:
@@ -91,7 +91,7 @@ def trash(db: Store, seen: Mapping[int, int], *, author: str) -> Outcome:
     return _step(db, seen, move, action="trash", note=None, author=author)
 
 
-def take_from_trash(db: Store, seen: Mapping[int, int], *, author: str) -> Outcome:
+def take_from_trash(db: Store, seen: Mapping[int, int], *, author: str) -> EditOutcome:
     """Let trashed titles stand as they stood before."""
 
     def move(title: Title, step_id: int) -> bool:
@@ -108,7 +108,7 @@ def take_from_trash(db: Store, seen: Mapping[int, int], *, author: str) -> Outco
     return _step(db, seen, move, action="restore", note=None, author=author)
 
 
-def tag(db: Store, title_ids: Iterable[int], tag: str, *, author: str) -> Outcome:
+def tag(db: Store, title_ids: Iterable[int], tag: str, *, author: str) -> EditOutcome:
     """Put a tag on titles.
 
     Raises:
@@ -117,12 +117,12 @@ def tag(db: Store, title_ids: Iterable[int], tag: str, *, author: str) -> Outcom
     return _tag(db, title_ids, _clean_tag(tag), author, is_on=True)
 
 
-def untag(db: Store, title_ids: Iterable[int], tag: str, *, author: str) -> Outcome:
+def untag(db: Store, title_ids: Iterable[int], tag: str, *, author: str) -> EditOutcome:
     """Take a tag off titles."""
     return _tag(db, title_ids, _clean_tag(tag), author, is_on=False)
 
 
-def undo_step(db: Store, step_id: int, *, author: str) -> Outcome:
+def undo_edit(db: Store, step_id: int, *, author: str) -> EditOutcome:
     """Take a step back, once; titles that moved on since keep their newer state and are counted.
 
     Raises:
@@ -152,7 +152,7 @@ def undo_step(db: Store, step_id: int, *, author: str) -> Outcome:
         for title_id, name, is_on in tags:
             _set_tag(db, title_id, name, author, by_step, is_on=not is_on)
         moved += len(tags)
-        return Outcome(step_id=by_step, moved=moved, passed_over=len(rows) + all_tags - moved)
+        return EditOutcome(step_id=by_step, moved=moved, passed_over=len(rows) + all_tags - moved)
 
 
 def _require_undoable(db: Store, step_id: int) -> None:
@@ -167,7 +167,7 @@ def _require_undoable(db: Store, step_id: int) -> None:
         )
 
 
-def recent_steps(db: Store, limit: int = 10) -> list[Step]:
+def recent_edits(db: Store, limit: int = 10) -> list[BulkEdit]:
     """The latest steps, undoing ones left out, latest first."""
     rows = db.query(
         "select * from (select id, author, action, note, at,"
@@ -177,7 +177,7 @@ def recent_steps(db: Store, limit: int = 10) -> list[Step]:
         " from steps where action <> 'undo' order by id desc) where titles limit ?",
         [limit],
     )
-    return [Step(**{**row, "is_undone": bool(row["is_undone"])}) for row in rows]
+    return [BulkEdit(**{**row, "is_undone": bool(row["is_undone"])}) for row in rows]
 
 
 def tags_of(db: Store, title_id: int) -> list[str]:
@@ -204,7 +204,7 @@ def _step(
     action: StepAction,
     note: str | None,
     author: str,
-) -> Outcome:
+) -> EditOutcome:
     """Move each title that is still as it was seen; all of them or, on an error, none."""
     require(db, author, *REVIEWERS)
     with writing(db):
@@ -216,8 +216,8 @@ def _step(
         return _outcome(step_id, moved, len(seen))
 
 
-def _outcome(step_id: int, moved: int, asked: int) -> Outcome:
-    return Outcome(step_id=step_id if moved else None, moved=moved, passed_over=asked - moved)
+def _outcome(step_id: int, moved: int, asked: int) -> EditOutcome:
+    return EditOutcome(step_id=step_id if moved else None, moved=moved, passed_over=asked - moved)
 
 
 def _new_step(db: Store, action: StepAction, note: str | None, author: str) -> int:
@@ -228,7 +228,7 @@ def _new_step(db: Store, action: StepAction, note: str | None, author: str) -> i
     return step_id
 
 
-def _tag(db: Store, title_ids: Iterable[int], name: str, author: str, *, is_on: bool) -> Outcome:
+def _tag(db: Store, title_ids: Iterable[int], name: str, author: str, *, is_on: bool) -> EditOutcome:
     require(db, author, *REVIEWERS)
     with writing(db):
         asked = list(dict.fromkeys(title_ids))

@@ -12,7 +12,7 @@ from rapidfuzz import fuzz, process
 
 from studio.language import say
 from studio.samples.chain_clauses import MOSTLY_FORM, OFTEN, mostly_form, skeleton
-from studio.samples.chain_lint import Finding
+from studio.samples.chain_lint import ChainRemark
 from studio.samples.scheme import Scheme
 from studio.store import Store
 
@@ -54,7 +54,9 @@ class WrittenChains:
         self._shelves: dict[str, _Shelf] = {}
         self._seen = 0
 
-    def findings(self, db: Store, title_id: int, chain: str, category: str, scheme: Scheme) -> list[Finding]:
+    def findings(
+        self, db: Store, title_id: int, chain: str, category: str, scheme: Scheme
+    ) -> list[ChainRemark]:
         """Remarks where a chain is too close to those written for other titles of its category."""
         with self._lock:
             shelf = self._shelf(db, category, scheme)
@@ -154,8 +156,8 @@ def _candidates(shelf: _Shelf, chain: str) -> list[int]:
     return [other for other in found if other in shelf.chains]
 
 
-def _too_close(near: Nearest) -> Finding:
-    return Finding(
+def _too_close(near: Nearest) -> ChainRemark:
+    return ChainRemark(
         code="chain_repeats",
         severity="warning",
         message=say(

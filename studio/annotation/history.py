@@ -16,7 +16,7 @@ from studio.team.people import REVIEWERS, require
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Event:
+class HistoryEntry:
     """One thing that happened to a title.
 
     A decision (`decision_id`), or only an answer that moved nothing: the first of
@@ -69,17 +69,17 @@ _ANSWERS = """
 """
 
 
-def history(db: Store, title_id: int) -> list[Event]:
+def history(db: Store, title_id: int) -> list[HistoryEntry]:
     """Everything that happened to a title, latest first.
 
     Raises:
         InputError: there is no such title.
     """
     title = get_title(db, title_id)
-    events: list[tuple[str, float, Event]] = []
+    events: list[tuple[str, float, HistoryEntry]] = []
     for row in db.query(_DECISIONS, {"title_id": title_id}):
         row["is_taken_back"] = bool(row["is_taken_back"])
-        event = Event(**row, counts=row["decision_id"] == title.decision_id)
+        event = HistoryEntry(**row, counts=row["decision_id"] == title.decision_id)
         events.append((event.at, row["decision_id"], event))
     decisions = str([event.decision_id for _, _, event in events])
     for row in db.query(_ANSWERS, {"title_id": title_id, "decisions": decisions}):
@@ -88,12 +88,12 @@ def history(db: Store, title_id: int) -> list[Event]:
     return [event for _, _, event in sorted(events, key=lambda item: item[:2], reverse=True)]
 
 
-def _answer(row: dict[str, Any]) -> Event:
+def _answer(row: dict[str, Any]) -> HistoryEntry:
     kind, is_gold = row.pop("kind"), row.pop("is_gold")
     nothing: dict[str, Any] = dict.fromkeys(
         ("decision_id", "status", "proposal", "verdict", "addressee", "step_id")
     )
-    return Event(
+    return HistoryEntry(
         **row | {"is_taken_back": bool(row["is_taken_back"])},
         **nothing,
         action="gold" if is_gold else "answer" if kind == "category" else kind,

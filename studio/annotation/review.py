@@ -29,7 +29,7 @@ LOTS = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Answer:
+class StandingAnswer:
     """What one person said, and stands; `reason` is why they flagged or skipped."""
 
     annotation_id: int
@@ -47,7 +47,7 @@ class Case:
     """A title before a reviewer: where it stands, and the answers that brought it there, in their order."""
 
     title: Title
-    answers: Sequence[Answer]
+    answers: Sequence[StandingAnswer]
 
     @property
     def favoured(self) -> str | None:
@@ -128,7 +128,7 @@ def case_of(db: Store, title_id: int) -> Case:
         " and not exists (select 1 from retractions where annotation_id = said.id) order by said.id",
         [title.decision_id],
     )
-    return Case(title=title, answers=[Answer(**row) for row in rows])
+    return Case(title=title, answers=[StandingAnswer(**row) for row in rows])
 
 
 def pass_on(db: Store, *, queue: Queue, author: str) -> None:

@@ -14,9 +14,9 @@ import typer
 from studio.cli._common import AsJson, Categories, Home, print_json, report_errors, user_name
 from studio.errors import InputError
 from studio.formats.columns import Columns
-from studio.ingest.import_batches import Batch, Undone, list_batches, undo_batch, write_report
+from studio.ingest.import_batches import ImportBatch, Undone, list_import_batches, undo_import, write_report
 from studio.ingest.importer import ImportReport, import_path
-from studio.ingest.preview import Preview, preview_file
+from studio.ingest.preview import FilePreview, preview_file
 from studio.language import say
 from studio.samples.scheme import load_scheme
 from studio.store import Store, open_store
@@ -78,9 +78,9 @@ def import_(
             return
         with closing(open_store(open_workspace(home).database)) as db:
             if list_:
-                _show_batches(list_batches(db), as_json)
+                _show_batches(list_import_batches(db), as_json)
             elif undo is not None:
-                _show_undone(undo_batch(db, undo, user_name()), as_json)
+                _show_undone(undo_import(db, undo, user_name()), as_json)
             elif path is not None:
                 _import(db, path, columns, categories, report, as_json)
 
@@ -111,7 +111,7 @@ def _import(
 
 def _say_cancelled(db: Store) -> None:
     """What became of the import that was just interrupted."""
-    newest = next(iter(list_batches(db)), None)
+    newest = next(iter(list_import_batches(db)), None)
     if newest is not None and newest.state == "staged":
         words = say(
             "已中断：各行都已读入，下次导入或打开首页时自动完成。",
@@ -153,7 +153,7 @@ def _list(lines: Sequence[str]) -> None:
         typer.echo(say(f"  …… 还有 {len(lines) - SHOWN} 条", f"  ... and {len(lines) - SHOWN} more"))
 
 
-def _show_preview(preview: Preview, as_json: bool) -> None:
+def _show_preview(preview: FilePreview, as_json: bool) -> None:
     if as_json:
         print_json(preview.to_json())
         return
@@ -177,7 +177,7 @@ def _show_preview(preview: Preview, as_json: bool) -> None:
         typer.echo(f"  {row.row}  " + " | ".join(" ".join(cell.split())[:80] for cell in cells if cell))
 
 
-def _show_batches(batches: Sequence[Batch], as_json: bool) -> None:
+def _show_batches(batches: Sequence[ImportBatch], as_json: bool) -> None:
     if as_json:
         print_json([batch.to_json() for batch in batches])
         return

@@ -16,7 +16,7 @@ from studio.modelfiles.folder_check import ModelReport, check_model
 from studio.modelfiles.hub_manifest import HashReport, read_record, verify_hashes
 from studio.modelfiles.safetensors_headers import ModelProblem
 from studio.models import downloads
-from studio.models.catalog import BaseModel_, locate_model, scan_models
+from studio.models.catalog import ModelEntry, locate_model, scan_models
 from studio.models.path_hints import not_found, tidy
 from studio.runs import Job
 from studio.workspace import Workspace, open_workspace
@@ -175,13 +175,13 @@ def _bytes(count: int) -> str:
     return f"{count / 2**30:,.2f} GiB" if count >= 2**30 else f"{count / 2**20:,.1f} MiB"
 
 
-def _size(model: BaseModel_ | ModelReport) -> str:
+def _size(model: ModelEntry | ModelReport) -> str:
     if not model.architecture:
         return say("不可用", "unusable")
     parameters = f"{model.parameters / 1e6:,.1f} M, {model.size_bytes / 2**20:,.0f} MiB"
     return f"{model.architecture}, {parameters}, {model.template}"
 
 
-def _echo_problems(model: BaseModel_ | ModelReport) -> None:
+def _echo_problems(model: ModelEntry | ModelReport) -> None:
     for problem in model.problems:
         typer.echo(f"  {problem.severity} {problem.code}: {problem.message} {problem.remedy}")

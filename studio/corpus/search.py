@@ -139,7 +139,7 @@ def list_sources(db: Store, limit: int = 200) -> list[str]:
     return [source for source, _ in rows.fetchall()]
 
 
-def list_batches(db: Store, limit: int = 200) -> list[tuple[int, str, str]]:
+def list_import_batches(db: Store, limit: int = 200) -> list[tuple[int, str, str]]:
     """The latest imports: number, source, moment."""
     return db.execute(
         "select id, source, imported_at from batches order by id desc limit ?", [limit]

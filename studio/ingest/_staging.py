@@ -85,7 +85,7 @@ def only_importer(db: Store, patience_seconds: float = PATIENCE_SECONDS) -> Iter
         yield
 
 
-def open_batch(db: Store, source: str, author: str = AUTHOR) -> int:
+def open_import_batch(db: Store, source: str, author: str = AUTHOR) -> int:
     """Begin an import, and return the number of its batch."""
     with writing(db):
         batch_id = db.execute(
@@ -100,7 +100,7 @@ def stage(db: Store, judged: Iterable[Judged], scheme: Scheme, *, source: str, b
     """Put every row down, and mark the batch as complete.
 
     Raises:
-        UnreadableFile: the rows could not be read to their end; call `sweep`.
+        UnreadableFile: the rows could not be read to their end; call `discard_staged`.
     """
     staged = Staged()
     remaining = iter(judged)
@@ -196,7 +196,7 @@ def titles_of_batch(db: Store, batch_id: int) -> Iterator[list[int]]:
         yield [title_id for (title_id,) in portion]
 
 
-def sweep(db: Store, batch_id: int) -> None:
+def discard_staged(db: Store, batch_id: int) -> None:
     """Take away what an open import has put down; the batch stays in the list, as cancelled.
 
     A title that somebody has reported meanwhile, or that another import names, stays.

@@ -20,11 +20,11 @@ from studio.samples.title_text import Split
 from studio.store import Store, writing
 from studio.system.csv_export import Cell, csv_bytes, write_csv
 
-Outcome = Literal["added", "merged", "refused"]
+RowOutcome = Literal["added", "merged", "refused"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Batch:
+class ImportBatch:
     """One import: rows = added + merged + refused; `decided` and `near` count new titles as they arrived."""
 
     id: int
@@ -69,12 +69,12 @@ _BATCHES = (
 )
 
 
-def list_batches(db: Store, limit: int = 100) -> list[Batch]:
+def list_import_batches(db: Store, limit: int = 100) -> list[ImportBatch]:
     """The latest imports, newest first."""
-    return [Batch(**row) for row in db.query(f"{_BATCHES} order by batches.id desc limit ?", [limit])]
+    return [ImportBatch(**row) for row in db.query(f"{_BATCHES} order by batches.id desc limit ?", [limit])]
 
 
-def get_batch(db: Store, batch_id: int) -> Batch:
+def get_import_batch(db: Store, batch_id: int) -> ImportBatch:
     """The import of that number.
 
     Raises:
@@ -88,10 +88,10 @@ def get_batch(db: Store, batch_id: int) -> Batch:
                 "news-studio import --list 列出所有导入。", "news-studio import --list shows them all."
             ),
         )
-    return Batch(**row)
+    return ImportBatch(**row)
 
 
-def undo_batch(db: Store, batch_id: int, author: str) -> Undone:
+def undo_import(db: Store, batch_id: int, author: str) -> Undone:
     """Take an import back, in portions; once begun, it is brought to its end even after an interruption.
 
     Raises:
@@ -99,7 +99,7 @@ def undo_batch(db: Store, batch_id: int, author: str) -> Undone:
         WorkspaceBusy: an import is running.
     """
     with only_importer(db):
-        batch = get_batch(db, batch_id)
+        batch = get_import_batch(db, batch_id)
         if batch.state not in ("done", "undoing"):
             raise InputError(
                 say(f"导入 {batch_id} 已经撤销或没有完成。", f"Import {batch_id} is undone already or never finished."),
@@ -170,7 +170,7 @@ def _withdraw(db: Store, title_id: int, author: str, undone: Undone) -> None:
     undone.withdrawn += 1
 
 
-def row_report(db: Store, batch_id: int) -> Iterator[tuple[str, int, Outcome, str | None, str | None]]:
+def row_report(db: Store, batch_id: int) -> Iterator[tuple[str, int, RowOutcome, str | None, str | None]]:
     """Every row of an import: file, row, outcome, title, and why it was refused or what it is near; in file order."""
     rows = db.execute(
         "select file, row, imported_rows.id, title_id, titles.batch_id, text, null,"

@@ -19,7 +19,15 @@ from studio.formats.columns import GUESSED, Columns
 from studio.formats.conversations import RawRow
 from studio.formats.reader import read_rows
 from studio.ingest._merging import AUTHOR, notes_on, settle
-from studio.ingest._staging import Refusal, Staged, only_importer, open_batch, stage, sweep, titles_of_batch
+from studio.ingest._staging import (
+    Refusal,
+    Staged,
+    discard_staged,
+    only_importer,
+    open_import_batch,
+    stage,
+    titles_of_batch,
+)
 from studio.ingest.import_batches import finish_undo
 from studio.language import say
 from studio.samples.scheme import Scheme
@@ -106,7 +114,7 @@ def import_rows(
     """
     with only_importer(db):
         _finish_all(db)
-        batch_id = open_batch(db, source, author)
+        batch_id = open_import_batch(db, source, author)
         try:
             staged = stage(db, judge_each(rows, scheme), scheme, source=source, batch_id=batch_id)
         except BaseException:
@@ -119,7 +127,7 @@ def import_rows(
 def _try_to_sweep(db: Store, batch_id: int) -> None:
     """Take away what is there; where even that fails, on a full disk, the next import does it."""
     try:
-        sweep(db, batch_id)
+        discard_staged(db, batch_id)
     except StudioError:
         return
 
@@ -149,7 +157,7 @@ def _finish_all(db: Store) -> int:
     unfinished = _unfinished(db)
     for batch_id, state in unfinished:
         if state == "open":
-            sweep(db, batch_id)
+            discard_staged(db, batch_id)
         elif state == "staged":
             _publish(db, batch_id)
         else:

@@ -15,7 +15,7 @@ ROWS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Preview:
+class FilePreview:
     """`columns` is empty where the rows are no table; `chosen` is what each is taken for.
 
     `rows` are the first ones, read so. `encoding` is set where the file is text.
@@ -37,7 +37,7 @@ class Preview:
         }
 
 
-def preview_file(path: Path, columns: Columns = GUESSED, limit: int = ROWS) -> Preview:
+def preview_file(path: Path, columns: Columns = GUESSED, limit: int = ROWS) -> FilePreview:
     """Read the start of one file; a table without a column of titles is shown all the same.
 
     Raises:
@@ -47,7 +47,7 @@ def preview_file(path: Path, columns: Columns = GUESSED, limit: int = ROWS) -> P
     first = list(islice(records, limit))
     names = list(dict.fromkeys(str(key) for record in first for key in _keys(record.value)))
     layout = Layout(table=columns)
-    return Preview(
+    return FilePreview(
         encoding=records.encoding,
         columns=names,
         chosen=columns.among(names),

@@ -10,19 +10,19 @@ from studio.modelfiles.folder_check import ModelReport
 from studio.modelfiles.folder_check import check_model as check_model  # whoever chooses a model wants both
 from studio.modelfiles.safetensors_headers import ModelProblem
 from studio.modelfiles.settings import load_model_settings
-from studio.models.locations import Place, Source, list_places
+from studio.models.locations import LocationSource, ModelLocation, list_locations
 from studio.models.path_hints import not_found, tidy
 from studio.workspace import BUNDLED_MODEL, BUNDLED_NAME, Workspace
 
 
 @dataclass(frozen=True, kw_only=True)
-class BaseModel_:
+class ModelEntry:
     """A base model that can be chosen by `name`; `bundled` is the one that ships."""
 
     name: str
     path: Path
     bundled: bool
-    source: Source
+    source: LocationSource
     architecture: str
     parameters: int
     size_bytes: int
@@ -35,7 +35,7 @@ class BaseModel_:
         return not any(problem.severity == "error" for problem in self.problems)
 
 
-def find_models(workspace: Workspace) -> list[BaseModel_]:
+def find_models(workspace: Workspace) -> list[ModelEntry]:
     """Models to choose from: the bundled one, all of the workspace by name, the usable ones elsewhere.
 
     What others have left half done in their caches is no choice; in the workspace it is
@@ -44,10 +44,10 @@ def find_models(workspace: Workspace) -> list[BaseModel_]:
     return [model for model in scan_models(workspace) if model.ok or model.source in ("bundled", "workspace")]
 
 
-def scan_models(workspace: Workspace) -> list[BaseModel_]:
+def scan_models(workspace: Workspace) -> list[ModelEntry]:
     """Every model on this machine that the studio knows to look for, broken ones included."""
     allowed = {each.path for each in load_model_settings(workspace).allowed}
-    return [_base_model(name, place, allowed) for name, place in _named(list_places(workspace))]
+    return [_base_model(name, place, allowed) for name, place in _named(list_locations(workspace))]
 
 
 def resolve_model(workspace: Workspace, text: str) -> Path:
@@ -82,7 +82,7 @@ def locate_model(workspace: Workspace, text: str) -> Path:
     path = Path(text).expanduser().absolute()
     if text and path.exists():
         return path
-    places = list_places(workspace)
+    places = list_locations(workspace)
     known = {name: place.path for name, place in _named(places)}
     # The first of several wins: a sound copy in one cache before a broken one in another.
     same = [place.path for place in places if place.name == text]
@@ -93,7 +93,7 @@ def locate_model(workspace: Workspace, text: str) -> Path:
     return found
 
 
-def _named(places: list[Place]) -> list[tuple[str, Place]]:
+def _named(places: list[ModelLocation]) -> list[tuple[str, ModelLocation]]:
     """Each place with a name that is its own: the plain one for the first, SOURCE:NAME for others."""
     count: Counter[str] = Counter()
     named = []
@@ -106,11 +106,11 @@ def _named(places: list[Place]) -> list[tuple[str, Place]]:
     return named
 
 
-def _base_model(name: str, place: Place, allowed: set[Path]) -> BaseModel_:
+def _base_model(name: str, place: ModelLocation, allowed: set[Path]) -> ModelEntry:
     report: ModelReport = check_model(place.path)
     if place.path in allowed:
         report = report.allowing_unsafe()
-    return BaseModel_(
+    return ModelEntry(
         name=name,
         path=place.path,
         bundled=place.source == "bundled",

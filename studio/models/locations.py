@@ -17,22 +17,24 @@ from studio.modelfiles.folder_check import models_below
 from studio.modelfiles.settings import load_model_settings
 from studio.workspace import BUNDLED_MODEL, BUNDLED_NAME, Workspace
 
-Source = Literal["bundled", "workspace", "modelscope", "huggingface", "folder"]
+LocationSource = Literal["bundled", "workspace", "modelscope", "huggingface", "folder"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
+class ModelLocation:
     """A folder that may be a model. `name` is what the source calls it; two sources may agree on one."""
 
     name: str
     path: Path
-    source: Source
+    source: LocationSource
 
 
-def list_places(workspace: Workspace) -> list[Place]:
+def list_locations(workspace: Workspace) -> list[ModelLocation]:
     """Every folder that may be a model, in the order in which a name is looked up."""
     bundled = (
-        [Place(name=BUNDLED_NAME, path=BUNDLED_MODEL, source="bundled")] if BUNDLED_MODEL.exists() else []
+        [ModelLocation(name=BUNDLED_NAME, path=BUNDLED_MODEL, source="bundled")]
+        if BUNDLED_MODEL.exists()
+        else []
     )
     found = [*bundled, *_in_workspace(workspace.models), *_in_modelscope(), *_in_huggingface()]
     for folder in load_model_settings(workspace).folders:
@@ -60,7 +62,7 @@ def _children(folder: Path) -> list[Path]:
         return []
 
 
-def _in_workspace(models: Path) -> Iterator[Place]:
+def _in_workspace(models: Path) -> Iterator[ModelLocation]:
     """models/NAME and, where NAME only groups others, models/NAME/OTHER."""
     for folder in _children(models):
         inner = _children(folder)
@@ -69,9 +71,9 @@ def _in_workspace(models: Path) -> Iterator[Place]:
         )
         if groups:
             for each in inner:
-                yield Place(name=f"{folder.name}/{each.name}", path=each, source="workspace")
+                yield ModelLocation(name=f"{folder.name}/{each.name}", path=each, source="workspace")
         elif inner or _has_files(folder):
-            yield Place(name=folder.name, path=folder, source="workspace")
+            yield ModelLocation(name=folder.name, path=folder, source="workspace")
 
 
 def _has_files(folder: Path) -> bool:
@@ -80,7 +82,7 @@ def _has_files(folder: Path) -> bool:
     return not entries or any(not entry.name.startswith(".") for entry in entries)
 
 
-def _in_modelscope() -> Iterator[Place]:
+def _in_modelscope() -> Iterator[ModelLocation]:
     for root in modelscope_roots():
         for folder in _children(root):
             if (folder / "snapshots").is_dir() and "--" in folder.name:
@@ -90,10 +92,10 @@ def _in_modelscope() -> Iterator[Place]:
                 name = f"{folder.name}/{model.name.replace('___', '.')}"
                 # The old client also leaves links with the dots in place.
                 if not model.is_symlink():
-                    yield Place(name=name, path=model, source="modelscope")
+                    yield ModelLocation(name=name, path=model, source="modelscope")
 
 
-def _in_huggingface() -> Iterator[Place]:
+def _in_huggingface() -> Iterator[ModelLocation]:
     for folder in _children(huggingface_root()):
         if folder.name.startswith("models--"):
             name = folder.name.removeprefix("models--").replace("--", "/", 1)
@@ -107,18 +109,18 @@ def _main_commit(folder: Path) -> str:
         return ""
 
 
-def _snapshots(folder: Path, name: str, source: Source, main: str) -> Iterator[Place]:
+def _snapshots(folder: Path, name: str, source: LocationSource, main: str) -> Iterator[ModelLocation]:
     """The main snapshot under the plain name, others as NAME@REVISION."""
     snapshots = [path for path in _children(folder / "snapshots") if any(path.iterdir())]
     first = next((path for path in snapshots if path.name == main), snapshots[0] if snapshots else None)
     for path in snapshots:
         revision = path.name[:8] if source == "huggingface" else path.name
-        yield Place(name=name if path == first else f"{name}@{revision}", path=path, source=source)
+        yield ModelLocation(name=name if path == first else f"{name}@{revision}", path=path, source=source)
 
 
-def _in_folder(folder: Path) -> Iterator[Place]:
+def _in_folder(folder: Path) -> Iterator[ModelLocation]:
     if (folder / "config.json").is_file():
-        yield Place(name=folder.name, path=folder, source="folder")
+        yield ModelLocation(name=folder.name, path=folder, source="folder")
         return
     for path in models_below(folder):
-        yield Place(name=str(path.relative_to(folder)), path=path, source="folder")
+        yield ModelLocation(name=str(path.relative_to(folder)), path=path, source="folder")

@@ -41,7 +41,7 @@ print(json.dumps({"version": torch.__version__, "threads": torch.get_num_threads
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class MachineCheck:
     """One thing that was looked at; `remedy` is empty when it is ok."""
 
     name: str
@@ -52,13 +52,13 @@ class Finding:
 
 def diagnose(
     workspace: Workspace, *, python: str = sys.executable, model: Path = BUNDLED_MODEL
-) -> list[Finding]:
+) -> list[MachineCheck]:
     """Look at everything, in the order in which it should be mended.
 
     Args:
         python: the interpreter of the workers, which is asked for torch.
     """
-    checks: list[Callable[[], Finding]] = [
+    checks: list[Callable[[], MachineCheck]] = [
         _python,
         _packages,
         lambda: _torch(python),
@@ -72,10 +72,10 @@ def diagnose(
     return [check() for check in checks]
 
 
-def _python() -> Finding:
+def _python() -> MachineCheck:
     wanted = SpecifierSet(importlib.metadata.metadata(PACKAGE)["Requires-Python"])
     ok = wanted.contains(platform.python_version(), prereleases=True)
-    return Finding(
+    return MachineCheck(
         name="python",
         ok=ok,
         message=f"{platform.python_version()} ({sys.executable})",
@@ -83,7 +83,7 @@ def _python() -> Finding:
     )
 
 
-def _packages() -> Finding:
+def _packages() -> MachineCheck:
     missing = []
     needed = [Requirement(text) for text in importlib.metadata.requires(PACKAGE) or []]
     needed = [one for one in needed if one.marker is None or one.marker.evaluate({"extra": ""})]
@@ -94,7 +94,7 @@ def _packages() -> Finding:
             found = say("未安装", "not installed")
         if not requirement.specifier.contains(found, prereleases=True):
             missing.append(f"{requirement.name} {found} ({requirement.specifier})")
-    return Finding(
+    return MachineCheck(
         name="packages",
         ok=not missing,
         message=", ".join(missing)
@@ -103,7 +103,7 @@ def _packages() -> Finding:
     )
 
 
-def _torch(python: str) -> Finding:
+def _torch(python: str) -> MachineCheck:
     try:
         asked = subprocess.run(
             [python, "-c", _ASK_TORCH], capture_output=True, text=True, timeout=180, check=False
@@ -114,11 +114,11 @@ def _torch(python: str) -> Finding:
         return _no_torch((asked.stderr.strip().splitlines() or [f"status {asked.returncode}"])[-1])
     facts = json.loads(asked.stdout.splitlines()[-1])
     device = f"{facts['gpu']} {facts['gib']} GiB" if facts["gpu"] else f"CPU, {facts['threads']} threads"
-    return Finding(name="torch", ok=True, message=f"{facts['version']}, {device}")
+    return MachineCheck(name="torch", ok=True, message=f"{facts['version']}, {device}")
 
 
-def _no_torch(reason: str) -> Finding:
-    return Finding(
+def _no_torch(reason: str) -> MachineCheck:
+    return MachineCheck(
         name="torch",
         ok=False,
         message=say(f"torch 无法使用：{reason}", f"torch does not work: {reason}"),
@@ -129,21 +129,21 @@ def _no_torch(reason: str) -> Finding:
     )
 
 
-def _model(path: Path) -> Finding:
+def _model(path: Path) -> MachineCheck:
     report = check_model(path)
     if report.errors:
         first = report.errors[0]
-        return Finding(name="model", ok=False, message=first.message, remedy=first.remedy)
+        return MachineCheck(name="model", ok=False, message=first.message, remedy=first.remedy)
     size = f"{report.parameters / 1e6:.1f} M, {report.size_bytes / 2**20:.0f} MiB"
-    return Finding(name="model", ok=True, message=f"{path.name}: {report.architecture}, {size}")
+    return MachineCheck(name="model", ok=True, message=f"{path.name}: {report.architecture}, {size}")
 
 
-def _workspace(workspace: Workspace) -> Finding:
+def _workspace(workspace: Workspace) -> MachineCheck:
     try:
         with tempfile.NamedTemporaryFile(dir=workspace.home) as file:
             file.write(b"x" * 4096)
     except OSError as error:
-        return Finding(
+        return MachineCheck(
             name="workspace",
             ok=False,
             message=say(
@@ -155,13 +155,13 @@ def _workspace(workspace: Workspace) -> Finding:
                 "Mend its permissions, or name another folder with --home.",
             ),
         )
-    return Finding(name="workspace", ok=True, message=str(workspace.home))
+    return MachineCheck(name="workspace", ok=True, message=str(workspace.home))
 
 
-def _disk(workspace: Workspace) -> Finding:
+def _disk(workspace: Workspace) -> MachineCheck:
     free = shutil.disk_usage(workspace.home).free / 2**30
     ok = free >= _FREE_GIB_WANTED
-    return Finding(
+    return MachineCheck(
         name="disk",
         ok=ok,
         message=say(f"可用 {free:.1f} GiB", f"{free:.1f} GiB free"),
@@ -171,11 +171,11 @@ def _disk(workspace: Workspace) -> Finding:
     )
 
 
-def _sqlite(workspace: Workspace) -> Finding:
+def _sqlite(workspace: Workspace) -> MachineCheck:
     version = sqlite3.sqlite_version
     if sqlite3.sqlite_version_info < _SQLITE_WANTED:
         wanted = ".".join(map(str, _SQLITE_WANTED))
-        return Finding(
+        return MachineCheck(
             name="sqlite",
             ok=False,
             message=f"SQLite {version} < {wanted}",
@@ -191,7 +191,7 @@ def _sqlite(workspace: Workspace) -> Finding:
     except (OSError, sqlite3.Error) as error:
         mode = str(error)
     ok = mode == "wal"
-    return Finding(
+    return MachineCheck(
         name="sqlite",
         ok=ok,
         message=f"{version}, WAL" if ok else f"{version}, WAL: {mode}",
@@ -204,7 +204,7 @@ def _sqlite(workspace: Workspace) -> Finding:
     )
 
 
-def _queue(workspace: Workspace) -> Finding:
+def _queue(workspace: Workspace) -> MachineCheck:
     waiting = [run for run in runs.list_jobs(workspace) if run.state == "queued"]
     alive = jobs.worker_alive(workspace)
     if alive:
@@ -213,12 +213,14 @@ def _queue(workspace: Workspace) -> Finding:
         message = say(f"任务进程未运行，{len(waiting)} 个等待", f"no job process, {len(waiting)} waiting")
     ok = alive or not waiting
     remedy = say("请运行 news-studio up。", "Run: news-studio up")
-    return Finding(name="queue", ok=ok, message=message, remedy="" if ok else remedy)
+    return MachineCheck(name="queue", ok=ok, message=message, remedy="" if ok else remedy)
 
 
-def _runs(workspace: Workspace) -> Finding:
+def _runs(workspace: Workspace) -> MachineCheck:
     unreadable = runs.unreadable_runs(workspace)
     if unreadable:
-        return Finding(name="runs", ok=False, message=unreadable[0].problem, remedy=unreadable[0].remedy)
+        return MachineCheck(name="runs", ok=False, message=unreadable[0].problem, remedy=unreadable[0].remedy)
     count = len(runs.list_runs(workspace))
-    return Finding(name="runs", ok=True, message=say(f"{count} 个运行可读", f"{count} runs are readable"))
+    return MachineCheck(
+        name="runs", ok=True, message=say(f"{count} 个运行可读", f"{count} runs are readable")
+    )

@@ -10,7 +10,7 @@ from studio.annotation import annotations
 from studio.corpus.titles import Title, get_title
 from studio.errors import StalePress
 from studio.language import say
-from studio.quality.findings import Finding, Verdict
+from studio.quality.findings import Finding, FindingAnswer
 from studio.store import Store, writing
 
 
@@ -67,7 +67,7 @@ def best_to_keep(titles: Iterable[Title]) -> Title:
     return min(titles, key=lambda title: (title.chain is None, title.id))
 
 
-def _answer(db: Store, finding: Finding, verdict: Verdict, author: str) -> list[Title]:
+def _answer(db: Store, finding: Finding, verdict: FindingAnswer, author: str) -> list[Title]:
     """Remember the answer, and return the titles as they stand."""
     with writing(db):
         titles = [get_title(db, title_id) for title_id in finding.titles]

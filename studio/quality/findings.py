@@ -26,7 +26,7 @@ from studio.system.jsonl import read_tail
 from studio.workspace import Workspace
 
 FindingKind = Literal["suspect", "conflict", "near"]
-Verdict = Literal["right", "relabel", "merge", "dismiss"]
+FindingAnswer = Literal["right", "relabel", "merge", "dismiss"]
 
 _PORTION = 500
 """Values in one query."""

@@ -6,7 +6,7 @@ Pure: this module knows no store.
 import re
 
 from studio.language import say
-from studio.samples.chain_lint import QUOTED, Finding
+from studio.samples.chain_lint import QUOTED, ChainRemark
 from studio.samples.scheme import Scheme
 
 OFTEN = 3
@@ -33,9 +33,9 @@ def skeleton(chain: str, scheme: Scheme) -> frozenset[str]:
     return frozenset(clause for clause in clauses if clause)
 
 
-def mostly_form(share: float) -> Finding:
+def mostly_form(share: float) -> ChainRemark:
     """The remark on a chain of which that share is the form of others."""
-    return Finding(
+    return ChainRemark(
         code="chain_skeleton",
         severity="warning",
         message=say(

@@ -76,7 +76,7 @@ SECTIONS = [
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
+class ChainRemark:
     """One remark on a chain."""
 
     code: str
@@ -84,7 +84,7 @@ class Finding:
     message: str
 
 
-def lint_chain(title: str, chain: str, category: str, scheme: Scheme) -> list[Finding]:
+def lint_chain(title: str, chain: str, category: str, scheme: Scheme) -> list[ChainRemark]:
     """Remarks on a chain that should lead from the title to the category."""
     chain = chain.strip()
     own_words = _own_words(chain, title, scheme)
@@ -100,11 +100,11 @@ def lint_chain(title: str, chain: str, category: str, scheme: Scheme) -> list[Fi
     return [finding for finding in findings if finding is not None]
 
 
-def _typed_tag(chain: str) -> Finding | None:
+def _typed_tag(chain: str) -> ChainRemark | None:
     """The one think block is written around the chain when it is saved; a second one breaks the row."""
     if not _TAG.search(chain):
         return None
-    return Finding(
+    return ChainRemark(
         code="chain_tag",
         severity="error",
         message=say(
@@ -114,11 +114,11 @@ def _typed_tag(chain: str) -> Finding | None:
     )
 
 
-def _blank(chain: str) -> Finding | None:
+def _blank(chain: str) -> ChainRemark | None:
     count = len(re.findall(f"{BLANK[0]}+", chain))
     if not count:
         return None
-    return Finding(
+    return ChainRemark(
         code="chain_blank",
         severity="warning",
         message=say(f"还有 {count} 处空格没有填。", f"{count} blanks are still to be filled in."),
@@ -140,11 +140,11 @@ def _names(scheme_names: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile("|".join(map(re.escape, scheme_names)))
 
 
-def _contradiction(own_words: str, category: str, scheme: Scheme) -> Finding | None:
+def _contradiction(own_words: str, category: str, scheme: Scheme) -> ChainRemark | None:
     """Read the chain backwards to the clause that decides; a clause that sets a rival aside does not."""
     names = _names(scheme.names)
     if names.search(own_words) is None:
-        return Finding(
+        return ChainRemark(
             code="chain_undecided",
             severity="hint",
             message=say("思维链没有说出任何类别。", "The chain names no category."),
@@ -154,7 +154,7 @@ def _contradiction(own_words: str, category: str, scheme: Scheme) -> Finding | N
         if category in named:
             return None
         if named and not _SETS_ASIDE.search(clause):
-            return Finding(
+            return ChainRemark(
                 code="chain_contradicts",
                 severity="warning",
                 message=say(
@@ -165,10 +165,10 @@ def _contradiction(own_words: str, category: str, scheme: Scheme) -> Finding | N
     return None
 
 
-def _foreign_category(own_words: str, title: str, scheme: Scheme) -> Finding | None:
+def _foreign_category(own_words: str, title: str, scheme: Scheme) -> ChainRemark | None:
     for word in _category_words(own_words):
         if word not in scheme.names and word not in title:
-            return Finding(
+            return ChainRemark(
                 code="chain_foreign_category",
                 severity="warning",
                 message=say(f"“{word}”不是现有的类别。", f"“{word}” is none of the categories."),
@@ -189,7 +189,7 @@ def _category_words(own_words: str) -> list[str]:
     return words + [word for word in called if word in SECTIONS]
 
 
-def _foreign_language(own_words: str, title: str) -> Finding | None:
+def _foreign_language(own_words: str, title: str) -> ChainRemark | None:
     words = [
         word
         for word in _LATIN_WORD.findall(own_words)
@@ -199,7 +199,7 @@ def _foreign_language(own_words: str, title: str) -> Finding | None:
     found = long_words[:1] or (words[:1] if len(words) > 1 else []) or _OTHER_SCRIPT.findall(own_words)[:1]
     if not found:
         return None
-    return Finding(
+    return ChainRemark(
         code="chain_foreign_language",
         severity="warning",
         message=say(
@@ -208,11 +208,11 @@ def _foreign_language(own_words: str, title: str) -> Finding | None:
     )
 
 
-def _quotes_nothing(chain: str, title: str) -> Finding | None:
+def _quotes_nothing(chain: str, title: str) -> ChainRemark | None:
     quotes = (next(filter(None, groups), "") for groups in QUOTED.findall(chain))
     if any(quote in title for quote in quotes if quote) or _shares_a_run(chain, title, 3):
         return None
-    return Finding(
+    return ChainRemark(
         code="chain_no_quote",
         severity="hint",
         message=say("思维链没有引用标题里的词。", "The chain points at no word of the title."),
@@ -223,9 +223,9 @@ def _shares_a_run(chain: str, title: str, length: int) -> bool:
     return any(title[start : start + length] in chain for start in range(len(title) - length + 1))
 
 
-def _length(chain: str) -> Finding | None:
+def _length(chain: str) -> ChainRemark | None:
     if len(chain) < SHORTEST:
-        return Finding(
+        return ChainRemark(
             code="chain_short",
             severity="hint",
             message=say(
@@ -234,7 +234,7 @@ def _length(chain: str) -> Finding | None:
             ),
         )
     if len(chain) > LONGEST:
-        return Finding(
+        return ChainRemark(
             code="chain_long",
             severity="hint",
             message=say(

@@ -37,10 +37,10 @@ _PORTION = 50_000
 """Titles whose 2-grams are in memory at once, about 70 MiB."""
 
 Words = NDArray[np.uint32]
-Places = NDArray[np.int64]
-Scores = NDArray[np.float64]
+Positions = NDArray[np.int64]
+Similarities = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-ReadKeys = Callable[[Places], Sequence[str]]
+ReadKeys = Callable[[Positions], Sequence[str]]
 """The keys of the titles at some positions, in that order."""
 
 
@@ -76,7 +76,7 @@ def _reader(keys: Sequence[str]) -> ReadKeys:
     return lambda places: held[places].tolist()
 
 
-def linked(count: int, left: Places, right: Places) -> list[list[int]]:
+def linked(count: int, left: Positions, right: Positions) -> list[list[int]]:
     """The groups that pairs make of `count` titles; ordered by their first members."""
     groups = _joined(np.arange(count), left, right)
     sizes = np.bincount(groups, minlength=count)
@@ -132,7 +132,7 @@ _FACTORS = _mixed(np.arange(1, 2 * BANDS + 1, dtype=np.uint32)) | np.uint32(1)
 
 def pairs_among(
     signed: Words, read_keys: ReadKeys, threshold: float = SIMILAR, *, since: int = 0
-) -> tuple[Places, Places, Scores]:
+) -> tuple[Positions, Positions, Similarities]:
     """Near pairs as three columns: first position, second position, similarity; in order.
 
     Keys are read only where signatures meet. With `since`, the second position of a pair
@@ -163,7 +163,7 @@ def pairs_among(
     return left, right, scores
 
 
-def _meeting(signed: Words, band: int, since: int) -> Iterator[tuple[Places, Places]]:
+def _meeting(signed: Words, band: int, since: int) -> Iterator[tuple[Positions, Positions]]:
     """Pairs that meet in a bucket of one band, the smaller position first; a pair comes once."""
     following = (band + 1) % BANDS
     places = np.arange(len(signed)) if since == 0 else _beside_new(signed[:, band], since)
@@ -180,14 +180,14 @@ def _meeting(signed: Words, band: int, since: int) -> Iterator[tuple[Places, Pla
         yield left[fresh], right[fresh]
 
 
-def _are_apart_or_few(groups: Places, left: Places, right: Places) -> Flags:
+def _are_apart_or_few(groups: Positions, left: Positions, right: Positions) -> Flags:
     """False for two titles that one large group holds already."""
     sizes = np.bincount(groups, minlength=len(groups))
     open_to: Flags = (groups[left] != groups[right]) | (sizes[groups[left]] <= ENOUGH)
     return open_to
 
 
-def _is_among(codes: Places, found: Places) -> Flags:
+def _is_among(codes: Positions, found: Positions) -> Flags:
     """Which codes are in the sorted found ones."""
     if not len(found):
         return np.zeros(len(codes), dtype=np.bool_)
@@ -196,7 +196,7 @@ def _is_among(codes: Places, found: Places) -> Flags:
     return present
 
 
-def _joined(groups: Places, left: Places, right: Places) -> Places:
+def _joined(groups: Positions, left: Positions, right: Positions) -> Positions:
     """The groups, each named by its first member, after some pairs have been linked."""
     while len(left):
         one, other = groups[left], groups[right]
@@ -208,13 +208,13 @@ def _joined(groups: Places, left: Places, right: Places) -> Places:
     return groups
 
 
-def _beside_new(values: Words, since: int) -> Places:
+def _beside_new(values: Words, since: int) -> Positions:
     """The positions in buckets that have a new member."""
-    places: Places = np.flatnonzero(np.isin(values, values[since:]))
+    places: Positions = np.flatnonzero(np.isin(values, values[since:]))
     return places
 
 
-def _may_be_near(signed: Words, left: Places, right: Places, threshold: float) -> Flags:
+def _may_be_near(signed: Words, left: Positions, right: Positions, threshold: float) -> Flags:
     """False where marks and lengths alone show that a pair stays below the threshold.
 
     Of two titles with a and b characters, a similarity s leaves (1 - s)(a + b) that only one of
@@ -229,7 +229,7 @@ def _may_be_near(signed: Words, left: Places, right: Places, threshold: float) -
     return passed
 
 
-def _measure(read_keys: ReadKeys, left: Places, right: Places, threshold: float) -> Scores:
+def _measure(read_keys: ReadKeys, left: Positions, right: Positions, threshold: float) -> Similarities:
     """The similarities of pairs; 0 where the threshold is not reached."""
     if not len(left):
         return np.zeros(0)

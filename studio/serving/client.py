@@ -44,7 +44,7 @@ class _Classifications(BaseModel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Piece:
+class ChatPiece:
     """A piece of a streamed answer: of the think chain (`reasoning`) or of the answer."""
 
     kind: Literal["reasoning", "content"]
@@ -75,7 +75,7 @@ def stream_chat(
     temperature: float,
     model: str | None = None,
     timeout_seconds: float = 600,
-) -> Generator[Piece]:
+) -> Generator[ChatPiece]:
     """The answer piece by piece; closing the iterator ends the generation.
 
     Args:
@@ -102,12 +102,12 @@ def stream_chat(
         raise _broken_off(url)
 
 
-def _pieces(delta: Any) -> Iterator[Piece]:
+def _pieces(delta: Any) -> Iterator[ChatPiece]:
     reasoning = getattr(delta, "reasoning_content", None)
     if reasoning:
-        yield Piece(kind="reasoning", text=reasoning)
+        yield ChatPiece(kind="reasoning", text=reasoning)
     if delta.content:
-        yield Piece(kind="content", text=delta.content)
+        yield ChatPiece(kind="content", text=delta.content)
 
 
 def _restart() -> str:

@@ -20,7 +20,7 @@ COMPARED = 1_000
 """Labelled titles, drawn at random, that a title is held against when the unlike ones are sought."""
 
 Probabilities = NDArray[np.float64]
-Places = NDArray[np.int64]
+Positions = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -126,10 +126,10 @@ def most_teaching(
     return _dealt((doubted, unlike, drawn), shares, wanted)
 
 
-def _by_doubt(probabilities: Probabilities) -> Places:
+def _by_doubt(probabilities: Probabilities) -> Positions:
     """The smallest distance between the two best categories first."""
     best = np.sort(probabilities, axis=1)
-    places: Places = np.argsort(best[:, -1] - best[:, -2], kind="stable")
+    places: Positions = np.argsort(best[:, -1] - best[:, -2], kind="stable")
     return places
 
 

@@ -26,7 +26,7 @@ from studio.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
-Verdict = Literal["accepted", "edited", "rejected"]
+DraftOutcome = Literal["accepted", "edited", "rejected"]
 MANY = 1000
 """Counts on the Label page stop here: a key press must not count a million rows."""
 _drafted: TypeAdapter[Drafted] = TypeAdapter(Drafted)
@@ -53,7 +53,7 @@ class Draft:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Verdicts:
+class DraftOutcomes:
     """What became of a run's drafts; `waiting` ones no longer include those whose title moved on."""
 
     drafts: int
@@ -237,7 +237,7 @@ def reject(db: Store, draft_id: int, *, author: str) -> None:
         end_lease(db, author)
 
 
-def _judge(db: Store, draft_id: int, author: str, verdict: Verdict, annotation_id: int | None) -> None:
+def _judge(db: Store, draft_id: int, author: str, verdict: DraftOutcome, annotation_id: int | None) -> None:
     db.execute(
         "insert into draft_verdicts (draft_id, author, verdict, annotation_id) values (?, ?, ?, ?)",
         [draft_id, author, verdict, annotation_id],
@@ -259,7 +259,7 @@ def _waiting(db: Store, draft_id: int) -> Draft:
     return draft
 
 
-def verdicts(db: Store, run_id: str) -> Verdicts:
+def draft_outcomes(db: Store, run_id: str) -> DraftOutcomes:
     """What people said to the drafts of a run."""
     drafts = db.execute("select count(*) from drafts where run_id = ?", [run_id]).fetchone()[0]
     said = dict(
@@ -275,7 +275,7 @@ def verdicts(db: Store, run_id: str) -> Verdicts:
         "select count(*) from drafts join pending_drafts on draft_id = drafts.id where run_id = ?", [run_id]
     ).fetchone()[0]
     counts = {name: said.get(name, 0) for name in ("accepted", "edited", "rejected")}
-    return Verdicts(drafts=drafts, waiting=waiting, **counts)
+    return DraftOutcomes(drafts=drafts, waiting=waiting, **counts)
 
 
 def _one(db: Store, query: str, values: Sequence[Any]) -> Draft | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from studio.contract import TitleToDraft
 from studio.samples.canonical import CLOSE, OPEN
-from studio.samples.chain_lint import LONGEST, SHORTEST, Finding
+from studio.samples.chain_lint import LONGEST, SHORTEST, ChainRemark
 from studio.samples.scheme import Scheme
 
 EXPECTED_CHAIN = (SHORTEST + LONGEST) // 2
@@ -65,7 +65,7 @@ def question(title: str, category: str, scheme: Scheme) -> str:
     return "\n".join(parts)
 
 
-def revision(findings: Sequence[Finding]) -> str:
+def revision(findings: Sequence[ChainRemark]) -> str:
     """What the teacher is told about a draft that has remarks."""
     remarks = "\n".join(f"- {finding.message}" for finding in findings)
     return f"这段思维链有以下问题，请改写，仍然只输出思维链本身：\n{remarks}"

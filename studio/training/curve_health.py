@@ -14,7 +14,7 @@ from typing import Literal
 from studio.contract import Event, HeldOut, Step, TrainSpec
 from studio.language import say
 
-Code = Literal["not_finite", "diverging", "flat", "clipping", "overfitting"]
+HealthCode = Literal["not_finite", "diverging", "flat", "clipping", "overfitting"]
 
 WINDOW = 10
 """Points whose mean stands for the loss at a time. Single points of a good run differ by a factor of
@@ -44,7 +44,7 @@ OVERFIT_RISE = 0.02
 class Concern:
     """Something a person should know at this step: what, and what to do."""
 
-    code: Code
+    code: HealthCode
     step: int
     problem: str
     remedy: str

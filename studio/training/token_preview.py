@@ -31,7 +31,7 @@ BLOCK = 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Preview:
+class TokenPreview:
     """A question and how far its answer is; `failure` is problem and remedy."""
 
     folder: Path
@@ -50,7 +50,7 @@ def count_rows(
     template: TemplateName = "auto",
     entries: Sequence[str] = ("train", "eval"),
     command: Sequence[str] = workers.DEFAULT_COMMAND,
-) -> Preview:
+) -> TokenPreview:
     """The tokens of every row; asked again while it is worked out, it says how far that is."""
     spec = PreviewSpec(
         model_name_or_path=model, dataset_dir=dataset_dir, template=template, count=tuple(entries)
@@ -68,7 +68,7 @@ def see_block(
     entry: str,
     row: int,
     command: Sequence[str] = workers.DEFAULT_COMMAND,
-) -> Preview:
+) -> TokenPreview:
     """A row, from 0, and its neighbours token by token."""
     start = row // BLOCK * BLOCK
     spec = PreviewSpec(
@@ -87,13 +87,13 @@ def too_long(lengths: Sequence[int], cutoff_len: int) -> int:
     return sum(length > cutoff_len for length in lengths)
 
 
-def forget(preview: Preview) -> None:
+def forget(preview: TokenPreview) -> None:
     """Throw an answer away, so that the question can be asked anew."""
     assert preview.state != "running", preview.folder
     shutil.rmtree(preview.folder, ignore_errors=True)
 
 
-def _ask(workspace: Workspace, spec: PreviewSpec, command: Sequence[str]) -> Preview:
+def _ask(workspace: Workspace, spec: PreviewSpec, command: Sequence[str]) -> TokenPreview:
     folder = workspace.previews / _key(spec)
     if not workers.was_started(folder):
         _start(workspace, folder, spec, command)
@@ -109,7 +109,7 @@ def _ask(workspace: Workspace, spec: PreviewSpec, command: Sequence[str]) -> Pre
         file = PreviewFile.model_validate_json((folder / "preview.json").read_bytes())
     except (OSError, ValidationError):
         return _failed(folder, _lost(folder))
-    return Preview(folder=folder, state="done", file=file)
+    return TokenPreview(folder=folder, state="done", file=file)
 
 
 def _start(workspace: Workspace, folder: Path, spec: PreviewSpec, command: Sequence[str]) -> None:
@@ -149,7 +149,7 @@ def _key(spec: PreviewSpec) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:20]
 
 
-def _running(folder: Path) -> Preview:
+def _running(folder: Path) -> TokenPreview:
     last = Progress(phase="loading")
     for line in read_tail(folder / "metrics.jsonl", 2).splitlines():
         try:
@@ -157,11 +157,11 @@ def _running(folder: Path) -> Preview:
         except ValidationError:
             continue  # still being written
         last = told if isinstance(told, Progress) else last
-    return Preview(folder=folder, state="running", done=last.done, total=last.total)
+    return TokenPreview(folder=folder, state="running", done=last.done, total=last.total)
 
 
-def _failed(folder: Path, failure: tuple[str, str]) -> Preview:
-    return Preview(folder=folder, state="failed", failure=failure)
+def _failed(folder: Path, failure: tuple[str, str]) -> TokenPreview:
+    return TokenPreview(folder=folder, state="failed", failure=failure)
 
 
 def _lost(folder: Path) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from studio.samples.chain_clauses import MOSTLY_FORM, OFTEN, mostly_form, skeleton
-from studio.samples.chain_lint import Finding
+from studio.samples.chain_lint import ChainRemark
 from studio.samples.scheme import Scheme
 
 KEPT = 300_000
@@ -22,7 +22,7 @@ class Boilerplate:
         self._scheme = scheme
         self._clauses: Counter[int] = Counter()
 
-    def look(self, chain: str, category: str) -> Finding | None:
+    def look(self, chain: str, category: str) -> ChainRemark | None:
         """A remark where most of a chain stands in clauses that several before it have."""
         clauses = {hash((category, clause)): len(clause) for clause in skeleton(chain, self._scheme)}
         common = sum(length for code, length in clauses.items() if self._clauses[code] >= OFTEN)

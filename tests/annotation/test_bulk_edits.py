@@ -32,26 +32,26 @@ def test_titles_are_relabelled_as_one_step(db):
     outcome = steps.relabel(db, seen(db, 1, 2), category="社会", author="zhao")
     assert (outcome.moved, outcome.passed_over) == (2, 0)
     assert standing(db, 1, 2) == [("decided", "社会")] * 2
-    [step] = steps.recent_steps(db)
+    [step] = steps.recent_edits(db)
     assert (step.action, step.note, step.titles, step.author) == ("relabel", "社会", 2, "zhao")
 
 
 def test_a_step_comes_back_as_one(db):
     label(db, "wang")
     outcome = steps.relabel(db, seen(db, 1, 2), category="社会", author="zhao")
-    undone = steps.undo_step(db, outcome.step_id, author="li")
+    undone = steps.undo_edit(db, outcome.step_id, author="li")
     assert (undone.moved, undone.passed_over) == (2, 0)
     assert standing(db, 1, 2) == [("decided", "经济"), ("waiting", None)]
-    assert steps.recent_steps(db)[0].is_undone
+    assert steps.recent_edits(db)[0].is_undone
     with pytest.raises(InputError):
-        steps.undo_step(db, outcome.step_id, author="li")
+        steps.undo_edit(db, outcome.step_id, author="li")
 
 
 def test_what_moved_on_since_is_passed_over(db):
     outcome = steps.relabel(db, seen(db, 1, 2), category="社会", author="zhao")
     title = get_title(db, 1)
     annotations.annotate(db, 1, category="体育", author="wang", seen_revision=title.revision)
-    undone = steps.undo_step(db, outcome.step_id, author="zhao")
+    undone = steps.undo_edit(db, outcome.step_id, author="zhao")
     assert (undone.moved, undone.passed_over) == (1, 1)
     assert standing(db, 1, 2) == [("decided", "体育"), ("waiting", None)]
 
@@ -68,7 +68,7 @@ def test_a_step_that_moves_nothing_is_not_listed(db):
     label(db, "wang")
     outcome = steps.relabel(db, seen(db, 1), category="经济", author="zhao")
     assert (outcome.step_id, outcome.moved) == (None, 0)
-    assert steps.recent_steps(db) == []
+    assert steps.recent_edits(db) == []
 
 
 def test_a_chain_stays_where_it_argues_for_the_new_category(db):
@@ -91,7 +91,7 @@ def test_steps_undone_from_the_last_to_the_first_bring_everything_back(db):
         [("decided", "经济"), ("waiting", None)],
     ]
     for step, after in zip(reversed(made), expected, strict=True):
-        steps.undo_step(db, step.step_id, author="zhao")
+        steps.undo_edit(db, step.step_id, author="zhao")
         assert standing(db, 1, 2) == after
 
 
@@ -138,9 +138,9 @@ def test_tags_are_put_on_taken_off_and_undone(db):
     assert steps.tag(db, [1, 3], "难 题", author="zhao").moved == 1
     off = steps.untag(db, [1, 2], "难 题", author="zhao")
     assert steps.tags_of(db, 1) == []
-    steps.undo_step(db, off.step_id, author="zhao")
+    steps.undo_edit(db, off.step_id, author="zhao")
     assert (steps.tags_of(db, 1), steps.tags_of(db, 2)) == (["难 题"], ["难 题"])
-    undone = steps.undo_step(db, on.step_id, author="zhao")
+    undone = steps.undo_edit(db, on.step_id, author="zhao")
     assert (undone.moved, undone.passed_over) == (0, 2)
 
 
@@ -167,7 +167,7 @@ def test_steps_are_for_reviewers(db):
             lambda who: steps.take_from_trash(db, before, author=who),
             lambda who: steps.tag(db, [1], "难题", author=who),
             lambda who: steps.untag(db, [1], "难题", author=who),
-            lambda who: steps.undo_step(db, 1, author=who),
+            lambda who: steps.undo_edit(db, 1, author=who),
         ):
             with pytest.raises(NotAllowed):
                 step(author)

@@ -131,7 +131,7 @@ def test_a_draft_is_marked_and_accepted_by_ctrl_enter(drafted, studio, page, db)
     page.locator("textarea").press_sequentially("没有别的。")
     page.keyboard.press("Control+Enter")
     expect(page.get_by_role("heading", level=2)).to_have_text(TITLES[2])
-    said = drafts.verdicts(db, db.execute("select run_id from drafts").fetchone()[0])
+    said = drafts.draft_outcomes(db, db.execute("select run_id from drafts").fetchone()[0])
     assert (said.accepted, said.edited, said.waiting) == (1, 1, 1)
 
 

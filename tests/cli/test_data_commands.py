@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from studio.ingest.import_batches import list_batches
+from studio.ingest.import_batches import list_import_batches
 from studio.store import open_store
 from tests.support.samples import COURSE, needs_course_set, sample, write_folder, write_json
 
@@ -254,7 +254,7 @@ def test_an_import_that_is_interrupted_says_that_nothing_came_in(tmp_path):
     assert done.stderr.startswith("已取消，没有导入任何标题")
     assert "Traceback" not in done.stderr
     db = open_store(tmp_path / "home" / "studio.db")
-    assert [batch.state for batch in list_batches(db)] == ["cancelled"]
+    assert [batch.state for batch in list_import_batches(db)] == ["cancelled"]
     assert db.execute("select count(*) from titles").fetchone()[0] == 0
 
 

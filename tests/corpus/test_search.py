@@ -47,7 +47,7 @@ def test_by_source_and_batch(db, tmp_path):
     file = tmp_path / "second.txt"
     file.write_text("油价下调", encoding="utf-8")
     import_path(db, file, SCHEME)
-    batch, source, _ = searching.list_batches(db)[0]
+    batch, source, _ = searching.list_import_batches(db)[0]
     assert ids(db, source=source) == ids(db, batch_id=batch) == [31]
     assert searching.list_sources(db)[0] == source
 

@@ -13,11 +13,11 @@ from studio.annotation import annotations
 from studio.corpus.titles import count_by_status, get_title, next_waiting
 from studio.errors import InputError
 from studio.ingest.import_batches import (
-    get_batch,
-    list_batches,
+    get_import_batch,
+    list_import_batches,
     report_csv,
     row_report,
-    undo_batch,
+    undo_import,
     write_report,
 )
 from studio.ingest.importer import finish_interrupted, import_path, import_text
@@ -42,7 +42,7 @@ def label(db, title_id, category="娱乐"):
 def test_the_list_has_source_author_and_counts(db, tmp_path):
     take(db, tmp_path, sample(), sample(), {"id": 1})
     import_text(db, "今年高考报名人数创下历史新高\n今年高考报名人数创下历史新低", SCHEME, author="li")
-    second, first = list_batches(db)
+    second, first = list_import_batches(db)
     assert (first.source, first.author, first.state) == ("rows.json", "wang", "done")
     assert (first.rows, first.added, first.merged, first.refused, first.decided) == (3, 1, 1, 1, 1)
     assert (second.author, second.added, second.near) == ("li", 2, 1)
@@ -50,17 +50,17 @@ def test_the_list_has_source_author_and_counts(db, tmp_path):
 
 def test_titles_that_nobody_has_worked_on_are_withdrawn(db, tmp_path):
     report = take(db, tmp_path, sample(), sample("女排夺冠", "军事"))
-    undone = undo_batch(db, report.batch_id, "li")
+    undone = undo_import(db, report.batch_id, "li")
     assert (undone.withdrawn, undone.kept, undone.shared) == (2, [], 0)
     assert count_by_status(db)["trashed"] == 2
-    batch = get_batch(db, report.batch_id)
+    batch = get_import_batch(db, report.batch_id)
     assert (batch.state, batch.undone_by) == ("undone", "li")
 
 
 def test_a_title_that_a_person_decided_stays_and_is_listed(db, tmp_path):
     report = take(db, tmp_path, sample(), sample("女排夺冠"))
     label(db, 1)
-    undone = undo_batch(db, report.batch_id, "li")
+    undone = undo_import(db, report.batch_id, "li")
     assert (undone.withdrawn, [title.id for title in undone.kept]) == (1, [1])
     assert get_title(db, 1).category == "娱乐"
 
@@ -69,14 +69,14 @@ def test_a_decision_that_was_taken_back_is_no_work(db, tmp_path):
     report = take(db, tmp_path, sample())
     label(db, 1)
     annotations.undo(db, author="li")
-    assert undo_batch(db, report.batch_id, "li").withdrawn == 1
+    assert undo_import(db, report.batch_id, "li").withdrawn == 1
 
 
 def test_a_title_that_another_import_brought_is_concluded_without_this_one(db, tmp_path):
     take(db, tmp_path, sample(), name="first.json")
     second = take(db, tmp_path, sample(category="娱乐"), name="eval.json")
     assert (get_title(db, 1).status, get_title(db, 1).split) == ("waiting", "eval")
-    undone = undo_batch(db, second.batch_id, "li")
+    undone = undo_import(db, second.batch_id, "li")
     assert (undone.withdrawn, undone.shared) == (0, 1)
     title = get_title(db, 1)
     assert (title.status, title.category, title.split) == ("decided", "体育", None)
@@ -85,33 +85,33 @@ def test_a_title_that_another_import_brought_is_concluded_without_this_one(db, t
 def test_undoing_the_first_of_two_leaves_what_the_second_says(db, tmp_path):
     first = take(db, tmp_path, sample(category="娱乐"), name="first.json")
     take(db, tmp_path, sample(), name="second.json")
-    undo_batch(db, first.batch_id, "li")
+    undo_import(db, first.batch_id, "li")
     assert get_title(db, 1).category == "体育"
 
 
 def test_the_same_file_brings_withdrawn_titles_back(db, tmp_path):
     report = take(db, tmp_path, sample(), sample("女排夺冠", "军事"))
-    undo_batch(db, report.batch_id, "li")
+    undo_import(db, report.batch_id, "li")
     again = take(db, tmp_path, sample(), sample("女排夺冠", "军事"))
     assert (again.added, again.merged) == (0, 2)
     assert any("又回来了" in note for note in again.notes)
     assert [get_title(db, number).status for number in (1, 2)] == ["decided", "waiting"]
-    assert undo_batch(db, again.batch_id, "li").withdrawn == 2
+    assert undo_import(db, again.batch_id, "li").withdrawn == 2
 
 
 def test_an_import_is_undone_once_and_only_if_there_is_one(db, tmp_path):
     report = take(db, tmp_path, sample())
-    undo_batch(db, report.batch_id, "li")
+    undo_import(db, report.batch_id, "li")
     with pytest.raises(InputError, match="已经撤销"):
-        undo_batch(db, report.batch_id, "li")
+        undo_import(db, report.batch_id, "li")
     with pytest.raises(InputError, match="没有编号为 99"):
-        undo_batch(db, 99, "li")
+        undo_import(db, 99, "li")
 
 
 KILLED = """
 import os, sys
 from pathlib import Path
-from studio.ingest.import_batches import undo_batch
+from studio.ingest.import_batches import undo_import
 from studio.store import open_store
 
 db = open_store(Path(sys.argv[1]))
@@ -124,7 +124,7 @@ def watch(statement):
         os.kill(os.getpid(), 9)
 
 db.conn.set_trace_callback(watch)
-undo_batch(db, 1, "li")
+undo_import(db, 1, "li")
 """
 
 

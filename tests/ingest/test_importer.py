@@ -14,8 +14,8 @@ from studio.corpus.titles import category_counts, count_by_status, find_title, g
 from studio.errors import UnreadableFile, WorkspaceBusy
 from studio.formats.conversations import RawRow
 from studio.formats.dates import read_date
-from studio.ingest._staging import only_importer, open_batch, stage
-from studio.ingest.import_batches import list_batches
+from studio.ingest._staging import only_importer, open_import_batch, stage
+from studio.ingest.import_batches import list_import_batches
 from studio.ingest.importer import finish_interrupted, import_path, import_rows, import_text
 from studio.store import open_store
 from studio.validation.rows import judge_rows
@@ -317,7 +317,7 @@ def test_an_import_that_is_cancelled_half_way_leaves_nothing(db, error):
     with pytest.raises(type(error)):
         import_rows(db, Breaks(12_000, error), SCHEME, source="a")
     assert everything(db) == before
-    assert [batch.state for batch in list_batches(db)] == ["cancelled", "done"]
+    assert [batch.state for batch in list_import_batches(db)] == ["cancelled", "done"]
 
 
 KILLED = """
@@ -377,7 +377,7 @@ def test_two_imports_at_once_both_come_in(tmp_path):
     for thread in threads:
         thread.join()
     assert count_by_status(db)["waiting"] == 12_000
-    assert [batch.state for batch in list_batches(db)] == ["done", "done"]
+    assert [batch.state for batch in list_import_batches(db)] == ["done", "done"]
 
 
 def test_an_import_beside_one_that_does_not_end_is_told_so(tmp_path):
@@ -389,7 +389,7 @@ def test_an_import_beside_one_that_does_not_end_is_told_so(tmp_path):
 
 
 def test_staged_titles_are_seen_by_nobody(db):
-    batch = open_batch(db, "a", "li")
+    batch = open_import_batch(db, "a", "li")
     judged = judge_rows([RawRow(file="a", row=1, split=None, kind="title", record="", title=TITLE)], SCHEME)
     stage(db, judged, SCHEME, source="a", batch_id=batch)
     assert next_waiting(db) == []

@@ -18,7 +18,7 @@ from studio.annotation.queue_order import change_settings
 from studio.corpus.titles import count_by_status, find_title, find_titles, next_waiting
 from studio.datasets.versions import list_versions
 from studio.formats.conversations import RawRow
-from studio.ingest._staging import open_batch, stage
+from studio.ingest._staging import open_import_batch, stage
 from studio.ingest.importer import import_rows, import_text
 from studio.language import say
 from studio.samples.scheme import BUNDLED_DATA, load_scheme
@@ -223,7 +223,7 @@ def test_home_shows_near_repeats_and_refused_rows(workspace, db):
 
 
 def test_home_brings_an_import_to_its_end_that_died_on_the_way(workspace, db):
-    batch = open_batch(db, "a", "li")
+    batch = open_import_batch(db, "a", "li")
     judged = judge_each(
         [RawRow(file="a", row=1, split=None, kind="title", record="", title="女排夺冠")], load_scheme()
     )

@@ -330,7 +330,7 @@ def test_titles_are_found_and_relabelled_and_the_step_undone(db):
     app.button(key="titles-relabel").click().run()
     assert [get_title(db, each).category for each in (1, 2, 3)] == ["社会", "社会", None]
     assert "改动了 2 条" in app.toast[0].value
-    app.button(key=f"undo-step-{steps.recent_steps(db)[0].id}").click().run()
+    app.button(key=f"undo-step-{steps.recent_edits(db)[0].id}").click().run()
     assert count_by_status(db)["waiting"] == 4
 
 

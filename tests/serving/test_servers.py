@@ -10,7 +10,7 @@ import pytest
 from studio.errors import ServerUnavailable
 from studio.serving import client
 from studio.serving import servers as serving
-from studio.serving.client import Piece
+from studio.serving.client import ChatPiece
 from studio.system import processes as workers
 from studio.workspace import open_workspace
 from tests.support.tiny_runs import TINY_SERVER, end_everything, wait_until
@@ -113,9 +113,9 @@ def test_no_titles_need_no_server():
 def test_the_thought_is_streamed_apart_from_the_answer(workspace):
     pieces = list(chat(ensure(workspace), "你好"))
     assert pieces == [
-        Piece(kind="reasoning", text="想"),
-        Piece(kind="reasoning", text="一想"),
-        Piece(kind="content", text="你好"),
+        ChatPiece(kind="reasoning", text="想"),
+        ChatPiece(kind="reasoning", text="一想"),
+        ChatPiece(kind="content", text="你好"),
     ]
 
 

@@ -126,7 +126,7 @@ def test_accepted_edited_and_rejected_are_told_apart(home, labelled):
     for draft, title, chain in ((one, labelled[0], CHAIN), (two, labelled[1], CHAIN + "就这样。")):
         drafts.accept(db, draft.id, category="体育", chain=chain, author="ann", seen_revision=title.revision)
     drafts.reject(db, three.id, author="ann")
-    said = drafts.verdicts(db, one.run_id)
+    said = drafts.draft_outcomes(db, one.run_id)
     assert (said.accepted, said.edited, said.rejected, said.waiting) == (1, 1, 1, 2)
     assert get_title(db, labelled[1].id).chain == CHAIN + "就这样。"
     assert get_title(db, labelled[2].id).chain is None

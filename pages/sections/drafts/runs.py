@@ -276,7 +276,7 @@ def _progress(job: Job) -> None:
 
 
 def _numbers(db: Store, job: Job, outcome: Outcome) -> None:
-    said = drafts.verdicts(db, job.id)
+    said = drafts.draft_outcomes(db, job.id)
     with st.container(horizontal=True):
         st.metric(say("状态", "State"), shell.state_name(job.state))
         st.metric(say("草稿", "Drafts"), f"{outcome.drafted} / {outcome.titles}")

@@ -5,7 +5,7 @@ from contextlib import closing
 import streamlit as st
 
 from pages.shared import shell
-from studio.ingest.import_batches import Batch, Undone, list_batches, report_csv, undo_batch
+from studio.ingest.import_batches import ImportBatch, Undone, list_import_batches, report_csv, undo_import
 from studio.language import current_language, say
 from studio.store import Store
 
@@ -18,14 +18,14 @@ def batches_tab(db: Store) -> None:
     undone: Undone | None = st.session_state.pop("undone_import", None)
     if undone is not None:
         _tell(undone)
-    batches = list_batches(db, limit=SHOWN)
+    batches = list_import_batches(db, limit=SHOWN)
     if not batches:
         st.info(say("还没有导入过标题。", "No titles have been imported yet."), icon=":material/history:")
     for batch in batches:
         _batch(db, batch)
 
 
-def _batch(db: Store, batch: Batch) -> None:
+def _batch(db: Store, batch: ImportBatch) -> None:
     with st.container(border=True, gap="xsmall"):
         text, buttons = st.columns([3, 2], vertical_alignment="center")
         with text:
@@ -59,7 +59,7 @@ def report_button(label: str, batch_id: int, key: str) -> None:
     )
 
 
-def _undo_button(db: Store, batch: Batch) -> None:
+def _undo_button(db: Store, batch: ImportBatch) -> None:
     with st.popover(say("撤销", "Undo"), icon=":material/undo:", key=f"batch-{batch.id}"):
         st.write(
             say(
@@ -69,12 +69,12 @@ def _undo_button(db: Store, batch: Batch) -> None:
         )
         if st.button(say("撤销这次导入", "Undo this import"), key=f"undo-batch-{batch.id}", type="primary"):
             with shell.report_errors(), st.spinner(say("正在撤销…", "Undoing…")):
-                st.session_state["undone_import"] = undo_batch(db, batch.id, shell.annotator())
+                st.session_state["undone_import"] = undo_import(db, batch.id, shell.annotator())
                 st.session_state.pop("import_report", None)
                 st.rerun()
 
 
-def _state_name(batch: Batch) -> str:
+def _state_name(batch: ImportBatch) -> str:
     names = {
         "open": say("正在导入", "coming in"),
         "staged": say("正在导入", "coming in"),
@@ -86,7 +86,7 @@ def _state_name(batch: Batch) -> str:
     return shell.plain(names[batch.state])
 
 
-def _counts(batch: Batch) -> str:
+def _counts(batch: ImportBatch) -> str:
     near = say(f"，相近 {batch.near}", f", {batch.near} near others") if batch.near else ""
     return say(
         f"{batch.rows} 行：新增 {batch.added}，合并 {batch.merged}，拒收 {batch.refused}{near}",

@@ -11,7 +11,7 @@ from pages.shared.files import uploaded_path
 from studio.formats.columns import GUESSED, Columns
 from studio.formats.conversations import RawRow
 from studio.ingest.importer import ImportReport, finish_interrupted, import_path, import_text
-from studio.ingest.preview import Preview, preview_file
+from studio.ingest.preview import FilePreview, preview_file
 from studio.language import say
 from studio.store import Store
 from studio.workspace import BUNDLED_DATASET
@@ -116,7 +116,7 @@ def _choose_columns(path: Path, file_id: str) -> Columns:
     return GUESSED
 
 
-def _column_boxes(preview: Preview, file_id: str) -> Columns:
+def _column_boxes(preview: FilePreview, file_id: str) -> Columns:
     """One box for each part of a title; what nobody changes is what the names say."""
     chosen: dict[str, str | None] = {}
     with st.container(horizontal=True, gap="small"):
@@ -146,7 +146,7 @@ def _part_name(part: str) -> str:
     return names[part]
 
 
-def _show_preview(preview: Preview) -> None:
+def _show_preview(preview: FilePreview) -> None:
     encoding = say(f"编码 {preview.encoding}；", f"Encoding {preview.encoding}; ") if preview.encoding else ""
     count = len(preview.rows)
     if preview.columns and preview.chosen.title is None:

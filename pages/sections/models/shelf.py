@@ -17,10 +17,10 @@ from studio.modelfiles.settings import (
 )
 from studio.models import downloads
 from studio.models import unsafe_allowlist as unsafe_models
-from studio.models.catalog import BaseModel_, scan_models
-from studio.models.locations import Source, huggingface_root, modelscope_roots
+from studio.models.catalog import ModelEntry, scan_models
+from studio.models.locations import LocationSource, huggingface_root, modelscope_roots
 
-SOURCE_NAMES: dict[Source, tuple[str, str]] = {
+SOURCE_NAMES: dict[LocationSource, tuple[str, str]] = {
     "bundled": ("随附", "bundled"),
     "workspace": ("工作区", "workspace"),
     "modelscope": ("ModelScope 缓存", "ModelScope cache"),
@@ -55,7 +55,7 @@ def shelf(*, is_admin: bool) -> None:
     _detail(by_name[chosen], is_admin=is_admin)
 
 
-def _row(model: BaseModel_) -> dict[str, object]:
+def _row(model: ModelEntry) -> dict[str, object]:
     return {
         say("状态", "State"): _state(model),
         say("名称", "Name"): model.name,
@@ -68,7 +68,7 @@ def _row(model: BaseModel_) -> dict[str, object]:
     }
 
 
-def _state(model: BaseModel_) -> str:
+def _state(model: ModelEntry) -> str:
     if not model.ok:
         return say("✗ 不可用", "✗ unusable")
     return say("! 有提醒", "! with a remark") if model.problems else say("✓ 完整", "✓ complete")
@@ -80,11 +80,11 @@ def _count(parameters: int) -> str:
     return f"{parameters / 1e9:,.2f} B" if parameters >= 1e9 else f"{parameters / 1e6:,.1f} M"
 
 
-def _label(model: BaseModel_) -> str:
+def _label(model: ModelEntry) -> str:
     return f"{model.name} · {say(*SOURCE_NAMES[model.source])}"
 
 
-def _detail(model: BaseModel_, *, is_admin: bool) -> None:
+def _detail(model: ModelEntry, *, is_admin: bool) -> None:
     with st.container(border=True, key="model-detail"):
         st.code(str(model.path), language=None)
         for problem in model.problems:
@@ -115,7 +115,7 @@ def _detail(model: BaseModel_, *, is_admin: bool) -> None:
         _allowance(model, is_admin=is_admin)
 
 
-def _use(model: BaseModel_) -> None:
+def _use(model: ModelEntry) -> None:
     if model.ok and st.button(
         say("用它训练", "Train with it"),
         key=f"model-train-{model.path}",
@@ -125,7 +125,7 @@ def _use(model: BaseModel_) -> None:
         st.switch_page(shell.page_path("train"))
 
 
-def _verify(model: BaseModel_) -> None:
+def _verify(model: ModelEntry) -> None:
     known = known_hashes(model.path)
     pressed = st.button(
         say("校验 SHA-256", "Verify SHA-256"),
@@ -172,7 +172,7 @@ def _repair(folder: Path) -> None:
         downloads.start(workspace, spec)
 
 
-def _allowance(model: BaseModel_, *, is_admin: bool) -> None:
+def _allowance(model: ModelEntry, *, is_admin: bool) -> None:
     """Whether pickle weights and own code are allowed here; an admin decides for this one model."""
     allowed = next(
         (each for each in load_model_settings(shell.workspace()).allowed if each.path == model.path), None

@@ -11,7 +11,7 @@ from pages.shared.guidelines import pair_rules
 from pages.shared.text import SEVERITY_ICONS
 from pages.shared.title_history import history_button
 from studio.annotation import review
-from studio.annotation.review import Answer, Case, Queue
+from studio.annotation.review import Case, Queue, StandingAnswer
 from studio.language import say
 from studio.samples.chain_lint import lint_chain
 from studio.store import Store
@@ -116,7 +116,7 @@ def _answers(case: Case, colors: Mapping[str, str], *, disabled: bool) -> None:
 
 
 def _answer(
-    case: Case, answer: Answer, letter: str | None, colors: Mapping[str, str], *, disabled: bool
+    case: Case, answer: StandingAnswer, letter: str | None, colors: Mapping[str, str], *, disabled: bool
 ) -> None:
     title = case.title
     seconds = f"{answer.active_seconds:.0f} s · " if answer.active_seconds is not None else ""

@@ -7,7 +7,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from pages.shared import shell
 from studio.annotation import bulk_edits as steps
-from studio.annotation.bulk_edits import Outcome, StepAction
+from studio.annotation.bulk_edits import EditOutcome, StepAction
 from studio.corpus.titles import Title
 from studio.language import say
 from studio.store import Store
@@ -128,21 +128,21 @@ def _move(name: str) -> None:
         ticked().clear()
 
 
-def _relabel(db: Store, seen: dict[int, int], author: str) -> Outcome:
+def _relabel(db: Store, seen: dict[int, int], author: str) -> EditOutcome:
     category = st.session_state["choose-titles-relabel"]
     assert category is not None, "the button is disabled without one"
     return steps.relabel(db, seen, category=category, author=author)
 
 
-def _tag(db: Store, seen: dict[int, int], author: str) -> Outcome:
+def _tag(db: Store, seen: dict[int, int], author: str) -> EditOutcome:
     return steps.tag(db, seen, st.session_state.get("titles-tag-name") or "", author=author)
 
 
-def _untag(db: Store, seen: dict[int, int], author: str) -> Outcome:
+def _untag(db: Store, seen: dict[int, int], author: str) -> EditOutcome:
     return steps.untag(db, seen, st.session_state.get("titles-tag-name") or "", author=author)
 
 
-_ACTIONS: dict[str, Callable[[Store, dict[int, int], str], Outcome]] = {
+_ACTIONS: dict[str, Callable[[Store, dict[int, int], str], EditOutcome]] = {
     "relabel": _relabel,
     "tag": _tag,
     "untag": _untag,
@@ -151,7 +151,7 @@ _ACTIONS: dict[str, Callable[[Store, dict[int, int], str], Outcome]] = {
 }
 
 
-def _told(outcome: Outcome) -> str:
+def _told(outcome: EditOutcome) -> str:
     text = say(f"改动了 {outcome.moved} 条。", f"{outcome.moved} changed.")
     if outcome.passed_over:
         text += say(
@@ -163,7 +163,7 @@ def _told(outcome: Outcome) -> str:
 
 def recent_steps(db: Store) -> None:
     """The latest steps, each with the button that takes it back."""
-    found = steps.recent_steps(db)
+    found = steps.recent_edits(db)
     if not found:
         return
     st.subheader(say("最近的批量步骤", "Latest bulk steps"), anchor=False)
@@ -191,4 +191,4 @@ def recent_steps(db: Store) -> None:
 def _undo(step_id: int) -> None:
     """Callback: take a step back."""
     with shell.report_errors(later=True):
-        shell.notify(_told(steps.undo_step(shell.store(), step_id, author=shell.annotator())))
+        shell.notify(_told(steps.undo_edit(shell.store(), step_id, author=shell.annotator())))

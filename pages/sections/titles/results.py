@@ -45,7 +45,8 @@ def search_form(db: Store) -> Query:
     author = _choice(first[3], "author", say("由谁定", "Decided by"), _names(db), str)
     second = st.columns([2.2, 1, 1, 1])
     batches = {
-        number: f"{source} · {shell.local_time(at)}" for number, source, at in searching.list_batches(db)
+        number: f"{source} · {shell.local_time(at)}"
+        for number, source, at in searching.list_import_batches(db)
     }
     batch = _choice(second[0], "batch", say("导入", "Import"), list(batches), lambda each: batches[each])
     source = _choice(second[1], "source", say("来源", "Source"), searching.list_sources(db), str)

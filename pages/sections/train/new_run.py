@@ -22,7 +22,7 @@ from studio.contract import TrainSpec
 from studio.errors import StudioError
 from studio.jobs import queue as jobs
 from studio.language import say
-from studio.models.catalog import BaseModel_, find_models
+from studio.models.catalog import ModelEntry, find_models
 from studio.runs import Run
 from studio.store import Store
 from studio.training.presets import (
@@ -64,7 +64,7 @@ METHOD_HELP = (
 class Chosen:
     """What was chosen above the form: model, data, preset, the spec it begins with, the held-out rows."""
 
-    model: BaseModel_
+    model: ModelEntry
     data: Data
     preset: str
     start: TrainSpec
@@ -117,7 +117,7 @@ def new_run(db: Store) -> None:
     _start_line(chosen.model, chosen.data, values)
 
 
-def _choose(db: Store, models: Mapping[str, BaseModel_]) -> Chosen | None:
+def _choose(db: Store, models: Mapping[str, ModelEntry]) -> Chosen | None:
     """Stage, model, data, preset and held-out rows; None, with what to do, where there is no data."""
     stage = _choose_stage()
     with st.grid(4, min_column_width=180):
@@ -171,7 +171,7 @@ def _choose_preset() -> str:
     return chosen
 
 
-def _start(preset: str, model: BaseModel_, data: Data | None, stage: Stage) -> TrainSpec:
+def _start(preset: str, model: ModelEntry, data: Data | None, stage: Stage) -> TrainSpec:
     """The spec to begin with: the preset on this model and data, in the chosen stage."""
     folder = data.folder if data else model.path
     if preset == IMPORTED:
@@ -197,7 +197,7 @@ def _choose_method(start: TrainSpec) -> Method:
     return chosen or "lora"
 
 
-def _choose_adapter(model: BaseModel_, method: Method) -> dict[str, Any]:
+def _choose_adapter(model: ModelEntry, method: Method) -> dict[str, Any]:
     """A finished adapter of this base to go on from, where there is one."""
     if method in ("freeze", "full"):
         return {}
@@ -219,7 +219,7 @@ def _choose_adapter(model: BaseModel_, method: Method) -> dict[str, Any]:
     return {"adapter_name_or_path": adapters[chosen][1] if chosen else None}
 
 
-def _adapters(model: BaseModel_) -> list[tuple[Run, Any]]:
+def _adapters(model: ModelEntry) -> list[tuple[Run, Any]]:
     found = []
     for run in runs.list_runs(shell.workspace()):
         if run.state != "done" or run.spec.kind != "train" or run.spec.model_name_or_path != model.path:
@@ -233,7 +233,7 @@ def _adapters(model: BaseModel_) -> list[tuple[Run, Any]]:
     return found
 
 
-def _explain(values: Mapping[str, Any], start: TrainSpec, model: BaseModel_, data: Data) -> None:
+def _explain(values: Mapping[str, Any], start: TrainSpec, model: ModelEntry, data: Data) -> None:
     """What the numbers above add up to, and why the rate starts where it does."""
     parts = []
     batch, accumulation = values["per_device_train_batch_size"], values["gradient_accumulation_steps"]
@@ -269,7 +269,7 @@ def _explain(values: Mapping[str, Any], start: TrainSpec, model: BaseModel_, dat
     st.caption("　·　".join(shell.plain(part) for part in parts))
 
 
-def _checks(model: BaseModel_, data: Data, values: Mapping[str, Any]) -> None:
+def _checks(model: ModelEntry, data: Data, values: Mapping[str, Any]) -> None:
     """What is wrong with the model, and how many rows are too long."""
     if values["stage"] == "pt" and data.characters < 4 * (values["cutoff_len"] or 0):
         st.warning(
@@ -293,7 +293,7 @@ def _spec(values: Mapping[str, Any]) -> TrainSpec | None:
         return None
 
 
-def _start_line(model: BaseModel_, data: Data, values: Mapping[str, Any]) -> None:
+def _start_line(model: ModelEntry, data: Data, values: Mapping[str, Any]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         place = place_choice("choose-train")
         label = st.text_input(
@@ -320,7 +320,7 @@ def _start_line(model: BaseModel_, data: Data, values: Mapping[str, Any]) -> Non
             st.rerun()
 
 
-def _model_label(model: BaseModel_) -> str:
+def _model_label(model: ModelEntry) -> str:
     name = say("内置小模型", "bundled") if model.bundled else model.name
     return f"{name} · {model.parameters / 1e6:,.0f} M"
 

@@ -9,14 +9,14 @@ from pages.shared import shell
 from studio.contract import TrainSpec
 from studio.errors import InputError
 from studio.language import say
-from studio.models.catalog import BaseModel_
+from studio.models.catalog import ModelEntry
 from studio.training import settings_file as recipe
 from studio.training import shell_commands as equivalent
 from studio.training.presets import checked_spec, method_of, sound_default
-from studio.training.settings_file import NAMES, Note, Outcome, Recipe
+from studio.training.settings_file import NAMES, KeyOutcome, Note, Recipe
 
 IMPORTED = "imported"
-OUTCOME_NAMES: dict[Outcome, tuple[str, str]] = {
+OUTCOME_NAMES: dict[KeyOutcome, tuple[str, str]] = {
     "unknown": ("不认识", "unknown"),
     "refused": ("不能用", "cannot be used"),
     "translated": ("换了说法", "translated"),
@@ -55,7 +55,7 @@ def imported_start(base: TrainSpec) -> TrainSpec:
         return base
 
 
-def import_box(models: Sequence[BaseModel_]) -> None:
+def import_box(models: Sequence[ModelEntry]) -> None:
     """Upload or paste a settings file; afterwards, what became of each of its keys."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         file = st.file_uploader(
@@ -79,7 +79,7 @@ def import_box(models: Sequence[BaseModel_]) -> None:
         _report(found)
 
 
-def _take(found: Recipe, models: Sequence[BaseModel_]) -> None:
+def _take(found: Recipe, models: Sequence[ModelEntry]) -> None:
     """Make the file the start of the form; the choices above it follow at the next drawing."""
     number = st.session_state.get("recipe-number", 0) + 1
     st.session_state["recipe"], st.session_state["recipe-number"] = found, number

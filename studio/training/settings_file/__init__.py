@@ -14,8 +14,8 @@ from studio.contract import TrainSpec
 from studio.errors import InputError, UnreadableFile
 from studio.language import say
 from studio.training.settings_file._llamafactory import translate, translate_board, unknown
+from studio.training.settings_file._notes import KeyOutcome as KeyOutcome
 from studio.training.settings_file._notes import Note as Note
-from studio.training.settings_file._notes import Outcome as Outcome
 from studio.training.settings_file._notes import Recipe as Recipe
 
 LONGEST = 1_000_000

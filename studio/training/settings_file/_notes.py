@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Outcome = Literal["taken", "translated", "default", "ignored", "refused", "unknown"]
+KeyOutcome = Literal["taken", "translated", "default", "ignored", "refused", "unknown"]
 """taken: as it is. translated: same meaning, other name or value. default: not in the file,
 but its tool assumes it. ignored: without effect on what is learned here. refused: matters, and
 cannot be done here. unknown: no setting of either tool."""
@@ -17,7 +17,7 @@ class Note:
 
     key: str
     value: Any
-    outcome: Outcome
+    outcome: KeyOutcome
     text: str = ""
     sets: Mapping[str, Any] = field(default_factory=dict)
 
@@ -34,6 +34,6 @@ class Recipe:
     values: Mapping[str, Any]
     notes: tuple[Note, ...]
 
-    def noted(self, *outcomes: Outcome) -> list[Note]:
+    def noted(self, *outcomes: KeyOutcome) -> list[Note]:
         """The notes of these outcomes, in the order of the file."""
         return [note for note in self.notes if note.outcome in outcomes]
