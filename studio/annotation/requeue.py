@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Literal
 
-from studio.corpus import near_duplicates as stories
+from studio.corpus import near_duplicates
 from studio.corpus.titles import SENT_BACK, Decision, Title, add_title, append_decision, get_title
 from studio.language import say
 from studio.samples.title_text import clean_title, title_key
@@ -60,7 +60,7 @@ def add_wrong(db: Store, text: str, predicted: str | None, author: str) -> Title
             if title.status != "trashed":
                 _ask_one(db, title_id, _waiting_again(title, "wrong", reason, author), follows=title.revision)
     if is_new:  # beside the lock: the search takes a second among a million titles
-        stories.group_new(db, [title_id])
+        near_duplicates.group_new(db, [title_id])
     return get_title(db, title_id)
 
 
@@ -71,7 +71,7 @@ def _find_or_add(db: Store, text: str, author: str) -> tuple[int, bool]:
     batch = db.execute("insert into batches (source, author) values ('wrong', ?)", [author]).lastrowid
     assert batch is not None
     title_id = add_title(db, clean_title(text), source="wrong", batch_id=batch)
-    stories.sign(db, [title_id], [title_key(text)])
+    near_duplicates.sign(db, [title_id], [title_key(text)])
     return title_id, True
 
 

@@ -45,10 +45,10 @@ def train(
         workspace = open_workspace(home)
         place = Place(device=device, processes=processes)
         jobs.require_place(place)
-        recipe = read_spec_file(spec) if spec else None
-        for line in remarks(recipe) if recipe else ():
+        settings_file = read_spec_file(spec) if spec else None
+        for line in remarks(settings_file) if settings_file else ():
             typer.echo(line, err=True)
-        train_spec, version = build_train_spec(workspace, recipe, dataset, model, settings or [])
+        train_spec, version = build_train_spec(workspace, settings_file, dataset, model, settings or [])
         shown = StatusLine(quiet=as_json)
         run = train_and_wait(workspace, train_spec, version=version, place=place, watcher=shown)
         if as_json:

@@ -1,4 +1,4 @@
-"""Titles that tell nearly the same story: which they are, kept up to date as titles come in.
+"""Find near-duplicate titles, and keep their groups up to date as titles come in.
 
 `studio.samples.similarity` says what nearly the same means. A group is named by its smallest title;
 a title that is near nothing is in none. Withdrawn titles keep their place in a group.

@@ -69,14 +69,14 @@ def require_accepted(reasons: Sequence[str], accepted: bool) -> None:
         )
 
 
-def contradictory_stories(
-    titles: Mapping[int, Title], stories: Iterable[Sequence[int]]
+def contradictory_near_groups(
+    titles: Mapping[int, Title], near_groups: Iterable[Sequence[int]]
 ) -> list[tuple[int, ...]]:
     """Near copies with the same numbers in them that were decided differently."""
     found = []
-    for story in stories:
+    for near_group in near_groups:
         by_digits: dict[tuple[str, ...], list[int]] = {}
-        for title_id in story:
+        for title_id in near_group:
             # 第 3 轮 and 第 4 轮 are two pieces of news, whatever else they share.
             by_digits.setdefault(tuple(_DIGITS.findall(titles[title_id].text)), []).append(title_id)
         found += [
@@ -88,10 +88,10 @@ def contradictory_stories(
 
 
 def _contradictory(titles: Mapping[int, Title], division: Division) -> str | None:
-    found = contradictory_stories(titles, division.stories)
+    found = contradictory_near_groups(titles, division.near_groups)
     if not found:
         return None
-    shown = _quote(titles, [title_id for story in found for title_id in story], with_category=True)
+    shown = _quote(titles, [title_id for near_group in found for title_id in near_group], with_category=True)
     return say(
         f"{len(found)} 组几乎相同的标题类别不同：{shown}",
         f"{len(found)} groups of near copies have different categories: {shown}",
@@ -100,13 +100,13 @@ def _contradictory(titles: Mapping[int, Title], division: Division) -> str | Non
 
 def _divided(titles: Mapping[int, Title], division: Division) -> str | None:
     same = [
-        story
-        for story in division.divided
-        if len({tuple(_DIGITS.findall(titles[title_id].text)) for title_id in story}) < len(story)
+        near_group
+        for near_group in division.divided
+        if len({tuple(_DIGITS.findall(titles[title_id].text)) for title_id in near_group}) < len(near_group)
     ]
     if not same:
         return None
-    shown = _quote(titles, [title_id for story in same for title_id in story])
+    shown = _quote(titles, [title_id for near_group in same for title_id in near_group])
     return say(
         f"{len(same)} 组几乎相同的标题分在训练和评估两边，分数会虚高：{shown}",
         f"{len(same)} groups of near copies are on both sides, so scores will flatter: {shown}",

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from studio.corpus.titles import Title
-from studio.samples.similarity import LARGEST_STORY, group_near
+from studio.samples.similarity import LARGEST_NEAR_GROUP, group_near
 from studio.samples.title_text import Split, title_key
 
 DEFAULT_EVAL_SHARE = 0.2
@@ -38,13 +38,13 @@ class Division:
     """Titles by split, and what a person should know about them; every tuple holds titles' ids.
 
     `joined`: evaluated because a near copy is. `moved`: trained on in an earlier version,
-    evaluated now. `returned`: evaluated in an earlier version, trained on now. `stories`:
+    evaluated now. `returned`: evaluated in an earlier version, trained on now. `near_groups`:
     groups of near copies. `divided`: those on both sides. `unknown`: listed texts that no
     decided title has.
     """
 
     splits: Mapping[Split, list[Title]]
-    stories: tuple[tuple[int, ...], ...] = ()
+    near_groups: tuple[tuple[int, ...], ...] = ()
     joined: tuple[int, ...] = ()
     moved: tuple[int, ...] = ()
     returned: tuple[int, ...] = ()
@@ -76,25 +76,25 @@ def split_titles(
 
     In this order: a listed title is evaluated; one evaluated before (`evaluated`, ids)
     stays in eval; one that the import fixed goes where it was fixed; one `trained`
-    before stays in train. Then near copies follow their story. The rest is drawn, spread
-    over the categories, story by story.
+    before stays in train. Then near copies follow their group. The rest is drawn, spread
+    over the categories, one near-duplicate group at a time.
     """
     titles = in_file_order(titles)
     listed, unknown = _listed(titles, wish.eval_titles)
     fixed = _fixed_sides(titles, listed, evaluated, trained, wish.resplit)
-    stories = _stories(titles)
-    joined = _follow_their_story(stories, fixed)
-    chosen = fixed.evaluated | _drawn(titles, stories, fixed, listed, wish)
+    near_groups = _near_groups(titles)
+    joined = _follow_their_near_group(near_groups, fixed)
+    chosen = fixed.evaluated | _drawn(titles, near_groups, fixed, listed, wish)
     return Division(
         splits={
             "train": [title for title in titles if title.id not in chosen],
             "eval": [title for title in titles if title.id in chosen],
         },
-        stories=tuple(tuple(title.id for title in story) for story in stories),
+        near_groups=tuple(tuple(title.id for title in group) for group in near_groups),
         joined=tuple(sorted(joined)),
         moved=tuple(title.id for title in titles if title.id in chosen and title.id in trained),
         returned=tuple(title.id for title in titles if title.id not in chosen and title.id in evaluated),
-        divided=_divided(stories, chosen),
+        divided=_divided(near_groups, chosen),
         unknown=unknown,
     )
 
@@ -127,21 +127,21 @@ def _fixed_sides(
     return fixed
 
 
-def _stories(titles: Sequence[Title]) -> list[list[Title]]:
-    """Groups of near copies, small enough to be one story."""
+def _near_groups(titles: Sequence[Title]) -> list[list[Title]]:
+    """Groups of near copies, small enough to be about one event."""
     groups = group_near([title.text for title in titles])
-    return [[titles[place] for place in group] for group in groups if len(group) <= LARGEST_STORY]
+    return [[titles[place] for place in group] for group in groups if len(group) <= LARGEST_NEAR_GROUP]
 
 
-def _follow_their_story(stories: Sequence[Sequence[Title]], fixed: _Fixed) -> set[int]:
+def _follow_their_near_group(near_groups: Sequence[Sequence[Title]], fixed: _Fixed) -> set[int]:
     """Put the free copies of a fixed title on its side; return those that joined the evaluation.
 
     Learning a copy of an evaluated title would flatter the score; evaluating one more row
-    costs nothing. Where a story is on both sides already, its free titles stay free.
+    costs nothing. Where a group is on both sides already, its free titles stay free.
     """
     joined: set[int] = set()
-    for story in stories:
-        ids = {title.id for title in story}
+    for group in near_groups:
+        ids = {title.id for title in group}
         evaluated, trained = bool(ids & fixed.evaluated), bool(ids & fixed.trained)
         if evaluated and not trained:
             joined |= ids - fixed.evaluated
@@ -153,7 +153,7 @@ def _follow_their_story(stories: Sequence[Sequence[Title]], fixed: _Fixed) -> se
 
 def _drawn(
     titles: Sequence[Title],
-    stories: Sequence[Sequence[Title]],
+    near_groups: Sequence[Sequence[Title]],
     fixed: _Fixed,
     listed: set[int],
     wish: SplitWish,
@@ -168,13 +168,13 @@ def _drawn(
     wanted = max(0, _at_least_one(share * len(free), free) - kept)
     settled_ids = fixed.evaluated | fixed.trained
     candidates = [title for title in free if title.id not in settled_ids]
-    return _draw_stories(candidates, stories, _quotas(candidates, wanted), wish.seed)
+    return _draw_near_groups(candidates, near_groups, _quotas(candidates, wanted), wish.seed)
 
 
-def _draw_stories(
-    candidates: Sequence[Title], stories: Sequence[Sequence[Title]], quotas: Mapping[str, int], seed: int
+def _draw_near_groups(
+    candidates: Sequence[Title], near_groups: Sequence[Sequence[Title]], quotas: Mapping[str, int], seed: int
 ) -> set[int]:
-    """Whole stories by lot while the quotas of their categories last; then while the sum of them does.
+    """Draw whole near-duplicate groups while the quotas of their categories last, then while their sum does.
 
     Where that leaves less than half of what is wanted, hardly a title is without a
     near copy: then titles are drawn one by one.
@@ -182,7 +182,7 @@ def _draw_stories(
     lots = {title.id: _draw(title, seed) for title in candidates}
     ordered = sorted(candidates, key=lambda title: lots[title.id])
     wanted = sum(quotas.values())
-    units = _units(ordered, stories, lots)
+    units = _units(ordered, near_groups, lots)
     chosen = _take_whole(units, quotas)
     for unit in units:
         if unit[0].id not in chosen and len(chosen) + len(unit) <= wanted:
@@ -191,17 +191,17 @@ def _draw_stories(
 
 
 def _units(
-    ordered: Sequence[Title], stories: Sequence[Sequence[Title]], lots: Mapping[int, bytes]
+    ordered: Sequence[Title], near_groups: Sequence[Sequence[Title]], lots: Mapping[int, bytes]
 ) -> list[list[Title]]:
-    """What is drawn as one: the candidates of a story, or a title alone; in the order of the lots."""
+    """What is drawn as one: the candidates of a near-duplicate group, or a title alone; in the order of the lots."""
     together: dict[int, list[Title]] = {}
-    for story in stories:
-        members = [title for title in story if title.id in lots]
+    for group in near_groups:
+        members = [title for title in group if title.id in lots]
         together.update((title.id, members) for title in members)
     return [
         members
         for title in ordered
-        if (members := together.get(title.id, [title]))[0].id == title.id  # a story has its first title's lot
+        if (members := together.get(title.id, [title]))[0].id == title.id  # a group has its first title's lot
     ]
 
 
@@ -217,10 +217,10 @@ def _take_whole(units: Sequence[Sequence[Title]], quotas: Mapping[str, int]) -> 
     return taken
 
 
-def _divided(stories: Sequence[Sequence[Title]], chosen: set[int]) -> tuple[tuple[int, ...], ...]:
-    sides = ((story, sum(title.id in chosen for title in story)) for story in stories)
+def _divided(near_groups: Sequence[Sequence[Title]], chosen: set[int]) -> tuple[tuple[int, ...], ...]:
+    sides = ((group, sum(title.id in chosen for title in group)) for group in near_groups)
     return tuple(
-        tuple(title.id for title in story) for story, evaluated in sides if 0 < evaluated < len(story)
+        tuple(title.id for title in group) for group, evaluated in sides if 0 < evaluated < len(group)
     )
 
 

@@ -59,12 +59,12 @@ class Suspects:
 def find_suspects(
     texts: Sequence[str],
     categories: Sequence[str],
-    stories: Sequence[Sequence[int]],
+    near_groups: Sequence[Sequence[int]],
     *,
     limit: int,
     progress: Progress = lambda done, total: None,
 ) -> Suspects:
-    """Doubt labels. Near copies (`stories`, places) are judged together, so that none vouches for another."""
+    """Doubt labels. Near copies (`near_groups`, positions) are judged together, so that none vouches for another."""
     counts = Counter(categories)
     left_out = tuple(sorted(name for name, count in counts.items() if count < SMALLEST))
     names = sorted(counts.keys() - set(left_out))
@@ -75,14 +75,14 @@ def find_suspects(
 
     # The matrices are small: with one thread for each core the work takes seven times the processor time.
     with threadpool_limits(1):
-        found = _doubt(texts, categories, stories, names, places, limit=limit, progress=progress)
+        found = _doubt(texts, categories, near_groups, names, places, limit=limit, progress=progress)
     return Suspects(ranked=found[0], found=found[1], left_out=left_out)
 
 
 def _doubt(
     texts: Sequence[str],
     categories: Sequence[str],
-    stories: Sequence[Sequence[int]],
+    near_groups: Sequence[Sequence[int]],
     names: Sequence[str],
     places: Sequence[int],
     *,
@@ -90,7 +90,7 @@ def _doubt(
     progress: Progress,
 ) -> tuple[tuple[Suspect, ...], int]:
     """The suspects among the titles at `places`, whose categories are `names`, and how many there are."""
-    folds = _folds(texts, categories, stories)[places]
+    folds = _folds(texts, categories, near_groups)[places]
     labels = np.array([names.index(categories[place]) for place in places])
     judge = _Judge([texts[place] for place in places], labels, folds)
     probabilities = judge.probabilities(len(names), progress)
@@ -100,9 +100,9 @@ def _doubt(
 
 
 def _folds(
-    texts: Sequence[str], categories: Sequence[str], stories: Sequence[Sequence[int]]
+    texts: Sequence[str], categories: Sequence[str], near_groups: Sequence[Sequence[int]]
 ) -> NDArray[np.int64]:
-    """The part that each title is judged in: categories spread evenly, a story in one part."""
+    """The part that each title is judged in: categories spread evenly, near copies in one part."""
     parts = FOLDS if len(texts) < MANY else FOLDS_OF_MANY
     lots = [hashlib.sha256(text.encode()).digest() for text in texts]
     folds = np.zeros(len(texts), dtype=np.int64)
@@ -110,8 +110,8 @@ def _folds(
         sorted(range(len(texts)), key=lambda place: (categories[place], lots[place]))
     ):
         folds[place] = turn % parts
-    for story in stories:
-        folds[list(story)] = folds[story[0]]
+    for near_group in near_groups:
+        folds[list(near_group)] = folds[near_group[0]]
     return folds
 
 

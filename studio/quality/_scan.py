@@ -17,14 +17,14 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from studio.corpus.titles import Title, decided_titles
-from studio.datasets.freeze_checks import contradictory_stories
+from studio.datasets.freeze_checks import contradictory_near_groups
 from studio.datasets.versions import problems_of
 from studio.quality import findings as quality
 from studio.quality._label_errors import Suspect, find_suspects
 from studio.quality.findings import CodeCount, Evidence, Finding, FindingKind, ScanFile, ScanProgress
 from studio.samples.problems import Problem
 from studio.samples.scheme import Scheme, load_scheme
-from studio.samples.similarity import LARGEST_STORY, group_near
+from studio.samples.similarity import LARGEST_NEAR_GROUP, group_near
 from studio.store import Store, open_store
 from studio.system import locks
 from studio.workspace import Workspace, open_workspace
@@ -46,18 +46,18 @@ def scan(db: Store, workspace: Workspace, scheme: Scheme) -> ScanFile:
     titles = decided_titles(db)
     _tell(workspace, ScanProgress(phase="near", total=len(titles)))
     groups = group_near([title.text for title in titles])
-    stories = [group for group in groups if len(group) <= LARGEST_STORY]
+    near_groups = [group for group in groups if len(group) <= LARGEST_NEAR_GROUP]
     _tell(workspace, ScanProgress(phase="suspects"))
     suspects = find_suspects(
         [title.text for title in titles],
         [title.category or "" for title in titles],
-        stories,
+        near_groups,
         limit=LISTED,
         progress=lambda done, total: _tell(workspace, ScanProgress(phase="suspects", done=done, total=total)),
     )
     _tell(workspace, ScanProgress(phase="chains", total=len(titles)))
     problems = _count_codes(problems_of(titles, scheme))
-    conflicts, copies = _story_findings(titles, stories)
+    conflicts, copies = _near_group_findings(titles, near_groups)
     result = ScanFile(
         revision=revision,
         made_at=datetime.now(UTC),
@@ -69,7 +69,7 @@ def scan(db: Store, workspace: Workspace, scheme: Scheme) -> ScanFile:
             *copies[:LISTED],
         ),
         found={"suspect": suspects.found, "conflict": len(conflicts), "near": len(copies)},
-        patterns=len(groups) - len(stories),
+        patterns=len(groups) - len(near_groups),
         left_out=suspects.left_out,
         problems=problems,
     )
@@ -77,13 +77,13 @@ def scan(db: Store, workspace: Workspace, scheme: Scheme) -> ScanFile:
     return result
 
 
-def _story_findings(
-    titles: Sequence[Title], stories: Sequence[Sequence[int]]
+def _near_group_findings(
+    titles: Sequence[Title], near_groups: Sequence[Sequence[int]]
 ) -> tuple[list[Finding], list[Finding]]:
     """Groups that disagree, and groups that merely repeat each other."""
     by_id = {title.id: title for title in titles}
-    grouped = [tuple(titles[place].id for place in story) for story in stories]
-    disagreeing = contradictory_stories(by_id, grouped)
+    grouped = [tuple(titles[place].id for place in near_group) for near_group in near_groups]
+    disagreeing = contradictory_near_groups(by_id, grouped)
     conflicts = [_finding("conflict", [by_id[title_id] for title_id in ids]) for ids in disagreeing]
     in_conflict = {title_id for ids in disagreeing for title_id in ids}
     copies = [

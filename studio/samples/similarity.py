@@ -15,8 +15,8 @@ from studio.samples.title_text import title_key
 
 SIMILAR = 85.0
 """From this similarity on, two titles are nearly the same."""
-LARGEST_STORY = 20
-"""A larger group of near copies is a pattern, not a story: its titles are drawn one by one."""
+LARGEST_NEAR_GROUP = 20
+"""A larger group of near copies is a pattern (第 1 条…, 第 2 条…), not one event: its titles are drawn one by one."""
 
 BANDS = 16
 """Bands of two hashes each: of pairs that share 45 % of their 2-grams, 97 % meet in one."""

@@ -95,7 +95,7 @@ def place(
 def find_pool(db: Store) -> Waiting:
     """Waiting titles that nobody has answered: what is in front now, then the others, which stand at random.
 
-    One of each story, and none of a story that has a labelled title already.
+    One of each near-duplicate group, and none of a group that has a labelled title already.
     """
     waiting = db.execute(
         "select states.title_id, titles.text from states join titles on titles.id = states.title_id"
@@ -103,17 +103,17 @@ def find_pool(db: Store) -> Waiting:
         " order by states.place limit ?",
         [POOL],
     ).fetchall()
-    stories = near_representatives(db, [title_id for title_id, _ in waiting])
+    near_groups = near_representatives(db, [title_id for title_id, _ in waiting])
     seen = {
-        story
-        for (story,) in db.execute(
+        near_group
+        for (near_group,) in db.execute(
             "select distinct group_id from near_groups join states using (title_id) where status = 'decided'"
         )
     }
     kept: list[tuple[int, str]] = []
     for title_id, text in waiting:
-        if stories[title_id] not in seen:
-            seen.add(stories[title_id])
+        if near_groups[title_id] not in seen:
+            seen.add(near_groups[title_id])
             kept.append((title_id, text))
     return kept
 

@@ -14,11 +14,17 @@ from studio.ingest.plain_texts import add_texts, list_texts
 from studio.language import say
 from studio.models.catalog import find_models, resolve_model
 from studio.training.presets import checked_spec, sound_default
-from studio.training.settings_file import NAMES, Recipe, match_name, read_recipe, require_readable
+from studio.training.settings_file import (
+    NAMES,
+    SettingsFile,
+    match_name,
+    read_settings_file,
+    require_readable,
+)
 from studio.workspace import BUNDLED_NAME, Workspace
 
 
-def read_spec_file(file: Path) -> Recipe:
+def read_spec_file(file: Path) -> SettingsFile:
     """The settings of a YAML or JSON file, ours or LLaMA-Factory's.
 
     Raises:
@@ -31,15 +37,15 @@ def read_spec_file(file: Path) -> Recipe:
             say(f"读不到训练参数 {file}：{error}", f"Cannot read the spec {file}: {error}"),
             remedy=say("请给出一个 YAML 或 JSON 文件。", "Name a YAML or JSON file."),
         ) from error
-    return read_recipe(text, str(file))
+    return read_settings_file(text, str(file))
 
 
-def remarks(recipe: Recipe) -> list[str]:
+def remarks(settings_file: SettingsFile) -> list[str]:
     """A line for each key of another tool's file that was not taken as it is."""
-    if recipe.origin == "studio":
+    if settings_file.origin == "studio":
         return []
     lines = []
-    for note in recipe.noted("translated", "default", "ignored"):
+    for note in settings_file.noted("translated", "default", "ignored"):
         sets = ", ".join(f"{name}: {value}" for name, value in note.sets.items())
         found = f"{note.key}: {note.value}" if note.outcome != "default" else note.key
         lines.append(f"{found} -> {sets or '-'}  ({note.text})")
@@ -48,7 +54,7 @@ def remarks(recipe: Recipe) -> list[str]:
 
 def build_train_spec(
     workspace: Workspace,
-    file: Path | Recipe | None,
+    file: Path | SettingsFile | None,
     dataset: str | None,
     model: str | None,
     settings: Sequence[str],
@@ -60,11 +66,11 @@ def build_train_spec(
     Raises:
         InputError: unreadable file, unknown field, a value that does not fit.
     """
-    recipe = read_spec_file(file) if isinstance(file, Path) else file
-    if recipe:
-        require_readable(recipe)
-    given: dict[str, Any] = dict(recipe.values) if recipe else {}
-    is_foreign = recipe is not None and recipe.origin != "studio"
+    settings_file = read_spec_file(file) if isinstance(file, Path) else file
+    if settings_file:
+        require_readable(settings_file)
+    given: dict[str, Any] = dict(settings_file.values) if settings_file else {}
+    is_foreign = settings_file is not None and settings_file.origin != "studio"
     if dataset and is_foreign:
         # Its data sets have names of their own; the option's folder has train and eval.
         given = {key: value for key, value in given.items() if key not in ("dataset", "eval_dataset")}

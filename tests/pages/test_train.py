@@ -158,8 +158,8 @@ def test_a_finished_adapter_is_gone_on_from(filled_run, workspace):
 
 
 def read(app, content):
-    app.text_area(key="recipe-pasted").set_value(content)
-    app.button(key="recipe-read").click().run()
+    app.text_area(key="settings-file-pasted").set_value(content)
+    app.button(key="settings-file-read").click().run()
     assert not app.exception
     return app
 
@@ -178,8 +178,8 @@ def test_a_llamafactory_file_fills_the_form_and_every_key_is_told(workspace):
 def test_the_state_of_llamafactorys_page_can_be_uploaded(workspace):
     app = open_page()
     content = json.dumps(BOARD | {"top.finetuning_type": "full"})
-    app.file_uploader(key="recipe-file").upload("llamaboard_config.yaml", content.encode())
-    app.button(key="recipe-read").click().run()
+    app.file_uploader(key="settings-file-file").upload("llamaboard_config.yaml", content.encode())
+    app.button(key="settings-file-read").click().run()
     spec = started(app, workspace).spec
     assert (spec.finetuning_type, spec.learning_rate) == ("full", 5e-6)
 

@@ -13,19 +13,25 @@ from hypothesis import strategies as st
 from studio.contract import TrainSpec
 from studio.errors import InputError, UnreadableFile
 from studio.training.presets import PRESETS, checked_spec
-from studio.training.settings_file import match_name, read_recipe, recipe_of, require_readable, write_yaml
+from studio.training.settings_file import (
+    match_name,
+    read_settings_file,
+    require_readable,
+    settings_file_of,
+    write_yaml,
+)
 from studio.training.spec_loading import build_train_spec, remarks
 from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL, open_workspace
 from tests.support.llamafactory_settings import BOARD, FULL, LORA, PRETRAIN, QLORA
 
 
-def outcomes(recipe):
-    return {note.key: note.outcome for note in recipe.notes}
+def outcomes(settings_file):
+    return {note.key: note.outcome for note in settings_file.notes}
 
 
-def as_spec(recipe, **more):
+def as_spec(settings_file, **more):
     named = ("model_name_or_path", "dataset_dir", "dataset")
-    values = {key: value for key, value in recipe.values.items() if key not in named}
+    values = {key: value for key, value in settings_file.values.items() if key not in named}
     base = TrainSpec(model_name_or_path=Path("m"), dataset_dir=Path("d")).model_dump()
     return checked_spec(base | values | more)
 
@@ -33,9 +39,9 @@ def as_spec(recipe, **more):
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_spec_comes_back_from_its_yaml(name):
     spec = PRESETS[name](BUNDLED_MODEL, BUNDLED_DATASET)
-    recipe = read_recipe(write_yaml(spec))
-    assert checked_spec(recipe.values) == spec
-    assert recipe.origin == "studio" and set(outcomes(recipe).values()) == {"taken"}
+    settings_file = read_settings_file(write_yaml(spec))
+    assert checked_spec(settings_file.values) == spec
+    assert settings_file.origin == "studio" and set(outcomes(settings_file).values()) == {"taken"}
 
 
 @settings(max_examples=60, deadline=None)
@@ -47,13 +53,13 @@ def test_a_spec_comes_back_from_its_yaml(name):
 def test_any_number_and_any_text_come_back(rate, numbers, target):
     fields = {"learning_rate": rate, "lr_scheduler_kwargs": numbers, "lora_target": target}
     spec = TrainSpec(model_name_or_path=Path("模型 1"), dataset_dir=Path("d"), **fields)
-    assert checked_spec(read_recipe(write_yaml(spec)).values) == spec
+    assert checked_spec(read_settings_file(write_yaml(spec)).values) == spec
 
 
 def test_a_lora_file_trains_here_what_it_trains_there():
-    recipe = read_recipe(LORA)
-    require_readable(recipe)
-    spec = as_spec(recipe)
+    settings_file = read_settings_file(LORA)
+    require_readable(settings_file)
+    spec = as_spec(settings_file)
     assert (spec.learning_rate, spec.lora_rank, spec.lora_alpha, spec.gradient_accumulation_steps) == (
         1e-4,
         8,
@@ -61,32 +67,32 @@ def test_a_lora_file_trains_here_what_it_trains_there():
         8,
     )
     assert (spec.direct_share, spec.label_weight, spec.weight_decay, spec.template) == (0, 1, 0, "tokenizer")
-    said = outcomes(recipe)
+    said = outcomes(settings_file)
     assert said["learning_rate"] == "taken" and said["lora_alpha"] == said["template"] == "translated"
     assert said["output_dir"] == said["trust_remote_code"] == said["max_samples"] == "ignored"
-    assert all(note.text for note in recipe.noted("translated", "ignored", "default"))
+    assert all(note.text for note in settings_file.noted("translated", "ignored", "default"))
 
 
 def test_what_the_file_leaves_out_is_llamafactorys_default():
-    spec = as_spec(read_recipe("do_train: true\nstage: sft\ndataset: news\n"))
+    spec = as_spec(read_settings_file("do_train: true\nstage: sft\ndataset: news\n"))
     found = (spec.cutoff_len, spec.learning_rate, spec.lora_rank, spec.lr_scheduler_type, spec.warmup_ratio)
     assert found == (2048, 5e-5, 8, "linear", 0)
 
 
 def test_a_qlora_file_holds_rows_out():
-    spec = as_spec(read_recipe(LORA + QLORA))
+    spec = as_spec(read_settings_file(LORA + QLORA))
     assert (spec.quantization_bit, spec.val_size, spec.eval_dataset, spec.eval_steps) == (4, 0.1, None, 500)
 
 
 def test_a_full_file_has_no_lora_in_it():
-    recipe = read_recipe(FULL)
-    spec = as_spec(recipe)
+    settings_file = read_settings_file(FULL)
+    spec = as_spec(settings_file)
     assert (spec.finetuning_type, spec.template, spec.bf16) == ("full", "qwen3", True)
-    assert outcomes(recipe)["deepspeed"] == "ignored" and "lora_rank" not in outcomes(recipe)
+    assert outcomes(settings_file)["deepspeed"] == "ignored" and "lora_rank" not in outcomes(settings_file)
 
 
 def test_a_pretraining_file():
-    spec = as_spec(read_recipe(PRETRAIN))
+    spec = as_spec(read_settings_file(PRETRAIN))
     assert (spec.stage, spec.lora_target, spec.cutoff_len, spec.padding_free) == (
         "pt",
         "q_proj,v_proj",
@@ -96,9 +102,9 @@ def test_a_pretraining_file():
 
 
 def test_the_state_of_llamafactorys_page():
-    recipe = recipe_of(BOARD)
-    spec = as_spec(recipe)
-    assert recipe.origin == "llamaboard" and not recipe.noted("unknown", "refused")
+    settings_file = settings_file_of(BOARD)
+    spec = as_spec(settings_file)
+    assert settings_file.origin == "llamaboard" and not settings_file.noted("unknown", "refused")
     found = (
         spec.learning_rate,
         spec.loraplus_lr_ratio,
@@ -107,15 +113,19 @@ def test_the_state_of_llamafactorys_page():
         spec.neftune_noise_alpha,
     )
     assert found == (5e-6, 16, "all", True, None)
-    assert outcomes(recipe)["train.batch_size"] == "taken"
+    assert outcomes(settings_file)["train.batch_size"] == "taken"
 
 
 @pytest.mark.parametrize("method", ["full", "freeze"])
 def test_lora_settings_of_a_file_that_trains_without_lora_are_left_alone(method):
-    recipe = recipe_of(BOARD | {"top.finetuning_type": method, "train.use_dora": True})
-    spec = as_spec(recipe)
+    settings_file = settings_file_of(BOARD | {"top.finetuning_type": method, "train.use_dora": True})
+    spec = as_spec(settings_file)
     assert (spec.finetuning_type, spec.use_dora, spec.loraplus_lr_ratio) == (method, False, None)
-    assert outcomes(recipe)["train.loraplus_lr_ratio"] == outcomes(recipe)["train.use_dora"] == "ignored"
+    assert (
+        outcomes(settings_file)["train.loraplus_lr_ratio"]
+        == outcomes(settings_file)["train.use_dora"]
+        == "ignored"
+    )
 
 
 @pytest.mark.parametrize(
@@ -137,7 +147,7 @@ def test_lora_settings_of_a_file_that_trains_without_lora_are_left_alone(method)
     ],
 )
 def test_another_word_for_the_same_thing(line, field, value):
-    assert getattr(as_spec(read_recipe("do_train: true\n" + line)), field) == value
+    assert getattr(as_spec(read_settings_file("do_train: true\n" + line)), field) == value
 
 
 @pytest.mark.parametrize(
@@ -157,29 +167,29 @@ def test_another_word_for_the_same_thing(line, field, value):
     ],
 )
 def test_what_would_train_something_else_is_refused_with_the_reason(line):
-    recipe = read_recipe("do_train: true\n" + line)
-    [note] = recipe.noted("refused")
+    settings_file = read_settings_file("do_train: true\n" + line)
+    [note] = settings_file.noted("refused")
     assert note.text and not note.sets
     with pytest.raises(InputError, match=note.key):
-        require_readable(recipe)
+        require_readable(settings_file)
 
 
 def test_what_is_off_is_no_reason_to_refuse():
     off = "do_train: true\nuse_galore: false\nuse_badam: 0\nrope_scaling: none\nresize_vocab: null\nadam_beta1: 0.9\n"
-    assert not read_recipe(off).noted("refused", "unknown")
+    assert not read_settings_file(off).noted("refused", "unknown")
 
 
 def test_a_mistyped_key_names_the_one_it_may_have_meant():
-    recipe = read_recipe("lr_rank: 8\nlearning_rate: 1e-4\n")
-    assert recipe.origin == "studio"
+    settings_file = read_settings_file("lr_rank: 8\nlearning_rate: 1e-4\n")
+    assert settings_file.origin == "studio"
     with pytest.raises(InputError, match="lora_rank"):
-        require_readable(recipe)
+        require_readable(settings_file)
 
 
 @pytest.mark.parametrize("text", ["", "- a\n- b", "just words", "a: [1", "x: 1\n" * 300_000])
 def test_what_is_no_settings_file_is_told_as_such(text):
     with pytest.raises(UnreadableFile, match=r"my\.yaml"):
-        read_recipe(text, "my.yaml")
+        read_settings_file(text, "my.yaml")
 
 
 def test_every_key_of_both_tools_has_its_place_once():
@@ -209,7 +219,7 @@ def test_a_llamafactory_file_becomes_a_spec_on_the_command_line(workspace, tmp_p
     spec, version = build_train_spec(workspace, file, "bundled", "bundled", ["lora_rank=4"])
     assert (spec.dataset, spec.eval_dataset, spec.lora_rank, version) == ("train", "eval", 4, None)
     assert (spec.model_name_or_path, spec.dataset_dir) == (BUNDLED_MODEL, BUNDLED_DATASET)
-    lines = remarks(read_recipe(LORA))
+    lines = remarks(read_settings_file(LORA))
     assert any(line.startswith("lora_alpha: None -> lora_alpha: 16") for line in lines)
 
 

@@ -10,10 +10,10 @@ from studio.contract import TrainSpec
 from studio.errors import InputError
 from studio.language import say
 from studio.models.catalog import ModelEntry
-from studio.training import settings_file as recipe
+from studio.training import settings_file
 from studio.training import shell_commands as equivalent
 from studio.training.presets import checked_spec, method_of, sound_default
-from studio.training.settings_file import NAMES, KeyOutcome, Note, Recipe
+from studio.training.settings_file import NAMES, KeyOutcome, Note, SettingsFile
 
 IMPORTED = "imported"
 OUTCOME_NAMES: dict[KeyOutcome, tuple[str, str]] = {
@@ -31,14 +31,14 @@ ORIGIN_NAMES = {
 }
 
 
-def imported() -> Recipe | None:
+def imported() -> SettingsFile | None:
     """The settings file that was read in this session, if there is one."""
-    return st.session_state.get("recipe")
+    return st.session_state.get("settings_file")
 
 
 def imported_form() -> str:
     """Part of the widget keys: another file brings its own values."""
-    return f"{IMPORTED}{st.session_state.get('recipe-number', 0)}"
+    return f"{IMPORTED}{st.session_state.get('settings-file-number', 0)}"
 
 
 def imported_start(base: TrainSpec) -> TrainSpec:
@@ -61,49 +61,52 @@ def import_box(models: Sequence[ModelEntry]) -> None:
         file = st.file_uploader(
             say("YAML 或 JSON 文件", "A YAML or JSON file"),
             type=["yaml", "yml", "json"],
-            key="recipe-file",
+            key="settings-file-file",
             help=say(
                 "本页导出的，或 LLaMA-Factory 的训练 YAML、training_args.yaml、llamaboard_config.yaml。",
                 "Written by this page, or LLaMA-Factory's training YAML, training_args.yaml, llamaboard_config.yaml.",
             ),
         )
         pasted = st.text_area(
-            say("或粘贴", "or paste"), key="recipe-pasted", height=110, placeholder="learning_rate: 1.0e-4"
+            say("或粘贴", "or paste"),
+            key="settings-file-pasted",
+            height=110,
+            placeholder="learning_rate: 1.0e-4",
         )
-    if st.button(say("读入设置", "Read the settings"), key="recipe-read", icon=":material/download:"):
+    if st.button(say("读入设置", "Read the settings"), key="settings-file-read", icon=":material/download:"):
         with shell.report_errors():
             content = file.getvalue().decode("utf-8-sig", errors="replace") if file else pasted
-            _take(recipe.read_recipe(content or "", file.name if file else "YAML"), models)
+            _take(settings_file.read_settings_file(content or "", file.name if file else "YAML"), models)
     found = imported()
     if found:
         _report(found)
 
 
-def _take(found: Recipe, models: Sequence[ModelEntry]) -> None:
+def _take(found: SettingsFile, models: Sequence[ModelEntry]) -> None:
     """Make the file the start of the form; the choices above it follow at the next drawing."""
-    number = st.session_state.get("recipe-number", 0) + 1
-    st.session_state["recipe"], st.session_state["recipe-number"] = found, number
+    number = st.session_state.get("settings-file-number", 0) + 1
+    st.session_state["settings_file"], st.session_state["settings-file-number"] = found, number
     wanted = str(found.values.get("model_name_or_path") or "")
     name = next((model.name for model in models if str(model.path) == wanted), None)
-    name = name or recipe.match_name(wanted, [model.name for model in models])
+    name = name or settings_file.match_name(wanted, [model.name for model in models])
     follow: dict[str, Any] = {"choose-train-preset": IMPORTED}
     if name:
         follow["choose-train-model"] = name
-    st.session_state["recipe-model"] = "" if name else wanted
+    st.session_state["settings-file-model"] = "" if name else wanted
     if found.values.get("stage") in ("sft", "pt"):
         follow["choose-train-stage"] = found.values["stage"]
-    st.session_state["recipe-follow"] = follow
+    st.session_state["settings-file-follow"] = follow
     st.rerun()
 
 
 def follow_import() -> None:
     """Put the choices that a file made into their widgets, before these are drawn."""
-    for key, value in st.session_state.pop("recipe-follow", {}).items():
+    for key, value in st.session_state.pop("settings-file-follow", {}).items():
         st.session_state[key] = value
         st.session_state.pop("choose-train-method", None)
 
 
-def _report(found: Recipe) -> None:
+def _report(found: SettingsFile) -> None:
     counts = [
         f"{say(*name)} {len(found.noted(outcome))}"
         for outcome, name in OUTCOME_NAMES.items()
@@ -115,7 +118,7 @@ def _report(found: Recipe) -> None:
             say("下面排在最前面的设置没有用上。", "The settings at the top of the list were not used."),
             icon=":material/help:",
         )
-    elsewhere = st.session_state.get("recipe-model")
+    elsewhere = st.session_state.get("settings-file-model")
     if elsewhere:
         st.info(
             say(
@@ -161,10 +164,10 @@ def export_box(spec: TrainSpec, *, model: str, dataset: str) -> None:
     with st.container(horizontal=True):
         st.download_button(
             say("下载 spec.yaml", "Download spec.yaml"),
-            recipe.write_yaml(spec),
+            settings_file.write_yaml(spec),
             file_name="spec.yaml",
             mime="application/yaml",
-            key="recipe-yaml",
+            key="settings-file-yaml",
             icon=":material/download:",
             on_click="ignore",
         )
@@ -173,7 +176,7 @@ def export_box(spec: TrainSpec, *, model: str, dataset: str) -> None:
             spec.model_dump_json(indent=2),
             file_name="spec.json",
             mime="application/json",
-            key="recipe-json",
+            key="settings-file-json",
             icon=":material/download:",
             on_click="ignore",
         )

@@ -1,6 +1,6 @@
 """Training settings as files: TrainSpec as YAML, and whatever LLaMA-Factory's users bring.
 
-    text -> read_recipe -> Recipe: values in the words of TrainSpec, a note on every key
+    text -> read_settings_file -> SettingsFile: values in the words of TrainSpec, a note on every key
 
 Pure: no file is opened and no name of a model or data set is looked up.
 """
@@ -16,7 +16,7 @@ from studio.language import say
 from studio.training.settings_file._llamafactory import translate, translate_board, unknown
 from studio.training.settings_file._notes import KeyOutcome as KeyOutcome
 from studio.training.settings_file._notes import Note as Note
-from studio.training.settings_file._notes import Recipe as Recipe
+from studio.training.settings_file._notes import SettingsFile as SettingsFile
 
 LONGEST = 1_000_000
 """Characters; a settings file has a few thousand."""
@@ -31,7 +31,7 @@ def write_yaml(spec: TrainSpec) -> str:
     return text
 
 
-def read_recipe(text: str, name: str = "YAML") -> Recipe:
+def read_settings_file(text: str, name: str = "YAML") -> SettingsFile:
     """The settings of a YAML or JSON text: ours, LLaMA-Factory's, or those of its web page.
 
     Raises:
@@ -48,10 +48,10 @@ def read_recipe(text: str, name: str = "YAML") -> Recipe:
             say(f"{name} 不是“字段: 值”的列表。", f"{name} is not a list of field: value."),
             remedy=say("例如 learning_rate: 0.002。", "For example learning_rate: 0.002."),
         )
-    return recipe_of({str(key): value for key, value in content.items()})
+    return settings_file_of({str(key): value for key, value in content.items()})
 
 
-def recipe_of(given: Mapping[str, Any]) -> Recipe:
+def settings_file_of(given: Mapping[str, Any]) -> SettingsFile:
     """The same for a mapping that was read already; the keys tell whose file it is."""
     if any(key.startswith(("top.", "train.")) for key in given):
         return translate_board(given)
@@ -64,16 +64,16 @@ def recipe_of(given: Mapping[str, Any]) -> Recipe:
         for key, value in given.items()
     )
     values = {key: value for key, value in given.items() if key in TrainSpec.model_fields}
-    return Recipe(origin="studio", values=values, notes=notes)
+    return SettingsFile(origin="studio", values=values, notes=notes)
 
 
-def require_readable(recipe: Recipe) -> None:
+def require_readable(settings_file: SettingsFile) -> None:
     """Nothing when every key of the file can be followed.
 
     Raises:
         InputError: keys that neither tool knows, or that ask for what cannot be done here.
     """
-    bad = recipe.noted("unknown", "refused")
+    bad = settings_file.noted("unknown", "refused")
     if not bad:
         return
     said = [f"{note.key}{say('：', ': ')}{_why(note)}" if _why(note) else note.key for note in bad]
@@ -103,9 +103,11 @@ def _is_foreign(given: Mapping[str, Any]) -> bool:
     """Whether a key stands there that only LLaMA-Factory has; `kind` or `format_version` are ours."""
     if "kind" in given or "format_version" in given:
         return False
-    recipe = translate(given)
+    settings_file = translate(given)
     ours = TrainSpec.model_fields
-    return any(note.key not in ours and note.outcome not in ("unknown", "default") for note in recipe.notes)
+    return any(
+        note.key not in ours and note.outcome not in ("unknown", "default") for note in settings_file.notes
+    )
 
 
 def _why(note: Note) -> str:

@@ -12,10 +12,10 @@ from studio.language import say
 from studio.training.field_relevance import OF_ONE_METHOD, matters
 from studio.training.settings_file._keys import BOARD, BOARD_STAGES, DEFAULTS
 from studio.training.settings_file._meanings import KNOWN, Given, is_on, read_key
-from studio.training.settings_file._notes import Note, Recipe
+from studio.training.settings_file._notes import Note, SettingsFile
 
 
-def translate(given: Given) -> Recipe:
+def translate(given: Given) -> SettingsFile:
     """Every key of a training YAML (also `training_args.yaml`), and the tool's defaults for what it leaves out."""
     notes = [read_key(key, value, given) or unknown(key, value) for key, value in given.items()]
     method = {"finetuning_type": "lora"} | _sets(notes)
@@ -38,7 +38,7 @@ def translate(given: Given) -> Recipe:
         values["eval_dataset"] = None
     # What only this studio has stays off, so that the file trains what it would train there.
     values |= {"direct_share": 0.0, "label_weight": 1.0}
-    return Recipe(origin="llamafactory", values=values, notes=tuple(notes))
+    return SettingsFile(origin="llamafactory", values=values, notes=tuple(notes))
 
 
 def _sets(notes: Iterable[Note]) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def _idle(note: Note) -> Note:
     return Note(key=note.key, value=note.value, outcome="ignored", text=text)
 
 
-def translate_board(given: Mapping[str, Any]) -> Recipe:
+def translate_board(given: Mapping[str, Any]) -> SettingsFile:
     """`llamaboard_config.yaml`: the state of the web page's controls, named `top.x` and `train.x`."""
     flat: dict[str, Any] = {}
     names: dict[str, str] = {}
@@ -73,9 +73,9 @@ def translate_board(given: Mapping[str, Any]) -> Recipe:
             key = BOARD.get(key, key)
             flat[key] = BOARD_STAGES.get(str(value), value) if key == "stage" else value
             names[key] = name
-    recipe = translate(flat)
-    notes = [_renamed(note, names.get(note.key, note.key)) for note in recipe.notes]
-    return Recipe(origin="llamaboard", values=recipe.values, notes=(*notes, *aside))
+    settings_file = translate(flat)
+    notes = [_renamed(note, names.get(note.key, note.key)) for note in settings_file.notes]
+    return SettingsFile(origin="llamaboard", values=settings_file.values, notes=(*notes, *aside))
 
 
 def unknown(key: str, value: Any) -> Note:

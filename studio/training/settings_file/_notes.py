@@ -23,7 +23,7 @@ class Note:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Recipe:
+class SettingsFile:
     """The settings of a file in the words of TrainSpec, and a note on every key.
 
     Model, data and adapter stand in `values` as the file names them; whether there are
