@@ -12,6 +12,7 @@ from studio.ingest.importer import import_path
 from studio.quality import answers as verdicts
 from studio.quality import findings as quality
 from studio.quality._scan import scan
+from studio.system.locks import take_lock
 from studio.workspace import BUNDLED_DATASET
 from tests.support.doubtful_rows import ROWS, A, B, decide
 from tests.support.samples import SCHEME, new_store, sample, write_json
