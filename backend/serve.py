@@ -36,6 +36,7 @@ from studio.errors import PortInUse
 from studio.language import say
 from studio.samples.canonical import CLOSE, exact_category, read_answer
 from studio.samples.scheme import Scheme, load_scheme
+from studio.system.network import LOOPBACK
 
 log = logging.getLogger(__name__)
 
@@ -163,7 +164,7 @@ def make_app(model: Model, touched: threading.Event) -> FastAPI:
     """The HTTP surface over a loaded model; each request sets `touched`."""
     app = FastAPI(title="News Studio", docs_url=None, redoc_url=None)
     # A page of another site must not reach this server through a name that points here.
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", model.spec.host])
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK, model.spec.host])
 
     @app.get("/health")
     def health() -> dict[str, str]:

@@ -25,7 +25,7 @@ SAMPLE_RUN = BUNDLED_DATA / "sample_run"
 
 
 PARTS = (
-    "datasets", "runs", "models", "exports", "backups", "serving", "previews", "quality", "suggesting",
+    "datasets", "runs", "models", "serving", "previews", "quality", "suggesting",
 )  # fmt: skip
 
 
@@ -91,16 +91,6 @@ class Workspace:
     def models(self) -> Path:
         """Base models that were copied or downloaded."""
         return self.home / "models"
-
-    @property
-    def exports(self) -> Path:
-        """What was exported for use elsewhere."""
-        return self.home / "exports"
-
-    @property
-    def backups(self) -> Path:
-        """Copies of the database."""
-        return self.home / "backups"
 
     @property
     def previews(self) -> Path:

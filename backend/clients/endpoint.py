@@ -24,13 +24,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from studio.contract import DraftSpec
 from studio.errors import TeacherUnavailable
 from studio.language import say
+from studio.system.network import is_loopback
 
 log = logging.getLogger(__name__)
 
 LONGEST_WAIT_SECONDS = 60.0
 """A Retry-After beyond this is cut: the job goes on with other titles and comes back by resuming."""
 LARGEST_ANSWER_BYTES = 2 * 2**20
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,7 +112,7 @@ class Endpoint:
             # A redirect would carry the titles to an address that nobody typed. A proxy of
             # the environment is for the world outside, not for this machine.
             http_client=openai.DefaultAsyncHttpxClient(
-                follow_redirects=False, trust_env=self._host not in LOOPBACK
+                follow_redirects=False, trust_env=not is_loopback(self._host)
             ),
         )
 

@@ -20,6 +20,7 @@ from urllib.request import getproxies, proxy_bypass
 from studio.errors import DownloadFailed
 from studio.language import say
 from studio.modelfiles.hub_manifest import HubFile
+from studio.system.network import is_loopback
 
 if TYPE_CHECKING:
     pass
@@ -245,7 +246,7 @@ def _token_for(endpoint: str) -> str:
     """The user's token, for an address that keeps it secret; empty for none."""
     parts = urlsplit(endpoint)
     token = os.environ.get("MODELSCOPE_API_TOKEN", "")
-    if token and parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
+    if token and parts.scheme != "https" and not is_loopback(parts.hostname):
         log.warning("%s is not encrypted: MODELSCOPE_API_TOKEN is not sent there", endpoint)
         return ""
     return token

@@ -16,11 +16,11 @@ from pathlib import Path
 
 from studio.annotation.annotations import annotate
 from studio.annotation.chain_index import WrittenChains
-from studio.corpus.titles import next_waiting
 from studio.ingest.importer import import_text
 from studio.samples.scheme import load_scheme
 from studio.store import Store, open_store, writing
 from studio.workspace import open_workspace
+from tests.support.titles import next_waiting
 
 TARGET_MS = 50
 COMMON_CHARACTERS = [chr(code) for code in range(0x4E00, 0x4E00 + 2000)]

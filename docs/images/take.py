@@ -21,7 +21,6 @@ from playwright.sync_api import Page, sync_playwright
 from benchmarks.app.label_latency import CHROMIUM_ARGS, settle
 from studio import runs
 from studio.annotation.annotations import annotate
-from studio.corpus.titles import next_waiting
 from studio.datasets.versions import freeze, list_versions
 from studio.evaluation.feedback import send_predictions_back
 from studio.ingest.importer import import_path, import_text
@@ -30,6 +29,7 @@ from studio.samples.scheme import load_scheme
 from studio.store import Store, open_store
 from studio.training.presets import sound_default
 from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL, Workspace, open_workspace
+from tests.support.titles import next_waiting
 from tests.support.web_process import running
 
 LABELLED = {

@@ -1,6 +1,5 @@
 """The edge of the command line: errors become one message and an exit code."""
 
-import getpass
 import json
 import sys
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ import typer
 
 from studio.errors import FreezeRefused, StudioError
 from studio.language import say
+from studio.system.login import login_name
 
 SHOWN = 50
 """Reasons that are printed for a person."""
@@ -51,8 +51,5 @@ def print_json(document: Any) -> None:
 
 
 def user_name() -> str:
-    """Who works on the command line."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        return "command line"
+    """Name whoever works on the command line."""
+    return login_name("command line")

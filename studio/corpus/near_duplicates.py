@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from studio.corpus.titles import Title, get_title
 from studio.store import Store, writing
 
 if TYPE_CHECKING:
@@ -30,30 +29,6 @@ class NearPair:
     earlier_id: int
     earlier_text: str
     similarity: float
-
-
-def group_of(db: Store, title_id: int) -> list[Title]:
-    """The titles that are nearly the same as this one, itself among them; empty when there is none."""
-    ids = db.execute(
-        "select title_id from near_groups where group_id ="
-        " (select group_id from near_groups where title_id = ?) order by title_id",
-        [title_id],
-    )
-    # A title on its way in has no state yet.
-    return [get_title(db, near_id) for (near_id,) in ids.fetchall() if _is_visible(db, near_id)]
-
-
-def _is_visible(db: Store, title_id: int) -> bool:
-    return db.execute("select 1 from states where title_id = ?", [title_id]).fetchone() is not None
-
-
-def near_count(db: Store, title_id: int) -> int:
-    """How many other titles are nearly the same as this one; an index lookup."""
-    found = db.execute(
-        "select count(*) from near_groups where group_id = (select group_id from near_groups where title_id = ?)",
-        [title_id],
-    ).fetchone()[0]
-    return max(0, int(found) - 1)
 
 
 def near_representatives(db: Store, title_ids: Iterable[int]) -> dict[int, int]:
@@ -111,7 +86,7 @@ def group_new(db: Store, new_ids: Iterable[int], shown: int = 100) -> list[NearP
         ids, words = ids[order], words[order]
     left, right, scores = pairs_among(words, lambda places: _keys(db, ids[places]), since=len(ids) - len(new))
     pairs = list(zip(ids[left].tolist(), ids[right].tolist(), scores.tolist(), strict=True))
-    _join(db, ((one, other) for one, other, _ in pairs))
+    _merge_groups(db, [(one, other) for one, other, _ in pairs])
     return _described(db, sorted((max(pair[:2]), min(pair[:2]), pair[2]) for pair in pairs)[:shown])
 
 
@@ -139,32 +114,28 @@ def _keys(db: Store, title_ids: "NDArray[np.int64]") -> list[str]:
     return [keys[title_id] for title_id in wanted]
 
 
-def _join(db: Store, pairs: Iterable[tuple[int, int]]) -> None:
-    """Put both titles of every pair into one group, with the groups that they are in already."""
-    named: dict[int, int] = {}
+def _merge_groups(db: Store, pairs: Sequence[tuple[int, int]]) -> None:
+    """Merge both titles of every pair into one group, with the groups that they are in already."""
+    import numpy as np
 
-    def first(title_id: int) -> int:
-        while named.setdefault(title_id, title_id) != title_id:
-            named[title_id] = named[named[title_id]]
-            title_id = named[title_id]
-        return title_id
+    from studio.samples.similarity import merge_groups
 
-    def join(one: int, other: int) -> None:
-        smaller, larger = sorted((first(one), first(other)))
-        named[larger] = smaller
-
-    for one, other in pairs:
-        join(one, other)
-    before = _groups(db, list(named))
-    for title_id, group_id in before.items():
-        join(title_id, group_id)
-    renamed = [(first(old), old) for old in set(before.values()) if first(old) != old]
+    if not pairs:
+        return
+    members = {title_id for pair in pairs for title_id in pair}
+    before = _groups(db, list(members))
+    ids, ends = np.unique(np.array([*pairs, *before.items()]), return_inverse=True)
+    left, right = ends.reshape(-1, 2).T
+    # A group is named by its smallest title, and ids are in order: the first member is the smallest.
+    names = ids[merge_groups(np.arange(len(ids)), left, right)]
+    group_of = dict(zip(ids.tolist(), names.tolist(), strict=True))
+    renamed = [(group_of[old], old) for old in set(before.values()) if group_of[old] != old]
     _write_in_portions(db, "update near_groups set group_id = ? where group_id = ?", renamed)
     _write_in_portions(
         db,
         "insert into near_groups (title_id, group_id) values (?, ?)"
         " on conflict (title_id) do update set group_id = excluded.group_id",
-        [(title_id, first(title_id)) for title_id in named],
+        [(title_id, group_of[title_id]) for title_id in members],
     )
 
 

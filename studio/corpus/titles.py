@@ -93,25 +93,6 @@ def find_title(db: Store, text: str) -> Title | None:
     return next((Title(**row) for row in rows), None)
 
 
-def next_waiting(db: Store, after: int | None = None, limit: int = 1) -> list[Title]:
-    """The head of the label queue, whoever is asked: what was sent back first, then by place.
-
-    `after` is a title, waiting or not: the queue behind it.
-    """
-    behind = (-1, -1, -1)
-    if after is not None:
-        behind = (
-            db.execute("select rank, place, title_id from states where title_id = ?", [after]).fetchone()
-            or behind
-        )
-    ids = db.execute(
-        "select title_id from states where status = 'waiting' and (rank, place, title_id) > (?, ?, ?)"
-        " order by rank, place, title_id limit ?",
-        [*behind, limit],
-    )
-    return [get_title(db, title_id) for (title_id,) in ids.fetchall()]
-
-
 def next_without_chain(db: Store) -> Title | None:
     """The first decided title, in import order, that still has no think chain."""
     rows = db.query(

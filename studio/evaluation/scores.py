@@ -9,6 +9,7 @@ from statistics import fmean
 
 from studio.contract import UNPARSED, AnswerMode, CategoryScore, Confusion, Prediction, Scores
 from studio.samples.canonical import write_answer
+from studio.stats import wilson_interval
 
 
 def score(
@@ -75,14 +76,6 @@ def category_scores(confusion: Confusion) -> dict[str, CategoryScore]:
         f1 = 2 * precision * recall / (precision + recall) if hit else 0.0
         scores[name] = CategoryScore(precision=precision, recall=recall, f1=f1, support=support)
     return scores
-
-
-def wilson_interval(correct: int, n: int) -> tuple[float, float]:
-    """The 95 % Wilson interval of a rate."""
-    from statsmodels.stats.proportion import proportion_confint
-
-    low, high = proportion_confint(correct, n, alpha=0.05, method="wilson")
-    return float(low), float(high)
 
 
 def text_scores(predictions: Sequence[Prediction]) -> dict[str, float]:

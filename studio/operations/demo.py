@@ -3,7 +3,6 @@
 check -> import -> freeze -> evaluate the base -> train and evaluate -> classify one title.
 """
 
-import getpass
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -22,6 +21,7 @@ from studio.samples.scheme import load_scheme
 from studio.serving.client import classify
 from studio.serving.servers import ensure_server
 from studio.store import open_store
+from studio.system.login import login_name
 from studio.training.presets import sound_default
 from studio.validation.check import check_path
 from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL, BUNDLED_NAME, Workspace
@@ -96,7 +96,7 @@ def run_demo(workspace: Workspace, *, tell: Callable[[str], None], watcher: Watc
             )
         )
         with step("freeze"):
-            version = freeze(db, workspace, "demo", author=getpass.getuser(), scheme=scheme)
+            version = freeze(db, workspace, "demo", author=login_name("demo"), scheme=scheme)
     demo.dataset = version.ref
     demo.export = str(version.folder)
     tell(say(f"冻结：{version.ref}，{version.rows}", f"freeze: {version.ref}, {version.rows}"))

@@ -27,6 +27,7 @@ from studio.jobs import queue as jobs
 from studio.language import say
 from studio.system import locks
 from studio.system.jsonl import read_tail
+from studio.system.network import open_directly
 from studio.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,6 @@ _JOBS_LOOK_SECONDS = 5.0
 _STOP_SECONDS = 5.0
 _DEATHS_ALLOWED = 3
 _DEATHS_WITHIN_SECONDS = 60.0
-_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,7 +177,7 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 
 def _answers(url: str) -> bool:
     try:
-        with _direct.open(f"{url}/_stcore/health", timeout=1) as answer:
+        with open_directly(f"{url}/_stcore/health", timeout=1) as answer:
             return bool(answer.status == 200)
     except (urllib.error.URLError, http.client.HTTPException, OSError):
         return False

@@ -6,6 +6,8 @@ Pure arithmetic over counts; knows no store.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from studio.stats import wilson_half_width
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Coverage:
@@ -50,7 +52,7 @@ def rows_for_interval(half_width: float, accuracy: float) -> int:
         half_width: half the interval, 0 to 1.
         accuracy: the rate that is expected.
 
-    Source: Wilson 1927, as statsmodels' proportion_confint(method="wilson").
+    Source: the interval of `studio.stats`.
     """
     low, high = 1, 1
     while wilson_half_width(accuracy, high) > half_width:
@@ -62,12 +64,3 @@ def rows_for_interval(half_width: float, accuracy: float) -> int:
         else:
             high = middle
     return low
-
-
-def wilson_half_width(rate: float, n: int) -> float:
-    """Half of the 95 % Wilson interval of a rate over n rows. Falls with n.
-
-    Written out, since statsmodels would cost the web app 150 MiB; a test compares the two.
-    """
-    z = 1.959963984540054
-    return float(z / (1 + z * z / n) * (rate * (1 - rate) / n + z * z / (4 * n * n)) ** 0.5)

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from studio.contract import AnswerMode
 from studio.errors import ServerUnavailable
 from studio.language import say
+from studio.system.network import is_loopback
 
 
 class Classification(BaseModel):
@@ -132,7 +133,7 @@ def _client(url: str, timeout_seconds: float) -> Iterator[openai.OpenAI]:
         timeout=timeout_seconds,
         max_retries=0,
         # A proxy of the environment is for the world outside, not for this machine.
-        http_client=openai.DefaultHttpxClient(trust_env=host not in ("127.0.0.1", "localhost", "::1")),
+        http_client=openai.DefaultHttpxClient(trust_env=not is_loopback(host)),
     )
     try:
         with client:

@@ -30,6 +30,7 @@ from studio.modelfiles.settings import unsafe_environment
 from studio.system import processes as workers
 from studio.system.atomic import guard_disk
 from studio.system.jsonl import read_tail
+from studio.system.network import open_directly
 from studio.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -37,7 +38,6 @@ log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.1
 _FOREVER_SECONDS = 10 * 365 * 86400.0
 # A proxy of the environment is for the world outside; servers are on this machine.
-_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class Address(BaseModel):
@@ -229,7 +229,7 @@ def _address(folder: Path) -> Address | None:
 
 def _is_healthy(url: str) -> bool:
     try:
-        with _direct.open(f"{url}/health", timeout=2) as answer:
+        with open_directly(f"{url}/health", timeout=2) as answer:
             return bool(answer.status == 200)
     except (urllib.error.URLError, http.client.HTTPException, OSError):
         return False

@@ -21,6 +21,7 @@ from studio.runs import Job
 from studio.samples.scheme import Scheme
 from studio.store import Store, writing
 from studio.system.jsonl import read_lines
+from studio.system.network import is_loopback
 from studio.teacher import drafts
 from studio.teacher.key import KEY_VARIABLE, key_place
 from studio.teacher.prompts import Cost, cost
@@ -28,7 +29,6 @@ from studio.workspace import Workspace
 
 MOST_TITLES = 20_000
 """Titles of one run; more are the next run's, so that a wrong setting costs at most one."""
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _drafted: TypeAdapter[Drafted] = TypeAdapter(Drafted)
 _title: TypeAdapter[TitleToDraft] = TypeAdapter(TitleToDraft)
 
@@ -97,7 +97,7 @@ def require_address(base_url: str) -> None:
 def travels_in_the_clear(base_url: str) -> bool:
     """Whether key and titles would cross a network unencrypted."""
     parts = urlsplit(base_url.strip())
-    return parts.scheme == "http" and parts.hostname not in LOOPBACK
+    return parts.scheme == "http" and not is_loopback(parts.hostname)
 
 
 def start(

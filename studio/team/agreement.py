@@ -353,17 +353,3 @@ def _periods(titles: Sequence[SharedTitle], *, by_week: bool) -> dict[str, list[
         start = day - timedelta(days=day.weekday()) if by_week else day
         found[start.isoformat()].append(title)
     return dict(found)
-
-
-def wilson(correct: int, n: int) -> tuple[float, float]:
-    """The 95 % Wilson interval of a rate; without the library, which would cost the web process 80 MiB.
-
-    Source: Wilson (1927), equation for the score interval.
-    """
-    if not n:
-        return 0.0, 1.0
-    z = 1.959963984540054
-    rate, part = correct / n, z * z / n
-    middle = rate + part / 2
-    reach = z * math.sqrt((rate * (1 - rate) + part / 4) / n)
-    return max(0.0, (middle - reach) / (1 + part)), min(1.0, (middle + reach) / (1 + part))

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from studio.stats import wilson_interval
 from studio.store import Store, writing
 from studio.system.csv_export import csv_bytes
-from studio.team.agreement import wilson
 from studio.team.people import REVIEWERS, require
 
 
@@ -43,7 +43,7 @@ class Accuracy:
     @property
     def interval(self) -> tuple[float, float]:
         """Where the true rate lies, as far as so few answers tell."""
-        return wilson(self.right, self.n)
+        return wilson_interval(self.right, self.n)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from studio.contract import HeldOut, Step
-from studio.evaluation.scores import wilson_interval
 from studio.language import say
+from studio.stats import wilson_interval
 
 _MEMORY = 0.5
 """Weight of the past in the smoothed loss: little, as every step is measured on the same rows."""

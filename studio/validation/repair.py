@@ -85,16 +85,6 @@ class Change:
         }
 
 
-def list_changes(path: Path, scheme: Scheme, edits: Edits | None = None) -> Iterator[Change]:
-    """What a repaired copy would change, row by row; nothing is written.
-
-    Raises:
-        InputError: the rows are no conversations.
-        UnreadableFile: the input cannot be read.
-    """
-    return (change for _, _, change in _repaired(path, scheme, edits or {}) if change is not None)
-
-
 def write_repaired(path: Path, out: Path, scheme: Scheme, edits: Edits | None = None) -> Repaired:
     """Write a repaired copy of a conversation file or folder to a new place.
 

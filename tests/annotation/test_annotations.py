@@ -8,11 +8,12 @@ import pytest
 
 from studio.annotation import annotations
 from studio.annotation import requeue as second_look
-from studio.corpus.titles import count_by_status, get_title, next_waiting
+from studio.corpus.titles import count_by_status, get_title
 from studio.errors import StalePress
 from studio.ingest.importer import import_path, import_text
 from studio.team import progress
 from tests.support.samples import CHAIN, SCHEME, new_store, sample, write_json
+from tests.support.titles import next_waiting
 
 TITLES = "央行宣布降息\n女排逆转夺冠\n孩子发烧怎么办"
 
@@ -191,13 +192,14 @@ def test_pace_of_tomorrow_starts_at_nothing(db):
 LABEL_UNTIL_KILLED = """
 import sys
 from pathlib import Path
-from studio import annotations
+from studio.annotation import annotations
+from studio.annotation.leases import offer
 from studio.store import open_store
-from studio.corpus.titles import next_waiting
+from studio.team.settings import load_settings
 
 while True:
     db = open_store(Path(sys.argv[1]))
-    title = next_waiting(db)[0]
+    title = offer(db, author="li", settings=load_settings(db)).title
     annotations.annotate(db, title.id, category="社会", author="li", seen_revision=title.revision)
     print(title.id, flush=True)
 """

@@ -6,12 +6,13 @@ from studio.annotation import annotations
 from studio.annotation import bulk_edits as steps
 from studio.annotation import requeue as second_look
 from studio.annotation.leases import offer
-from studio.corpus.titles import count_by_status, decided_titles, find_titles, get_title, next_waiting
+from studio.corpus.titles import count_by_status, decided_titles, find_titles, get_title
 from studio.errors import InputError, NotAllowed
 from studio.ingest.importer import import_text
 from studio.team import people
 from tests.support.samples import SCHEME
 from tests.support.team import label, share, team
+from tests.support.titles import next_waiting
 
 
 @pytest.fixture

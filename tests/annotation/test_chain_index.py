@@ -4,12 +4,13 @@ import pytest
 
 from studio.annotation.annotations import annotate, undo
 from studio.annotation.chain_index import WrittenChains
-from studio.corpus.titles import decided_titles, next_waiting
+from studio.corpus.titles import decided_titles
 from studio.ingest.importer import import_path, import_text
 from studio.samples.chain_lint import lint_chain
 from studio.samples.chain_scaffolds import FORMS, next_form, scaffold
 from studio.workspace import BUNDLED_DATASET
 from tests.support.samples import CHAIN, SCHEME, new_store
+from tests.support.titles import next_waiting
 
 TITLE = "女篮主场逆转晋级，末节连追十五分"
 

@@ -7,7 +7,7 @@ from studio import runs
 from studio.annotation import autosave as typed_drafts
 from studio.annotation.annotations import annotate
 from studio.contract import Drafted, DraftSpec
-from studio.corpus.titles import find_title, next_waiting
+from studio.corpus.titles import find_title
 from studio.ingest.importer import import_text
 from studio.store import open_store
 from studio.teacher import drafts
@@ -15,6 +15,7 @@ from studio.workspace import open_workspace
 from tests.support.browser import ARGS, CHROMIUM, Studio, settle, shown_title
 from tests.support.samples import CHAIN, SCHEME
 from tests.support.tiny_runs import end_everything, wait_until
+from tests.support.titles import next_waiting
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (apt-get install chromium)"),

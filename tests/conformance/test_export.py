@@ -11,13 +11,13 @@ from conftest import PROOF
 from backend.data.encoding import encode_conversation
 from backend.data.templates import Renderer
 from studio.annotation import annotations
-from studio.corpus.titles import next_waiting
 from studio.datasets import export as exporting
 from studio.datasets.versions import freeze
 from studio.ingest.importer import import_path, import_text
 from studio.validation.repair import write_repaired
 from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL
 from tests.support.samples import SCHEME, new_store
+from tests.support.titles import next_waiting
 
 ODD_TITLES = (
     "“双十一”成交额创新高，\\n 与 \\u4e2d 都是字",

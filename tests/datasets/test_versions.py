@@ -6,7 +6,7 @@ import sqlite3
 import pytest
 
 from studio.annotation import annotations
-from studio.corpus.titles import get_title, next_waiting
+from studio.corpus.titles import get_title
 from studio.datasets import versions
 from studio.errors import DiskFull, InputError, NothingToFreeze, UnreadableFile
 from studio.ingest.importer import import_path, import_text
@@ -25,6 +25,7 @@ from tests.support.samples import (
     write_folder,
     write_json,
 )
+from tests.support.titles import next_waiting
 
 
 @pytest.fixture

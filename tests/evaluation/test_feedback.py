@@ -3,11 +3,12 @@
 import pytest
 
 from studio.contract import Prediction
-from studio.corpus.titles import find_title, next_waiting
+from studio.corpus.titles import find_title
 from studio.evaluation.feedback import send_predictions_back
 from studio.ingest.importer import import_text
 from studio.samples.scheme import load_scheme
 from studio.store import open_store
+from tests.support.titles import next_waiting
 
 
 @pytest.fixture

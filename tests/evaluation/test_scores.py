@@ -5,7 +5,7 @@ from sklearn.metrics import f1_score, precision_recall_fscore_support
 
 from studio.contract import UNPARSED, Prediction
 from studio.evaluation.baselines import baseline_accuracies
-from studio.evaluation.scores import score, text_score, wilson_interval
+from studio.evaluation.scores import score, text_score
 from studio.samples.canonical import write_answer
 from tests.support.samples import SCHEME
 
@@ -60,11 +60,6 @@ def test_every_row_is_counted_once():
     confusion = scored().confusion
     assert sum(map(sum, confusion.counts)) == len(PREDICTIONS)
     assert confusion.rows == SCHEME.names
-
-
-def test_the_interval_is_wilsons():
-    # Newcombe 1998, table I: 81 of 263.
-    assert wilson_interval(81, 263) == pytest.approx((0.2553, 0.3662), abs=1e-4)
 
 
 def test_nothing_to_score_is_an_error():

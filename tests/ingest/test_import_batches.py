@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from studio.annotation import annotations
-from studio.corpus.titles import count_by_status, get_title, next_waiting
+from studio.corpus.titles import count_by_status, get_title
 from studio.errors import InputError
 from studio.ingest.import_batches import (
     get_import_batch,
@@ -23,6 +23,7 @@ from studio.ingest.import_batches import (
 from studio.ingest.importer import finish_interrupted, import_path, import_text
 from studio.system.csv_export import csv_bytes, safe_cell
 from tests.support.samples import SCHEME, TITLE, new_store, sample, write_json
+from tests.support.titles import next_waiting
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 
 from studio.annotation import annotations
 from studio.annotation import requeue as second_look
-from studio.corpus import near_duplicates as stories
-from studio.corpus.titles import category_counts, count_by_status, find_title, get_title, next_waiting
+from studio.corpus import near_duplicates
+from studio.corpus.titles import category_counts, count_by_status, find_title, get_title
 from studio.errors import UnreadableFile, WorkspaceBusy
 from studio.formats.conversations import RawRow
 from studio.formats.dates import read_date
@@ -32,6 +32,7 @@ from tests.support.samples import (
     write_folder,
     write_json,
 )
+from tests.support.titles import near_group, next_waiting
 
 
 @pytest.fixture
@@ -238,24 +239,23 @@ def test_near_repeats_are_counted_shown_and_grouped(db):
     assert report.near == 2
     assert [(pair.title_id, pair.earlier_id) for pair in report.near_pairs] == [(3, 1), (4, 1), (4, 3)]
     assert report.near_pairs[0].earlier_text == "今年高考报名人数创下历史新高"
-    assert [title.id for title in stories.group_of(db, 4)] == [1, 3, 4]
-    assert [stories.near_count(db, number) for number in (1, 2, 4)] == [2, 0, 2]
-    assert stories.near_representatives(db, [2, 3, 4]) == {2: 2, 3: 1, 4: 1}
+    assert [near_group(db, number) for number in (1, 2, 4)] == [[1, 3, 4], [], [1, 3, 4]]
+    assert near_duplicates.near_representatives(db, [2, 3, 4]) == {2: 2, 3: 1, 4: 1}
 
 
 def test_a_title_between_two_groups_joins_them(db):
     base = "一二三四五六七八九十甲乙丙丁戊己庚辛壬癸"
     far, between = base[3:17] + "子丑寅", base[:17] + "子丑寅"
     import_text(db, lines_of(base, far), SCHEME)
-    assert stories.near_count(db, 1) == 0
+    assert near_group(db, 1) == []
     import_text(db, between, SCHEME)
-    assert [title.id for title in stories.group_of(db, 2)] == [1, 2, 3]
+    assert near_group(db, 2) == [1, 2, 3]
 
 
 def test_a_wrong_answer_brings_its_title_into_its_group(db):
     import_text(db, "今年高考报名人数创下历史新高", SCHEME)
     title = second_look.add_wrong(db, "今年高考报名人数创下历史新低", "社会", "li")
-    assert [other.id for other in stories.group_of(db, title.id)] == [1, 2]
+    assert near_group(db, title.id) == [1, 2]
     assert import_text(db, "今年高考报名人数又创历史新高", SCHEME).near == 1
 
 
@@ -323,7 +323,6 @@ def test_an_import_that_is_cancelled_half_way_leaves_nothing(db, error):
 KILLED = """
 import os, sys
 from pathlib import Path
-from studio import importing, staging, stories
 from studio.samples.scheme import load_scheme
 from studio.ingest.importer import import_text
 from studio.store import open_store
@@ -352,7 +351,7 @@ def test_an_import_that_is_killed_comes_in_whole_or_not_at_all(tmp_path, stage, 
     assert finish_interrupted(db) == 1
     assert count_by_status(db)["waiting"] == titles
     assert everything(db)[0] == titles
-    assert stories.near_count(db, 1) == max(0, titles - 1)
+    assert len(near_group(db, 1)) == titles
     assert finish_interrupted(db) == 0
 
 
@@ -394,7 +393,7 @@ def test_staged_titles_are_seen_by_nobody(db):
     stage(db, judged, SCHEME, source="a", batch_id=batch)
     assert next_waiting(db) == []
     assert find_title(db, TITLE) is None
-    assert stories.group_of(db, 1) == []
+    assert near_group(db, 1) == []
     assert sum(count_by_status(db).values()) == 0
 
 

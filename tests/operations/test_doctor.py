@@ -82,7 +82,7 @@ def test_an_unreadable_run_is_told(workspace):
 
 def test_the_doctor_never_imports_torch_itself(workspace):
     code = (
-        "import sys; from pathlib import Path; from studio import doctor; from studio.workspace import Workspace, open_workspace;"
+        "import sys; from pathlib import Path; from studio.operations import doctor; from studio.workspace import Workspace, open_workspace;"
         "doctor.diagnose(open_workspace(Path(sys.argv[1]))); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code, str(workspace.home)], check=True)

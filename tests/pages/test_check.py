@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from studio.corpus.titles import count_by_status, next_waiting
+from studio.corpus.titles import count_by_status
 from studio.ingest.check_session import rows_at, rows_for_people
 from studio.store import open_store
 from studio.validation.check import check_path
 from studio.validation.repair import Edit
 from studio.workspace import open_workspace
 from tests.support.samples import CHAIN, SCHEME, TITLE, conversation, sample, write_json
+from tests.support.titles import next_waiting
 
 APP = Path(__file__).parent.parent.parent / "studio" / "app.py"
 QUESTION = f"新闻分类：{TITLE}"

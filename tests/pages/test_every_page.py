@@ -15,7 +15,7 @@ from studio.annotation import annotations
 from studio.annotation import requeue as second_look
 from studio.annotation.leases import find_lease, offer
 from studio.annotation.queue_order import change_settings
-from studio.corpus.titles import count_by_status, find_title, find_titles, next_waiting
+from studio.corpus.titles import count_by_status, find_title, find_titles
 from studio.datasets.versions import list_versions
 from studio.formats.conversations import RawRow
 from studio.ingest._staging import open_import_batch, stage
@@ -29,6 +29,7 @@ from studio.team.settings import LabelSettings
 from studio.validation.rows import judge_each
 from tests.support.pages import APP, PAGES, open_page, words
 from tests.support.tiny_runs import TINY_SERVER
+from tests.support.titles import next_waiting
 from tests.support.workspaces import answered, fill
 
 TITLES = "央行下调存款准备金率\n主队补时绝杀夺冠\n新药进入三期临床"

@@ -15,7 +15,6 @@ from studio.corpus.titles import (
     find_title,
     find_titles,
     get_title,
-    next_waiting,
     next_without_chain,
 )
 from studio.datasets.versions import freeze
@@ -27,6 +26,7 @@ from studio.store._migrations import migrations
 from studio.team import progress
 from studio.team.settings import LabelSettings
 from tests.support.samples import SCHEME, new_store
+from tests.support.titles import next_waiting
 
 THREE = "央行宣布降息\n女排逆转夺冠\n孩子发烧怎么办"
 

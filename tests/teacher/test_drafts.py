@@ -10,7 +10,7 @@ from studio.annotation import annotations
 from studio.annotation import autosave as typed_drafts
 from studio.cli.main import app
 from studio.contract import Drafted, DraftSpec
-from studio.corpus.titles import get_title, next_waiting
+from studio.corpus.titles import get_title
 from studio.datasets.versions import freeze
 from studio.errors import InputError, StalePress, WorkspaceBusy
 from studio.ingest.importer import import_text
@@ -24,6 +24,7 @@ from studio.workspace import BUNDLED_MODEL, SAMPLE_RUN
 from tests.support.samples import CHAIN, SCHEME, new_store
 from tests.support.tiny_runs import end_everything, wait_until
 from tests.support.tiny_teacher import Teacher, well
+from tests.support.titles import next_waiting
 
 TITLES = ["主队绝杀", "女排夺冠", "马拉松开跑", "央行降息", "油价下调"]
 LATER = "9999"

@@ -10,13 +10,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import aggregate_raters, fleiss_kappa
-from statsmodels.stats.proportion import proportion_confint
 
 from studio.annotation import annotations
 from studio.annotation import bulk_edits as steps
 from studio.annotation.leases import reopen
 from studio.corpus.titles import get_title
-from studio.team.agreement import SharedTitle, measure_agreement, wilson
+from studio.team.agreement import SharedTitle, measure_agreement
 from studio.team.agreement_data import load_shared, to_csv, to_json
 from tests.support.team import TWO, dispute, label, share, team
 
@@ -155,11 +154,6 @@ def test_over_time_by_day_or_by_week(days, periods, by_week):
     assert (found.by_week, sum(measure.n for measure in found.over_time.values())) == (by_week, days)
     assert abs(len(found.over_time) - periods) <= 1
     assert list(found.over_time) == sorted(found.over_time)
-
-
-@pytest.mark.parametrize(("right", "n"), [(0, 5), (5, 5), (17, 20), (1, 400)])
-def test_wilson_is_the_library_s(right, n):
-    assert wilson(right, n) == pytest.approx(proportion_confint(right, n, method="wilson"))
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ from studio.corpus.titles import Title, category_counts, get_title
 from studio.datasets.versions import list_versions
 from studio.language import say
 from studio.quality import answers as verdicts
-from studio.quality.coverage import Coverage, coverage, rows_for_interval, wilson_half_width
+from studio.quality.coverage import Coverage, coverage, rows_for_interval
 from studio.quality.findings import Evidence, Finding, FindingKind, ScanFile, open_findings
+from studio.stats import wilson_half_width
 from studio.store import Store
 
 Tab = Literal["coverage", "suspect", "conflict", "near", "problems"]

@@ -1,0 +1,14 @@
+"""Loopback addresses, and HTTP to this machine that no proxy gets to see."""
+
+import urllib.request
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+"""Names of this machine, for which a proxy, a key or encryption is beside the point."""
+
+open_directly = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
+"""As `urllib.request.urlopen`, without the proxies that the environment names."""
+
+
+def is_loopback(host: str | None) -> bool:
+    """Tell whether a host name is this machine's own."""
+    return host in LOOPBACK
