@@ -1,0 +1,43 @@
+"""The domain of News Studio: from raw titles to a measured classifier, and from each mistake back to its title.
+
+The data flow, in words: a file is read into raw rows (formats), each row is judged (validation) against
+the scheme (samples) and imported as a title (ingest) into the workspace (corpus, in the store). People label
+and review titles (annotation), helped by suggestions, a teacher and quality findings. Decided titles are
+frozen into a dataset version (datasets). A spec (training) on a version and a base model (models) becomes a
+run folder (runs), which a job process starts (jobs) as a worker in `backend`. What comes back is scored
+(evaluation), answers over HTTP (serving), and leads from a wrong answer to its title again.
+
+Read from top to bottom; a package imports only from those below it, which import-linter holds:
+
+    app          The entry script of the web app: navigation only.
+    cli          The command line, `news-studio ...`.
+    operations   Start, diagnose and demonstrate a studio; say what to do next.
+    training     Presets, settings files, memory, learning rate, sweeps, curve health.
+    suggestions  A small classifier beside the annotators.
+    quality      Decided titles that deserve a second look.
+    teacher      A large model elsewhere drafts think chains.
+    models       Base models by name: found, downloaded, resolved.
+    evaluation   Scores, baselines, and the way back to the titles.
+    jobs         The queue, the devices, the job process, Ray.
+    serving      Model servers and their client.
+    ingest       Rows into titles; imports and their undo.
+    runs         Run folders: made, read, steered.
+    datasets     Frozen versions: splits, checks, files, diff, export.
+    modelfiles   What a model folder's files say.
+    annotation   Label, review, undo, history, bulk edits.
+    workspace    The folders and settings of one studio.
+    validation   What is wrong with rows, and the safe repair.
+    team         People, settings, pace, agreement, gold titles.
+    corpus       Titles and their state; search; near duplicates.
+    formats      Any file to raw rows.
+    store        The SQLite database: opened, written, migrated.
+    samples      Scheme, canonical form, title text, think chains.
+    contract     What crosses to a worker: specs, events, results.
+    system       Files, locks and processes of the operating system.
+    stats        Wilson's interval, once.
+    errors       The tree of errors, each with its remedy.
+    language     Two languages side by side.
+
+A package's own docstring lists its modules; a leading underscore means that only the package imports it.
+No torch, no transformers, and no Streamlit but in the entry script.
+"""

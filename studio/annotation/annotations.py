@@ -1,4 +1,4 @@
-"""What people say about titles: label, skip, flag, undo.
+"""Save what people answer to a title: label, skip, flag, undo.
 
 Nobody overwrites anybody: whoever acts says which revision of the title they saw,
 and a press that comes late changes nothing (`StalePress`). Everything is appended;

@@ -1,4 +1,4 @@
-"""Text that a person typed and has not saved: kept through a reload, seen by nobody else.
+"""Keep text that a person typed and has not saved, through a reload and a restart.
 
 The one table of unsaved work; a row goes when the text is saved. This module knows no
 page, and never writes history.

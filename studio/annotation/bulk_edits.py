@@ -1,4 +1,4 @@
-"""Many titles moved by one press, and taken back by one: relabel, trash, restore, tag.
+"""Relabel, trash, restore or tag many titles at once, and undo it as one.
 
 A step names what was on screen: each title with the revision that was seen. What has
 moved on since is passed over and counted, when a step is made and when it is undone.

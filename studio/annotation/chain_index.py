@@ -1,4 +1,4 @@
-"""The chains that are written already, in memory: which one is nearest, which sentences repeat.
+"""Index the written think chains in memory: find the nearest and the clauses that repeat.
 
 One index a process, shared by all sessions. It reads a category when first asked about
 it, and from then on only what was decided since. This module judges no single chain.

@@ -1,4 +1,4 @@
-"""The history of one title: who said and decided what, when, and how to go back to it.
+"""Read the history of one title, and restore any state of it.
 
 Reads what `studio.annotation.annotations`, `studio.annotation.review` and `studio.annotation.bulk_edits` wrote; adds the
 `restore`, with which any earlier state counts again. Nothing is ever removed by it.

@@ -1,4 +1,4 @@
-"""Which title is on whose screen: the next one for a person, kept from others for a while.
+"""Lease a title to whoever has it on screen: offer the next one, keep it from others for a while.
 
 A lease keeps two people from thinking about the same title; that nothing is decided
 twice or for a title nobody saw is `studio.annotation.annotations`' matter and holds without it.

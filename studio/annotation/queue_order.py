@@ -1,4 +1,4 @@
-"""In which order titles are labelled, and how many people are asked for each.
+"""Order the label queue, and set how many people are asked for each title.
 
 Both stand in `states` as plain numbers, `place` and `wanted`, so that the next title is
 an index lookup. Which titles teach most is `studio.suggestions.classifier`'s question; this module

@@ -1,4 +1,4 @@
-"""Titles that wait once more: sent back by somebody, or wrong in the classifier.
+"""Put titles back into the label queue: sent back by somebody, or wrong in the classifier.
 
 They go to the head of the queue, with what was decided as proposal and draft.
 """

@@ -1,4 +1,4 @@
-"""What reviewers look at, and what they say: disputes, questions, and a sample of the rest.
+"""Review titles: adjudicate disputes and flags, spot-check what others decided.
 
 Two queues. *Adjudicate*: titles on which people disagree or which somebody flagged,
 oldest first. *Sample*: a share of what people decided, drawn by a lot that belongs to

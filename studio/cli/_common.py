@@ -1,4 +1,4 @@
-"""The edge of the command line: errors become one message and an exit code."""
+"""Turn errors into one message and an exit code; options that several commands share."""
 
 import json
 import sys

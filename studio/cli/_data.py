@@ -1,4 +1,4 @@
-"""Commands on data: check, freeze; `import` has a module of its own.
+"""Commands on data: check, freeze.
 
 Exit code 0: done; 1: problems found or the work failed; 2: unusable arguments or input.
 """

@@ -1,4 +1,4 @@
-"""Commands on frozen versions: `news-studio dataset list | diff | export | card | preview`.
+"""Commands on frozen versions: `dataset list | diff | export | card | preview`.
 
 Exit code 0: done; 1: the work failed; 2: there is no such version, or the place is taken.
 """

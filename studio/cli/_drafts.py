@@ -1,4 +1,4 @@
-"""The command that lets a teacher draft think chains: drafts."""
+"""Let a teacher draft think chains: `drafts`."""
 
 from contextlib import closing
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""The import command: titles in, what came in before, and taking an import back.
+"""Import titles, list imports, undo one: `import`.
 
 Exit code 0: done; 1: the work failed; 2: unusable arguments or input.
 """

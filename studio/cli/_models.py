@@ -1,4 +1,4 @@
-"""Commands around base models: list them, check a folder, download one from ModelScope."""
+"""List, check and download base models: `models`."""
 
 from dataclasses import asdict, replace
 from pathlib import Path

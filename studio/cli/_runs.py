@@ -1,4 +1,4 @@
-"""Commands around runs and the machine: up, runs, doctor."""
+"""Commands on runs and the machine: up, runs, doctor."""
 
 import logging
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""Show on one line of stderr how far a job is."""
+"""Show the progress of a job on one line of stderr."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Commands around models: train, evaluate, serve.
+"""Train, evaluate and serve a model: `train`, `evaluate`, `serve`.
 
 Long work goes through the same queue as the pages'; the command waits for it.
 """

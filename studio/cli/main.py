@@ -1,4 +1,4 @@
-"""The command line: `news-studio COMMAND`. Names and JSON keys are stable."""
+"""Put the commands together; entry of `news-studio`. Names and JSON keys are stable."""
 
 import logging
 

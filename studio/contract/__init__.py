@@ -4,6 +4,12 @@ A run folder is the whole interface. Studio writes `spec.json`, the worker appen
 `metrics.jsonl` and `predictions.jsonl`, writes `scores.json` and `checkpoints/`, and
 moves `result.json` into place last. Field names are those of transformers and
 LLaMA-Factory, so that a user's own YAML reads as it is.
+
+    _base      Share what all models of the contract have in common.
+    _events    Define the events of a worker: one JSON line each in metrics.jsonl.
+    _results   Define what a worker leaves behind: predictions, scores, drafts, previews, the result.
+    _specs     Define the specs of the other workers: evaluate, serve, preview, draft, download, sweep, range test.
+    _training  Define the spec of one training run.
 """
 
 from typing import Annotated

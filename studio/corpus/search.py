@@ -1,4 +1,4 @@
-"""Finding titles by what they say and where they stand, a page at a time, at any size.
+"""Search titles by text, state, category, person, source and tag, a page at a time.
 
 Pages follow each other by number (keyset), so that page 1,000 costs what page 1 costs.
 Status, category and tag are index lookups. A text, an author, a source or a batch is

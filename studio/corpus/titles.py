@@ -1,4 +1,4 @@
-"""Titles and where each of them stands; the one way to move a title on.
+"""Read titles and their state; append the decisions that change it.
 
 A title's state is its latest decision. `revision` is that decision's number: it
 changes with every move, so whoever acts on a title says which revision they saw.

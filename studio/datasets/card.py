@@ -1,4 +1,4 @@
-"""A dataset version described in Markdown: rows, categories, lengths, near copies, hashes.
+"""Describe a dataset version in Markdown: rows, categories, lengths, near copies, hashes.
 
 Pure, and in both languages at once: the card travels with the data, and the same version
 has the same card in every studio.

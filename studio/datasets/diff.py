@@ -1,4 +1,4 @@
-"""What changed from one dataset version to another, row by row and in a sentence.
+"""Compare two dataset versions row by row, and in a sentence.
 
 Reads only the store: a version's rows and the decisions they were frozen from never change.
 """

@@ -1,4 +1,4 @@
-"""A fixed list of titles to evaluate, from any file that titles can be imported from."""
+"""Read a fixed list of evaluation titles from any file that titles can be imported from."""
 
 from pathlib import Path
 

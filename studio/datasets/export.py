@@ -1,4 +1,4 @@
-"""A dataset version in the form that other trainers read: ShareGPT, Alpaca, OpenAI messages.
+"""Export a dataset version for other trainers: ShareGPT, Alpaca, OpenAI messages.
 
 Pure: a version's files in, files out. The same version gives the same bytes in each form,
 and what is exported, imported and frozen again exports to the same bytes.

@@ -1,4 +1,4 @@
-"""The files of a dataset version, as bytes: what LLaMA-Factory and the workers load.
+"""Write the files of a dataset version as bytes: what LLaMA-Factory and the workers load.
 
 Pure: the same titles and the same scheme give the same bytes. This module knows no
 store and no folder.

@@ -1,4 +1,4 @@
-"""The gate before a dataset version: what stops a freeze, and what somebody has to accept.
+"""Check what is about to be frozen: errors stop a freeze, warnings have to be accepted.
 
 Errors stop it. Of the warnings only those ask that make learning or measuring wrong as a
 whole; a remark on a row is for the Problems tab. Pure: knows titles and problems, no store.

@@ -1,4 +1,4 @@
-"""Freezing in a process of its own: `python -m studio.datasets.freeze_process`, a request on stdin, an answer on stdout.
+"""Freeze in a process of its own: a request on stdin, an answer on stdout.
 
 To check and split a hundred thousand titles takes half a gigabyte for a few seconds. The
 web app has not that much, and would not give it back.

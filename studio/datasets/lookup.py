@@ -1,4 +1,4 @@
-"""What a person may call a dataset: a version, a folder, or the bundled samples."""
+"""Resolve what a person calls a dataset: a version, a folder, or the bundled samples."""
 
 from contextlib import closing
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Which rows a training is measured on: a version's own, some of its training rows, or another version's.
+"""Choose the rows that a training is measured on: its version's, held-out ones, or another version's.
 
 A worker reads one dataset folder. The held-out rows of another version are therefore put
 beside the training rows in a folder of their own, made once for each pair of contents:

@@ -1,4 +1,4 @@
-"""Which decided titles are learned and which are kept for evaluation.
+"""Split titles into train and eval, near duplicates on one side.
 
 A pure rule over titles: no store, no file, no chance that is not seeded. Near copies of
 a title tell the same story: whoever has learned one has nearly learned the other, so

@@ -1,4 +1,4 @@
-"""Dataset versions: decided titles, frozen into files that never change.
+"""Freeze, list and verify dataset versions; a frozen one never changes.
 
 A version is a folder, `datasets/<name>/v<number>/`, and its rows in the store. The
 same decisions give the same bytes; the files load in LLaMA-Factory as they are.

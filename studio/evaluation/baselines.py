@@ -1,4 +1,4 @@
-"""Two cheap classifiers that a language model has to beat.
+"""Train two cheap baselines that a language model has to beat: majority and TF-IDF.
 
 Trained on the same rows as the model, scored on the same held-out rows.
 """

@@ -1,4 +1,4 @@
-"""From a model's answers back to the data: the way that closes the loop.
+"""Follow a wrong answer back to its title, and requeue it.
 
 Knows predictions and titles; it does not know which cell of which matrix they are from.
 """

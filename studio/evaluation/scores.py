@@ -1,4 +1,4 @@
-"""What an evaluation measures: classification first, ROUGE and BLEU beside it.
+"""Score predictions: accuracy, F1 and confusion first, ROUGE and BLEU beside them.
 
 Pure functions over predictions; both studio and backend call them. An answer in
 which no category can be read counts as wrong and gets a column of its own.

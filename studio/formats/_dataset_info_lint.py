@@ -1,4 +1,4 @@
-"""What LLaMA-Factory would make of a dataset_info.json, as remarks.
+"""Lint a dataset_info.json: what LLaMA-Factory would make of its entries.
 
 What it would stop at, drop, ignore or read otherwise, measured against the real package
 by tests_conformance/. A remark's repair is the entry as it should be. Reads no rows.

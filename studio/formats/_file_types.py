@@ -1,4 +1,4 @@
-"""Files that are not what their name says, or that unpack to far more than they are.
+"""Sniff what a file really is, and refuse archives that unpack to far more than they are.
 
 Looked at before anything else opens them. This module reads no row.
 """

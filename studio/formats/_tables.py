@@ -1,4 +1,4 @@
-"""Tables to their rows, one at a time: delimited text, the first sheet of a workbook, parquet.
+"""Read tables row by row: delimited text, a workbook's sheet, parquet.
 
 openpyxl and pyarrow are imported where they are needed: most files do without. This
 module knows no encoding, and judges no cell.

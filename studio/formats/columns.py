@@ -1,4 +1,4 @@
-"""Which column of a table holds what: chosen by a person, or known by its name."""
+"""Tell which column of a table holds title, category and think chain."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields

@@ -1,4 +1,4 @@
-"""One raw record to a question and an answer: ShareGPT, Alpaca, OpenAI, table row, plain title.
+"""Turn one raw record into a question and an answer: ShareGPT, Alpaca, OpenAI, table row, title.
 
 What cannot be read is kept as a problem of the row, in the words of what
 LLaMA-Factory would do with it; nothing is repaired and no label is judged here.

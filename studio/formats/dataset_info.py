@@ -1,4 +1,4 @@
-"""dataset_info.json: what its entries mean.
+"""Read dataset_info.json and what its entries mean.
 
 An entry says which file of its folder holds rows and how they are built; a file outside
 that folder is refused. What LLaMA-Factory makes of an entry is `entryremarks`'s. This

@@ -1,4 +1,4 @@
-"""When a title was published, read from what tables say: one way of writing it out of many."""
+"""Parse dates of publication in the many ways that tables write them."""
 
 import re
 from datetime import date, datetime

@@ -1,4 +1,4 @@
-"""Bytes to text: which encoding a file is in, found out and said.
+"""Detect the encoding of a file and decode it.
 
 UTF-8 is tried first, strictly. What is left are the encodings of Chinese Windows and
 of spreadsheet programs, and damaged UTF-8, which must not be mistaken for one of them.

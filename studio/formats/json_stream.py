@@ -1,4 +1,4 @@
-"""JSON to its values, one at a time: a list, or a value a line.
+"""Stream JSON values one at a time: a list, or JSON Lines.
 
 Memory holds one value, not the file. Where a file breaks is said by line and column.
 This module knows no record, no title and no encoding.

@@ -1,4 +1,4 @@
-"""How the rows of a file are built: which key holds what, as an entry of dataset_info.json says or by default."""
+"""Define row layouts: which key holds what, by dataset_info.json or by default."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,4 @@
-"""A path to raw rows: one file, or a folder with dataset_info.json.
+"""Read a path into raw rows: one file, or a folder with dataset_info.json.
 
 Every row arrives, also the faulty ones, with what is wrong with it; a file that
 cannot be read at all is an error of its own. `check` shows both and reads a file once,

@@ -1,4 +1,4 @@
-"""One file to its raw records: txt, csv, tsv, xlsx, json, jsonl, parquet.
+"""Read one file into its raw records: txt, csv, tsv, xlsx, json, jsonl, parquet.
 
 A record is a string (a plain title) or a mapping (a table row, a conversation);
 whatever else a JSON list holds is passed on as it is, for the check to name. Nothing

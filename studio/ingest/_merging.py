@@ -1,4 +1,4 @@
-"""What imported rows say about a title, and what all of them conclude together.
+"""Merge what all imported rows of a title say into one decision.
 
 The same rows give the same state, in whatever order they came; what a person decided
 stays, whatever a file says later. Rows of an import that was undone say nothing.

@@ -1,4 +1,4 @@
-"""Rows on their way in: put down in portions, seen by nobody until all of them are there.
+"""Stage rows in portions that nobody sees until all of them are there.
 
 A title without a decision has no state, so no queue, list or count knows it. An import
 that breaks off while its rows are put down is taken away again; one whose rows are all

@@ -1,4 +1,4 @@
-"""A checked file under somebody's hands: its rows in place, what an edit makes of one, what waits for people.
+"""Edit the rows of a checked file in place, and queue those that need a person.
 
 The file itself stays as it is: edits go into a repaired copy (`studio.validation.repair`), rows
 that only a person can decide into the label queue with the category that is proposed.

@@ -1,4 +1,4 @@
-"""Imports that happened: what each brought, row by row, and taking one back.
+"""List imports and their row reports, and undo one.
 
 A batch that is undone stays in the list. Its rows say nothing any more; titles that only
 it brought and that nobody has worked on are withdrawn, and come back when the file is

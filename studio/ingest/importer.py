@@ -1,4 +1,4 @@
-"""Files to titles: every row is kept, repeats are merged and counted, nothing is guessed.
+"""Import files and texts: every row is kept, duplicates are merged and counted.
 
 A row whose answer is one of the categories arrives decided, by the author "import";
 any other waits in the label queue with the reason. A title that several rows bring is

@@ -1,4 +1,4 @@
-"""Plain texts for continued pre-training, kept in the workspace in the one form a worker reads.
+"""Keep plain texts for continued pre-training in the one form that a worker reads.
 
     texts/<name>/  train.jsonl (one text a line)  dataset_info.json  texts.json
 

@@ -1,4 +1,4 @@
-"""The first rows of a file and what its columns are taken for, before anything is imported."""
+"""Preview the first rows of a file and what its columns are taken for."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass

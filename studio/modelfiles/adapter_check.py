@@ -1,4 +1,4 @@
-"""Whether a LoRA adapter fits a base model, told by names and shapes alone."""
+"""Check by names and shapes alone that a LoRA adapter fits a base model."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What is wrong with a model folder, told before anything loads it.
+"""Diagnose a model folder: what is missing, damaged or unsafe.
 
 Everything is read from the files themselves (JSON, and headers through `weights`); no
 torch, no transformers, no workspace. This module never changes a model folder.

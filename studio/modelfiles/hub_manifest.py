@@ -1,4 +1,4 @@
-"""The files of a model on a hub: which of them are wanted, and whether a copy is the same.
+"""List the files of a model on a hub, and verify a copy against them.
 
 Hashes are known from the list that a download leaves beside the model, from the names
 of the blobs in Hugging Face's cache, and from what `hf download --local-dir` notes.

@@ -1,4 +1,4 @@
-"""What the headers of safetensors files say, and what is wrong with the files.
+"""Read and check the headers of safetensors files.
 
 A safetensors file is 8 bytes of length, that much JSON (name -> dtype, shape, offsets),
 then the numbers. Only the header is read, so a 14 GB file is checked in milliseconds.

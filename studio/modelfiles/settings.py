@@ -1,4 +1,4 @@
-"""Where models are looked for, where they are fetched from, and which unsafe ones are allowed.
+"""Read where models are looked for and fetched from, and which unsafe ones are allowed.
 
 One small file of the workspace, `models.json`, so that the job process and the command
 line read it without a database. This module looks into no model folder.

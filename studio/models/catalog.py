@@ -1,4 +1,4 @@
-"""Base models by name: find them on this machine, and tell which folder a text means."""
+"""Scan base models on this machine, and resolve a name to a folder."""
 
 from collections import Counter
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Downloads of models as jobs: start one, pause it, go on, throw its parts away.
+"""Download models as jobs: start, pause, resume, discard.
 
 The work itself is backend.download's. A download has no state of its own beside its run
 folder and the hidden folder of parts next to the target.

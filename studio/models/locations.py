@@ -1,4 +1,4 @@
-"""Where models lie on this machine: the workspace, two hubs' caches, folders of the user's own.
+"""List where models lie: the workspace, two hubs' caches, folders of the user's own.
 
 Only names of folders are read here; what is in them is `modelcheck`'s question.
 

@@ -1,4 +1,4 @@
-"""What somebody may have meant who typed or pasted the place of a model.
+"""Guess what somebody meant who typed or pasted the location of a model.
 
 The mistakes that people make: quotes and blanks around the path, the hub's name where a
 folder is wanted, a page's address, a Windows path on another system.

@@ -1,4 +1,4 @@
-"""Resolve RUN|MODEL: what a command's target means, a trained run or a base model."""
+"""Resolve RUN|MODEL: a trained run or a base model."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Pickle weights and code of a model's own: refused, unless an admin allows one model by name.
+"""Allow or refuse pickle weights and custom code, one model at a time.
 
 Either can do anything that the account of the studio can. What is allowed, by whom and
 since when is part of the model settings.

@@ -1,4 +1,4 @@
-"""The whole loop without a browser, on the bundled data and base model.
+"""Run the whole loop without a browser, on the bundled data and base model.
 
 check -> import -> freeze -> evaluate the base -> train and evaluate -> classify one title.
 """

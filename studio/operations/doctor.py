@@ -1,4 +1,4 @@
-"""The doctor: is everything here that the studio needs, and does it work?
+"""Diagnose the machine and the workspace: what is missing, and what to do about it.
 
 Every finding says what was found; one that is not ok says what to do. Torch is asked in
 a process of its own, so that whoever asks the doctor never imports it.

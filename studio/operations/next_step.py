@@ -1,4 +1,4 @@
-"""Where a workspace stands in the loop, and which step comes next.
+"""Tell where a workspace stands in the loop, and which step comes next.
 
     import -> label -> freeze -> train -> evaluate -> back to label
 

@@ -1,4 +1,4 @@
-"""`news-studio up`: the web app and the job process, kept alive until Ctrl-C.
+"""Supervise web app and job process: `news-studio up`, kept alive until Ctrl-C.
 
 The lock of up.lock belongs to the web app as well, so that a workspace never gets a
 second one, not even when this process was killed. Jobs outlive both.

@@ -1,4 +1,4 @@
-"""Run a job and wait for its end: what commands and the demo do, where pages come back later.
+"""Run a job and wait for its end; Ctrl-C cancels it.
 
 The work goes through the same queue as the pages'. This module prints nothing: whoever
 waits gets the job at each poll.

@@ -1,4 +1,4 @@
-"""Titles whose category is probably wrong, and the evidence for it.
+"""Find probable label errors (cleanlab), with the evidence for each.
 
 A character TF-IDF classifier judges every title by what it learned from the others;
 cleanlab (confident learning, Northcutt et al. 2021) tells from these probabilities which

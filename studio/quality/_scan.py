@@ -1,4 +1,4 @@
-"""The quality scan: `python -m studio.quality._scan HOME`.
+"""Scan the decided titles in a process of its own.
 
 Near copies, contradictory labels, doubtful labels and problems of the chains, over all
 decided titles; the result is moved into quality/result.json in one step. Reads the

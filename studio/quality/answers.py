@@ -1,4 +1,4 @@
-"""What people answer to a finding: the label is right, another category, merged, of no interest.
+"""Answer a finding: keep the label, relabel, merge near duplicates, dismiss.
 
 Answers are remembered under the decisions that were looked at, so a finding stays
 answered until one of its titles is decided anew. Everything is appended. Knows no page.

@@ -1,4 +1,4 @@
-"""Is there enough of every category? Balance, and evaluation rows for a score one can trust.
+"""Compute the balance of the categories, and the evaluation rows that an interval needs.
 
 Pure arithmetic over counts; knows no store.
 """

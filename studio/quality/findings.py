@@ -1,4 +1,4 @@
-"""The quality of the decided titles: what the last scan found, what people said to it.
+"""Start a scan, and list its findings that nobody has answered.
 
     quality/  scan.lock (held while a scan runs), progress.json, result.json, scan.log
 

@@ -1,12 +1,10 @@
-"""Runs: what was asked of a worker, where it stands, what it brought back.
+"""Make, read and steer run folders. Nothing here starts a process or knows a queue.
 
-    job      a run as it stands, read from its folder
-    making   new runs
-    card     run.json: label, place in the queue, device
-    asking   what people ask of a run that is there: end, pause, go on, move
-    output   what it brings back
-
-Nothing here starts a process or knows a queue.
+_creation  Create run folders: spec, record, retry of an earlier one.
+_job       Read a run folder: its state, its spec, its result; list and find runs.
+_output    Read what a run brings back: progress, curve, log, scores, predictions, the trained model.
+_record    Read and write run.json: label, position in the queue, device.
+_requests  Ask something of a run: cancel, pause, resume, move, discard.
 """
 
 from studio.runs._creation import (

@@ -1,4 +1,4 @@
-"""New runs: the folder, the card, the spec.
+"""Create run folders: spec, record, retry of an earlier one.
 
 This module starts nothing and knows no queue.
 """

@@ -1,4 +1,4 @@
-"""A run as it stands: read from its folder, found by its id, listed.
+"""Read a run folder: its state, its spec, its result; list and find runs.
 
 A run is a folder. Its state is derived from what is there, never stored:
 

@@ -1,4 +1,4 @@
-"""What a run brings back: progress, curve, words, scores, predictions, the trained model."""
+"""Read what a run brings back: progress, curve, log, scores, predictions, the trained model."""
 
 from dataclasses import dataclass
 from pathlib import Path

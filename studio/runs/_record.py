@@ -1,4 +1,4 @@
-"""run.json: what people say about a run, and what the worker need not know.
+"""Read and write run.json: label, position in the queue, device.
 
 Pages, command line and job process all change cards; each change is one step under a
 lock on the folder of all runs.

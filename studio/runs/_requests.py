@@ -1,4 +1,4 @@
-"""What people ask of a run that is there: end, pause, go on, wait elsewhere in the queue.
+"""Ask something of a run: cancel, pause, resume, move, discard.
 
 A wish is a file in the run folder that the worker looks for after every step: `cancel`,
 `pause`, and `discard` beside a cancel. Nothing here starts a process.

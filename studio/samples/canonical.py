@@ -1,4 +1,4 @@
-"""The sample: a title as question, a think chain and a category as answer.
+"""Read and write the canonical sample: title as question, think chain and category as answer.
 
     human: 新闻分类：<title>
     gpt:   <think>\\n<think chain>\\n</think>\\n\\n<category>

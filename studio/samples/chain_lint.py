@@ -1,4 +1,4 @@
-"""Does a think chain argue for its category? Quick, explainable rules, no model.
+"""Lint a think chain by quick, explainable rules, without a model: does it argue for its category?
 
 Meant to be live beside the text box: a finding is a remark, never a refusal, and a
 good chain gets none. Quotes of the title do not count as the chain's own words.

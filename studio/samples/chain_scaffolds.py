@@ -1,4 +1,4 @@
-"""Scaffolds: beginnings of a think chain, with the title's own words, built from the scheme.
+"""Scaffold a think chain from the title's own words and the scheme.
 
 Neighbouring titles begin with different forms and each press gives the next, so that
 the chains of a category do not come to share one skeleton; `written_chains` warns where

@@ -1,4 +1,4 @@
-"""Which categories a faulty answer may mean. For a person to confirm, never to apply.
+"""Match a faulty label to the categories it may mean: for a person to confirm, never to apply.
 
 `sample.proposed_category` has the safe cases, such as quotation marks. Here are the
 near ones, read off the scheme itself, so that another scheme brings its own, and off a

@@ -1,4 +1,4 @@
-"""What is wrong with a row of data, in one shape for files, store, page and command."""
+"""Describe a problem of a row in one shape for files, store, page and command."""
 
 from dataclasses import dataclass
 from typing import Any, Literal

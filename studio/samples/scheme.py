@@ -1,4 +1,4 @@
-"""The category scheme: names, keys, definitions, borderline examples, pair rules.
+"""Load a category scheme: names, keys, definitions, borderline examples, pair rules.
 
 The scheme is data (`data/categories.toml`); nothing in the code spells a category.
 """

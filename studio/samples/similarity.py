@@ -1,4 +1,4 @@
-"""Which titles are nearly the same: one measure, and a search that grows with the titles, not their pairs.
+"""Measure near duplicates: MinHash bands, a character bitmap, edit similarity.
 
 Every title gets a signature: MinHash bands, of which near titles share at least one almost
 surely, and a set of its characters, which tells most chance meetings apart without reading

@@ -1,4 +1,4 @@
-"""A client of any OpenAI-compatible server, and of /v1/classify of our own.
+"""Call any OpenAI-compatible server, and /v1/classify of our own.
 
 The chat works with vLLM, Ollama or a hosted model as well; NEWS_STUDIO_API_KEY is sent
 when it is set. This module knows no model and starts no server.

@@ -1,4 +1,4 @@
-"""Model servers: one process for each model and adapter, started when first wanted.
+"""Start, find and stop model servers: one process for each model and adapter.
 
     serving/<key>/  spec.json in, address.json once it listens, log.txt, alive (locked)
 

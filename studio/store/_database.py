@@ -1,4 +1,4 @@
-"""The database of a workspace: opened in one way, written in one way.
+"""Open the database in one way, and write to it in one way.
 
 The tables stand in `studio.store._migrations`; titles, annotations and versions have their own
 modules. This one knows connections, transactions, and what SQLite says of the outside

@@ -1,4 +1,4 @@
-"""The process beside the annotators: `python -m studio.suggestions._process HOME`.
+"""Train and predict in a process of its own while people label.
 
 While people label it trains a small model on what is labelled, in the background and again
 and again, writes down what that model thinks of the titles that come next and, in active

@@ -1,4 +1,4 @@
-"""The model beside the annotators: what it thinks of a title, and which titles would teach it most.
+"""Predict categories of titles, and pick those that would teach most (active learning).
 
 A character TF-IDF classifier, trained anew in a second or a few from what is labelled so
 far. Heavy libraries are imported where they are used: this belongs in a process of its own

@@ -1,4 +1,4 @@
-"""What the model beside the annotators thinks of waiting titles, and how often people agreed with it.
+"""Keep suggestions and how often people agreed with them; start the process.
 
 Written by a process of its own (`studio.suggestions._process`), read by the Label and Team pages; which
 suggestion was on screen stands with every answer, so that what it led to can be counted.

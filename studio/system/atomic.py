@@ -1,4 +1,4 @@
-"""Writing to a disk that may be full: told in one way, and nothing left half done."""
+"""Write files atomically, and report a full disk in one way."""
 
 import errno
 import shutil

@@ -1,4 +1,4 @@
-"""CSV that a person opens in a spreadsheet: text stays text, and Chinese stays Chinese."""
+"""Write CSV for spreadsheets: no formula injection, Chinese readable."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Lines that a worker appends while somebody reads: whole ones count, a torn one does not.
+"""Read JSON Lines that a worker is still appending to.
 
 This module knows no run and no meaning of a line.
 """

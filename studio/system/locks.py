@@ -1,4 +1,4 @@
-"""Lock files (flock): take a lock, and test whether somebody holds it.
+"""Take and test lock files (flock).
 
 A lock goes when the last process that holds it ends, however it ends. POSIX only.
 """

@@ -1,4 +1,4 @@
-"""The name under which somebody is logged in on this computer."""
+"""Name whoever is logged in on this computer."""
 
 import getpass
 

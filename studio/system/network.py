@@ -1,4 +1,4 @@
-"""Loopback addresses, and HTTP to this machine that no proxy gets to see."""
+"""Know loopback addresses, and open HTTP to them past any proxy."""
 
 import urllib.request
 

@@ -1,4 +1,4 @@
-"""Worker processes: start one on a folder, tell whether it lives, end it.
+"""Start, probe and signal worker processes.
 
 A worker inherits a locked file, `alive`. The lock goes when the last process that
 holds it ends, however it ends, so it can neither go stale nor be mistaken for

@@ -1,4 +1,4 @@
-"""Drafts by a teacher in the store: taken in from runs, shown to people, accepted or not.
+"""Take drafts into the store, show them, accept or reject them.
 
 A draft is no decision. It waits until a person accepts, edits or rejects it; only the
 first two write an annotation, with the chain as it then stands, and only such chains

@@ -1,4 +1,4 @@
-"""The key of the teacher's endpoint: a file that only its owner can read, or the environment.
+"""Keep the API key of the teacher's endpoint.
 
 Never in the database, a spec, a log or an error; a page can set and remove it, and
 nothing hands it to a page. This module knows no endpoint.

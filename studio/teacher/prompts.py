@@ -1,4 +1,4 @@
-"""What a teacher is asked, how its answer becomes a draft, and what the asking may cost.
+"""Build the prompt of a teacher, clean its answer, estimate the cost.
 
 Pure rules over the category scheme, shared by the studio, which estimates and shows,
 and the worker, which asks. This module knows no endpoint and no database.

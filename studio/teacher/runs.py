@@ -1,4 +1,4 @@
-"""Runs in which a teacher drafts: plan, start, resume, and what they came to.
+"""Plan, start and resume draft runs, and report what they cost.
 
 A run's folder holds its titles (`titles.jsonl`) and its categories; the worker needs
 nothing else. A run that was killed or cancelled is resumed by a new one for the titles

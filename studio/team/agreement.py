@@ -1,4 +1,4 @@
-"""How far people agree: percent, Cohen's and Fleiss' kappa, with intervals. Pure; knows no store.
+"""Compute inter-annotator agreement: percent, Cohen's and Fleiss' kappa, with intervals. Pure; knows no store.
 
 Titles are drawn anew for the intervals (bootstrap, seeded). All that is drawn is how
 often each *kind* of title occurs, where a kind is which answers it got: so a draw costs

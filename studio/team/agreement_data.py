@@ -1,4 +1,4 @@
-"""The answers that agreement is measured on, read from the store, and its exports.
+"""Read the answers that agreement is measured on, and export them.
 
 Gold titles are left out: they were picked by hand, and are no sample of the work.
 """

@@ -1,4 +1,4 @@
-"""Gold titles: their category is certain, so they tell how sure each person is.
+"""Manage gold titles, and measure each person on them.
 
 They come up among the others and look like them (`studio.annotation.leases`). Who marks a title
 as gold vouches for its category; taken off the list, its answers count no more.

@@ -1,4 +1,4 @@
-"""Who works here: a name, a role, a colour.
+"""Manage people: name, role, colour.
 
 Signing in is saying a name, which is enough on a computer of one's own; whatever asks
 "may this person do that?" asks `require`, so that accounts with passwords can take the

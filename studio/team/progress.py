@@ -1,4 +1,4 @@
-"""How far and how fast the team is: per person, per day, per category.
+"""Count pace and coverage: per person, per day, per category.
 
 Everything here is read from counters and index lookups (`studio.store._migrations`), so that the
 Team page opens as fast with a million answers as with ten.

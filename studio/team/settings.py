@@ -1,4 +1,4 @@
-"""How labelling is organised in a workspace: one object, kept with who changed it and when.
+"""Read and change how labelling is organised, with who changed it and when.
 
 The texts of the fields are the help of the widgets that set them.
 """

@@ -1,4 +1,4 @@
-"""What goes wrong in a training while it goes on, told from its curve, with what to do about it.
+"""Diagnose a training from its curve: diverging, flat, overfitting, NaN, with the remedy.
 
 Pure over events. Every threshold stands with its reason; they were set on recorded curves
 of the bundled model (tests/curves), whose loss jumps a lot from point to point because rows

@@ -1,4 +1,4 @@
-"""Which settings matter under which others: LoRA's rank under LoRA, its direct answers in fine-tuning.
+"""Tell which settings matter under which others.
 
 What does not matter is not asked for and keeps its default, so that no spec is refused
 for a value that nobody sees.

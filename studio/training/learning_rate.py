@@ -1,4 +1,4 @@
-"""Which learning rate? What a range test and a sweep say, in numbers and in a sentence.
+"""Advise a learning rate from a range test and a sweep, in numbers and in a sentence.
 
 Pure functions over the points that workers wrote down. This module starts nothing and
 reads no file.

@@ -1,4 +1,4 @@
-"""Memory of a training run before it starts, in parts, from the widths of the model.
+"""Estimate the memory of a training before it starts.
 
 What the backward pass needs is counted layer by layer from the modules of a decoder with
 rotary attention and a gated MLP (Qwen2, Qwen3, Llama, Gemma, Mistral): every tensor that a

@@ -1,4 +1,4 @@
-"""Whether a training fits into a device, and the cheapest change that would make it fit.
+"""Check whether a training fits a device, and find the cheapest change that makes it fit.
 
 What it takes is `studio.training.memory`'s to say; this module weighs it against what there is.
 """

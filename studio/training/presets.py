@@ -1,4 +1,4 @@
-"""Complete training specs to start from: a quick look, a sound default, the tutorial's settings.
+"""Give complete training specs to start from.
 
 A preset is a function of what no preset can know, the model and the data; method and stage
 change it afterwards. It starts nothing.

@@ -1,4 +1,4 @@
-"""The same training from a shell: what the page would start, as lines to copy."""
+"""Write a training as shell commands to copy."""
 
 import json
 import shlex

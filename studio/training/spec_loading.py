@@ -1,4 +1,4 @@
-"""A training spec from a file, options and settings, as the command line gives them."""
+"""Load a training spec from a file, options and `--set`."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

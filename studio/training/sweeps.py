@@ -1,4 +1,4 @@
-"""Sweeps and range tests as jobs: make them, and read what came out.
+"""Start sweeps and range tests as jobs, and read their results.
 
 What the numbers mean is in rates; who does the work is in jobs.
 """

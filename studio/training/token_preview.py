@@ -1,4 +1,4 @@
-"""What a training would see of a dataset, before it starts: tokens counted, rows in full.
+"""Preview what a training would see of a dataset: tokens counted, rows in full.
 
     previews/<key>/  spec.json in, metrics.jsonl (progress), preview.json and result.json out
 

@@ -1,4 +1,4 @@
-"""Chains that say what many others say: the same sentences with other words filled in.
+"""Find think chains made of sentences that many others share.
 
 Rows pass by one at a time; a chain is compared with those before it, so the first few of
 a form are not told. Knows no file.

@@ -1,4 +1,4 @@
-"""What is wrong with a data set, row by row, before anyone trains on it.
+"""Check files and folders row by row.
 
 A problem names its row, what is there and, where one is safe, the repair. The codes are
 stable (`studio.validation.codes`): other people's scripts count them. A file is read once and kept

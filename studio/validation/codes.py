@@ -1,4 +1,4 @@
-"""The codes of `check`, in one table: what each means, how bad it is, and who can mend it.
+"""Define the codes of `check`: meaning, severity, who repairs it.
 
 The codes are stable, since other people's scripts count them: a code is added, never
 given another meaning. `python -m studio.validation.codes` prints the table of docs/codes.md.

@@ -1,4 +1,4 @@
-"""Titles that come more than once in what is checked: to the letter, or nearly.
+"""Find duplicate and near-duplicate titles among checked rows.
 
 Titles pass by one at a time and are kept as numbers and bytes, about 200 bytes each, so
 that a million of them fit beside everything else. What rows do to each other is said

@@ -1,4 +1,4 @@
-"""The problems of a check, however many: counted as they come, kept in a temporary file beyond a few.
+"""Log problems however many: counted as they come, on disk beyond a few.
 
 A file of a million rows may have a problem in each; as objects they would take a
 gigabyte. Knows no row and no check.

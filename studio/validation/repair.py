@@ -1,4 +1,4 @@
-"""A checked copy: ShareGPT with every safe repair made and everything else as it was.
+"""Write a repaired copy: every safe repair made, everything else as it was.
 
 Safe is what needs no judgement: the canonical form of question and think block, a
 category in quotation marks, UTF-8, a complete dataset_info.json. Rows that only a

@@ -1,4 +1,4 @@
-"""One raw row against the scheme: its title, its category if it says one, and what is wrong.
+"""Judge one raw row against the scheme: title, category, problems.
 
 `check` shows the problems; `import` takes the row in, decided when there is a category
 and no error, waiting with the errors as its note otherwise.

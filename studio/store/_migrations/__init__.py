@@ -8,6 +8,12 @@ is never edited. This module knows only SQL.
 
 One module a span of migrations; they are applied in the order of their numbers, which is
 the order of the imports here.
+
+    base          Hold the registry that migrations are added to.
+    m001_titles   Create titles, annotations, decisions and versions: m001 to m003.
+    m004_people   Create people, settings, leases and tags: m004 and m010.
+    m011_quality  Create near duplicates, findings and drafts: m011 and m012.
+    m014_review   Create review and gold: m014 and m015.
 """
 
 from studio.store._migrations import m001_titles, m004_people, m011_quality, m014_review  # noqa: F401  (each registers its migrations)

@@ -3,6 +3,11 @@
     text -> read_settings_file -> SettingsFile: values in the words of TrainSpec, a note on every key
 
 Pure: no file is opened and no name of a model or data set is looked up.
+
+    _keys          List the keys of LLaMA-Factory and what becomes of each.
+    _llamafactory  Translate a YAML or a board's state of LLaMA-Factory.
+    _meanings      Translate values whose meaning differs.
+    _notes         Note for each key whether it was accepted, translated, ignored or refused.
 """
 
 from collections.abc import Iterable, Mapping

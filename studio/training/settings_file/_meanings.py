@@ -4,8 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
-from studio.contract import SchedulerName, TrainSpec
-from studio.contract._training import OptimizerName
+from studio.contract import OptimizerName, SchedulerName, TrainSpec
 from studio.language import say
 from studio.training.settings_file._keys import DEFAULTS, FAMILIES, IGNORED, OPTIMIZERS, REFUSED, TEMPLATES
 from studio.training.settings_file._notes import Note
