@@ -208,9 +208,12 @@ def _why_this(chosen: Tried, lowest: Tried, alike: Sequence[Tried], field: str) 
     others = say("、", ", ").join(show(each.value) for each in alike if each is not chosen)
     if chosen is lowest:
         return say(
-            f"建议 {field} = {value}：留出损失 {loss} 最低；{others} 与它相差不到一个标准误，分不出高下。",
-            f"Take {field} = {value}: its held-out loss of {loss} is the lowest; {others} are within one standard "
-            "error and cannot be told from it.",
+            "建议 {field} = {value}：留出损失 {loss} 最低；{others} 与它相差不到一个标准误，分不出高下。",
+            "Take {field} = {value}: its held-out loss of {loss} is the lowest; {others} are within one standard error and cannot be told from it.",
+            field=field,
+            value=value,
+            loss=loss,
+            others=others,
         )
     return say(
         f"建议 {field} = {value}：留出损失 {loss}，与最低的 {lowest.loss:.3f}（{show(lowest.value)}）相差不到一个标准误，"
