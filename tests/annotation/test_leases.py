@@ -11,6 +11,7 @@ from studio.annotation.queue_order import change_settings, place_in_order
 from studio.corpus.titles import count_by_status, get_title
 from studio.errors import StalePress
 from studio.ingest.importer import import_text
+from studio.messages import shown
 from studio.team import people
 from studio.team.settings import LabelSettings
 from tests.support.samples import SCHEME, new_store
@@ -110,7 +111,7 @@ def test_two_different_answers_dispute_it(shared):
     answer(shared, "li", settings=TWO)
     title = answer(shared, "wang", "社会", settings=TWO, title_id=1)
     assert (title.status, title.category, title.proposal) == ("disputed", None, None)
-    assert "经济 1" in title.note and "社会 1" in title.note
+    assert "经济 1" in shown(title.note) and "社会 1" in shown(title.note)
 
 
 def test_nobody_answers_a_shared_title_twice(shared):

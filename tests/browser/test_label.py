@@ -8,7 +8,7 @@ from playwright.sync_api import expect, sync_playwright
 from pages.sections.label.put_aside import REASONS
 from studio.corpus.titles import find_title, get_title
 from studio.ingest.importer import import_path, import_text
-from studio.language import say
+from studio.messages import message, stored
 from studio.samples.scheme import load_scheme
 from studio.store import open_store, writing
 from studio.suggestions.records import lock_path
@@ -90,7 +90,7 @@ def test_skip_and_flag_ask_for_a_reason_by_letter(page, db, kind, key, status, l
     open_reasons(page, kind, key)
     text = press(page, letter)
     title = find_title(db, text)
-    assert (title.status, title.note) == (status, say(*REASONS[kind][letter.upper()]))
+    assert (title.status, title.note) == (status, stored(message(REASONS[kind][letter.upper()])))
 
 
 def test_escape_leaves_the_reasons_and_u_takes_back(page, db):

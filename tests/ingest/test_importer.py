@@ -17,6 +17,7 @@ from studio.formats.dates import read_date
 from studio.ingest._staging import only_importer, open_import_batch, stage
 from studio.ingest.import_batches import list_import_batches
 from studio.ingest.importer import finish_interrupted, import_path, import_rows, import_text
+from studio.messages import shown
 from studio.store import open_store
 from studio.validation.rows import judge_rows
 from studio.workspace import BUNDLED_DATASET
@@ -75,7 +76,7 @@ def test_a_doubtful_answer_waits_with_its_reason(db, tmp_path, answer, note, pro
     take(db, tmp_path, conversation(f"新闻分类：{TITLE}", answer))
     title = get_title(db, 1)
     assert (title.status, title.category, title.proposal, title.chain) == ("waiting", None, proposal, chain)
-    assert note in title.note
+    assert note in shown(title.note)
 
 
 def test_a_table_with_categories_arrives_decided(db, tmp_path):
@@ -100,7 +101,7 @@ def test_rows_that_disagree_make_the_title_wait(db, tmp_path):
     report = take(db, tmp_path, sample(), sample(category="娱乐"))
     title = get_title(db, 1)
     assert (report.added, report.merged, title.status, title.proposal) == (1, 1, "waiting", "体育")
-    assert "“体育”、“娱乐”" in title.note
+    assert "“体育”、“娱乐”" in shown(title.note)
     assert any("不一致" in note for note in report.notes)
 
 
@@ -425,4 +426,4 @@ def test_a_million_characters_are_refused_by_row_and_the_rest_comes_in(db, tmp_p
     (tmp_path / name).write_text(text, encoding="utf-8")
     report = import_path(db, tmp_path / name, SCHEME)
     assert (report.added, [row["row"] for row in report.refused]) == (2, [2])
-    assert "1000000 个字符，最多 500" in report.refused[0]["reason"]
+    assert "1000000 个字符，最多 500" in report.refused_rows[0]["reason"]

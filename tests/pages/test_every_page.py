@@ -20,7 +20,7 @@ from studio.datasets.versions import list_versions
 from studio.formats.conversations import RawRow
 from studio.ingest._staging import open_import_batch, stage
 from studio.ingest.importer import import_rows, import_text
-from studio.language import say
+from studio.messages import message, stored
 from studio.samples.scheme import BUNDLED_DATA, load_scheme
 from studio.serving import servers as serving
 from studio.store import open_store, writing
@@ -278,7 +278,7 @@ def test_a_title_can_be_put_aside(waiting, db, button, status):
     assert count_by_status(db)[status] == 0
     app.button(key=f"reason-{button}-W-{version}").click().run()
     assert count_by_status(db)[status] == 1
-    assert find_title(db, waiting[0].text).note == say(*REASONS[button]["W"])
+    assert find_title(db, waiting[0].text).note == stored(message(REASONS[button]["W"]))
     assert app.header[0].value == waiting[1].text
 
 
