@@ -1,0 +1,150 @@
+"""A workspace of an earlier studio, in which everything has happened: it opens, whole, and speaks its reader's language."""
+
+import re
+import sqlite3
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from sqlite_utils import Database
+
+from studio.language import current_language
+from studio.messages import parsed, shown
+from studio.store import open_store
+from studio.workspace import BUNDLED_DATA, Workspace, open_workspace
+from tests.support.pages import PAGES, open_page, words
+
+ARCHIVE = Path(__file__).parent.parent / "store" / "old_workspace" / "workspace.tar.gz"
+CHINESE = re.compile(r"[\u3400-\u9fff]+")
+TABLES = (
+    "titles",
+    "decisions",
+    "annotations",
+    "imported_rows",
+    "refused_rows",
+    "batches",
+    "reviews",
+    "steps",
+    "versions",
+)
+
+
+@dataclass(frozen=True)
+class Before:
+    """What the database had before it was opened by today's studio."""
+
+    counts: dict[str, int]
+    triggers: dict[str, str]
+
+
+def triggers(db):
+    """The guards and counters of a database, by name."""
+    return dict(db.execute("select name, sql from sqlite_master where type = 'trigger'").fetchall())
+
+
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory):
+    """The workspace as it was, and how many rows each table had."""
+    folder = tmp_path_factory.mktemp("old")
+    with tarfile.open(ARCHIVE) as archive:
+        archive.extractall(folder, filter="data")
+    home = folder / "home"
+    for document in home.rglob("*.json"):
+        document.write_text(
+            document.read_text(encoding="utf-8").replace("/workspace", str(home)), encoding="utf-8"
+        )
+    db = Database(home / "studio.db")
+    counts = {table: db.table(table).count for table in TABLES}
+    before = Before(counts=counts, triggers=triggers(db))
+    db.close()
+    return Workspace(home=home), before
+
+
+@pytest.fixture
+def old(unpacked, monkeypatch):
+    """The same as the workspace of the pages; what a page does to it stays for the next."""
+    workspace, _ = unpacked
+    monkeypatch.setenv("STUDIO_HOME", str(workspace.home))
+    return open_workspace()
+
+
+def notes(db):
+    """Everything that was stored to be read: notes, reasons, sources."""
+    columns = (
+        ("decisions", "note"),
+        ("annotations", "reason"),
+        ("refused_rows", "reason"),
+        ("batches", "source"),
+    )
+    return [
+        text for table, column in columns for (text,) in db.execute(f"select {column} from {table}") if text
+    ]
+
+
+def test_nothing_is_lost_and_every_guard_is_back(old, unpacked):
+    _, before = unpacked
+    db = open_store(old.database)
+    assert {table: db.table(table).count for table in TABLES} == before.counts
+    assert triggers(db).items() >= before.triggers.items()
+    with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+        db.execute("update decisions set note = 'x'")
+
+
+def test_what_the_studio_had_written_in_two_languages_is_codes_now(old):
+    db = open_store(old.database)
+    stored = notes(db)
+    typed = {text for text in stored if parsed(text) is None}
+    assert {text for text in typed if not text.endswith(".json")} == {
+        "甲自己写的原因", "乙自己写的原因", "甲再看看主角", "乙再看看主角", "甲请再看", "乙请再看", "news_300",
+    }  # fmt: skip
+    found = {message.code for text in stored for message in parsed(text) or ()}
+    assert found >= {
+        "imported_rows_disagree", "unknown_category_near", "unknown_category_means",
+        "think_unclosed", "think_repeated", "answer_empty", "title_missing", "title_too_long",
+        "answers_differ", "import_undone", "model_answered", "model_unparsed", "run_answered",
+        "reason_no_title", "reason_not_understood", "source_pasted", "source_wrong",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+@pytest.mark.parametrize("name", PAGES)
+def test_every_page_opens_over_it(old, name, lang):
+    app = open_page(name, lang, annotator="li")
+    assert not app.exception
+    # The Train page shows the newest run, which failed, with its reason.
+    assert len(app.error) == (name == "train")
+
+
+@pytest.fixture(scope="module")
+def data(unpacked):
+    """What people typed and files brought, which no page translates."""
+    workspace, _ = unpacked
+    db = open_store(workspace.database)
+    current_language.set("en")
+    columns = [
+        ("titles", "text"), ("decisions", "category"), ("decisions", "chain"), ("decisions", "proposal"),
+        ("annotations", "chain"), ("tags", "name"),
+    ]  # fmt: skip
+    texts = [
+        text
+        for table, column in columns
+        if table in db.table_names()
+        for (text,) in db.execute(f"select distinct {column} from {table}")
+        if text
+    ]
+    texts += [shown(text) for text in notes(db)]
+    texts += [tag for (tag,) in db.execute("select distinct tag from title_tags")]
+    texts += [path.read_text(encoding="utf-8") for path in BUNDLED_DATA.glob("*.toml")]
+    # An ending that an earlier studio wrote as a sentence is read as it is, and so are logs.
+    for name in ("result.json", "log.txt", "predictions.jsonl"):
+        texts += [file.read_text(encoding="utf-8") for file in workspace.runs.glob(f"*/{name}")]
+    return "\n".join(texts)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_an_english_reader_meets_no_chinese_but_data(old, data, name):
+    app = open_page(name, "en", annotator="li")
+    kinds = ("title", "caption", "subheader", "info", "success", "warning", "error", "markdown", "code")
+    left = [text for text in CHINESE.findall(words(app, kinds=kinds)) if text not in data and text != "中文"]
+    assert left == []
