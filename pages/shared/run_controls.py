@@ -160,7 +160,7 @@ def queue_view() -> None:
 
 def _open_jobs(workspace: Workspace) -> tuple[list[Job], list[Job]]:
     """Running jobs, and waiting ones with the next first."""
-    found = runs.list_jobs(workspace)
+    found = runs.list_unfinished(workspace)
     going = [job for job in found if job.state == "running" and not job.card.worked_by]
     return going, runs.in_order(found)
 
