@@ -28,7 +28,7 @@ from studio.jobs.settings import RaySettings
 from studio.language import say
 from studio.runs import Job, Place, Run
 from studio.system import locks
-from studio.system import processes as workers
+from studio.system.background import reap
 from studio.system.jsonl import read_tail
 from studio.workspace import Workspace
 
@@ -122,7 +122,7 @@ def ensure_worker(workspace: Workspace) -> None:
             pass_fds=[lock.fileno()],
         )
         write_pid(lock, process.pid)
-    workers.reap(process)
+    reap(process)
 
 
 def worker_pid(workspace: Workspace) -> int | None:

@@ -150,8 +150,8 @@ def test_a_scan_runs_beside_the_web_app(place, db):
 
 def test_only_one_scan_runs_at_a_time(place):
     workspace = place[1]
-    with quality.lock_path(workspace).open("a") as lock:
-        assert quality.workers.take_lock(lock)
+    with quality.scan_process(workspace).held(None) as lock:
+        assert lock is not None
         quality.start_scan(workspace)
         done = subprocess.run(
             [sys.executable, "-m", "studio.quality._scan", str(workspace.home)],

@@ -12,6 +12,7 @@ from studio.contract import EvaluateSpec, TrainSpec
 from studio.jobs import queue as jobs
 from studio.runs import Place, Run
 from studio.system import processes as workers
+from studio.system.background import reap
 from studio.workspace import Workspace
 
 TINY = (sys.executable, str(Path(__file__).with_name("tiny_worker.py")), "{kind}")
@@ -41,7 +42,7 @@ def tiny_evaluation(workspace: Workspace) -> Run:
 def start(run: Run) -> None:
     """Start the tiny worker on the run, without any queue."""
     process = workers.start_worker(run.folder, workers.worker_command(run.spec.kind, TINY), cwd=run.folder)
-    workers.reap(process)
+    reap(process)
 
 
 def wait_until(condition: Callable[[], bool], *, seconds: float = 20) -> None:
