@@ -170,7 +170,7 @@ def _live_queue() -> None:
     workspace = shell.workspace()
     going, waiting = _open_jobs(workspace)
     if waiting:
-        jobs.ensure_worker(workspace)
+        jobs.ensure_job_process(workspace)
     with st.container(border=True):
         count = say(
             f"队列：{len(going)} 个运行，{len(waiting)} 个等待",

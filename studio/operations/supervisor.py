@@ -119,7 +119,7 @@ def _supervise(
     try:
         while not stop.wait(_POLL_SECONDS):
             if time.monotonic() >= next_look:
-                jobs.ensure_worker(workspace)
+                jobs.ensure_job_process(workspace)
                 next_look = time.monotonic() + _JOBS_LOOK_SECONDS
             if web.poll() is not None:
                 deaths.append(time.monotonic())

@@ -68,8 +68,7 @@ def test_a_broken_model_is_told_with_its_own_remedy(workspace, tmp_path):
 def test_waiting_runs_without_a_job_process_are_told(workspace):
     tiny_run(workspace)
     assert not findings(workspace)["queue"].ok
-    with jobs.lock_path(workspace).open("a") as lock:
-        jobs.workers.take_lock(lock)
+    with jobs.job_process(workspace).held(None):
         assert findings(workspace)["queue"].ok
 
 
@@ -81,7 +80,7 @@ def test_an_unreadable_run_is_told(workspace):
 
 def test_the_doctor_never_imports_torch_itself(workspace):
     code = (
-        "import sys; from pathlib import Path; from studio import doctor; from studio.workspace import Workspace, open_workspace;"
+        "import sys; from pathlib import Path; from studio.operations import doctor; from studio.workspace import Workspace, open_workspace;"
         "doctor.diagnose(open_workspace(Path(sys.argv[1]))); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code, str(workspace.home)], check=True)
