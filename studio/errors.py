@@ -9,7 +9,7 @@ StudioError
 ├── FreezeRefused         errors among the decided titles, or warnings that nobody accepted
 ├── StalePress            a key was pressed for a title that has moved on
 ├── RunFailed             a worker ended without its result
-├── QueueUnavailable      the job queue does not answer
+├── JobProcessUnavailable the job process ends again and again
 ├── ClusterUnavailable    the Ray cluster does not answer, or Ray is not installed
 ├── ServerUnavailable     the model server does not start or does not answer
 ├── DownloadFailed        a model could not be fetched from the hub, or is not fetched at all
@@ -80,8 +80,8 @@ class RunFailed(StudioError):
     """A worker ended without reaching its result."""
 
 
-class QueueUnavailable(StudioError):
-    """The job queue does not answer."""
+class JobProcessUnavailable(StudioError):
+    """The job process ends again and again, so that nothing that waits is started."""
 
 
 class ClusterUnavailable(StudioError):

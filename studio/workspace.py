@@ -1,9 +1,10 @@
 """The workspace: one folder that holds everything a studio knows.
 
-    studio.db  queue.db  datasets/<name>/v<k>/  runs/<id>/  models/  exports/
-    backups/   serving/   previews/   quality/   suggesting/
+    studio.db  datasets/<name>/v<k>/  runs/<id>/  models/  exports/
+    backups/   serving/  previews/  quality/  suggesting/
 
-This module knows the names of the folders, not what is in them.
+An older studio left a queue.db, which nothing reads any more. This module knows the names of the
+folders, not what is in them.
 """
 
 import os
@@ -66,11 +67,6 @@ class Workspace:
     def database(self) -> Path:
         """SQLite file of titles, annotations, decisions and dataset versions."""
         return self.home / "studio.db"
-
-    @property
-    def queue(self) -> Path:
-        """SQLite file of the job queue; safe to delete when nothing is queued."""
-        return self.home / "queue.db"
 
     @property
     def teacher_key(self) -> Path:

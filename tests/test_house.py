@@ -18,7 +18,7 @@ RE_EXPORTS = {
     "studio/training/settings_file",
 }
 """Packages whose names are imported from the package itself; elsewhere a re-export would load what lazy imports avoid."""
-LISTED = re.compile(r"^    (\w+) {2,}\S", re.MULTILINE)
+LISTED = re.compile(r"^(?: {4})?(\w+) {2,}\S", re.MULTILINE)
 
 
 def members(package: Path) -> set[str]:

@@ -29,6 +29,7 @@ from studio.samples.scheme import load_scheme
 from studio.store import Store, open_store
 from studio.training.presets import sound_default
 from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL, Workspace, open_workspace
+from tests.support.tiny_runs import end_job_process
 from tests.support.titles import next_waiting
 from tests.support.web_process import running
 
@@ -69,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             arguments.out.mkdir(parents=True, exist_ok=True)
             photograph(page, web.url, arguments.out)
             browser.close()
-        jobs.stop_worker(workspace)
+        end_job_process(workspace)
 
 
 def fill(db: Store, workspace: Workspace) -> None:

@@ -160,7 +160,7 @@ def queue_view() -> None:
 
 def _open_jobs(workspace: Workspace) -> tuple[list[Job], list[Job]]:
     """Running jobs, and waiting ones with the next first."""
-    found = runs.list_jobs(workspace)
+    found = runs.list_unfinished(workspace)
     going = [job for job in found if job.state == "running" and not job.card.worked_by]
     return going, runs.in_order(found)
 
@@ -170,7 +170,7 @@ def _live_queue() -> None:
     workspace = shell.workspace()
     going, waiting = _open_jobs(workspace)
     if waiting:
-        jobs.ensure_worker(workspace)
+        jobs.ensure_job_process(workspace)
     with st.container(border=True):
         count = say(
             f"队列：{len(going)} 个运行，{len(waiting)} 个等待",

@@ -1,7 +1,6 @@
-"""Who is next: takes up waiting jobs in their order, one a device, and watches their workers.
+"""Schedule waiting jobs in their order, one a device, and watch their workers.
 
-It may be killed at any moment: what it knows it reads again from the run folders.
-It opens no queue and no database.
+It may be killed at any moment: what it knows it reads again from the run folders. It opens no database.
 """
 
 import logging
@@ -9,7 +8,6 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from studio import runs
@@ -29,24 +27,23 @@ _AGAIN_SECONDS = 5.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Step:
+class Assignment:
     """What to do next: start a waiting job on devices, or watch one that runs unwatched."""
 
     job: Job
     devices: tuple[Device, ...] = ()
 
 
-class Dispatcher:
+class Scheduler:
     """Starts and watches workers, each in a thread of its own.
 
-    `wake` is called whenever there may be something more to take up; it must lead to
-    another call of `look`, in any thread.
+    `woken` is set whenever there may be something more to assign: `assign` is to be called then.
     """
 
-    def __init__(self, workspace: Workspace, settings: JobSettings, wake: Callable[[], None]) -> None:
-        self.workspace, self.settings, self.wake = workspace, settings, wake
+    def __init__(self, workspace: Workspace, settings: JobSettings) -> None:
+        self.workspace, self.settings = workspace, settings
         self.devices = list_devices(settings)
-        self._lock = threading.Lock()
+        self.woken = threading.Event()
         self.in_hand: set[str] = set()  # ids of jobs that a thread starts or watches
 
     @property
@@ -54,30 +51,34 @@ class Dispatcher:
         """Whether a job is in hand."""
         return bool(self.in_hand)
 
-    def look(self) -> None:
-        """Take up everything that can be taken up now."""
-        with self._lock:
-            while step := self.next_step():
-                self.in_hand.add(step.job.id)
-                if not step.job.state == "running":
-                    runs.change_card(step.job.folder, placed_on=[device.id for device in step.devices])
-                threading.Thread(target=self._work, args=[step], name=step.job.id, daemon=True).start()
+    def assign(self) -> None:
+        """Assign every job that can start or be watched now.
 
-    def next_step(self) -> Step | None:
-        """The next thing to take up; None when all is in hand or has to wait."""
-        jobs = runs.list_jobs(self.workspace)
+        Raises:
+            DiskFull: the next one's card cannot be written.
+        """
+        while assignment := self.next_assignment():
+            job = assignment.job
+            if job.state != "running":
+                runs.change_card(job.folder, placed_on=[device.id for device in assignment.devices])
+            self.in_hand.add(job.id)
+            threading.Thread(target=self._work, args=[assignment], name=job.id, daemon=True).start()
+
+    def next_assignment(self) -> Assignment | None:
+        """The next assignment; None when all is in hand or has to wait."""
+        jobs = runs.list_unfinished(self.workspace)
         going = [job for job in jobs if job.state == "running" or job.id in self.in_hand]
         for job in going:
             # A member of a sweep is watched with its sweep.
             if job.state == "running" and job.id not in self.in_hand and not job.card.worked_by:
-                return Step(job=job)
+                return Assignment(job=job)
         free = self._free(going)
         for job in runs.in_order(jobs):
             if job.id in self.in_hand:
                 continue
             placed = self._place(job, going, free)
             if placed is not None:
-                return Step(job=job, devices=placed)
+                return Assignment(job=job, devices=placed)
             free = self._kept_for(job, free)
         return None
 
@@ -96,27 +97,27 @@ class Dispatcher:
         return () if sum(_class_of(other) == kind for other in going) < most else None
 
     def _kept_for(self, job: Job, free: list[Device]) -> list[Device]:
-        """What is left for the jobs behind one that waits: it shall not wait for ever for several GPUs."""
+        """Devices that later jobs may take: GPUs are reserved, so that a multi-GPU job cannot starve."""
         if _class_of(job) != "device" or why_never(job.card.device, job.card.processes, self.devices):
             return free
         if job.card.processes == 1:
             return [device for device in free if device.id != job.card.device]
         return [device for device in free if not device.is_gpu]
 
-    def _work(self, step: Step) -> None:
+    def _work(self, assignment: Assignment) -> None:
         try:
-            self._start_and_watch(step)
+            self._start_and_watch(assignment)
         finally:
-            self.in_hand.discard(step.job.id)
-            self.wake()
+            self.in_hand.discard(assignment.job.id)
+            self.woken.set()
 
-    def _start_and_watch(self, step: Step) -> None:
-        job = runs.get_job(self.workspace, step.job.id)
+    def _start_and_watch(self, assignment: Assignment) -> None:
+        job = runs.get_job(self.workspace, assignment.job.id)
         process = None
         attached = job.state == "running" and not workers.is_alive(job.folder)
         if job.state == "queued" or attached:
-            log.info("run %s %s %s", job.id, "is looked for" if attached else "starts", _words(step))
-            process = self._start(job, step.devices)
+            log.info("run %s %s %s", job.id, "is looked for" if attached else "starts", _words(assignment))
+            process = self._start(job, assignment.devices)
         if process or job.state == "running":
             watch(job, self.settings, process)
         job = runs.get_job(self.workspace, job.id)
@@ -184,5 +185,5 @@ def _class_of(job: Job) -> str:
     return "device" if job.needs_device else "light"
 
 
-def _words(step: Step) -> str:
-    return f"on {', '.join(device.id for device in step.devices)}" if step.devices else ""
+def _words(assignment: Assignment) -> str:
+    return f"on {', '.join(device.id for device in assignment.devices)}" if assignment.devices else ""

@@ -29,7 +29,7 @@ from studio.workspace import BUNDLED_MODEL, Workspace
 PACKAGE = "news-studio"
 
 _FREE_GIB_WANTED = 2.0
-# WAL with the upsert and window functions that the store and huey use.
+# WAL with the upsert and window functions that the store uses.
 _SQLITE_WANTED = (3, 35)
 _ASK_TORCH = """
 import json, torch
@@ -205,8 +205,8 @@ def _sqlite(workspace: Workspace) -> MachineCheck:
 
 
 def _queue(workspace: Workspace) -> MachineCheck:
-    waiting = [run for run in runs.list_jobs(workspace) if run.state == "queued"]
-    alive = jobs.worker_alive(workspace)
+    waiting = [run for run in runs.list_unfinished(workspace) if run.state == "queued"]
+    alive = jobs.job_process(workspace).is_alive()
     if alive:
         message = say(f"任务进程在运行，{len(waiting)} 个等待", f"job process alive, {len(waiting)} waiting")
     else:

@@ -7,7 +7,6 @@ second one, not even when this process was killed. Jobs outlive both.
 import http.client
 import json
 import logging
-import os
 import signal
 import socket
 import subprocess
@@ -25,7 +24,7 @@ from typing import IO
 from studio.errors import PortInUse, StudioError, WorkspaceBusy
 from studio.jobs import queue as jobs
 from studio.language import say
-from studio.system import locks
+from studio.system import background, locks
 from studio.system.jsonl import read_tail
 from studio.system.network import open_directly
 from studio.workspace import Workspace
@@ -83,13 +82,8 @@ def up(
 
 def running_app(workspace: Workspace) -> WebApp | None:
     """The web app of the workspace, if one is up."""
-    path = lock_path(workspace)
-    while locks.is_locked(path):
-        text = path.read_text()
-        if text.endswith("}"):
-            return WebApp(**json.loads(text))
-        time.sleep(0.01)  # locked this moment; it writes as soon as its port is known to be free
-    return None
+    note = locks.read_note(lock_path(workspace))
+    return WebApp(**json.loads(note)) if note else None
 
 
 def lock_path(workspace: Workspace) -> Path:
@@ -125,7 +119,7 @@ def _supervise(
     try:
         while not stop.wait(_POLL_SECONDS):
             if time.monotonic() >= next_look:
-                jobs.ensure_worker(workspace)
+                jobs.ensure_job_process(workspace)
                 next_look = time.monotonic() + _JOBS_LOOK_SECONDS
             if web.poll() is not None:
                 deaths.append(time.monotonic())
@@ -147,22 +141,15 @@ def _start_app(workspace: Workspace, port: int, app: Path, lock: IO[str]) -> "su
         "--browser.gatherUsageStats": "false",
     }
     command = [sys.executable, "-m", "streamlit", "run", str(app)]
-    with log_path(workspace).open("ab") as words:
-        process = subprocess.Popen(
-            [*command, *(word for option in options.items() for word in option)],
-            # Beside .streamlit/config.toml, which streamlit looks for where it starts.
-            cwd=APP.parent.parent,
-            env={**os.environ, "STUDIO_HOME": str(workspace.home)},
-            stdin=subprocess.DEVNULL,
-            stdout=words,
-            stderr=words,
-            # Its own session: Ctrl-C reaches only this process, which ends it in order.
-            start_new_session=True,
-            pass_fds=[lock.fileno()],
-        )
-    lock.truncate(0)
-    lock.write(json.dumps({"url": f"http://127.0.0.1:{port}", "pid": process.pid}))
-    lock.flush()
+    process = background.spawn(
+        [*command, *(word for option in options.items() for word in option)],
+        lock=lock,
+        log=log_path(workspace),
+        # Beside .streamlit/config.toml, which streamlit looks for where it starts.
+        cwd=APP.parent.parent,
+        environment={"STUDIO_HOME": str(workspace.home)},
+    )
+    locks.write_note(lock, json.dumps({"url": f"http://127.0.0.1:{port}", "pid": process.pid}))
     return process
 
 

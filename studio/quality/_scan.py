@@ -5,7 +5,6 @@ decided titles; the result is moved into quality/result.json in one step. Reads 
 database, writes nothing there, and may be killed at any moment.
 """
 
-import argparse
 import logging
 import os
 import time
@@ -26,7 +25,7 @@ from studio.samples.problems import Problem
 from studio.samples.scheme import Scheme, load_scheme
 from studio.samples.similarity import LARGEST_NEAR_GROUP, group_near
 from studio.store import Store, open_store
-from studio.system import locks
+from studio.system.background import parse_arguments
 from studio.workspace import Workspace, open_workspace
 
 log = logging.getLogger(__name__)
@@ -139,18 +138,13 @@ def _write(path: Path, document: BaseModel) -> None:
     unfinished.replace(path)
 
 
-def main(arguments: list[str] | None = None) -> None:
+def main() -> None:
     """Scan one workspace, unless another scan does."""
-    parser = argparse.ArgumentParser(prog="python -m studio.quality._scan", description=main.__doc__)
-    parser.add_argument("home", type=Path, help="workspace folder")
-    parser.add_argument("--lock", type=int, help="descriptor of scan.lock, locked by the starting process")
-    options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    options = parse_arguments("studio.quality._scan", main.__doc__)
     os.nice(NICE)
     workspace = open_workspace(options.home)
-    path = quality.lock_path(workspace)
-    with path.open("a") if options.lock is None else os.fdopen(options.lock, "a") as lock:
-        if options.lock is None and not locks.take_lock(lock):
+    with quality.scan_process(workspace).held(options.lock) as lock:
+        if lock is None:
             log.info("a scan of %s runs already", workspace.home)
             return
         with closing(open_store(workspace.database)) as db:

@@ -7,9 +7,6 @@ libraries are too heavy for the web app. A finding is open until somebody answer
 one of its titles is decided anew. This module knows no classifier.
 """
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,8 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from studio.samples.problems import Severity
 from studio.store import Store
-from studio.system import locks
-from studio.system import processes as workers
+from studio.system.background import Background
 from studio.system.jsonl import read_tail
 from studio.workspace import Workspace
 
@@ -113,10 +109,11 @@ class Scan:
 
 def look(db: Store, workspace: Workspace) -> Scan:
     """The last scan, and the one that runs."""
-    running = read_progress(workspace) if locks.is_locked(lock_path(workspace)) else None
+    process = scan_process(workspace)
+    running = read_progress(workspace) if process.is_alive() else None
     last = _read(result_path(workspace))
     behind = current_revision(db) - last.revision if last else 0
-    log = "" if last or running else read_tail(log_path(workspace), 3)
+    log = "" if last or running else read_tail(process.log, 3)
     return Scan(last=last, running=running, behind=behind, log=log)
 
 
@@ -127,22 +124,19 @@ def current_revision(db: Store) -> int:
 
 def start_scan(workspace: Workspace) -> None:
     """Start a scan unless one runs; it outlives whoever calls."""
-    with lock_path(workspace).open("a") as lock, log_path(workspace).open("wb") as words:
-        if not locks.take_lock(lock):
-            return
-        progress_path(workspace).unlink(missing_ok=True)
-        # The lock goes to the child, so that two calls at once cannot start two.
-        process = subprocess.Popen(
-            [sys.executable, "-m", "studio.quality._scan", str(workspace.home), "--lock", str(lock.fileno())],
-            cwd=workspace.home,
-            env={**os.environ, "PYTHONSAFEPATH": "1"},
-            stdin=subprocess.DEVNULL,
-            stdout=words,
-            stderr=words,
-            start_new_session=True,
-            pass_fds=[lock.fileno()],
-        )
-    workers.reap(process)
+    if scan_process(workspace).start():
+        progress_path(workspace).unlink(missing_ok=True)  # of one that was killed
+
+
+def scan_process(workspace: Workspace) -> Background:
+    """The process that scans a workspace."""
+    folder = workspace.quality
+    return Background(
+        module="studio.quality._scan",
+        home=workspace.home,
+        lock=folder / "scan.lock",
+        log=folder / "scan.log",
+    )
 
 
 def open_findings(db: Store, scan: ScanFile, kind: FindingKind) -> list[Finding]:
@@ -208,16 +202,6 @@ def _read(path: Path) -> ScanFile | None:
 def age_seconds(scan: ScanFile) -> float:
     """How long ago the scan was made."""
     return (datetime.now(UTC) - scan.made_at).total_seconds()
-
-
-def lock_path(workspace: Workspace) -> Path:
-    """Locked while a scan runs."""
-    return workspace.quality / "scan.lock"
-
-
-def log_path(workspace: Workspace) -> Path:
-    """What the last scan said."""
-    return workspace.quality / "scan.log"
 
 
 def progress_path(workspace: Workspace) -> Path:

@@ -18,6 +18,7 @@ This module starts nothing and knows no queue.
 
 import logging
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -140,7 +141,24 @@ def list_runs(workspace: Workspace, *, sample: Path = SAMPLE_RUN) -> list[Run]:
 
 def list_jobs(workspace: Workspace) -> list[Job]:
     """Every readable job of this workspace, whatever its kind, newest first."""
-    found = [job for job in map(_readable_run, _run_folders(workspace)) if job]
+    return _read_all(_run_folders(workspace))
+
+
+def list_unfinished(workspace: Workspace) -> list[Job]:
+    """Every readable job that has no result or a living worker, newest first.
+
+    All that wait or run, and what ended without a result. Finished folders, by far the most, are not
+    parsed: a look at one takes two system calls.
+    """
+    return _read_all(
+        folder
+        for folder in _run_folders(workspace)
+        if not (folder / "result.json").exists() or workers.is_alive(folder)
+    )
+
+
+def _read_all(folders: Iterable[Path]) -> list[Job]:
+    found = [job for job in map(_readable_run, folders) if job]
     return sorted(found, key=lambda job: (job.created_at, job.id), reverse=True)
 
 

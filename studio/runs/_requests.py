@@ -6,12 +6,13 @@ A wish is a file in the run folder that the worker looks for after every step: `
 
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Literal
 
 from studio.errors import InputError
 from studio.language import say
 from studio.runs._creation import Place
-from studio.runs._job import Job, get_job, list_jobs
+from studio.runs._job import Job, get_job, list_unfinished
 from studio.runs._record import change_card, changing, read_card, write_card
 from studio.workspace import Workspace
 
@@ -59,6 +60,13 @@ def throw_away_if_wanted(run: Job) -> None:
         shutil.rmtree(doomed, ignore_errors=True)
         checkpoints.rename(doomed)
         shutil.rmtree(doomed, ignore_errors=True)
+
+
+def finish_discards(workspace: Workspace) -> None:
+    """Throw away what discarded runs left whose job process was killed."""
+    for wish in workspace.runs.glob("*/discard"):
+        with suppress(InputError):  # no run, or not a readable one
+            throw_away_if_wanted(get_job(workspace, wish.parent.name))
 
 
 def is_cancel_wanted(run: Job) -> bool:
@@ -156,7 +164,7 @@ def make_ready_to_go_on(workspace: Workspace, run_id: str) -> Job:
 
 def waiting(workspace: Workspace) -> list[Job]:
     """What waits in the queue, the next first; members of a sweep wait in theirs."""
-    return in_order(list_jobs(workspace))
+    return in_order(list_unfinished(workspace))
 
 
 def in_order(jobs: Iterable[Job]) -> list[Job]:

@@ -29,6 +29,7 @@ from studio.language import say
 from studio.modelfiles.settings import unsafe_environment
 from studio.system import processes as workers
 from studio.system.atomic import guard_disk
+from studio.system.background import reap
 from studio.system.jsonl import read_tail
 from studio.system.network import open_directly
 from studio.workspace import Workspace
@@ -186,7 +187,7 @@ def _start(workspace: Workspace, folder: Path, spec: ServeSpec, command: Sequenc
     except OSError:
         log.exception("the server for %s cannot be started", spec.name)
     else:
-        workers.reap(process)
+        reap(process)
 
 
 def _wait_until_ready(folder: Path, deadline: float) -> str | None:

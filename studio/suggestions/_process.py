@@ -7,14 +7,12 @@ shown instead; the order stays the small model's, which learns within seconds. I
 killed at any moment: the database has either the old suggestions or the new ones.
 """
 
-import argparse
 import logging
 import os
 import time
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 
@@ -32,11 +30,11 @@ from studio.suggestions.records import (
     Standing,
     Suggestion,
     is_wanted,
-    lock_path,
     state_path,
+    suggester_process,
     write_suggestions,
 )
-from studio.system import locks
+from studio.system.background import parse_arguments
 from studio.team.settings import LabelSettings, load_settings
 from studio.workspace import Workspace, open_workspace
 
@@ -253,20 +251,13 @@ def one_round(
     return told
 
 
-def main(arguments: list[str] | None = None) -> None:
+def main() -> None:
     """Work beside the annotators of one workspace, unless another process does."""
-    parser = argparse.ArgumentParser(prog="python -m studio.suggestions._process", description=main.__doc__)
-    parser.add_argument("home", type=Path, help="workspace folder")
-    parser.add_argument(
-        "--lock", type=int, help="descriptor of suggester.lock, locked by the starting process"
-    )
-    options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    options = parse_arguments("studio.suggestions._process", main.__doc__)
     os.nice(NICE)
     workspace = open_workspace(options.home)
-    path = lock_path(workspace)
-    with path.open("a") if options.lock is None else os.fdopen(options.lock, "a") as lock:
-        if options.lock is None and not locks.take_lock(lock):
+    with suggester_process(workspace).held(options.lock) as lock:
+        if lock is None:
             log.info("a suggester of %s runs already", workspace.home)
             return
         with closing(open_store(workspace.database)) as db:

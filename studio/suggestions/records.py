@@ -5,9 +5,6 @@ suggestion was on screen stands with every answer, so that what it led to can be
 """
 
 import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,8 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from studio.contract import Text
 from studio.store import Store, writing
-from studio.system import locks
-from studio.system import processes as workers
+from studio.system.background import Background
 from studio.team.settings import LabelSettings, load_settings
 from studio.workspace import Workspace, current_settings
 
@@ -132,8 +128,8 @@ def wake(db: Store, workspace: Workspace) -> None:
     if now - _asked.get(workspace.home, -WAKE_SECONDS) < WAKE_SECONDS or not current_settings().suggester:
         return
     _asked[workspace.home] = now
-    if is_wanted(load_settings(db)) and not locks.is_locked(lock_path(workspace)):
-        start(workspace)
+    if is_wanted(load_settings(db)):
+        suggester_process(workspace).start()
 
 
 _asked: dict[Path, float] = {}
@@ -144,30 +140,15 @@ def is_wanted(settings: LabelSettings) -> bool:
     return settings.suggestions or settings.order == "active"
 
 
-def start(workspace: Workspace) -> None:
-    """Start the process unless it runs; it outlives whoever calls, and ends when nobody labels."""
-    with lock_path(workspace).open("a") as lock, log_path(workspace).open("wb") as words:
-        if not locks.take_lock(lock):
-            return
-        # The lock goes to the child, so that two calls at once cannot start two.
-        process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "studio.suggestions._process",
-                str(workspace.home),
-                "--lock",
-                str(lock.fileno()),
-            ],
-            cwd=workspace.home,
-            env={**os.environ, "PYTHONSAFEPATH": "1"},
-            stdin=subprocess.DEVNULL,
-            stdout=words,
-            stderr=words,
-            start_new_session=True,
-            pass_fds=[lock.fileno()],
-        )
-    workers.reap(process)
+def suggester_process(workspace: Workspace) -> Background:
+    """The process beside the annotators; it ends when nobody labels."""
+    folder = workspace.suggesting
+    return Background(
+        module="studio.suggestions._process",
+        home=workspace.home,
+        lock=folder / "suggester.lock",
+        log=folder / "suggester.log",
+    )
 
 
 def standing(workspace: Workspace) -> Standing | None:
@@ -176,16 +157,6 @@ def standing(workspace: Workspace) -> Standing | None:
         return Standing.model_validate_json(state_path(workspace).read_bytes())
     except (OSError, ValidationError):
         return None
-
-
-def lock_path(workspace: Workspace) -> Path:
-    """Locked while the process runs."""
-    return workspace.suggesting / "suggester.lock"
-
-
-def log_path(workspace: Workspace) -> Path:
-    """What the process said."""
-    return workspace.suggesting / "suggester.log"
 
 
 def state_path(workspace: Workspace) -> Path:

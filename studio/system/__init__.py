@@ -1,6 +1,7 @@
 """Wrap files, locks and processes of the operating system. Knows no title and no run.
 
 atomic      Write files atomically, and report a full disk in one way.
+background  Start background processes, one of a kind in a workspace, on an inherited lock.
 csv_export  Write CSV for spreadsheets: no formula injection, Chinese readable.
 jsonl       Read JSON Lines that a worker is still appending to.
 locks       Take and test lock files (flock).

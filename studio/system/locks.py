@@ -1,7 +1,11 @@
-"""Take and test lock files (flock).
+"""Take and test lock files (flock), and read what their holder left in them.
 
 A lock goes when the last process that holds it ends, however it ends. POSIX only.
 """
+
+# Why not filelock or portalocker: their release unlocks, and a lock belongs to the opened file, which a
+# child shares that inherited it. Here inheriting is the point: the child holds the lock from before its
+# first instruction until its end, whatever becomes of the process that took it.
 
 import fcntl
 import time
@@ -44,3 +48,19 @@ def take_lock(file: IO[str]) -> bool:
             time.sleep(0.001)
         else:
             return True
+
+
+def write_note(lock: IO[str], note: str) -> None:
+    """Leave a note in a lock file that is open and held, such as a process id."""
+    lock.truncate(0)
+    lock.write(note)
+    lock.flush()
+
+
+def read_note(path: Path) -> str | None:
+    """The note of the process that holds the lock, waiting until it is written; None: nobody holds it."""
+    while is_locked(path):
+        if note := path.read_text():
+            return note
+        time.sleep(0.01)  # taken this moment
+    return None

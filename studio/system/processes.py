@@ -17,6 +17,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from studio.system.background import spawn
 from studio.system.locks import is_locked
 
 DEFAULT_COMMAND = (sys.executable, "-m", "backend.{kind}")
@@ -77,24 +78,23 @@ def start_worker(
     """
     # Locked before it gets its name: nobody may see `alive` without its lock.
     nameless = folder / f".alive-{os.getpid()}-{threading.get_ident()}"
-    with nameless.open("w") as alive, (folder / "log.txt").open("ab") as log:
+    with nameless.open("w") as alive:
         fcntl.flock(alive, fcntl.LOCK_EX)
         try:
             os.link(nameless, folder / "alive")
         finally:
             nameless.unlink()
         if shutil.which(command[0]) is None:
-            log.write(f"{command[0]} cannot be started: no such program\n".encode())
+            with (folder / "log.txt").open("a") as log:
+                log.write(f"{command[0]} cannot be started: no such program\n")
             raise FileNotFoundError(command[0])
-        return subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _BECOME, str(alive.fileno()), *command, str(folder)],
+        become = [sys.executable, "-I", "-S", "-c", _BECOME, str(alive.fileno())]
+        return spawn(
+            [*become, *command, str(folder)],
+            lock=alive,
+            log=folder / "log.txt",
             cwd=cwd,
-            env={**os.environ, **OFFLINE, **(environment or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            pass_fds=[alive.fileno()],
+            environment={**OFFLINE, **(environment or {})},
         )
 
 
@@ -123,8 +123,3 @@ def signal_worker(folder: Path, number: signal.Signals) -> None:
                 pass
             return
         time.sleep(0.01)  # started this moment; it writes its id first of all
-
-
-def reap(process: subprocess.Popen[bytes]) -> None:
-    """Collect the exit status in the background, so that no zombie stays behind."""
-    threading.Thread(target=process.wait, name=f"reap-{process.pid}", daemon=True).start()

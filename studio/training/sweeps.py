@@ -58,7 +58,6 @@ def start_sweep(
 
     Raises:
         InputError: the field cannot be swept, a value does not fit, or nothing is held out.
-        QueueUnavailable: the queue file cannot be used.
     """
     if field not in TrainSpec.model_fields or field in NOT_SWEPT:
         raise InputError(
@@ -137,7 +136,6 @@ def start_range_test(
 
     Raises:
         InputError: the lowest rate is not below the highest.
-        QueueUnavailable: the queue file cannot be used.
     """
     if lowest >= highest:
         raise InputError(

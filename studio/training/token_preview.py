@@ -21,6 +21,7 @@ from studio.language import say
 from studio.modelfiles.settings import unsafe_environment
 from studio.system import processes as workers
 from studio.system.atomic import guard_disk
+from studio.system.background import reap
 from studio.system.jsonl import read_tail
 from studio.workspace import Workspace
 
@@ -128,7 +129,7 @@ def _start(workspace: Workspace, folder: Path, spec: PreviewSpec, command: Seque
             )
         except FileExistsError:
             return  # another page asked the same at this moment
-    workers.reap(process)
+    reap(process)
 
 
 def _drop_old(workspace: Workspace) -> None:

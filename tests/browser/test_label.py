@@ -11,8 +11,7 @@ from studio.ingest.importer import import_path, import_text
 from studio.messages import message, stored
 from studio.samples.scheme import load_scheme
 from studio.store import open_store, writing
-from studio.suggestions.records import lock_path
-from studio.system.locks import is_locked
+from studio.suggestions.records import suggester_process
 from studio.workspace import BUNDLED_DATASET, open_workspace
 from tests.support.browser import ARGS, CHROMIUM, Studio, label, press_until, settle, shown_title
 from tests.support.tiny_runs import wait_until
@@ -169,4 +168,4 @@ def test_suggestions_come_while_people_label_and_an_admin_turns_them_off(chromiu
     finally:
         page.close()
         web.kill()
-        wait_until(lambda: not is_locked(lock_path(open_workspace(tmp_path))), seconds=60)
+        wait_until(lambda: not suggester_process(open_workspace(tmp_path)).is_alive(), seconds=60)

@@ -1,7 +1,6 @@
 """Jobs are worked off one at a time, can be cancelled, and outlive whoever is killed."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -10,11 +9,19 @@ import threading
 import pytest
 
 from studio import runs
-from studio.errors import QueueUnavailable
+from studio.errors import JobProcessUnavailable
 from studio.jobs import queue as jobs
 from studio.system import processes as workers
 from studio.workspace import open_workspace
-from tests.support.tiny_runs import TINY, end_everything, start, tiny_evaluation, tiny_run, wait_until
+from tests.support.tiny_runs import (
+    TINY,
+    end_everything,
+    end_job_process,
+    start,
+    tiny_evaluation,
+    tiny_run,
+    wait_until,
+)
 
 
 @pytest.fixture
@@ -40,11 +47,6 @@ def state(workspace, run):
 
 def wait_for_state(workspace, run, *states):
     wait_until(lambda: state(workspace, run) in states)
-
-
-def kill_job_process(workspace):
-    os.kill(jobs.worker_pid(workspace), signal.SIGKILL)
-    wait_until(lambda: not jobs.worker_alive(workspace))
 
 
 def moments(run):
@@ -74,64 +76,49 @@ def test_two_jobs_never_run_at_the_same_time(workspace):
 
 
 def test_many_callers_at_once_start_one_job_process(workspace):
-    callers = [threading.Thread(target=jobs.ensure_worker, args=[workspace]) for _ in range(8)]
+    callers = [threading.Thread(target=jobs.ensure_job_process, args=[workspace]) for _ in range(8)]
     for caller in callers:
         caller.start()
     for caller in callers:
         caller.join()
-    wait_until(lambda: "Huey consumer started" in jobs.log_path(workspace).read_text())
-    assert jobs.worker_alive(workspace)
-    assert jobs.log_path(workspace).read_text().count("Huey consumer started") == 1
+    process = jobs.job_process(workspace)
+    wait_until(lambda: "working off the queue" in process.log.read_text())
+    assert process.is_alive()
+    assert process.log.read_text().count("working off the queue") == 1
 
 
 def test_a_second_job_process_by_hand_ends_at_once(workspace):
-    jobs.ensure_worker(workspace)
+    jobs.ensure_job_process(workspace)
     command = [sys.executable, "-m", "studio.jobs._process", str(workspace.home)]
     assert subprocess.run(command, timeout=20, check=False).returncode == 0
-    assert jobs.worker_alive(workspace)
+    assert jobs.job_process(workspace).is_alive()
 
 
 def test_a_job_process_by_hand_works_the_queue(workspace):
     run = tiny_run(workspace)
     process = subprocess.Popen([sys.executable, "-m", "studio.jobs._process", str(workspace.home)])
     wait_for_state(workspace, run, "done")
-    jobs.stop_worker(workspace)
+    end_job_process(workspace, signal.SIGTERM)
     assert process.wait(10) == 0
 
 
 def test_a_killed_job_process_leaves_the_worker_alone_and_nothing_is_doubled(workspace):
     running, waiting = submitted(workspace, steps=30), submitted(workspace, steps=1)
     wait_for_state(workspace, running, "running")
-    kill_job_process(workspace)
+    end_job_process(workspace)
     assert state(workspace, running) == "running"
-    jobs.ensure_worker(workspace)
+    jobs.ensure_job_process(workspace)
     assert jobs.wait(workspace, waiting.id).state == "done"
     assert state(workspace, running) == "done"
     assert len(moments(running)) == 2
     assert moments(running)[1] <= moments(waiting)[0]
 
 
-def test_a_run_that_fell_out_of_the_queue_is_queued_again(workspace):
-    fallen = tiny_run(workspace)
-    jobs.ensure_worker(workspace)
-    wait_for_state(workspace, fallen, "done")
-
-
-def test_a_deleted_queue_loses_no_waiting_run(workspace):
-    running, waiting = submitted(workspace, steps=20), submitted(workspace, steps=1)
-    wait_for_state(workspace, running, "running")
-    kill_job_process(workspace)
-    for file in workspace.home.glob("queue.db*"):
-        file.unlink()
-    jobs.ensure_worker(workspace)
-    assert jobs.wait(workspace, waiting.id).state == "done"
-
-
-def test_a_queue_deleted_under_an_idle_job_process_is_noticed(workspace):
-    jobs.wait(workspace, submitted(workspace).id)
-    for file in workspace.home.glob("queue.db*"):
-        file.unlink()
+def test_the_queue_file_of_an_older_studio_is_left_alone(workspace):
+    old = workspace.home / "queue.db"
+    old.write_bytes(b"this is no database")
     assert jobs.wait(workspace, submitted(workspace).id).state == "done"
+    assert old.read_bytes() == b"this is no database"
 
 
 def test_a_worker_started_elsewhere_is_waited_for(workspace):
@@ -157,15 +144,15 @@ def test_a_worker_that_does_not_heed_a_cancel_is_ended(workspace, label, sent):
     wait_until(lambda: "began" in runs.read_log(run))
     runs.cancel(workspace, run.id)
     assert jobs.wait(workspace, run.id).state == "cancelled"
-    assert sent in jobs.log_path(workspace).read_text()
+    assert sent in jobs.job_process(workspace).log.read_text()
 
 
 def test_a_cancel_reaches_a_worker_whose_job_process_was_killed(workspace):
     run = submitted(workspace, steps=400, label="deaf")
     wait_for_state(workspace, run, "running")
-    kill_job_process(workspace)
+    end_job_process(workspace)
     runs.cancel(workspace, run.id)
-    jobs.ensure_worker(workspace)
+    jobs.ensure_job_process(workspace)
     wait_for_state(workspace, run, "cancelled")
 
 
@@ -195,33 +182,14 @@ def test_a_worker_program_that_is_missing_ends_the_run_not_the_queue(workspace, 
 def test_stopping_the_job_process_leaves_the_worker_alone(workspace):
     run = submitted(workspace, steps=20)
     wait_until(lambda: "began" in runs.read_log(run))
-    jobs.stop_worker(workspace)
-    wait_until(lambda: not jobs.worker_alive(workspace))
+    end_job_process(workspace, signal.SIGTERM)
     wait_for_state(workspace, run, "done")
 
 
-def test_an_idle_job_process_ends_and_the_next_job_brings_it_back(workspace, monkeypatch):
-    monkeypatch.setenv("STUDIO_JOBS_IDLE_SECONDS", "0.3")
-    jobs.wait(workspace, submitted(workspace).id)
-    wait_until(lambda: not jobs.worker_alive(workspace))
-    assert jobs.wait(workspace, submitted(workspace).id).state == "done"
-
-
-def test_no_job_is_forgotten_while_job_processes_come_and_go(workspace, monkeypatch):
-    monkeypatch.setenv("STUDIO_JOBS_IDLE_SECONDS", "0.01")
-    for _ in range(8):
-        run = submitted(workspace, steps=1)
-        wait_for_state(workspace, run, "done")
-
-
-def test_a_damaged_queue_file_is_one_message_with_the_remedy(workspace):
-    workspace.queue.write_bytes(b"this is no database" * 100)
-    with pytest.raises(QueueUnavailable, match=r"queue\.db"):
-        submitted(workspace)
-
-
-def test_waiting_ends_when_no_job_process_stays_alive(workspace):
+def test_waiting_ends_when_no_job_process_stays_alive(workspace, monkeypatch):
+    monkeypatch.setenv("STUDIO_JOBS_LOOK_SECONDS", "often")
     run = tiny_run(workspace)
-    workspace.queue.write_bytes(b"this is no database" * 100)
-    with pytest.raises(QueueUnavailable, match=r"queue\.db"):
+    with pytest.raises(JobProcessUnavailable, match="look_seconds") as error:
         jobs.wait(workspace, run.id, poll_seconds=0.05)
+    assert "jobs.log" in error.value.remedy
+    assert state(workspace, run) == "queued"

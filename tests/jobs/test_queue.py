@@ -2,7 +2,6 @@
 
 import fcntl
 import json
-import os
 import signal
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,16 +12,18 @@ from typer.testing import CliRunner
 from studio import runs
 from studio.cli.main import app
 from studio.contract import DownloadSpec
-from studio.errors import InputError, RunFailed
+from studio.errors import DiskFull, InputError, RunFailed
 from studio.jobs import queue as jobs
-from studio.jobs._scheduler import Dispatcher
+from studio.jobs._scheduler import Scheduler
 from studio.jobs.settings import JobSettings
 from studio.runs import Place
 from studio.system import processes as workers
 from studio.workspace import open_workspace
+from tests.support.full_disk import error_on_a_full_disk
 from tests.support.tiny_runs import (
     TINY,
     end_everything,
+    end_job_process,
     start,
     tiny_evaluation,
     tiny_run,
@@ -71,16 +72,6 @@ def ended(workspace, run):
     return jobs.wait(workspace, run.id, poll_seconds=0.02)
 
 
-def kill_job_process(workspace):
-    os.kill(jobs.worker_pid(workspace), signal.SIGKILL)
-    wait_until(lambda: not jobs.worker_alive(workspace))
-
-
-def forget_queue(workspace):
-    for file in workspace.home.glob("queue.db*"):
-        file.unlink()
-
-
 def steps(run):
     return [event.step for event in runs.read_events(run)]
 
@@ -103,10 +94,10 @@ def as_if_running(run, devices=()):
 
 
 def next_up(workspace, *devices):
-    """What a dispatcher would take up next, and on what; no process is started."""
+    """What a scheduler would assign next, and to what; no process is started."""
     settings = JobSettings(devices=devices or ("cuda:0", "cuda:1"))
-    step = Dispatcher(workspace, settings, wake=lambda: None).next_step()
-    return step and (step.job.id, [device.id for device in step.devices])
+    found = Scheduler(workspace, settings).next_assignment()
+    return found and (found.job.id, [device.id for device in found.devices])
 
 
 # Order
@@ -133,15 +124,14 @@ def test_what_does_not_wait_cannot_be_moved(workspace):
         runs.move(workspace, run.id, "first")
 
 
-def test_the_order_outlives_the_job_process_and_its_queue(workspace, one_device):
+def test_the_order_outlives_the_job_process(workspace, one_device):
     first = submitted(workspace, steps=20)
     wait_for_state(workspace, first, "running")
     b, c, d = (submitted(workspace, steps=1) for _ in range(3))
     runs.move(workspace, d.id, "first")
     runs.move(workspace, b.id, "last")
-    kill_job_process(workspace)
-    forget_queue(workspace)
-    jobs.ensure_worker(workspace)
+    end_job_process(workspace)
+    jobs.ensure_job_process(workspace)
     for run in (b, c, d):
         assert ended(workspace, run).state == "done"
     assert began(d) < began(c) < began(b)
@@ -170,18 +160,10 @@ def test_a_download_does_not_wait_for_a_training(workspace, one_device):
     assert state(workspace, training) == "running"
 
 
-def test_a_replaced_queue_is_noticed_while_a_run_goes_on(workspace):
-    going = submitted(workspace, steps=60)
-    wait_for_state(workspace, going, "running")
-    forget_queue(workspace)
-    assert ended(workspace, submitted(workspace, steps=1)).state == "done"
-    assert state(workspace, going) == "running"
-
-
 def test_a_restarted_job_process_gives_no_device_away_twice(workspace):
     going = submitted(workspace, steps=30, device="cuda:1")
     wait_until(lambda: (going.folder / "seen-0.json").exists())
-    kill_job_process(workspace)
+    end_job_process(workspace)
     second, third = submitted(workspace, steps=8), submitted(workspace, steps=1)
     ended(workspace, third)
     assert (seen(going)["cuda"], seen(second)["cuda"], seen(third)["cuda"]) == ("1", "0", "0")
@@ -191,18 +173,18 @@ def test_a_restarted_job_process_gives_no_device_away_twice(workspace):
 def test_who_waits_for_a_device_of_his_own_is_passed_by(workspace):
     going, pinned, free = tiny_run(workspace), tiny_run(workspace, device="cuda:0"), tiny_run(workspace)
     with as_if_running(going, ["cuda:0"]):
-        step = Dispatcher(workspace, JobSettings(), wake=lambda: None)
-        step.in_hand.add(going.id)
-        assert step.next_step().job.id == free.id
+        scheduler = Scheduler(workspace, JobSettings())
+        scheduler.in_hand.add(going.id)
+        assert scheduler.next_assignment().job.id == free.id
     assert pinned.card.device == "cuda:0"
 
 
 def test_who_waits_for_several_gpus_is_not_passed_by_for_ever(workspace):
     going, _both, _single = tiny_run(workspace), tiny_run(workspace, processes=2), tiny_run(workspace)
     with as_if_running(going, ["cuda:0"]):
-        dispatcher = Dispatcher(workspace, JobSettings(), wake=lambda: None)
-        dispatcher.in_hand.add(going.id)
-        assert dispatcher.next_step() is None
+        scheduler = Scheduler(workspace, JobSettings())
+        scheduler.in_hand.add(going.id)
+        assert scheduler.next_assignment() is None
 
 
 def test_a_wish_that_cannot_come_true_holds_nobody_up(workspace):
@@ -231,6 +213,19 @@ def test_another_device_lets_a_waiting_run_start(workspace):
     jobs.put_on(workspace, pinned.id, Place())
     assert ended(workspace, pinned).state == "done"
     assert state(workspace, going) == "running"
+
+
+def test_a_full_disk_leaves_no_run_in_hand_that_was_not_started(workspace):
+    tiny_run(workspace)
+    scheduler = Scheduler(workspace, JobSettings(devices=("cpu",)))
+    error = error_on_a_full_disk(10, lambda: _assign_in_vain(scheduler))
+    assert error == ""
+
+
+def _assign_in_vain(scheduler):
+    with pytest.raises(DiskFull):
+        scheduler.assign()
+    assert not scheduler.is_busy
 
 
 # Pause and resume
@@ -279,11 +274,11 @@ def test_whoever_is_killed_nothing_is_lost_and_nothing_is_called_running_wrongly
     going, waiting = submitted(workspace, steps=30, label="saves"), submitted(workspace, steps=1)
     wait_until(lambda: len(steps(going)) > 2)
     if victims != "worker":
-        kill_job_process(workspace)
+        end_job_process(workspace)
     if victims != "job process":
         workers.signal_worker(going.folder, signal.SIGKILL)
         wait_for_state(workspace, going, "lost")
-    jobs.ensure_worker(workspace)
+    jobs.ensure_job_process(workspace)
     assert ended(workspace, waiting).state == "done"
     if victims == "job process":
         assert state(workspace, going) == "done"
@@ -436,10 +431,10 @@ def test_a_member_that_runs_takes_no_device_of_its_own(workspace):
     sweep, members = runs.prepare_sweep(workspace, [("a", tiny_spec())])
     other = tiny_run(workspace)
     with as_if_running(sweep, ["cuda:0"]), as_if_running(members[0]):
-        dispatcher = Dispatcher(workspace, JobSettings(), wake=lambda: None)
-        dispatcher.in_hand.add(sweep.id)
-        step = dispatcher.next_step()
-        assert (step.job.id, [device.id for device in step.devices]) == (other.id, ["cuda:1"])
+        scheduler = Scheduler(workspace, JobSettings())
+        scheduler.in_hand.add(sweep.id)
+        found = scheduler.next_assignment()
+        assert (found.job.id, [device.id for device in found.devices]) == (other.id, ["cuda:1"])
 
 
 def test_a_run_started_by_hand_holds_every_device_up(workspace):

@@ -24,7 +24,7 @@ from studio.jobs.settings import RaySettings
 from studio.runs import Place
 from studio.system import processes as workers
 from studio.workspace import open_workspace
-from tests.support.tiny_runs import TINY, end_everything, tiny_run, wait_until
+from tests.support.tiny_runs import TINY, end_everything, end_job_process, tiny_run, wait_until
 
 RAY = Path(sys.executable).with_name("ray")
 needs_ray = pytest.mark.skipif(not RAY.exists(), reason="the extra is not installed: make ray-test")
@@ -115,8 +115,7 @@ def ended(workspace, run):
 
 def kill(workspace, run):
     """End the job process and whoever stands here for the worker, as a restart of the machine does."""
-    os.kill(jobs.worker_pid(workspace), signal.SIGKILL)
-    wait_until(lambda: not jobs.worker_alive(workspace))
+    end_job_process(workspace)
     workers.signal_worker(run.folder, signal.SIGKILL)
     wait_until(lambda: not workers.is_alive(run.folder))
 
@@ -140,7 +139,7 @@ def test_a_run_on_a_cluster_outlives_everything_here_and_is_found_again(workspac
     wait_until(lambda: runs.read_events(run), seconds=60)
     kill(workspace, run)
     assert state(workspace, run) == "running"
-    jobs.ensure_worker(workspace)
+    jobs.ensure_job_process(workspace)
     assert ended(workspace, run).state == "done"
     assert [event.step for event in runs.read_events(run)] == list(range(1, 121))
     assert runs.read_log(run).count("began train") == 1
@@ -187,7 +186,7 @@ def test_a_job_that_the_cluster_has_forgotten_is_failed_not_running(workspace, o
     kill(workspace, run)
     job = RayJob.model_validate_json((run.folder / "ray.json").read_bytes())
     (run.folder / "ray.json").write_text(job.model_copy(update={"submission_id": "gone"}).model_dump_json())
-    jobs.ensure_worker(workspace)
+    jobs.ensure_job_process(workspace)
     assert ended(workspace, run).state == "failed"
     (run.folder / "cancel").touch()  # so that the real one ends too
 

@@ -11,7 +11,6 @@ from typer.testing import CliRunner
 from studio.cli._runs import app as cli
 from studio.jobs import queue as jobs
 from studio.operations import doctor
-from studio.system.locks import take_lock
 from studio.workspace import Workspace, open_workspace
 from tests.support.tiny_runs import end_everything, tiny_run
 
@@ -69,8 +68,7 @@ def test_a_broken_model_is_told_with_its_own_remedy(workspace, tmp_path):
 def test_waiting_runs_without_a_job_process_are_told(workspace):
     tiny_run(workspace)
     assert not findings(workspace)["queue"].ok
-    with jobs.lock_path(workspace).open("a") as lock:
-        take_lock(lock)
+    with jobs.job_process(workspace).held(None):
         assert findings(workspace)["queue"].ok
 
 

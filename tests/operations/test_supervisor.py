@@ -18,7 +18,7 @@ from studio.errors import PortInUse, StudioError, WorkspaceBusy
 from studio.jobs import queue as jobs
 from studio.operations import supervisor as up
 from studio.workspace import open_workspace
-from tests.support.tiny_runs import TINY, end_everything, tiny_run, wait_until
+from tests.support.tiny_runs import TINY, end_everything, end_job_process, tiny_run, wait_until
 
 UP = """
 import sys
@@ -95,10 +95,9 @@ def test_a_killed_web_app_is_started_again(workspace, started, port):
 
 
 def test_the_job_process_is_brought_back(workspace, started):
-    wait_until(lambda: jobs.worker_alive(workspace))
-    os.kill(jobs.worker_pid(workspace), signal.SIGKILL)
-    wait_until(lambda: not jobs.worker_alive(workspace))
-    wait_until(lambda: jobs.worker_alive(workspace))
+    wait_until(lambda: jobs.job_process(workspace).is_alive())
+    end_job_process(workspace)
+    wait_until(lambda: jobs.job_process(workspace).is_alive())
 
 
 def test_a_killed_up_leaves_a_web_app_that_the_next_up_finds(workspace, started, port):

@@ -12,7 +12,6 @@ from studio.ingest.importer import import_path
 from studio.quality import answers as verdicts
 from studio.quality import findings as quality
 from studio.quality._scan import scan
-from studio.system.locks import take_lock
 from studio.workspace import BUNDLED_DATASET
 from tests.support.doubtful_rows import ROWS, A, B, decide
 from tests.support.samples import SCHEME, new_store, sample, write_json
@@ -151,8 +150,8 @@ def test_a_scan_runs_beside_the_web_app(place, db):
 
 def test_only_one_scan_runs_at_a_time(place):
     workspace = place[1]
-    with quality.lock_path(workspace).open("a") as lock:
-        assert take_lock(lock)
+    with quality.scan_process(workspace).held(None) as lock:
+        assert lock is not None
         quality.start_scan(workspace)
         done = subprocess.run(
             [sys.executable, "-m", "studio.quality._scan", str(workspace.home)],

@@ -148,6 +148,16 @@ def test_runs_of_the_same_second_have_different_ids(workspace):
     assert [run.id for run in runs.list_runs(workspace)][:3] == [run.id for run in reversed(made)]
 
 
+def test_what_waits_or_runs_is_listed_without_what_is_done(workspace):
+    waiting, ending, done = (tiny_run(workspace) for _ in range(3))
+    for run in (ending, done):
+        (run.folder / "result.json").write_text('{"status":"done","seconds":1,"peak_memory_gib":1}')
+    with (ending.folder / "alive").open("w") as alive:
+        assert locks.take_lock(alive)
+        found = [(run.id, run.state) for run in runs.list_unfinished(workspace)]
+    assert found == [(ending.id, "running"), (waiting.id, "queued")]
+
+
 def test_paths_in_a_spec_become_absolute(workspace, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     run = tiny_run(workspace)

@@ -14,7 +14,6 @@ from studio.suggestions import _process as suggester
 from studio.suggestions import records as suggesting_store
 from studio.suggestions.classifier import Mix, Suggester, can_learn, most_teaching
 from studio.suggestions.records import Suggestion, acceptance, suggestion_for, write_suggestions
-from studio.system import locks
 from studio.team import people
 from studio.team.settings import LabelSettings
 from studio.workspace import BUNDLED_DATASET
@@ -168,20 +167,20 @@ def test_the_process_learns_while_people_label_and_ends_when_it_is_not_wanted(db
     first, _, third = (find_title(db, text) for text in NEW.splitlines())
     suggesting_store.wake(db, workspace)
     wait_until(lambda: suggestion_for(db, first.id) is not None, seconds=60)
-    assert locks.is_locked(suggesting_store.lock_path(workspace))
+    assert suggesting_store.suggester_process(workspace).is_alive()
     before = suggesting_store.standing(workspace)
     annotations.annotate(db, first.id, category="经济", author="li", seen_revision=first.revision)
     wait_until(lambda: suggesting_store.standing(workspace).labelled > before.labelled, seconds=60)
     assert suggestion_for(db, first.id) is None and suggestion_for(db, third.id) is not None
     change_settings(db, LabelSettings(suggestions=False), author="li")
-    wait_until(lambda: not locks.is_locked(suggesting_store.lock_path(workspace)), seconds=60)
+    wait_until(lambda: not suggesting_store.suggester_process(workspace).is_alive(), seconds=60)
 
 
 def test_nothing_is_started_where_nothing_is_wanted(db, workspace, monkeypatch):
     monkeypatch.setenv("STUDIO_SUGGESTER", "1")
     change_settings(db, LabelSettings(suggestions=False), author="li")
     suggesting_store.wake(db, workspace)
-    assert not suggesting_store.lock_path(workspace).exists()
+    assert not suggesting_store.suggester_process(workspace).lock.exists()
 
 
 @pytest.mark.slow

@@ -12,6 +12,8 @@ from studio.contract import EvaluateSpec, TrainSpec
 from studio.jobs import queue as jobs
 from studio.runs import Place, Run
 from studio.system import processes as workers
+from studio.system.background import reap
+from studio.system.locks import read_note
 from studio.workspace import Workspace
 
 TINY = (sys.executable, str(Path(__file__).with_name("tiny_worker.py")), "{kind}")
@@ -41,7 +43,7 @@ def tiny_evaluation(workspace: Workspace) -> Run:
 def start(run: Run) -> None:
     """Start the tiny worker on the run, without any queue."""
     process = workers.start_worker(run.folder, workers.worker_command(run.spec.kind, TINY), cwd=run.folder)
-    workers.reap(process)
+    reap(process)
 
 
 def wait_until(condition: Callable[[], bool], *, seconds: float = 20) -> None:
@@ -52,12 +54,18 @@ def wait_until(condition: Callable[[], bool], *, seconds: float = 20) -> None:
         time.sleep(0.02)
 
 
+def end_job_process(workspace: Workspace, number: signal.Signals = signal.SIGKILL) -> None:
+    """End the job process, if there is one, and wait for its end; the workers of runs live on."""
+    process = jobs.job_process(workspace)
+    pid = read_note(process.lock)
+    if pid is not None:
+        os.kill(int(pid), number)
+        wait_until(lambda: not process.is_alive())
+
+
 def end_everything(workspace: Workspace) -> None:
     """Leave no process behind a test."""
-    pid = jobs.worker_pid(workspace)
-    if pid is not None:
-        os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: not jobs.worker_alive(workspace))
+    end_job_process(workspace)
     parents = (workspace.runs, workspace.serving, workspace.previews)
     for folder in [folder for parent in parents for folder in parent.iterdir()]:
         if folder.is_dir():

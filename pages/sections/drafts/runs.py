@@ -216,7 +216,7 @@ def _live_panel(run_id: str) -> None:
     job = runs.get_job(shell.workspace(), run_id)
     if job.is_over:
         st.rerun()
-    jobs.ensure_worker(shell.workspace())
+    jobs.ensure_job_process(shell.workspace())
     db = shell.store()
     drafts.take_in(db, shell.workspace())
     _panel(db, job)

@@ -139,7 +139,7 @@ def _live_evaluations() -> None:
     if not going:
         st.rerun()
     with shell.report_errors():
-        jobs.ensure_worker(workspace)
+        jobs.ensure_job_process(workspace)
     for run in going:
         now = runs.progress(run)
         count = f" · {now.done} / {now.total}" if now.total else ""

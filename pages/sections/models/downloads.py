@@ -76,7 +76,7 @@ def _live_panel(job_id: str) -> None:
     job = runs.get_job(shell.workspace(), job_id)
     if job.is_over:
         st.rerun()
-    jobs.ensure_worker(shell.workspace())
+    jobs.ensure_job_process(shell.workspace())
     _panel(job)
 
 

@@ -6,15 +6,14 @@ from pages.shared import shell
 from studio.language import say
 from studio.store import Store
 from studio.suggestions.classifier import FEWEST
-from studio.suggestions.records import Standing, acceptance, is_wanted, lock_path, standing
-from studio.system import locks
+from studio.suggestions.records import Standing, acceptance, is_wanted, standing, suggester_process
 from studio.team.settings import LabelSettings
 
 
 def model_section(db: Store, settings: LabelSettings) -> None:
     """How the model beside the annotators stands, and how often people agreed with what was shown."""
     st.subheader(say("建议做得怎样", "How the suggestions do"), anchor=False)
-    told, is_up = standing(shell.workspace()), locks.is_locked(lock_path(shell.workspace()))
+    told, is_up = standing(shell.workspace()), suggester_process(shell.workspace()).is_alive()
     st.caption(_standing_line(settings, told, is_up=is_up))
     if told and told.problem:
         st.warning(shell.plain(told.problem), icon=":material/warning:")

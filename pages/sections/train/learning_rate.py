@@ -118,7 +118,7 @@ def _live(job_id: str, form: str, panel: Callable[[Job, str], None]) -> None:
     job = runs.get_job(shell.workspace(), job_id)
     if job.is_over:
         st.rerun()
-    jobs.ensure_worker(shell.workspace())
+    jobs.ensure_job_process(shell.workspace())
     panel(job, form)
 
 

@@ -70,7 +70,7 @@ def live_panel(run_id: str, others: Sequence[str]) -> None:
         run = runs.get_run(shell.workspace(), run_id)
         if run.is_over:
             st.rerun()
-        jobs.ensure_worker(shell.workspace())
+        jobs.ensure_job_process(shell.workspace())
         run_panel(run, others)
 
 
