@@ -1,8 +1,8 @@
-"""Turn one raw record into a question and an answer: ShareGPT, Alpaca, OpenAI, table row, title.
+"""Parse a raw record into question and answer: ShareGPT, Alpaca, OpenAI, table row, title.
 
-What cannot be read is kept as a problem of the row, in the words of what
-LLaMA-Factory would do with it; nothing is repaired and no label is judged here.
-This module knows no file and no category.
+What cannot be parsed is kept as a problem of the row, in terms of what LLaMA-Factory
+would do with it; nothing is repaired and no label is validated here. This module knows
+no file and no category.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,13 +19,13 @@ from studio.samples.title_text import Split
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RawRow:
-    """A row as it was found.
+    """A parsed row, before validation.
 
-    `question` is the human turn, `answer` the gpt turn, `system` what stands before
+    `question` is the human turn, `answer` the gpt turn, `system` the system turn before
     them; `title` is set where the format itself keeps the title apart (a table column,
     Alpaca's input). A row without an answer is a plain title. `record` is the whole,
-    `extra` what it has beside the conversation. `source` and `date` are what its columns
-    say, word for word.
+    `extra` what it has beside the conversation. `source` and `date` are copied verbatim
+    from their columns.
     """
 
     file: str
@@ -49,8 +49,8 @@ class _Turn:
     text: str
 
 
-class _Row:
-    """The reading of one record: collects problems while the parts are looked up."""
+class _RowParser:
+    """Collects the problems of one record while its parts are parsed."""
 
     def __init__(self, record: Any, file: str, row: int, split: Split | None) -> None:
         self.record = record
@@ -89,26 +89,27 @@ class _Row:
 
 
 def read_row(record: Any, layout: Layout, *, file: str, row: int, split: Split | None) -> RawRow:
-    """Take one record apart by its layout; problems come with the row."""
-    reading = _Row(record, file, row, split)
+    """Parse one record by its layout; its problems come with the row."""
+    parser = _RowParser(record, file, row, split)
     if isinstance(record, str) and layout.form == "auto":
-        return reading.done("title", title=record)
+        return parser.done("title", title=record)
     if not isinstance(record, Mapping):
-        reading.error(
+        found = type(record).__name__
+        parser.error(
             "wrong_type",
             say(
-                f"这一条是 {type(record).__name__}，应是对象{'或字符串' if layout.form == 'auto' else ''}。",
-                f"This element is {type(record).__name__}, not an object{' or a string' if layout.form == 'auto' else ''}.",
+                f"这一条是 {found}，应是对象{'或字符串' if layout.form == 'auto' else ''}。",
+                f"This element is {found}, not an object{' or a string' if layout.form == 'auto' else ''}.",
             ),
             record,
         )
-        return reading.done("conversation")
+        return parser.done("conversation")
     form = layout.form if layout.form != "auto" else _form_of(record, layout.table)
     if form in ("sharegpt", "openai"):
-        return _read_turns(reading, record, layout)
+        return _read_turns(parser, record, layout)
     if form == "alpaca":
-        return _read_instruction(reading, record, layout)
-    return _read_cells(reading, record, layout.table)
+        return _read_instruction(parser, record, layout)
+    return _read_cells(parser, record, layout.table)
 
 
 def _form_of(record: Mapping[str, Any], table: Columns) -> Literal["sharegpt", "alpaca", "table"]:
@@ -121,55 +122,57 @@ def _form_of(record: Mapping[str, Any], table: Columns) -> Literal["sharegpt", "
     return "table"
 
 
-def _read_turns(reading: _Row, record: Mapping[str, Any], layout: Layout) -> RawRow:
-    key, looks = layout.messages, layout.form != "sharegpt"
-    if looks and key not in record:
+def _read_turns(parser: _RowParser, record: Mapping[str, Any], layout: Layout) -> RawRow:
+    """Parse a list of turns; unless an entry declares ShareGPT, OpenAI's layout is detected."""
+    key, detects_openai = layout.messages, layout.form != "sharegpt"
+    if detects_openai and key not in record:
         key = "messages"
-    items = _part(reading, record, key, list)
+    items = _part(parser, record, key, list)
     if items is None:
-        return reading.done("conversation")
+        return parser.done("conversation")
     if not items:
-        reading.error("missing_key", say(f"“{key}”里没有一轮对话。", f"“{key}” holds no turn."))
-    if looks and not layout.tags and items and isinstance(items[0], Mapping) and "role" in items[0]:
+        parser.error("missing_key", say(f"“{key}”里没有一轮对话。", f"“{key}” holds no turn."))
+    if detects_openai and not layout.tags and items and isinstance(items[0], Mapping) and "role" in items[0]:
         layout = layout.as_openai
-    turns = _turns(reading, items, key, layout)
-    _require_order(reading, turns, layout)
-    said = {turn.role: turn.text for turn in reversed(turns)}  # the first of each role
-    return reading.done(
+    turns = _turns(parser, items, layout)
+    _require_order(parser, turns, layout)
+    texts = {turn.role: turn.text for turn in reversed(turns)}  # the first of each role
+    return parser.done(
         "conversation",
-        question=said.get(layout.tag("user_tag")),
-        answer=said.get(layout.tag("assistant_tag")),
-        system=said.get(layout.tag("system_tag")) or _system(record, layout),
+        question=texts.get(layout.tag("user_tag")),
+        answer=texts.get(layout.tag("assistant_tag")),
+        system=texts.get(layout.tag("system_tag")) or _system(record, layout),
         extra={name: value for name, value in record.items() if name not in (key, layout.column("system"))},
     )
 
 
-def _turns(reading: _Row, items: Sequence[Any], key: str, layout: Layout) -> list[_Turn]:
-    """The turns that can be read; the others become problems."""
+def _turns(parser: _RowParser, items: Sequence[Any], layout: Layout) -> list[_Turn]:
+    """Parse the turns; those that cannot be parsed become problems."""
     role_key, text_key = layout.tag("role_tag"), layout.tag("content_tag")
     roles = layout.roles
     turns = []
     for position, item in enumerate(items):
         if not isinstance(item, Mapping):
-            reading.error(
+            parser.error(
                 "wrong_type",
                 say(
                     f"第 {position + 1} 轮对话不是对象，而是 {type(item).__name__}。",
-                    f"Turn {position + 1} is no object but {type(item).__name__}.",
+                    f"Turn {position + 1} is {type(item).__name__}, not an object.",
                 ),
                 item,
             )
             continue
-        role = _part(reading, item, role_key, str)
-        text = _part(reading, item, text_key, str)
+        role = _part(parser, item, role_key, str)
+        text = _part(parser, item, text_key, str)
         if role is None or text is None:
             continue
         if role not in roles:
-            reading.error(
+            user, assistant = layout.tag("user_tag"), layout.tag("assistant_tag")
+            parser.error(
                 "unknown_role",
                 say(
-                    f"不认识的角色“{role}”，应是 {layout.tag('user_tag')} 或 {layout.tag('assistant_tag')}。",
-                    f"Unknown role “{role}”; expected {layout.tag('user_tag')} or {layout.tag('assistant_tag')}.",
+                    f"不认识的角色“{role}”，应是 {user} 或 {assistant}。",
+                    f"Unknown role “{role}”; expected {user} or {assistant}.",
                 ),
                 role,
             )
@@ -181,10 +184,10 @@ def _turns(reading: _Row, items: Sequence[Any], key: str, layout: Layout) -> lis
     return turns
 
 
-def _require_order(reading: _Row, turns: Sequence[_Turn], layout: Layout) -> None:
-    """An optional system turn, then human and gpt in turns, gpt last: else LLaMA-Factory drops the row."""
-    if reading.problems:
-        return  # a turn that could not be read leaves a gap, and one cause is enough
+def _require_order(parser: _RowParser, turns: Sequence[_Turn], layout: Layout) -> None:
+    """Require an optional system turn, then human and gpt alternating: LLaMA-Factory drops other rows."""
+    if parser.problems:
+        return  # a turn that could not be parsed leaves a gap, and one cause is enough
     spoken = [turn.role for turn in turns]
     system = layout.tag("system_tag")
     if spoken[:1] == [system]:
@@ -195,35 +198,36 @@ def _require_order(reading: _Row, turns: Sequence[_Turn], layout: Layout) -> Non
     if system in spoken:
         message = say(
             f"系统消息只能有一条，而且在最前面；这里的顺序是 {found}，训练时这一行会被丢弃。",
-            f"There may be one system turn, at the start; the turns are {found}, and training would drop the row.",
+            f"Only one system turn is allowed, at the start; the turns are {found},"
+            " and training would drop the row.",
         )
-        reading.error("system_misplaced", message, found)
+        parser.error("system_misplaced", message, found)
     elif not spoken or (alternates and len(spoken) % 2):
         message = say(
             f"有 {len(spoken)} 轮，最后缺回答；训练时这一行会被丢弃。",
             f"{len(spoken)} turns, and the last answer is missing; training would drop the row.",
         )
-        reading.error("odd_turns", message, found)
+        parser.error("odd_turns", message, found)
     elif not alternates:
         message = say(
             f"对话顺序是 {found}，应是 {' → '.join(expected)}；训练时这一行会被丢弃。",
             f"The turns are {found}, not {' → '.join(expected)}; training would drop the row.",
         )
-        reading.error("role_order", message, found)
+        parser.error("role_order", message, found)
     elif len(spoken) > 2:
-        reading.more_turns(len(spoken) // 2)
+        parser.more_turns(len(spoken) // 2)
 
 
-def _read_instruction(reading: _Row, record: Mapping[str, Any], layout: Layout) -> RawRow:
-    """Alpaca: where there is an input, it is the title and the instruction its prefix."""
+def _read_instruction(parser: _RowParser, record: Mapping[str, Any], layout: Layout) -> RawRow:
+    """Parse an Alpaca row: its input, if any, is the title and the instruction its prefix."""
     prompt, query, response = layout.column("prompt"), layout.column("query"), layout.response
-    instruction = _part(reading, record, prompt, str) if prompt else ""
-    answer = _part(reading, record, response, str)
-    title = (_part(reading, record, query, str) or "").strip() if query and record.get(query) else ""
+    instruction = _part(parser, record, prompt, str) if prompt else ""
+    answer = _part(parser, record, response, str)
+    title = (_part(parser, record, query, str) or "").strip() if query and record.get(query) else ""
     history = layout.column("history")
-    _count_history(reading, record.get(history) if history else None)
+    _count_history(parser, record.get(history) if history else None)
     used = {prompt, query, response, history, layout.column("system")}
-    return reading.done(
+    return parser.done(
         "conversation",
         question=f"{instruction}\n{title}" if title and instruction else title or instruction,
         title=title or None,
@@ -233,14 +237,15 @@ def _read_instruction(reading: _Row, record: Mapping[str, Any], layout: Layout) 
     )
 
 
-def _count_history(reading: _Row, history: Any) -> None:
-    """Earlier turns of an Alpaca row: pairs of question and answer, else LLaMA-Factory dies of the row."""
+def _count_history(parser: _RowParser, history: Any) -> None:
+    """Require that earlier turns of an Alpaca row are pairs of texts: LLaMA-Factory crashes on others."""
     if not history:
         return
     pairs = history if isinstance(history, list) else [history]
     if all(isinstance(pair, list) and [type(text) for text in pair] == [str, str] for pair in pairs):
-        return reading.more_turns(len(pairs) + 1, used="last")
-    reading.error(
+        parser.more_turns(len(pairs) + 1, used="last")
+        return
+    parser.error(
         "wrong_type",
         say(
             f"历史对话应是“[问, 答]”的列表，这里是 {history!r:.60}。",
@@ -251,28 +256,28 @@ def _count_history(reading: _Row, history: Any) -> None:
 
 
 def _system(record: Mapping[str, Any], layout: Layout) -> str | None:
-    """What a column of its own says before the conversation."""
+    """Read the system text from a column of its own."""
     column = layout.column("system")
     system = record.get(column) if column else None
     return system if isinstance(system, str) and system else None
 
 
-def _read_cells(reading: _Row, record: Mapping[str, Any], table: Columns) -> RawRow:
-    """A table row or an object with a title, and perhaps a category, a chain, a source and a date."""
+def _read_cells(parser: _RowParser, record: Mapping[str, Any], table: Columns) -> RawRow:
+    """Parse a table row or an object: a title, optionally a category, a chain, a source and a date."""
     names = [str(column) for column in record]
     columns = table.among(names)
     if columns.title is None:
-        reading.error(
+        parser.error(
             "missing_key",
             say(
                 f"这一行既没有对话（conversations）也没有标题（title）；现有的键：{'、'.join(names[:8])}。",
                 f"This row has neither conversations nor a title; its keys: {', '.join(names[:8])}.",
             ),
         )
-        return reading.done("title")
-    title = _part(reading, record, columns.title, str)
+        return parser.done("title")
+    title = _part(parser, record, columns.title, str)
     category, chain = _cell(record, columns.category), _cell(record, columns.chain)
-    return reading.done(
+    return parser.done(
         "title",
         title=title,
         answer=write_answer(chain, category) if chain else category or None,
@@ -289,24 +294,24 @@ def _cell(record: Mapping[str, Any], column: str | None) -> str:
 _Wanted = TypeVar("_Wanted", str, list[Any])
 
 
-def _part(reading: _Row, record: Mapping[str, Any], key: str, wanted: type[_Wanted]) -> _Wanted | None:
-    """record[key] if it is there and of the wanted type; else a problem, and None."""
+def _part(parser: _RowParser, record: Mapping[str, Any], key: str, wanted: type[_Wanted]) -> _Wanted | None:
+    """Return record[key] if it is there and of the wanted type; else report a problem and return None."""
     if key not in record:
-        reading.error(
+        parser.error(
             "missing_key",
             say(
                 f"缺少“{key}”；现有的键：{'、'.join(map(str, list(record)[:8]))}。",
-                f"“{key}” is missing; there is: {', '.join(map(str, list(record)[:8]))}.",
+                f"“{key}” is missing; the keys are: {', '.join(map(str, list(record)[:8]))}.",
             ),
         )
         return None
     value = record[key]
     if value is None:
-        reading.error("null_value", say(f"“{key}”是 null，没有内容。", f"“{key}” is null: there is nothing."))
+        parser.error("null_value", say(f"“{key}”是 null，没有内容。", f"“{key}” is null, without content."))
         return None
     if not isinstance(value, wanted):
         name = say("文字", "text") if wanted is str else say("列表", "a list")
-        reading.error(
+        parser.error(
             "wrong_type",
             say(
                 f"“{key}”应是{name}，这里是 {value!r:.60}。",

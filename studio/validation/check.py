@@ -15,7 +15,7 @@ from typing import Any
 
 from studio.errors import UnreadableFile
 from studio.formats.conversations import RawRow
-from studio.formats.reader import Absent, Opened, open_files
+from studio.formats.reader import EntryLint, Opened, open_files
 from studio.language import say
 from studio.samples.problems import Problem, Severity
 from studio.samples.scheme import Scheme
@@ -96,16 +96,16 @@ def _check(opened: Opened, prefix: str, scheme: Scheme, prefixes: PrefixFinder |
 
     def rows() -> Iterator[RawRow]:
         for file in opened.files:
-            absent = Absent(file.source)
+            lint = EntryLint(file.source)
             try:
-                for record in absent.watch(file.records):
+                for record in lint.watch(file.records):
                     row = file.row(record)
                     if prefixes is not None:
                         prefixes.add(row)
                     yield row
             except UnreadableFile as error:
                 unreadable.append(_unreadable(file.source.name, error))
-            remarks.extend(absent.remarks())
+            remarks.extend(lint.remarks())
 
     of_rows = ProblemLog(tally.problems(judge_row(row, prefix, scheme) for row in rows()))
     problems = ProblemLog([*unreadable, *remarks])
