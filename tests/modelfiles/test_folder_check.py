@@ -266,7 +266,18 @@ def test_the_commands_list_and_check(workspace, model):
 
 
 @pytest.mark.parametrize(
-    "module", ["models", "jobs", "runs", "serving", "client", "doctor", "up", "jobworker", "cli_runs"]
+    "module",
+    [
+        "models.catalog",
+        "jobs.queue",
+        "jobs._process",
+        "runs",
+        "serving.servers",
+        "serving.client",
+        "operations.doctor",
+        "operations.supervisor",
+        "cli.main",
+    ],
 )
 def test_nothing_here_imports_torch_or_pages(module):
     code = f"import sys, studio.{module}; print({{'torch', 'transformers', 'streamlit', 'backend'}} & set(sys.modules))"
