@@ -176,7 +176,7 @@ def _openai_remark(name: str, entry: Mapping[str, Any]) -> Problem:
     if not entry.get("tags"):
         text = say(
             f"“{name}”的 formatting 是 openai 而没有 tags：LLaMA-Factory 会去找 from 和 value 而中止。",
-            f"“{name}” has formatting openai without tags: LLaMA-Factory looks for from and value, and stops.",
+            f"“{name}” has formatting openai without tags: LLaMA-Factory expects from and value, and stops.",
         )
         return remark(INFO, "info_incomplete", "error", text, repair=repair)
     text = say(
