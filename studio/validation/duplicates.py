@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from studio.language import say
 from studio.samples.problems import Problem, Severity
 from studio.samples.scheme import Scheme
-from studio.samples.similarity import LARGEST_NEAR_GROUP, key_signatures, linked, pairs_among
+from studio.samples.similarity import LARGEST_NEAR_GROUP, connected_groups, key_signatures, pairs_among
 from studio.samples.title_text import Split, title_key
 from studio.validation.rows import Judged
 
@@ -144,7 +144,7 @@ class DuplicateFinder:
         keys = _Keys(self._key, positions)
         left, right, scores = pairs_among(key_signatures(keys), keys.read)
         patterns: set[int] = set()
-        for group in linked(len(positions), left, right):
+        for group in connected_groups(len(positions), left, right):
             if len(group) > LARGEST_NEAR_GROUP:
                 patterns.update(group)
         nearest: dict[int, tuple[int, float]] = {}
