@@ -1,6 +1,6 @@
 """Manage gold titles, and measure each person's accuracy on them.
 
-They are offered among the others and look like them (`studio.annotation.leases`). The
+They are offered among the others without being marked (`studio.annotation.leases`). The
 reviewer who marks a title as gold vouches for its category; once it is removed from the
 list, its answers no longer count.
 """

@@ -64,7 +64,7 @@ class LabelSettings(BaseModel):
         description="Share of gold titles, whose category is known, hidden among the others.",
     )
     review_rate: float = Field(
-        0.1, ge=0, le=1, description="Share of the decided titles that a reviewer looks at, drawn at random."
+        0.1, ge=0, le=1, description="Share of the decided titles that a reviewer checks, drawn at random."
     )
     idle_seconds: float = Field(
         120.0, gt=0, description="Longer pauses before an answer count as this long: nobody thinks longer."

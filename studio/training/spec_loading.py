@@ -41,7 +41,7 @@ def read_spec_file(file: Path) -> SettingsFile:
 
 
 def remarks(settings_file: SettingsFile) -> list[str]:
-    """Report, a line each, the keys of another tool's file that were translated, defaulted or ignored."""
+    """List, a line each, the keys of another tool's file that were translated, defaulted or ignored."""
     if settings_file.origin == "studio":
         return []
     lines = []

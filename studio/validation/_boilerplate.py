@@ -22,7 +22,7 @@ class Boilerplate:
         self._scheme = scheme
         self._clauses: Counter[int] = Counter()
 
-    def look(self, chain: str, category: str) -> ChainRemark | None:
+    def compare(self, chain: str, category: str) -> ChainRemark | None:
         """Compare a chain with those before it; returns a remark if most of it is shared clauses."""
         clauses = {hash((category, clause)): len(clause) for clause in skeleton(chain, self._scheme)}
         common = sum(length for code, length in clauses.items() if self._clauses[code] >= OFTEN)

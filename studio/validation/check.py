@@ -160,7 +160,7 @@ class _Tally:
                 continue
             self._categories.setdefault(item.row.file, Counter())[item.category] += 1
             if item.answer is not None and item.answer.chain:
-                finding = self._boilerplate.look(item.answer.chain, item.category)
+                finding = self._boilerplate.compare(item.answer.chain, item.category)
                 if finding is not None:
                     yield _of_row(item.row, finding.code, finding.severity, finding.message)
 

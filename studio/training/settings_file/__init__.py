@@ -2,7 +2,7 @@
 
     text -> read_settings_file -> SettingsFile: values as fields of TrainSpec, a note on every key
 
-Pure: no file is opened and no name of a model or data set is looked up.
+Pure: no file is opened and no name of a model or dataset is resolved.
 
     _keys          List the keys of LLaMA-Factory that TrainSpec lacks: ignored, refused, renamed.
     _llamafactory  Translate a training YAML or a board's state of LLaMA-Factory into TrainSpec.
