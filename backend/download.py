@@ -242,8 +242,10 @@ class _Job:
         if errors:
             raise DownloadFailed(
                 say(
-                    f"{self.spec.model_id} 已完整下载，但不能使用：{errors[0].message}",
-                    f"{self.spec.model_id} arrived whole, yet it cannot be used: {errors[0].message}",
+                    "{model_id} 已完整下载，但不能使用：{message}",
+                    "{model_id} arrived whole, yet it cannot be used: {message}",
+                    model_id=self.spec.model_id,
+                    message=errors[0].message,
                 ),
                 remedy=say(
                     "发布的文件就是这样；请换一个仓库。", "It was published so; choose another repository."

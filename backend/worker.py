@@ -131,22 +131,28 @@ def work_in(folder: RunFolder, work: Callable[[RunFolder], dict[str, Any]]) -> i
         with guard_disk(folder.path):
             _finish(folder, "done", **work(folder))
     except Cancelled:
-        _finish(folder, "cancelled", message=say("已按要求停止。", "Stopped as asked."))
+        _end(folder, "cancelled", "stopped", say("已按要求停止。", "Stopped as asked."))
     except Paused as pause:
-        _finish(folder, "paused", message=pause.message)
+        _end(folder, "paused", "paused", pause.message)
     except DiskFull as error:
         log.error("%s", error)
         _finish_on_full_disk(folder)
         return 1
     except StudioError as error:
         log.error("%s", error)
-        _finish(folder, "failed", message=error.problem, remedy=error.remedy)
+        _end(folder, "failed", type(error).__name__, error.problem, error.remedy)
         return 1
     except Exception as error:
         # The one broad except: our own bug or the library's must not look like a lost run.
         _finish_crashed(folder, error)
         raise
     return 0
+
+
+def _end(folder: RunFolder, status: str, code: str, message: str, remedy: str = "") -> None:
+    """Finish without a result of the work; whoever reads it may speak the other language."""
+    texts = {"message": message, "remedy": remedy}
+    _finish(folder, status, code=code, message=str(message), remedy=str(remedy), texts=texts)
 
 
 def _finish(folder: RunFolder, status: str, **known: Any) -> None:
@@ -179,7 +185,7 @@ def _finish_crashed(folder: RunFolder, error: Exception) -> None:
     else:
         message = f"{type(error).__name__}: {error}"
         remedy = say("日志的最后几行说明了原因。", "The last lines of the log say why.")
-    _finish(folder, "failed", message=message, remedy=remedy)
+    _end(folder, "failed", type(error).__name__, message, remedy)
 
 
 def _finish_on_full_disk(folder: RunFolder) -> None:
@@ -189,7 +195,7 @@ def _finish_on_full_disk(folder: RunFolder) -> None:
     )
     remedy = say("请清理磁盘后重新开始。", "Free some space and start again.")
     try:
-        _finish(folder, "failed", message=message, remedy=remedy)
+        _end(folder, "failed", "DiskFull", message, remedy)
     except OSError:
         # Not even a small file fits: studio derives the state from the free lock instead.
         log.error("%s %s", message, remedy)

@@ -1,4 +1,4 @@
-"""Review: settle what people dispute or flag, and look at a sample of the rest."""
+"""Review: settle what people dispute or flag, and look at a spot check of the rest."""
 
 import streamlit as st
 
@@ -11,7 +11,7 @@ from studio.team.people import REVIEWERS
 
 QUEUES: dict[Queue, tuple[str, str]] = {
     "adjudicate": ("争议与存疑", "Disputes and flags"),
-    "sample": ("抽查", "Sample"),
+    "spot_check": ("抽查", "Spot check"),
 }
 
 shell.header(

@@ -34,6 +34,7 @@ Read from top to bottom; a package imports only from those below it, which impor
     samples      Scheme, canonical form, title text, think chains.
     contract     What crosses to a worker: specs, events, results.
     system       Files, locks and processes of the operating system.
+    messages     What is stored of a sentence: a code with arguments.
     stats        Wilson's interval, once.
     errors       The tree of errors, each with its remedy.
     language     Two languages side by side.

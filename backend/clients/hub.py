@@ -197,7 +197,12 @@ def reason(error: BaseException) -> str:
 def unreachable(endpoint: str, reason: str) -> DownloadFailed:
     """The hub does not answer."""
     return DownloadFailed(
-        say(f"连不上 {endpoint}：{reason}。", f"{endpoint} cannot be reached: {reason}."),
+        say(
+            "连不上 {endpoint}：{reason}。",
+            "{endpoint} cannot be reached: {reason}.",
+            endpoint=endpoint,
+            reason=reason,
+        ),
         remedy=say(
             "请检查网络、代理（HTTPS_PROXY）或换一个镜像；没有网络时，把模型文件夹拷到工作区的 models/ 里即可。",
             "Check the network, the proxy (HTTPS_PROXY) or use a mirror; without a network, copy the model folder into models/ of the workspace.",

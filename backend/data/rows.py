@@ -163,6 +163,6 @@ def _read_text(file: Path) -> str:
 
 def _unreadable(file: Path, what: str) -> UnreadableFile:
     return UnreadableFile(
-        say(f"无法使用 {file}：{what}。", f"Cannot use {file}: {what}."),
+        say("无法使用 {file}：{what}。", "Cannot use {file}: {what}.", file=file, what=what),
         remedy=say("请用 news-studio check 检查并修正。", "Check and mend it with news-studio check."),
     )

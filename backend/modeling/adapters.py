@@ -209,8 +209,11 @@ def _read_tensors(folder: Path) -> dict[str, Tensor]:
 def _other_base(folder: Path, base: Path, reason: str) -> ModelUnusable:
     return ModelUnusable(
         say(
-            f"适配器 {folder} 与基础模型 {base} 不匹配：{reason}",
-            f"Adapter {folder} does not fit base {base}: {reason}",
+            "适配器 {folder} 与基础模型 {base} 不匹配：{reason}",
+            "Adapter {folder} does not fit base {base}: {reason}",
+            folder=folder,
+            base=base,
+            reason=reason,
         ),
         remedy=say(
             "请选择训练这个适配器时用的基础模型，见其 adapter_config.json。",

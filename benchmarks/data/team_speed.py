@@ -139,7 +139,7 @@ def press_cases(db: Store) -> Iterator[tuple[str, Callable[[], object]]]:
     """What a press or an opened page waits for."""
     yield "annotate: offer and save", lambda: label(db)
     yield "review: next dispute", lambda: review_next(db, "adjudicate")
-    yield "review: next of the sample", lambda: review_next(db, "sample")
+    yield "review: next spot check", lambda: review_next(db, "spot_check")
     yield "review: decide and next", lambda: decide(db)
     yield "review: undo", lambda: review.undo(db, author="p0", settings=SETTINGS)
     yield "review: lengths of the queues", lambda: review.waiting(db, author="p0", settings=SETTINGS)
@@ -185,13 +185,13 @@ def review_next(db: Store, queue: review.Queue) -> None:
 
 
 def decide(db: Store) -> None:
-    case = review.next_case(db, queue="sample", author="p0", settings=SETTINGS)
+    case = review.next_case(db, queue="spot_check", author="p0", settings=SETTINGS)
     assert case is not None
     title = case.title
     review.decide(
         db, title.id, category="经济", chain=None, author="p0", seen_revision=title.revision, active_seconds=3
     )
-    review.next_case(db, queue="sample", author="p0", settings=SETTINGS)
+    review.next_case(db, queue="spot_check", author="p0", settings=SETTINGS)
 
 
 def relabel(db: Store, seen: dict[int, int]) -> None:

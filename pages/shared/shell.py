@@ -16,7 +16,8 @@ import streamlit as st
 
 from studio.contract import AnswerMode
 from studio.errors import StalePress, StudioError
-from studio.language import current_language, say
+from studio.language import current_language, half, say
+from studio.messages import shown
 from studio.runs import Run, RunState
 from studio.samples.scheme import Scheme, load_scheme
 from studio.store import Store, open_store
@@ -163,8 +164,13 @@ def header(title: str, lead: str) -> None:
 
 
 def plain(text: str) -> str:
-    """Text that Streamlit's markdown shows exactly as it is, on one line."""
-    return MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+    """Text that Streamlit's markdown shows exactly as it is, on one line; a sentence in the reader's language."""
+    return MARKDOWN.sub(r"\\\1", " ".join(str(half(text)).split()))
+
+
+def plain_stored(text: str | None) -> str:
+    """Escape a note, reason or source that is stored: as it was typed, or a code made into a sentence."""
+    return plain(shown(text) or "")
 
 
 def table(rows: Iterable[Mapping[str, Any]], **options: Any) -> None:

@@ -76,7 +76,7 @@ def history_section(db: Store, title_id: int) -> None:
     title = get_title(db, title_id)
     st.markdown(f"**{shell.plain(title.text[:400])}**")
     facts = [
-        f":gray[{say(f'第 {title.id} 条', f'No. {title.id}')} · {shell.plain(title.source)}]",
+        f":gray[{say(f'第 {title.id} 条', f'No. {title.id}')} · {shell.plain_stored(title.source)}]",
         say(*STATUS_NAMES[title.status]),
     ]
     if title.category:
@@ -142,7 +142,7 @@ def _details(event: HistoryEntry) -> str:
     if event.step_id is not None:
         parts.append(say(f"批量步骤 {event.step_id}", f"bulk step {event.step_id}"))
     if event.note:
-        parts.append(f"“{shell.plain(event.note)}”")
+        parts.append(f"“{shell.plain_stored(event.note)}”")
     return "　·　".join(parts)
 
 

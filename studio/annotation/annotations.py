@@ -21,6 +21,7 @@ from studio.corpus.titles import (
 )
 from studio.errors import InputError, StalePress
 from studio.language import say
+from studio.messages import message, stored
 from studio.store import Store, writing
 from studio.team.people import labellers
 from studio.team.settings import load_settings
@@ -163,13 +164,12 @@ def _disputed(title: Title, labels: Sequence[_Said]) -> Decision:
     """To the reviewers; what most people said is the proposal, if there is such a thing."""
     votes = Counter(said.category for said in labels).most_common()
     clear = len(votes) == 1 or votes[0][1] > votes[1][1]
-    shown = "、".join(f"{category} {count}" for category, count in votes)
     return Decision(
         author=labels[-1].author,
         action="dispute",
         status="disputed",
         chain=title.chain,
-        note=say(f"标注不一致：{shown}。", f"Answers differ: {shown}."),
+        note=stored(message("answers_differ", votes=dict(votes))),
         proposal=votes[0][0] if clear else title.proposal,
         rank=title.rank,
     )

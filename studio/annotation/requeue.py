@@ -9,9 +9,12 @@ from typing import Literal
 
 from studio.corpus import near_duplicates
 from studio.corpus.titles import SENT_BACK, Decision, Title, add_title, append_decision, get_title
-from studio.language import say
+from studio.messages import message, stored
 from studio.samples.title_text import clean_title, title_key
 from studio.store import Store, writing
+
+WRONG = stored(message("source_wrong"))
+"""Source of titles that the classifier got wrong and the workspace did not have."""
 
 
 def send_back(
@@ -45,9 +48,10 @@ def add_wrong(db: Store, text: str, predicted: str | None, author: str) -> Title
 
     The note tells what the model said; that answer is no proposal.
     """
-    said = predicted or say("无法解析的答案", "nothing that could be read")
-    reason = say(
-        f"模型答为“{said}”，{author} 认为不对。", f"The model said “{said}”; {author} says that is wrong."
+    reason = stored(
+        message("model_answered", label=predicted, author=author)
+        if predicted
+        else message("model_unparsed", author=author)
     )
     with writing(db):
         title_id, is_new = _find_or_add(db, text, author)
@@ -68,9 +72,9 @@ def _find_or_add(db: Store, text: str, author: str) -> tuple[int, bool]:
     found = db.execute("select id from titles where key = ?", [title_key(text)]).fetchone()
     if found is not None:
         return int(found[0]), False
-    batch = db.execute("insert into batches (source, author) values ('wrong', ?)", [author]).lastrowid
+    batch = db.execute("insert into batches (source, author) values (?, ?)", [WRONG, author]).lastrowid
     assert batch is not None
-    title_id = add_title(db, clean_title(text), source="wrong", batch_id=batch)
+    title_id = add_title(db, clean_title(text), source=WRONG, batch_id=batch)
     near_duplicates.sign(db, [title_id], [title_key(text)])
     return title_id, True
 

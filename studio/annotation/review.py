@@ -21,7 +21,7 @@ from studio.store import Store, writing
 from studio.team.people import REVIEWERS, require
 from studio.team.settings import LabelSettings
 
-Queue = Literal["adjudicate", "sample"]
+Queue = Literal["adjudicate", "spot_check"]
 Verdict = Literal["approve", "edit", "send_back"]
 
 LOTS = 1 << 20
@@ -63,11 +63,11 @@ class Case:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Waiting:
-    """How many titles each queue has. `sample` counts up to a limit, as nobody reads further numbers."""
+    """How many titles each queue has. `spot_check` counts up to a limit, as nobody reads further numbers."""
 
     disputed: int
     flagged: int
-    sample: int
+    spot_check: int
 
 
 _NOT_TAKEN = (
@@ -237,7 +237,7 @@ def undo(
             raise stale(title)
         take_back(db, title, decision_id, author=author)
         title = get_title(db, title_id)
-        queue: Queue = "sample" if title.status == "decided" else "adjudicate"
+        queue: Queue = "spot_check" if title.status == "decided" else "adjudicate"
         place = _find_lease(db, queue, author).place
         _keep(db, queue, author, title_id, place, settings, now or datetime.now(UTC))
         return title, queue
@@ -272,15 +272,17 @@ def waiting(db: Store, *, author: str, settings: LabelSettings, at_most: int = 1
             "select status, sum(titles) from counts where status in ('disputed', 'flagged') group by status"
         ).fetchall()
     )
-    lots, sample = round(settings.review_rate * LOTS), 0
+    lots, spot_check = round(settings.review_rate * LOTS), 0
     for name in _deciders(db, author):
-        sample += db.execute(
+        spot_check += db.execute(
             f"select count(*) from (select 1 from unreviewed where author = :of and lot < :lots and {_NOT_OWN}"
             " limit :most)",
             {"of": name, "lots": lots, "most": at_most, "author": author},
         ).fetchone()[0]
     return Waiting(
-        disputed=counts.get("disputed", 0), flagged=counts.get("flagged", 0), sample=min(sample, at_most)
+        disputed=counts.get("disputed", 0),
+        flagged=counts.get("flagged", 0),
+        spot_check=min(spot_check, at_most),
     )
 
 
@@ -316,7 +318,7 @@ def _find_lease(db: Store, queue: Queue, author: str) -> _Lease:
 def _still_theirs(db: Store, queue: Queue, title_id: int, asked: dict[str, Any]) -> bool:
     source = {
         "adjudicate": "states where status in ('disputed', 'flagged')",
-        "sample": "unreviewed where author <> :author",
+        "spot_check": "unreviewed where author <> :author",
     }[queue]
     found = db.execute(
         f"select 1 from {source} and title_id = :title_id and {_NOT_TAKEN.format(title_id=':title_id')}",

@@ -18,6 +18,7 @@ from studio.ingest.import_batches import ImportBatch, Undone, list_import_batche
 from studio.ingest.importer import ImportReport, import_path
 from studio.ingest.preview import FilePreview, preview_file
 from studio.language import say
+from studio.messages import shown
 from studio.samples.scheme import load_scheme
 from studio.store import Store, open_store
 from studio.workspace import open_workspace
@@ -142,7 +143,7 @@ def _show_import(report: ImportReport) -> None:
             )
         )
         _list([f"{pair.text} ≈ {pair.earlier_text}（{pair.similarity:.0f}）" for pair in report.near_pairs])
-    _list([f"{row['file']}:{row['row']}  {row['reason']}" for row in report.refused])
+    _list([f"{row['file']}:{row['row']}  {row['reason']}" for row in report.refused_rows])
     _list(list(report.notes))
 
 
@@ -186,9 +187,9 @@ def _show_batches(batches: Sequence[ImportBatch], as_json: bool) -> None:
     for batch in batches:
         typer.echo(
             say(
-                f"{batch.id:5d}  {batch.imported_at[:16]}  {batch.author}  {batch.source}："
+                f"{batch.id:5d}  {batch.imported_at[:16]}  {batch.author}  {shown(batch.source)}："
                 f"{batch.rows} 行，新增 {batch.added}，合并 {batch.merged}，拒收 {batch.refused}  [{batch.state}]",
-                f"{batch.id:5d}  {batch.imported_at[:16]}  {batch.author}  {batch.source}: "
+                f"{batch.id:5d}  {batch.imported_at[:16]}  {batch.author}  {shown(batch.source)}: "
                 f"{batch.rows} rows, {batch.added} added, {batch.merged} merged, {batch.refused} refused  [{batch.state}]",
             )
         )

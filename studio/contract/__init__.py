@@ -16,7 +16,7 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
-from studio.contract._base import AnswerMode, TemplateName
+from studio.contract._base import AnswerMode, TemplateName, Text
 from studio.contract._events import Event, HeldOut, Progress, Step, event
 from studio.contract._results import (
     UNPARSED,
@@ -72,6 +72,7 @@ __all__ = [
     "Step",
     "SweepSpec",
     "TemplateName",
+    "Text",
     "TitleToDraft",
     "TrainSpec",
     "event",

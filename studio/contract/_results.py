@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from studio.contract._base import AnswerMode, Frozen, TemplateName
+from studio.contract._base import AnswerMode, Frozen, TemplateName, Text
 
 
 class Prediction(Frozen):
@@ -47,7 +47,7 @@ class Drafted(Frozen):
     title: str
     category: str
     chain: str | None
-    problem: str = ""
+    problem: Text = ""
     remarks: tuple[str, ...] = ()
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -139,6 +139,10 @@ class Result(Frozen):
     status: Literal["done", "failed", "cancelled", "paused"]
     message: str = Field("", description="What happened, when not done.")
     remedy: str = Field("", description="What to do about it.")
+    code: str = Field("", description="Kind of the end: the name of the error, or `stopped` or `paused`.")
+    texts: dict[Literal["message", "remedy"], Text] = Field(
+        default_factory=dict, description="`message` and `remedy` for a reader of either language."
+    )
     seconds: float = Field(description="Wall time of the worker, start-up included.")
     peak_memory_gib: float
     checkpoint: str | None = Field(None, description="The last checkpoint, relative to the run folder.")
@@ -159,3 +163,7 @@ class Result(Frozen):
         None, description="Of the trained entry's files, in the order that dataset_info.json names them."
     )
     model_sha256: str | None = Field(None, description="Of the base model's config and safetensors files.")
+
+    def text(self, part: Literal["message", "remedy"]) -> str:
+        """Read `message` or `remedy`, in the reader's language where it is known in both."""
+        return self.texts.get(part) or (self.message if part == "message" else self.remedy)

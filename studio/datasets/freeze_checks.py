@@ -231,8 +231,10 @@ def require_rows(splits: Mapping[Split, Sequence[Title]]) -> None:
         name = {"train": say("训练集", "train split"), "eval": say("评估集", "eval split")}[empty[0]]
         raise NothingToFreeze(
             say(
-                f"已确定的 {total} 个标题中，{name}是空的。",
-                f"With {total} decided titles the {name} is empty.",
+                "已确定的 {total} 个标题中，{name}是空的。",
+                "With {total} decided titles the {name} is empty.",
+                total=total,
+                name=name,
             ),
             remedy=say(
                 "请再标注一些标题，或用 --eval-share（0 到 1 之间）调整评估比例。",

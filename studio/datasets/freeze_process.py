@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from studio.contract import Text
 from studio.datasets.versions import Version, find_version, freeze
 from studio.errors import FreezeRefused, RunFailed, StudioError
 from studio.language import Language, current_language, say
@@ -46,10 +47,10 @@ class _Answer(_Message):
     """A version's reference and notes, or what a StudioError says."""
 
     ref: str | None = None
-    notes: tuple[str, ...] = ()
-    problem: str = ""
-    remedy: str = ""
-    reasons: tuple[str, ...] = Field((), description="Of a FreezeRefused.")
+    notes: tuple[Text, ...] = ()
+    problem: Text = ""
+    remedy: Text = ""
+    reasons: tuple[Text, ...] = Field((), description="Of a FreezeRefused.")
     can_accept: bool | None = Field(None, description="Of a FreezeRefused; None: another error.")
 
 

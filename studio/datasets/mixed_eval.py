@@ -115,7 +115,12 @@ def _info(folder: Path) -> dict[str, Any]:
 
 def _unreadable(folder: Path, why: str) -> UnreadableFile:
     return UnreadableFile(
-        say(f"数据集文件夹 {folder} 不能用：{why}。", f"The dataset folder {folder} cannot be used: {why}."),
+        say(
+            "数据集文件夹 {folder} 不能用：{why}。",
+            "The dataset folder {folder} cannot be used: {why}.",
+            folder=folder,
+            why=why,
+        ),
         remedy=say(
             "请用 news-studio check 检查，或换一个版本。",
             "Check it with news-studio check, or choose another version.",

@@ -102,8 +102,10 @@ class Version:
     def _damaged(self, what: str) -> UnreadableFile:
         return UnreadableFile(
             say(
-                f"数据集版本 {self.ref} 的文件不完整（{what}）。",
-                f"The files of dataset version {self.ref} are damaged ({what}).",
+                "数据集版本 {ref} 的文件不完整（{what}）。",
+                "The files of dataset version {ref} are damaged ({what}).",
+                ref=self.ref,
+                what=what,
             ),
             remedy=say(
                 f"请从备份恢复 {self.folder}，或重新冻结一个版本。",

@@ -11,7 +11,7 @@ from studio.contract import Prediction
 from studio.corpus.titles import find_title
 from studio.formats.conversations import RawRow
 from studio.ingest.importer import import_rows
-from studio.language import say
+from studio.messages import message, stored
 from studio.samples.canonical import write_answer, write_question
 from studio.samples.scheme import Scheme
 from studio.store import Store
@@ -55,8 +55,8 @@ def _row(prediction: Prediction, run_name: str, scheme: Scheme) -> RawRow:
 
 
 def _reason(prediction: Prediction, run_name: str) -> str:
-    said = prediction.predicted or say("无法解析的答案", "nothing that could be read")
-    return say(
-        f"{run_name} 答为“{said}”，数据集是“{prediction.label}”。",
-        f"{run_name} said “{said}”, the dataset says “{prediction.label}”.",
+    if prediction.predicted is None:
+        return stored(message("run_unparsed", run=run_name, expected=prediction.label))
+    return stored(
+        message("run_answered", run=run_name, label=prediction.predicted, expected=prediction.label)
     )

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 from studio.formats.columns import Columns
 from studio.formats.layouts import Layout
 from studio.language import say
+from studio.messages import Message, message
 from studio.samples.canonical import write_answer
 from studio.samples.problems import Problem
 from studio.samples.title_text import Split
@@ -59,21 +60,29 @@ class _RowParser:
         self.split = split
         self.problems: list[Problem] = []
 
-    def error(self, code: str, message: str, found: object = None) -> None:
+    def error(self, code: str, reason: Message, found: object = None) -> None:
         shown = None if found is None else str(found)[:200]
         self.problems.append(
-            Problem(file=self.file, row=self.row, code=code, severity="error", message=message, found=shown)
+            Problem(
+                file=self.file,
+                row=self.row,
+                code=code,
+                severity="error",
+                message=reason.sentence(),
+                found=shown,
+                reason=reason,
+            )
         )
 
     def more_turns(self, count: int, *, used: Literal["first", "last"] = "first") -> None:
-        message = say(
+        text = say(
             f"这一行有 {count} 问 {count} 答，只用第一问和第一答。"
             if used == "first"
             else f"这一行连同历史有 {count} 问 {count} 答，只用最后一问和最后一答。",
             f"This row has {count} questions and answers; only the {used} are used.",
         )
         self.problems.append(
-            Problem(file=self.file, row=self.row, code="more_turns", severity="warning", message=message)
+            Problem(file=self.file, row=self.row, code="more_turns", severity="warning", message=text)
         )
 
     def done(self, kind: Literal["conversation", "title"], **parts: Any) -> RawRow:
@@ -97,9 +106,9 @@ def read_row(record: Any, layout: Layout, *, file: str, row: int, split: Split |
         found = type(record).__name__
         parser.error(
             "wrong_type",
-            say(
-                f"这一条是 {found}，应是对象{'或字符串' if layout.form == 'auto' else ''}。",
-                f"This element is {found}, not an object{' or a string' if layout.form == 'auto' else ''}.",
+            message(
+                "element_is_no_object_or_text" if layout.form == "auto" else "element_is_no_object",
+                found=found,
             ),
             record,
         )
@@ -131,7 +140,7 @@ def _read_turns(parser: _RowParser, record: Mapping[str, Any], layout: Layout) -
     if items is None:
         return parser.done("conversation")
     if not items:
-        parser.error("missing_key", say(f"“{key}”里没有一轮对话。", f"“{key}” holds no turn."))
+        parser.error("missing_key", message("no_turn", key=key))
     if detects_openai and not layout.tags and items and isinstance(items[0], Mapping) and "role" in items[0]:
         layout = layout.as_openai
     turns = _turns(parser, items, layout)
@@ -155,10 +164,7 @@ def _turns(parser: _RowParser, items: Sequence[Any], layout: Layout) -> list[_Tu
         if not isinstance(item, Mapping):
             parser.error(
                 "wrong_type",
-                say(
-                    f"第 {position + 1} 轮对话不是对象，而是 {type(item).__name__}。",
-                    f"Turn {position + 1} is {type(item).__name__}, not an object.",
-                ),
+                message("turn_is_no_object", turn=position + 1, found=type(item).__name__),
                 item,
             )
             continue
@@ -170,9 +176,11 @@ def _turns(parser: _RowParser, items: Sequence[Any], layout: Layout) -> list[_Tu
             user, assistant = layout.tag("user_tag"), layout.tag("assistant_tag")
             parser.error(
                 "unknown_role",
-                say(
-                    f"不认识的角色“{role}”，应是 {user} 或 {assistant}。",
-                    f"Unknown role “{role}”; expected {user} or {assistant}.",
+                message(
+                    "unknown_role",
+                    role=role[:200],
+                    user=user,
+                    assistant=assistant,
                 ),
                 role,
             )
@@ -196,24 +204,12 @@ def _require_order(parser: _RowParser, turns: Sequence[_Turn], layout: Layout) -
     alternates = all(role == expected[i % 2] for i, role in enumerate(spoken))
     found = " → ".join(spoken)
     if system in spoken:
-        message = say(
-            f"系统消息只能有一条，而且在最前面；这里的顺序是 {found}，训练时这一行会被丢弃。",
-            f"Only one system turn is allowed, at the start; the turns are {found},"
-            " and training would drop the row.",
-        )
-        parser.error("system_misplaced", message, found)
+        parser.error("system_misplaced", message("system_misplaced", order=found), found)
     elif not spoken or (alternates and len(spoken) % 2):
-        message = say(
-            f"有 {len(spoken)} 轮，最后缺回答；训练时这一行会被丢弃。",
-            f"{len(spoken)} turns, and the last answer is missing; training would drop the row.",
-        )
-        parser.error("odd_turns", message, found)
+        parser.error("odd_turns", message("odd_turns", count=len(spoken)), found)
     elif not alternates:
-        message = say(
-            f"对话顺序是 {found}，应是 {' → '.join(expected)}；训练时这一行会被丢弃。",
-            f"The turns are {found}, not {' → '.join(expected)}; training would drop the row.",
-        )
-        parser.error("role_order", message, found)
+        reason = message("role_order", order=found, expected=" → ".join(expected))
+        parser.error("role_order", reason, found)
     elif len(spoken) > 2:
         parser.more_turns(len(spoken) // 2)
 
@@ -247,10 +243,7 @@ def _count_history(parser: _RowParser, history: Any) -> None:
         return
     parser.error(
         "wrong_type",
-        say(
-            f"历史对话应是“[问, 答]”的列表，这里是 {history!r:.60}。",
-            f"The history should be a list of [question, answer]; here it is {history!r:.60}.",
-        ),
+        message("history_is_no_pairs", found=f"{history!r:.60}"),
         history,
     )
 
@@ -269,10 +262,7 @@ def _read_cells(parser: _RowParser, record: Mapping[str, Any], table: Columns) -
     if columns.title is None:
         parser.error(
             "missing_key",
-            say(
-                f"这一行既没有对话（conversations）也没有标题（title）；现有的键：{'、'.join(names[:8])}。",
-                f"This row has neither conversations nor a title; its keys: {', '.join(names[:8])}.",
-            ),
+            message("no_conversation_or_title", keys=names[:8]),
         )
         return parser.done("title")
     title = _part(parser, record, columns.title, str)
@@ -299,25 +289,15 @@ def _part(parser: _RowParser, record: Mapping[str, Any], key: str, wanted: type[
     if key not in record:
         parser.error(
             "missing_key",
-            say(
-                f"缺少“{key}”；现有的键：{'、'.join(map(str, list(record)[:8]))}。",
-                f"“{key}” is missing; the keys are: {', '.join(map(str, list(record)[:8]))}.",
-            ),
+            message("key_missing", key=key, keys=[str(name) for name in list(record)[:8]]),
         )
         return None
     value = record[key]
     if value is None:
-        parser.error("null_value", say(f"“{key}”是 null，没有内容。", f"“{key}” is null, without content."))
+        parser.error("null_value", message("value_is_null", key=key))
         return None
     if not isinstance(value, wanted):
-        name = say("文字", "text") if wanted is str else say("列表", "a list")
-        parser.error(
-            "wrong_type",
-            say(
-                f"“{key}”应是{name}，这里是 {value!r:.60}。",
-                f"“{key}” should be {name}; here it is {value!r:.60}.",
-            ),
-            value,
-        )
+        code = "value_is_no_text" if wanted is str else "value_is_no_list"
+        parser.error("wrong_type", message(code, key=key, found=f"{value!r:.60}"), value)
         return None
     return value

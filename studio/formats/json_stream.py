@@ -188,8 +188,13 @@ def _refuse_json(
     else:
         message, around = what[0], what[1].replace("\n", " ")
         problem = say(
-            f"{name} 第 {line} 行第 {column} 列不是有效的 JSON（{message}），附近是“{around}”。",
-            f"{name}, line {line}, column {column}: not valid JSON ({message}), near “{around}”.",
+            "{name} 第 {line} 行第 {column} 列不是有效的 JSON（{message}），附近是“{around}”。",
+            "{name}, line {line}, column {column}: not valid JSON ({message}), near “{around}”.",
+            name=name,
+            line=line,
+            column=column,
+            message=message,
+            around=around,
         )
         remedy = say("请改正这一处后再试。", "Correct it there and try again.")
     raise UnreadableFile(problem, remedy=remedy) from error
@@ -209,12 +214,15 @@ def _refuse_shape(value: Any, name: str) -> NoReturn:
     found = type(value).__name__
     lists = []
     if isinstance(value, dict):
-        found = say("一个对象，键为 ", "an object with the keys ") + ", ".join(list(value)[:8])
+        keys = ", ".join(list(value)[:8])
+        found = say("一个对象，键为 {keys}", "an object with the keys {keys}", keys=keys)
         lists = [key for key, inner in value.items() if isinstance(inner, list)]
     raise UnreadableFile(
         say(
-            f"{name} 的最外层不是列表，而是{found}。",
-            f"The outermost value of {name} is {found}, not a list.",
+            "{name} 的最外层不是列表，而是{found}。",
+            "The outermost value of {name} is {found}, not a list.",
+            name=name,
+            found=found,
         ),
         remedy=say(f"请只保留“{lists[0]}”里的列表。", f"Keep only the list inside “{lists[0]}”.")
         if len(lists) == 1

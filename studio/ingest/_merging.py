@@ -12,6 +12,7 @@ from typing import Any
 
 from studio.corpus.titles import INSERT_DECISION, Decision, append_decision, decision_values
 from studio.language import say
+from studio.messages import message, stored
 from studio.samples.canonical import proposed_category
 from studio.samples.label_matching import proposal
 from studio.samples.scheme import Scheme
@@ -50,7 +51,8 @@ class KeptRow:
 def said_by(item: Judged, scheme: Scheme) -> Said:
     """What a judged row says."""
     answer, errors = item.answer, item.errors
-    note = "".join(problem.message for problem in errors) or None
+    reasons = [problem.reason for problem in errors if problem.reason]
+    note = stored(*reasons) if reasons else None
     if answer is None:
         return Said(label=None, means=None, category=None, chain=None, note=note, proposal=None)
     return Said(
@@ -84,8 +86,8 @@ def conclude(rows: Sequence[Said]) -> Decision:
     if len(meant) == 1:
         note = best.note
     else:
-        shown = "、".join(f"“{label[:30]}”" for label in dict.fromkeys(said.means or "" for said in answers))
-        note = say(f"导入的几行答案不一致：{shown}。", f"Imported rows disagree: {shown}.")
+        labels = [label[:30] for label in dict.fromkeys(said.means or "" for said in answers)]
+        note = stored(message("imported_rows_disagree", labels=labels))
     return Decision(
         author=AUTHOR, action="import", status="waiting", chain=best.chain, note=note, proposal=best.proposal
     )

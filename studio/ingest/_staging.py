@@ -19,6 +19,7 @@ from studio.errors import WorkspaceBusy
 from studio.formats.dates import read_date
 from studio.ingest._merging import AUTHOR, Said, said_by
 from studio.language import say
+from studio.messages import message, shown, stored
 from studio.samples.scheme import Scheme
 from studio.samples.title_text import Split, title_key
 from studio.store import Store, writing
@@ -38,6 +39,13 @@ class Refusal(TypedDict):
     file: str
     row: int
     reason: str
+
+
+def refusal_shown(refusal: Refusal) -> Refusal:
+    """Render a refusal for its reader: file and reason are stored as codes where they are ours."""
+    return Refusal(
+        file=shown(refusal["file"]) or "", row=refusal["row"], reason=shown(refusal["reason"]) or ""
+    )
 
 
 @dataclass(kw_only=True, slots=True)
@@ -124,8 +132,8 @@ def stage(db: Store, judged: Iterable[Judged], scheme: Scheme, *, source: str, b
 
 
 def _refusal(item: Judged) -> Refusal:
-    reason = "".join(problem.message for problem in item.errors) or say("没有标题。", "There is no title.")
-    return Refusal(file=item.row.file, row=item.row.row, reason=reason)
+    reasons = [problem.reason for problem in item.errors if problem.reason] or [message("title_missing")]
+    return Refusal(file=item.row.file, row=item.row.row, reason=stored(*reasons))
 
 
 def _group(judged: Iterable[Judged], scheme: Scheme, staged: Staged) -> list[_Incoming]:

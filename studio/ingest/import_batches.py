@@ -16,6 +16,7 @@ from studio.errors import InputError
 from studio.ingest._merging import KeptRow, rows_of, settle, stricter
 from studio.ingest._staging import only_importer, titles_of_batch
 from studio.language import say
+from studio.messages import message, shown, stored
 from studio.samples.title_text import Split
 from studio.store import Store, writing
 from studio.system.csv_export import Cell, csv_bytes, write_csv
@@ -43,7 +44,7 @@ class ImportBatch:
 
     def to_json(self) -> dict[str, Any]:
         """An element of `news-studio import --list --json`."""
-        return asdict(self)
+        return {**asdict(self), "source": shown(self.source)}
 
 
 @dataclass(kw_only=True, slots=True)
@@ -157,7 +158,7 @@ def _withdraw(db: Store, title_id: int, author: str, undone: Undone) -> None:
     if action != "import" or answers:
         undone.kept.append(title)
         return
-    note = say(f"{author} 撤销了这次导入。", f"{author} undid the import.")
+    note = stored(message("import_undone", author=author))
     decision = Decision(
         author=author,
         action="withdraw",
@@ -184,12 +185,12 @@ def row_report(db: Store, batch_id: int) -> Iterator[tuple[str, int, RowOutcome,
     seen: set[int] = set()
     for file, row, _, title_id, brought_by, text, reason, near in rows:
         if title_id is None:
-            yield file, row, "refused", None, reason
+            yield shown(file) or "", row, "refused", None, shown(reason)
             continue
         is_new = brought_by == batch_id and title_id not in seen
         seen.add(title_id)
         remark = say(f"与“{near}”相近。", f"Nearly the same as “{near}”.") if is_new and near else None
-        yield file, row, "added" if is_new else "merged", text, remark
+        yield shown(file) or "", row, "added" if is_new else "merged", text, remark
 
 
 def report_csv(db: Store, batch_id: int) -> bytes:

@@ -25,11 +25,13 @@ from studio.ingest._staging import (
     discard_staged,
     only_importer,
     open_import_batch,
+    refusal_shown,
     stage,
     titles_of_batch,
 )
 from studio.ingest.import_batches import finish_undo
 from studio.language import say
+from studio.messages import message, stored
 from studio.samples.scheme import Scheme
 from studio.store import Store, writing
 from studio.team.settings import load_settings
@@ -61,7 +63,12 @@ class ImportReport:
 
     def to_json(self) -> dict[str, Any]:
         """The document of `news-studio import --json`."""
-        return asdict(self)
+        return {**asdict(self), "refused": self.refused_rows}
+
+    @property
+    def refused_rows(self) -> list[Refusal]:
+        """The refused rows, in the language of their reader."""
+        return [refusal_shown(refusal) for refusal in self.refused]
 
 
 def import_path(
@@ -87,7 +94,7 @@ def import_path(
 def import_text(db: Store, text: str, scheme: Scheme, *, author: str = AUTHOR) -> ImportReport:
     """Take in a pasted list, one title a line."""
     lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), start=1)]
-    source = say("粘贴", "pasted")
+    source = stored(message("source_pasted"))
     rows = [
         RawRow(file=source, row=number, split=None, kind="title", record=line, title=line)
         for number, line in lines

@@ -268,8 +268,9 @@ class ClusterRun:
         checkpoints = sorted((self.folder / "checkpoints").glob("step_*"))
         result = Result(
             status=status,
-            message=message,
-            remedy=remedy,
+            message=str(message),
+            remedy=str(remedy),
+            texts={"message": message, "remedy": remedy},
             seconds=time.monotonic() - self.started,
             peak_memory_gib=0,
             checkpoint=str(checkpoints[-1].relative_to(self.folder)) if checkpoints else None,

@@ -202,7 +202,7 @@ def open_queue(workspace: Workspace, do: Callable[[str], None] | None = None) ->
 def queue_unavailable(workspace: Workspace, reason: str) -> QueueUnavailable:
     """The error for a queue that does not work, with what the user can do."""
     return QueueUnavailable(
-        say(f"任务队列不可用：{reason}", f"The job queue does not work: {reason}"),
+        say("任务队列不可用：{reason}", "The job queue does not work: {reason}", reason=reason),
         remedy=say(
             f"停止 news-studio 后删除 {workspace.queue}，再重新启动；等待中的任务会重新排队。",
             f"Stop news-studio, delete {workspace.queue} and start again; waiting jobs are queued again.",

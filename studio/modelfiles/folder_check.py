@@ -126,8 +126,9 @@ def _allowed(problem: ModelProblem) -> ModelProblem:
         problem,
         severity="warning",
         message=say(
-            f"{problem.message}管理员已允许这个模型使用它们。",
-            f"{problem.message} An admin has allowed them for this model.",
+            "{message}管理员已允许这个模型使用它们。",
+            "{message} An admin has allowed them for this model.",
+            message=problem.message,
         ),
         remedy=say("不再需要时，请在模型页撤回。", "Withdraw it on the Models page once it is not needed."),
     )

@@ -154,7 +154,12 @@ def _no_safetensors(model_id: str, names: set[str]) -> DownloadFailed:
         found = say("里没有权重文件", "has no weight files")
         remedy = say("请检查名字。", "Check the name.")
     return DownloadFailed(
-        say(f"{model_id} {found}；什么也没有下载。", f"{model_id} {found}; nothing was downloaded."),
+        say(
+            "{model_id} {found}；什么也没有下载。",
+            "{model_id} {found}; nothing was downloaded.",
+            model_id=model_id,
+            found=found,
+        ),
         remedy=remedy,
     )
 

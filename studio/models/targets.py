@@ -21,8 +21,10 @@ def resolve_target(workspace: Workspace, target: str) -> tuple[Path, Path | None
     except StudioError as error:
         raise InputError(
             say(
-                f"没有名为 {target} 的运行，也不是可用的模型：{error.problem}",
-                f"There is no run {target}, and it is no usable model: {error.problem}",
+                "没有名为 {target} 的运行，也不是可用的模型：{problem}",
+                "There is no run {target}, and it is no usable model: {problem}",
+                target=target,
+                problem=error.problem,
             ),
             remedy=say(
                 "用 news-studio runs 和 news-studio models 查看有哪些。",

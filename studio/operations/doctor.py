@@ -121,7 +121,7 @@ def _no_torch(reason: str) -> MachineCheck:
     return MachineCheck(
         name="torch",
         ok=False,
-        message=say(f"torch 无法使用：{reason}", f"torch does not work: {reason}"),
+        message=say("torch 无法使用：{reason}", "torch does not work: {reason}", reason=reason),
         remedy=say(
             "标注和数据功能可用；训练前请运行 make install。",
             "Labelling works; before training run: make install",

@@ -10,6 +10,7 @@ from studio.annotation import annotations
 from studio.corpus.titles import Title, get_title
 from studio.errors import StalePress
 from studio.language import say
+from studio.messages import message, stored
 from studio.quality.findings import Finding, FindingAnswer
 from studio.store import Store, writing
 
@@ -55,7 +56,7 @@ def merge(db: Store, finding: Finding, keep: int, *, author: str) -> int:
     with writing(db):
         titles = _answer(db, finding, "merge", author)
         kept = next(title for title in titles if title.id == keep)
-        reason = say(f"与“{kept.text}”重复", f"a near copy of “{kept.text}”")
+        reason = stored(message("near_copy_of", title=kept.text))
         others = [title for title in titles if title.id != keep]
         for title in others:
             annotations.skip(db, title.id, reason=reason, author=author, seen_revision=title.revision)

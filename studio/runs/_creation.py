@@ -118,7 +118,7 @@ def prepare_retry(workspace: Workspace, job: Job) -> Job:
         )
     place = Place(device=job.card.device, processes=job.card.processes)
     return prepare_job(
-        workspace, job.spec, label=job.label, version=job.version, place=place, retry_of=job.id
+        workspace, job.spec, label=job.card.label, version=job.version, place=place, retry_of=job.id
     )
 
 

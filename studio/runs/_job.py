@@ -36,6 +36,7 @@ from studio.contract import (
 )
 from studio.errors import InputError, UnreadableFile
 from studio.language import say
+from studio.messages import shown
 from studio.runs._record import RunCard, read_card
 from studio.system import processes as workers
 from studio.workspace import SAMPLE_RUN, Workspace
@@ -71,8 +72,8 @@ class Job:
 
     @property
     def label(self) -> str:
-        """The name that somebody gave it; often empty."""
-        return self.card.label
+        """Read the name that somebody gave it; often empty."""
+        return shown(self.card.label) or ""
 
     @property
     def version(self) -> str | None:
@@ -110,7 +111,7 @@ class Job:
                 ),
             )
         if self.state == "failed" and self.result:
-            return self.result.message, self.result.remedy
+            return self.result.text("message"), self.result.text("remedy")
         return None
 
     @property

@@ -133,7 +133,12 @@ def make_ready_to_go_on(workspace: Workspace, run_id: str) -> Job:
         run = get_job(workspace, run_id)
         if reason := why_not_resumable(run):
             raise InputError(
-                say(f"运行 {run_id} 不能继续：{reason}", f"Run {run_id} cannot be resumed. {reason}"),
+                say(
+                    "运行 {run_id} 不能继续：{reason}",
+                    "Run {run_id} cannot be resumed. {reason}",
+                    run_id=run_id,
+                    reason=reason,
+                ),
                 remedy=say(
                     f"可以重新开始：news-studio runs retry {run_id}",
                     f"Start it again: news-studio runs retry {run_id}",

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from studio.messages import Message
+
 Severity = Literal["error", "warning", "hint"]
 """error: the row cannot be used as it is. warning: it can, and probably should not.
 hint: worth a look."""
@@ -15,7 +17,8 @@ class Problem:
     Rows count from 1: elements of a JSON list, data rows of a table, lines of a text
     or JSON Lines file. `repair` is the text that would be safe in place of `found`;
     None where only a person can decide. `proposal` is what was probably meant, for a
-    person to confirm, never applied. `title_id` is set for rows of the store.
+    person to confirm, never applied. `title_id` is set for rows of the store. `reason`
+    is the message by code, for problems that the store may have to keep.
     """
 
     file: str
@@ -27,6 +30,7 @@ class Problem:
     found: str | None = None
     proposal: str | None = None
     title_id: int | None = None
+    reason: Message | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Build the entry of `news-studio check --json`; `found`, `proposal`, `title_id` only where known."""

@@ -152,8 +152,11 @@ def _client(url: str, timeout_seconds: float) -> Iterator[openai.OpenAI]:
     except openai.APIStatusError as error:
         raise ServerUnavailable(
             say(
-                f"{url} 拒绝了请求（{error.status_code}）：{error.message}",
-                f"{url} refused ({error.status_code}): {error.message}",
+                "{url} 拒绝了请求（{status_code}）：{message}",
+                "{url} refused ({status_code}): {message}",
+                url=url,
+                status_code=error.status_code,
+                message=error.message,
             ),
             remedy=say(
                 "请按上面的原因改正请求，或重启模型服务。",
@@ -162,7 +165,12 @@ def _client(url: str, timeout_seconds: float) -> Iterator[openai.OpenAI]:
         ) from error
     except openai.APIError as error:
         raise ServerUnavailable(
-            say(f"{url} 没有回答：{error.message}", f"{url} does not answer: {error.message}"),
+            say(
+                "{url} 没有回答：{message}",
+                "{url} does not answer: {message}",
+                url=url,
+                message=error.message,
+            ),
             remedy=say(
                 "请重新选择模型，让服务重新启动。", "Choose the model again, which starts its server anew."
             ),

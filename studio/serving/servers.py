@@ -216,7 +216,10 @@ def _unavailable(problem: str, folder: Path) -> ServerUnavailable:
                 f"Act on the last lines of its log and try again; the whole log: {folder / 'log.txt'}",
             ),
         )
-    return ServerUnavailable(f"{problem} {result.message}".strip(), remedy=result.remedy)
+    return ServerUnavailable(
+        say("{problem}{message}", "{problem} {message}", problem=problem, message=result.text("message")),
+        remedy=result.text("remedy"),
+    )
 
 
 def _address(folder: Path) -> Address | None:

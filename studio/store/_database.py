@@ -13,10 +13,18 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from studio.errors import DiskFull, StudioError, UnreadableFile, WorkspaceBusy
-from studio.language import say
+from studio.language import Sentence, say
 from studio.store._migrations import migrations
 
 Store = Database
+
+
+def _refuse(sentence: Sentence) -> None:
+    raise AssertionError(f"a sentence is no value to store, its code is (studio.messages): {sentence}")
+
+
+# Whoever reads the store may speak the other language.
+sqlite3.register_adapter(Sentence, _refuse)
 
 BUSY_TIMEOUT_MS = 5000
 CACHE_KIB = 32 * 1024

@@ -22,6 +22,7 @@ from studio import runs
 from studio.annotation import queue_order as ordering
 from studio.corpus.near_duplicates import near_representatives
 from studio.errors import StudioError
+from studio.language import say
 from studio.samples.scheme import load_scheme
 from studio.serving import client
 from studio.serving import servers as serving
@@ -230,7 +231,10 @@ def one_round(
         try:
             suggested = suggest_by_run(db, workspace, source)
         except StudioError as error:
-            problem, source = f"{error.problem} {error.remedy}", "tfidf"
+            problem = say(
+                "{problem}{remedy}", "{problem} {remedy}", problem=error.problem, remedy=error.remedy
+            )
+            source = "tfidf"
             log.warning("%s cannot be asked: %s", settings.suggestion_model, problem)
     if settings.suggestions and source == "tfidf" and model:
         suggested = suggest(db, model)

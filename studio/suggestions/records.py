@@ -16,6 +16,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from studio.contract import Text
 from studio.store import Store, writing
 from studio.system import locks
 from studio.system import processes as workers
@@ -70,7 +71,7 @@ class Standing(BaseModel):
     suggested: int
     placed: int
     source: str
-    problem: str = ""
+    problem: Text = ""
 
 
 def suggestion_for(db: Store, title_id: int) -> Suggestion | None:

@@ -128,7 +128,12 @@ def require(db: Store, name: str, *roles: Role) -> Person:
     if person.role not in roles or not person.is_active:
         wanted = say("或", " or ").join(say(*ROLE_NAMES[role]) for role in roles)
         raise NotAllowed(
-            say(f"这一步需要{wanted}，{name} 不是。", f"This needs a {wanted}; {name} is none."),
+            say(
+                "这一步需要{wanted}，{name} 不是。",
+                "This needs a {wanted}; {name} is none.",
+                wanted=wanted,
+                name=name,
+            ),
             remedy=say("请管理员在“团队”页改角色。", "An admin can change the role on the Team page."),
         )
     return person

@@ -208,15 +208,18 @@ def _loss_reason(chosen: Tried, lowest: Tried, tied: Sequence[Tried], field: str
         return say(
             f"建议 {field} = {value}：留出损失 {loss} 最低，其余都高出一个标准误以上。",
             f"Take {field} = {value}: its held-out loss of {loss} is the lowest, all others are more than "
-            "one "
-            "standard error above it.",
+            "one standard error above it.",
         )
     others = say("、", ", ").join(show(each.value) for each in tied if each is not chosen)
     if chosen is lowest:
         return say(
-            f"建议 {field} = {value}：留出损失 {loss} 最低；{others} 与它相差不到一个标准误，分不出高下。",
-            f"Take {field} = {value}: its held-out loss of {loss} is the lowest; {others} are within one "
+            "建议 {field} = {value}：留出损失 {loss} 最低；{others} 与它相差不到一个标准误，分不出高下。",
+            "Take {field} = {value}: its held-out loss of {loss} is the lowest; {others} are within one "
             "standard error of it and cannot be distinguished.",
+            field=field,
+            value=value,
+            loss=loss,
+            others=others,
         )
     return say(
         f"建议 {field} = {value}：留出损失 {loss}，与最低的 {lowest.loss:.3f}（{show(lowest.value)}）"

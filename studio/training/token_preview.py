@@ -105,7 +105,7 @@ def _request(workspace: Workspace, spec: PreviewSpec, command: Sequence[str]) ->
         return _running(folder) if alive else _failed(folder, _lost(folder))
     result = Result.model_validate_json(result_file.read_bytes())
     if result.status != "done":
-        return _failed(folder, (result.message, result.remedy))
+        return _failed(folder, (result.text("message"), result.text("remedy")))
     try:
         file = PreviewFile.model_validate_json((folder / "preview.json").read_bytes())
     except (OSError, ValidationError):

@@ -162,18 +162,22 @@ class DuplicateFinder:
         )
         if None not in (title.split, other.split) and title.split != other.split:
             message = say(
-                f"{where}，而它在另一个划分里，评估结果会虚高。",
-                f"{where}, which is in the other split; scores would be inflated.",
+                "{where}，而它在另一个划分里，评估结果会虚高。",
+                "{where}, which is in the other split; scores would be inflated.",
+                where=where,
             )
             return self._problem(position, title, "near_in_both_splits", message)
         disagree = None not in (title.category, other.category) and title.category != other.category
         if disagree and _digits(self._key(position)) == _digits(self._key(other_position)):
             message = say(
-                f"{where}，那里是“{other.category}”，这里是“{title.category}”。",
-                f"{where}; there it is “{other.category}”, here “{title.category}”.",
+                "{where}，那里是“{category}”，这里是“{category2}”。",
+                "{where}; there it is “{category}”, here “{category2}”.",
+                where=where,
+                category=other.category,
+                category2=title.category,
             )
             return self._problem(position, title, "near_conflicting_labels", message)
-        return self._problem(position, title, "near_title", say(f"{where}。", f"{where}."), "hint")
+        return self._problem(position, title, "near_title", say("{where}。", "{where}.", where=where), "hint")
 
     def _problem(
         self, position: int, title: _Title, code: str, message: str, severity: Severity = "warning"

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import IO
 
+from studio.language import packed, unpacked
 from studio.samples.problems import Problem, Severity
 
 HELD = 20_000
@@ -48,7 +49,8 @@ class ProblemLog(Iterable[Problem]):
         if self._file is None:
             self._file = _nameless_file()
         self._file.seek(0, os.SEEK_END)
-        self._file.write(json.dumps(problem.to_json()).encode() + b"\n")
+        entry = {**problem.to_json(), "message": packed(problem.message)}
+        self._file.write(json.dumps(entry).encode() + b"\n")
 
     def __len__(self) -> int:
         return self._codes.total()
@@ -63,7 +65,8 @@ class ProblemLog(Iterable[Problem]):
             if not lines:
                 return
             for line in lines:
-                yield Problem(**json.loads(line))
+                entry = json.loads(line)
+                yield Problem(**{**entry, "message": unpacked(entry["message"])})
 
     @property
     def counts(self) -> dict[str, int]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from studio.formats.conversations import RawRow
 from studio.language import say
+from studio.messages import Message, message
 from studio.samples.canonical import (
     Answer,
     exact_category,
@@ -124,7 +125,7 @@ class _Remarks:
         self,
         code: str,
         severity: Severity,
-        message: str,
+        message: str | Message,
         *,
         repair: str | None = None,
         found: str | None = None,
@@ -136,10 +137,11 @@ class _Remarks:
                 row=self.row.row,
                 code=code,
                 severity=severity,
-                message=message,
+                message=message.sentence() if isinstance(message, Message) else message,
                 repair=repair,
                 found=found,
                 proposal=proposal,
+                reason=message if isinstance(message, Message) else None,
             )
         )
 
@@ -164,29 +166,26 @@ def _judge_title(row: RawRow, prefix: str, scheme: Scheme, remarks: _Remarks) ->
     text, has_prefix = _find_title(row, prefix, scheme)
     title = clean_title(text or "")
     if "\ufffd" in title or "\ufffd" in (row.answer or ""):
-        message = say("有字符在转码时丢失（\ufffd）。", "Characters were lost in a conversion (\ufffd).")
-        remarks.add("encoding", "warning", message, found=title)
+        remark = say("有字符在转码时丢失（\ufffd）。", "Characters were lost in a conversion (\ufffd).")
+        remarks.add("encoding", "warning", remark, found=title)
     if len(title) > TITLE_CHARACTERS:
-        message = say(
-            f"标题有 {len(title)} 个字符，最多 {TITLE_CHARACTERS} 个。",
-            f"The title has {len(title)} characters, more than {TITLE_CHARACTERS}.",
-        )
-        remarks.add("title_too_long", "error", message, found=title[:60])
+        reason = message("title_too_long", count=len(title), most=TITLE_CHARACTERS)
+        remarks.add("title_too_long", "error", reason, found=title[:60])
         return ""
     if text is not None and not title:
-        remarks.add("empty_title", "error", say("没有标题。", "There is no title."))
+        remarks.add("empty_title", "error", message("title_missing"))
     elif text is not None and not has_prefix:
         question = write_question(scheme.prompt, title)
-        message = say(
+        remark = say(
             f"问题不是以“{scheme.prompt}”开头的规范形式。",
             f"The question lacks the canonical “{scheme.prompt}”.",
         )
-        remarks.add("prefix_missing", "warning", message, repair=question, found=(row.question or "")[:200])
+        remarks.add("prefix_missing", "warning", remark, repair=question, found=(row.question or "")[:200])
     elif row.title is None and text is not None:
         question = write_question(scheme.prompt, title)
         if row.question != question:
-            message = say("问题里有多余的空白。", "The question has stray white space.")
-            remarks.add("white_space", "hint", message, repair=question, found=(row.question or "")[:200])
+            remark = say("问题里有多余的空白。", "The question has stray white space.")
+            remarks.add("white_space", "hint", remark, repair=question, found=(row.question or "")[:200])
     return title
 
 
@@ -207,28 +206,23 @@ def _find_title(row: RawRow, prefix: str, scheme: Scheme) -> tuple[str | None, b
 def _judge_form(row: RawRow, answer: Answer, category: str | None, remarks: _Remarks) -> None:
     """Report a think block that is not canonical; a table needs none."""
     if answer.form == "repeated":
-        message = say("答案里有不止一个 <think> 块。", "The answer has more than one <think> block.")
-        remarks.add("think_repeated", "error", message)
+        remarks.add("think_repeated", "error", message("think_repeated"))
     elif answer.form == "unclosed":
-        message = say(
-            "<think> 没有对应的 </think>，读不出类别。",
-            "<think> has no </think>, so no category can be read.",
-        )
-        remarks.add("think_unclosed", "error", message)
+        remarks.add("think_unclosed", "error", message("think_unclosed"))
     elif not answer.label:
-        remarks.add("empty_answer", "error", say("答案是空的。", "The answer is empty."))
+        remarks.add("empty_answer", "error", message("answer_empty"))
     if row.kind == "title":
         return
     if answer.form == "none" and answer.label:
-        message = say("答案没有思维链。", "The answer has no think chain.")
-        remarks.add("think_missing", "warning", message)
+        remark = say("答案没有思维链。", "The answer has no think chain.")
+        remarks.add("think_missing", "warning", remark)
         if category is not None and row.answer != category:
-            message = say("答案里有多余的空白。", "The answer has stray white space.")
-            remarks.add("white_space", "hint", message, repair=category, found=(row.answer or "")[:200])
+            remark = say("答案里有多余的空白。", "The answer has stray white space.")
+            remarks.add("white_space", "hint", remark, repair=category, found=(row.answer or "")[:200])
     elif answer.form in ("inline", "opened_before"):
-        message = say("<think> 块不是规范形式。", "The <think> block is not in canonical form.")
+        remark = say("<think> 块不是规范形式。", "The <think> block is not in canonical form.")
         repair = None if category is None else write_answer(answer.chain or "", category)
-        remarks.add("think_form", "warning", message, repair=repair, found=(row.answer or "")[:200])
+        remarks.add("think_form", "warning", remark, repair=repair, found=(row.answer or "")[:200])
     if answer.chain == "" and answer.form != "unclosed":
         remarks.add("think_empty", "hint", say("思维链是空的。", "The think chain is empty."))
 
@@ -238,22 +232,16 @@ def _judge_label(label: str, scheme: Scheme, remarks: _Remarks) -> None:
     shown = label if len(label) <= 30 else label[:30] + "…"
     shown = " ".join(shown.split())
     count = len(scheme.names)
-    zh, en = f"答案“{shown}”不在 {count} 个类别中", f"The answer “{shown}” is none of the {count} categories"
     fault = find_fault(label, scheme)
     repair, near = fault.repair, fault.near
     if repair is not None:
-        zh, en = f"{zh}，应是“{repair}”", f"{en}; it means “{repair}”"
+        reason = message("unknown_category_means", label=shown, count=count, category=repair)
     elif 1 <= len(near) <= 3:
-        zh, en = f"{zh}，可能是 {'、'.join(near)}", f"{en}; perhaps {', '.join(near)}"
+        reason = message("unknown_category_near", label=shown, count=count, near=list(near))
+    else:
+        reason = message("unknown_category", label=shown, count=count)
     proposal = None if repair is not None or len(near) != 1 else near[0]
-    remarks.add(
-        "answer_not_category",
-        "error",
-        say(f"{zh}。", f"{en}."),
-        repair=repair,
-        found=label[:200],
-        proposal=proposal,
-    )
+    remarks.add("answer_not_category", "error", reason, repair=repair, found=label[:200], proposal=proposal)
     if fault.kind is not None:
         cause = say(*_FAULTS[fault.kind])
         remarks.add(f"answer_{fault.kind}", "hint", cause, found=label[:200], proposal=proposal)

@@ -147,10 +147,10 @@ def test_sending_back_needs_a_comment(db):
 
 def test_the_sample_is_what_others_decided_and_nobody_reviewed(db):
     mine, theirs = label(db, "zhao"), label(db, "wang")
-    assert shown(db, queue="sample") == theirs.id
+    assert shown(db, queue="spot_check") == theirs.id
     decide(db, theirs)
-    assert shown(db, queue="sample") is None
-    assert shown(db, "li", queue="sample") == mine.id
+    assert shown(db, queue="spot_check") is None
+    assert shown(db, "li", queue="spot_check") == mine.id
 
 
 def test_who_gave_one_of_two_equal_answers_does_not_review_them(db):
@@ -158,7 +158,7 @@ def test_who_gave_one_of_two_equal_answers_does_not_review_them(db):
     label(db, "zhao", settings=TWO)
     agreed = label(db, "wang", settings=TWO)
     assert agreed.status == "decided"
-    assert (shown(db, queue="sample"), shown(db, "li", queue="sample")) == (None, agreed.id)
+    assert (shown(db, queue="spot_check"), shown(db, "li", queue="spot_check")) == (None, agreed.id)
 
 
 def test_what_an_import_decided_is_not_sampled(db):
@@ -166,7 +166,7 @@ def test_what_an_import_decided_is_not_sampled(db):
         "insert into decisions (title_id, follows, author, action, status, category)"
         " values (1, 1, 'import', 'import', 'decided', '经济')"
     )
-    assert shown(db, queue="sample") is None
+    assert shown(db, queue="spot_check") is None
 
 
 def test_a_higher_rate_keeps_what_was_drawn(tmp_path):
@@ -182,10 +182,10 @@ def drawn(db, rate):
     db.execute("delete from review_leases")
     found = set()
     settings = LabelSettings(review_rate=rate)
-    while (title_id := shown(db, queue="sample", settings=settings)) not in found | {None}:
+    while (title_id := shown(db, queue="spot_check", settings=settings)) not in found | {None}:
         found.add(title_id)
-        review.pass_on(db, queue="sample", author="zhao")
-    assert len(found) == review.waiting(db, author="zhao", settings=settings).sample
+        review.pass_on(db, queue="spot_check", author="zhao")
+    assert len(found) == review.waiting(db, author="zhao", settings=settings).spot_check
     return found
 
 
@@ -194,7 +194,7 @@ def test_a_relabelled_title_is_drawn_anew(db):
     decide(db, title)
     title = get_title(db, title.id)
     annotations.annotate(db, title.id, category="社会", author="wang", seen_revision=title.revision)
-    assert shown(db, queue="sample") == title.id
+    assert shown(db, queue="spot_check") == title.id
 
 
 def test_an_approval_and_an_edit_are_told_apart(db):
@@ -224,7 +224,7 @@ def test_undo_goes_further_back_when_repeated(db):
     send_back(db, titles[1])
     assert [undo(db)[0].id, undo(db)[0].id] == [titles[1].id, titles[0].id]
     assert [get_title(db, title.id).category for title in titles] == ["经济", "经济"]
-    assert shown(db, queue="sample") == titles[0].id
+    assert shown(db, queue="spot_check") == titles[0].id
 
 
 def test_undo_leaves_alone_what_moved_on(db):
@@ -257,8 +257,8 @@ def test_the_lengths_of_the_queues(db, disputed):
     label(db, "wang", settings=TWO)
     label(db, "chen", settings=TWO)
     found = review.waiting(db, author="zhao", settings=ALONE)
-    assert (found.disputed, found.flagged, found.sample) == (1, 1, 1)
-    assert review.waiting(db, author="chen", settings=ALONE).sample == 0
+    assert (found.disputed, found.flagged, found.spot_check) == (1, 1, 1)
+    assert review.waiting(db, author="chen", settings=ALONE).spot_check == 0
 
 
 def test_a_reviewer_who_rests_decides_nothing(db, disputed):

@@ -264,7 +264,7 @@ def test_a_press_on_what_moved_on_changes_nothing(db, disputed):
 def test_a_sampled_title_is_approved(db):
     title = label(db, "wang", chain="写“降息”。")
     set_rate(db)
-    app = review_page(queue="sample")
+    app = review_page(queue="spot_check")
     app.button(key=f"approve-{version(title)}").click().run()
     assert review.verdicts(db, "zhao") == {"approve": 1}
     assert get_title(db, title.id).chain == "写“降息”。"
@@ -277,7 +277,7 @@ def set_rate(db):
 def test_an_edit_saves_category_and_chain(db):
     title = label(db, "wang")
     set_rate(db)
-    app = review_page(queue="sample")
+    app = review_page(queue="spot_check")
     app.session_state[f"edit-{version(title)}"] = True
     app.run()
     app.pills(key=f"review-category-{version(title)}").set_value("社会")

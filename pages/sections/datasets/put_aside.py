@@ -17,7 +17,7 @@ def put_aside_list(db: Store) -> None:
         text, button = st.columns([5, 1], vertical_alignment="center")
         state = say("存疑", "flagged") if title.status == "flagged" else say("跳过", "skipped")
         text.markdown(
-            f"{shell.plain(title.text)}  \n:small[:gray[{state} · {title.author} · {shell.plain(title.note or '')}]]"
+            f"{shell.plain(title.text)}  \n:small[:gray[{state} · {title.author} · {shell.plain_stored(title.note)}]]"
         )
         if button.button(say("去标注", "Open"), key=f"aside-{title.id}", width="stretch"):
             shell.open_on_label_page(title.id)

@@ -12,6 +12,7 @@ from studio.contract import AnswerMode, EvaluateSpec, TemplateName
 from studio.datasets.versions import list_versions
 from studio.jobs import queue as jobs
 from studio.language import say
+from studio.messages import message, shown, stored
 from studio.models.catalog import find_models
 from studio.runs import Run
 from studio.workspace import BUNDLED_DATASET, BUNDLED_NAME, Workspace
@@ -106,7 +107,7 @@ def _subjects(workspace: Workspace) -> Sequence[Subject]:
             tuned.append(
                 Subject(
                     option=shell.run_option(run),
-                    label=shell.run_name(run),
+                    label=run.card.label or run.id,
                     model=model,
                     adapter=adapter,
                     template=run.spec.template,
@@ -116,10 +117,16 @@ def _subjects(workspace: Workspace) -> Sequence[Subject]:
     bases = []
     for base in find_models(workspace):
         if base.ok:
-            bundled = say("内置小模型（未微调）", "bundled small model (not tuned)")
-            name = bundled if base.bundled else base.name
+            label = stored(message("label_bundled_base")) if base.bundled else base.name
             bases.append(
-                Subject(option=name, label=name, model=base.path, adapter=None, template="auto", run=None)
+                Subject(
+                    option=shown(label) or "",
+                    label=label,
+                    model=base.path,
+                    adapter=None,
+                    template="auto",
+                    run=None,
+                )
             )
     return tuned + bases
 

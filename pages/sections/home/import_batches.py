@@ -29,7 +29,7 @@ def _batch(db: Store, batch: ImportBatch) -> None:
     with st.container(border=True, gap="xsmall"):
         text, buttons = st.columns([3, 2], vertical_alignment="center")
         with text:
-            st.markdown(f"**{shell.plain(batch.source)}** :small[:gray[{_state_name(batch)}]]")
+            st.markdown(f"**{shell.plain_stored(batch.source)}** :small[:gray[{_state_name(batch)}]]")
             st.caption(
                 f"{batch.imported_at[:16].replace('T', ' ')} UTC · {shell.plain(batch.author)}  \n{_counts(batch)}"
             )

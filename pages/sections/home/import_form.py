@@ -203,7 +203,7 @@ def _last_report() -> None:
                         say("行", "Row"): row["row"],
                         say("原因", "Reason"): row["reason"],
                     }
-                    for row in report.refused[:SHOWN_REFUSALS]
+                    for row in report.refused_rows[:SHOWN_REFUSALS]
                 ],
                 hide_index=True,
                 key="refused-rows",

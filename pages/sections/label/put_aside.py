@@ -12,26 +12,28 @@ from pages.sections.label import actions as label_queue
 from pages.shared import shell
 from studio.corpus.titles import Title
 from studio.language import say
+from studio.messages import message, stored
 
 Kind = Literal["skip", "flag"]
 KINDS: tuple[tuple[Kind, str, str, str, str], ...] = (
     ("skip", "S", ":material/skip_next:", "跳过", "Skip"),
     ("flag", "F", ":material/flag:", "存疑", "Flag"),
 )
-REASONS: dict[Kind, dict[str, tuple[str, str]]] = {
+REASONS: dict[Kind, dict[str, str]] = {
     "skip": {
-        "Q": ("不是新闻标题", "No news title"),
-        "W": ("看不懂", "Cannot be understood"),
-        "E": ("标题不完整", "Cut off"),
-        "T": ("留给别人", "For somebody else"),
+        "Q": "reason_no_title",
+        "W": "reason_not_understood",
+        "E": "reason_cut_off",
+        "T": "reason_for_others",
     },
     "flag": {
-        "Q": ("两类都像", "Fits two categories"),
-        "W": ("规则没有写到", "No rule covers it"),
-        "E": ("标题内容有误", "The title is wrong"),
-        "T": ("建议明显不对", "The suggestion is plainly wrong"),
+        "Q": "reason_two_categories",
+        "W": "reason_no_rule",
+        "E": "reason_title_wrong",
+        "T": "reason_suggestion_wrong",
     },
 }
+"""The letter of each reason that is offered, and its code in `studio.messages`."""
 
 
 def put_aside(title: Title, *, with_keys: bool = True) -> None:
@@ -56,13 +58,13 @@ def _reasons(kind: Kind, title: Title, *, with_keys: bool) -> None:
         ("为什么跳过？", "Why skip it?") if kind == "skip" else ("为什么存疑？", "What is the question?")
     )
     st.markdown(f":gray[{say(*question)}]")
-    for letter, reason in REASONS[kind].items():
+    for letter, code in REASONS[kind].items():
         st.button(
-            say(*reason),
+            str(message(code)),
             key=f"reason-{kind}-{letter}-{title.id}-{title.revision}",
             shortcut=letter if with_keys else None,
             on_click=_put_aside,
-            args=(kind, title.id, title.revision, say(*reason)),
+            args=(kind, title.id, title.revision, stored(message(code))),
         )
     with (
         st.popover(say("别的原因", "Another reason")),

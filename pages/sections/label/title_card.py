@@ -26,7 +26,7 @@ def title_card(title: Title, *, height: int = 176) -> None:
         if title.status in ("skipped", "flagged"):
             facts.append(say("已跳过", "skipped") if title.status == "skipped" else say("已标记", "flagged"))
         if title.note:
-            facts.append(f":orange[:material/info: {shell.plain(title.note)}]")
+            facts.append(f":orange[:material/info: {shell.plain_stored(title.note)}]")
         st.markdown(f":small[{'　'.join(facts)}]")
 
 

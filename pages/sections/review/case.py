@@ -56,12 +56,12 @@ def review_case(queue: Queue) -> None:
 
 def _queue_line(db: Store, settings: LabelSettings) -> None:
     waiting = review.waiting(db, author=shell.annotator(), settings=settings)
-    sample = f"{waiting.sample}+" if waiting.sample >= 1000 else str(waiting.sample)
+    spot_check = f"{waiting.spot_check}+" if waiting.spot_check >= 1000 else str(waiting.spot_check)
     st.caption(
         say(
-            f"争议 **{waiting.disputed}**　·　存疑 **{waiting.flagged}**　·　待抽查 **{sample}**"
+            f"争议 **{waiting.disputed}**　·　存疑 **{waiting.flagged}**　·　待抽查 **{spot_check}**"
             f"（抽 {settings.review_rate:.0%}，不含自己的）",
-            f"Disputed **{waiting.disputed}**　·　flagged **{waiting.flagged}**　·　to sample **{sample}**"
+            f"Disputed **{waiting.disputed}**　·　flagged **{waiting.flagged}**　·　to spot-check **{spot_check}**"
             f" ({settings.review_rate:.0%} drawn, your own left out)",
         )
     )
@@ -73,7 +73,7 @@ def _nothing_left(queue: Queue, settings: LabelSettings) -> None:
     elif not settings.review_rate:
         text = say("抽查比例是 0，不抽查。", "The review rate is 0: nothing is drawn.")
     else:
-        text = say("没有要抽查的标题了。", "No title is left to sample.")
+        text = say("没有要抽查的标题了。", "No title is left to spot-check.")
     st.success(text, icon=":material/task_alt:")
     st.caption(
         say(
@@ -96,7 +96,7 @@ def _title_card(case: Case) -> None:
         elif title.proposal:
             facts.append(say("建议 ", "proposed ") + shell.category_mark(title.proposal))
         if title.note:
-            facts.append(f":orange[{shell.plain(title.note)}]")
+            facts.append(f":orange[{shell.plain_stored(title.note)}]")
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.markdown(f":small[{'　'.join(facts)}]", width="content")
             history_button(title.id)
@@ -125,7 +125,7 @@ def _answer(
     )
     if answer.category is None:
         word = say("存疑", "flagged") if answer.kind == "flag" else say("跳过", "skipped")
-        st.markdown(f":orange[{word}]　{shell.plain(answer.reason or '')}")
+        st.markdown(f":orange[{word}]　{shell.plain_stored(answer.reason)}")
         return
     st.markdown(f"**{shell.category_mark(answer.category)}**")
     if answer.chain:

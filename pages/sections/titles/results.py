@@ -18,6 +18,7 @@ from studio.corpus import search as searching
 from studio.corpus.search import Query, search
 from studio.corpus.titles import STATUSES, Title, count_by_status
 from studio.language import say
+from studio.messages import shown
 from studio.store import Store
 from studio.team.people import list_people
 
@@ -45,11 +46,17 @@ def search_form(db: Store) -> Query:
     author = _choice(first[3], "author", say("由谁定", "Decided by"), _names(db), str)
     second = st.columns([2.2, 1, 1, 1])
     batches = {
-        number: f"{source} · {shell.local_time(at)}"
+        number: f"{shown(source)} · {shell.local_time(at)}"
         for number, source, at in searching.list_import_batches(db)
     }
     batch = _choice(second[0], "batch", say("导入", "Import"), list(batches), lambda each: batches[each])
-    source = _choice(second[1], "source", say("来源", "Source"), searching.list_sources(db), str)
+    source = _choice(
+        second[1],
+        "source",
+        say("来源", "Source"),
+        searching.list_sources(db),
+        lambda source: shown(source) or "",
+    )
     tag = _choice(second[2], "tag", say("标记", "Tag"), steps.list_tags(db), str)
     chain = _choice(
         second[3],

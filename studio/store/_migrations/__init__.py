@@ -9,12 +9,19 @@ is never edited. This module knows only SQL.
 One module a span of migrations; they are applied in the order of their numbers, which is
 the order of the imports here.
 
-    base          Hold the registry that migrations are added to.
-    m001_titles   Create titles, annotations, decisions and versions: m001 to m003.
-    m004_people   Create people, settings, leases and tags: m004 and m010.
-    m011_quality  Create near duplicates, findings and drafts: m011 and m012.
-    m014_review   Create review and gold: m014 and m015.
+    base           Hold the registry that migrations are added to.
+    m001_titles    Create titles, annotations, decisions and versions: m001 to m003.
+    m004_people    Create people, settings, leases and imports: m004 and m010.
+    m011_quality   Create findings and drafts: m011 and m012.
+    m014_review    Create review, tags and suggestion counts: m014 and m015.
+    m016_messages  Turn stored sentences into codes with arguments: m016.
 """
 
-from studio.store._migrations import m001_titles, m004_people, m011_quality, m014_review  # noqa: F401  (each registers its migrations)
+from studio.store._migrations import (  # noqa: F401  (each registers its migrations)
+    m001_titles,
+    m004_people,
+    m011_quality,
+    m014_review,
+    m016_messages,
+)
 from studio.store._migrations.base import migrations as migrations

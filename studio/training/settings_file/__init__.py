@@ -84,7 +84,10 @@ def require_readable(settings_file: SettingsFile) -> None:
     reasons = [f"{note.key}{say('：', ': ')}{_why(note)}" if _why(note) else note.key for note in bad]
     raise InputError(
         say(
-            f"这些设置不能用：{'；'.join(reasons)}。", f"These settings cannot be used: {'; '.join(reasons)}."
+            "这些设置不能用：{reasons_zh}。",
+            "These settings cannot be used: {reasons_en}.",
+            reasons_zh="；".join(reasons),
+            reasons_en="; ".join(reasons),
         ),
         remedy=say("请删去或改正它们。", "Remove or correct them."),
     )
@@ -125,6 +128,6 @@ def _why(note: Note) -> str:
 
 def _unreadable(name: str, why: str) -> UnreadableFile:
     return UnreadableFile(
-        say(f"读不了 {name}：{why}", f"Cannot read {name}: {why}"),
+        say("读不了 {name}：{why}", "Cannot read {name}: {why}", name=name, why=why),
         remedy=say("请给出一个 YAML 或 JSON 文件。", "Name a YAML or JSON file."),
     )
