@@ -1,14 +1,14 @@
-"""What crosses the border between studio and backend: specs in, events and results out.
+"""Define the contract between studio and backend: specs in, events and results out.
 
 A run folder is the whole interface. Studio writes `spec.json`, the worker appends to
 `metrics.jsonl` and `predictions.jsonl`, writes `scores.json` and `checkpoints/`, and
 moves `result.json` into place last. Field names are those of transformers and
 LLaMA-Factory, so that a user's own YAML reads as it is.
 
-    _base      Share what all models of the contract have in common.
+    _base      Define the base class of all models of the contract, and the types that they share.
     _events    Define the events of a worker: one JSON line each in metrics.jsonl.
-    _results   Define what a worker leaves behind: predictions, scores, drafts, previews, the result.
-    _specs     Define the specs of the other workers: evaluate, serve, preview, draft, download, sweep, range test.
+    _results   Define the outputs of a worker: predictions, scores, drafts, previews, the result.
+    _specs     Define the specs of workers: evaluate, serve, preview, draft, download, sweep, range test.
     _training  Define the spec of one training run.
 """
 
@@ -88,8 +88,8 @@ run_spec: TypeAdapter[RunSpec] = TypeAdapter(RunSpec)
 
 
 def spec_error(error: Exception) -> tuple[str, str]:
-    """Problem and remedy for a spec that did not validate."""
+    """Describe a spec that did not validate; returns problem and remedy."""
     return (
         say(f"任务参数不可用：{error}", f"The spec cannot be used: {error}"),
-        say("请改正上面列出的字段。", "Mend the fields listed above."),
+        say("请改正上面列出的字段。", "Correct the fields listed above."),
     )

@@ -1,4 +1,4 @@
-"""What all parts of the contract share."""
+"""Define the base class of all models of the contract, and the types that they share."""
 
 from typing import Annotated, Literal
 
@@ -11,13 +11,14 @@ AnswerMode = Literal["chain", "direct"]
 
 
 class Frozen(BaseModel):
-    """A document that crosses the border: it cannot change, and knows every field it has.
+    """A document of the contract: immutable, and without unknown fields.
 
-    A loss may be no number; as "NaN" it survives the file, as null it would not.
+    A loss may be NaN; as "NaN" it survives the file, as null it would not.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
 
 
 Text = Annotated[str, PlainValidator(unpacked), PlainSerializer(packed)]
-"""A text that a person reads, in a file: {"zh", "en"} where both are known, so that its reader gets theirs."""
+"""A text that a person reads, in a file: {"zh", "en"} where both are known, so that its reader gets
+theirs."""

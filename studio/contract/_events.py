@@ -1,4 +1,4 @@
-"""What a worker tells while it works: one event a line of metrics.jsonl."""
+"""Define the events of a worker: one JSON line each in metrics.jsonl."""
 
 from typing import Annotated, Literal
 
@@ -24,15 +24,15 @@ class Step(Frozen):
     memory_gib: float
     samples_seen: int = Field(0, description="Samples so far, over all devices; 0 in files of 0.1.0.")
     clipped: float | None = Field(
-        None, ge=0, le=1, description="Share of the steps since the last point whose gradient was shortened."
+        None, ge=0, le=1, description="Share of the steps since the last point whose gradient was clipped."
     )
 
 
 class HeldOut(Frozen):
     """A point of the held-out curve: mean loss per supervised token, in nats.
 
-    `accuracy`, where it was asked for: share of the `rows` held-out rows whose category
-    gets the highest direct score.
+    `accuracy`, if requested: share of the `rows` held-out rows whose category gets the
+    highest direct score.
     """
 
     event: Literal["held_out"] = "held_out"
@@ -48,7 +48,7 @@ class HeldOut(Frozen):
 
 
 class Progress(Frozen):
-    """How far the current phase is; `done` of `total` in its own unit."""
+    """Progress of the current phase: `done` of `total` in its own unit."""
 
     event: Literal["progress"] = "progress"
     phase: Literal[
@@ -58,7 +58,7 @@ class Progress(Frozen):
     total: int = 0
     eta_seconds: float | None = None
     answer: AnswerMode | None = None
-    files_done: int = Field(0, description="Whole files, of a download, whose unit is the byte.")
+    files_done: int = Field(0, description="Complete files of a download, whose unit is the byte.")
     files: int = 0
 
 

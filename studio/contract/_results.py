@@ -1,4 +1,4 @@
-"""What a worker leaves behind: predictions, scores, drafts, previews, the result."""
+"""Define the outputs of a worker: predictions, scores, drafts, previews, the result."""
 
 from typing import Literal
 
@@ -8,21 +8,21 @@ from studio.contract._base import AnswerMode, Frozen, TemplateName, Text
 
 
 class Prediction(Frozen):
-    """One answered row. `predicted` is None when no category could be read."""
+    """A prediction for one row. `predicted` is None when no category could be parsed."""
 
     row: int = Field(description="Position in the evaluated file, from 0.")
     title: str
-    label: str = Field(description="The category that the dataset says.")
+    label: str = Field(description="The category in the dataset.")
     label_chain: str = Field(description="The think chain of the dataset.")
     answer: AnswerMode
     predicted: str | None
-    chain: str | None = Field(description="The generated think chain; None when there is none to read.")
+    chain: str | None = Field(description="The generated think chain; None when none could be parsed.")
     text: str = Field(description="The whole generated answer; empty for direct scoring.")
     probabilities: dict[str, float] | None = Field(
         None, description="Over the categories, after an empty chain; with answer direct only."
     )
     tokens: int = Field(0, description="Generated tokens.")
-    forced: bool = Field(False, description="The think chain reached its limit and was closed from outside.")
+    forced: bool = Field(False, description="The think chain reached its limit and was force-closed.")
 
 
 class TitleToDraft(Frozen):
@@ -35,11 +35,11 @@ class TitleToDraft(Frozen):
 
 
 class Drafted(Frozen):
-    """A line of drafts.jsonl: what the teacher made of one title.
+    """A line of drafts.jsonl: the teacher's draft for one title.
 
-    `chain` is None when every try failed; `problem` then says why. `remarks` are the
-    codes of what the chain lint has against the draft. Tokens as the endpoint counted
-    them, over all tries; 0 where it does not tell.
+    `chain` is None when every attempt failed; `problem` is then the reason. `remarks` are
+    the codes of the chain lint's findings on the draft. Tokens as the endpoint counted them,
+    over all attempts; 0 where it does not report them.
     """
 
     title_id: int
@@ -66,7 +66,7 @@ class CategoryScore(Frozen):
 class Confusion(Frozen):
     """counts[i][j]: rows of category rows[i] that were answered as columns[j].
 
-    The last column is UNPARSED: answers in which no category could be read.
+    The last column is UNPARSED: answers from which no category could be parsed.
     """
 
     rows: tuple[str, ...]
@@ -78,7 +78,7 @@ UNPARSED = "unparsed"
 
 
 class Piece(Frozen):
-    """The smallest run of tokens that is whole characters, nearly always one token."""
+    """The smallest sequence of tokens that decodes to whole characters, nearly always one token."""
 
     text: str
     ids: tuple[int, ...]
@@ -95,16 +95,16 @@ class SeenRow(Frozen):
 
 
 class PreviewFile(Frozen):
-    """preview.json. Lengths are tokens of the whole training text, prompt and answer."""
+    """The content of preview.json. Lengths are tokens of the whole training text, prompt and answer."""
 
     format_version: Literal[1] = 1
-    template: TemplateName = Field(description="The template itself, where the spec said auto.")
+    template: TemplateName = Field(description="The resolved template, where the spec has auto.")
     lengths: dict[str, tuple[int, ...]] = Field(description="Of every row of each counted entry.")
     rows: tuple[SeenRow, ...]
 
 
 class Scores(Frozen):
-    """What an evaluation measured; rates are 0 to 1, ROUGE and BLEU 0 to 100."""
+    """The scores of an evaluation; rates are 0 to 1, ROUGE and BLEU 0 to 100."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
@@ -116,7 +116,7 @@ class Scores(Frozen):
     per_category: dict[str, CategoryScore]
     confusion: Confusion
     unparsed: int
-    forced: int = Field(0, description="Answers whose think chain was closed at its limit.")
+    forced: int = Field(0, description="Answers whose think chain was force-closed at its limit.")
     rouge_1: float | None = Field(None, alias="rouge-1")
     rouge_2: float | None = Field(None, alias="rouge-2")
     rouge_l: float | None = Field(None, alias="rouge-l")
@@ -126,14 +126,14 @@ class Scores(Frozen):
 
 
 class ScoreFile(Frozen):
-    """scores.json: one entry for each way of answering that was measured."""
+    """The content of scores.json: one entry for each answer mode that was evaluated."""
 
     format_version: Literal[1] = 1
     evaluations: dict[AnswerMode, Scores]
 
 
 class Result(Frozen):
-    """result.json, moved into place when the worker ends."""
+    """The content of result.json, moved into place when the worker ends."""
 
     format_version: Literal[1] = 1
     status: Literal["done", "failed", "cancelled", "paused"]
@@ -148,10 +148,10 @@ class Result(Frozen):
     checkpoint: str | None = Field(None, description="The last checkpoint, relative to the run folder.")
     train_loss: float | None = Field(None, description="Mean loss over all training steps, in nats.")
     left_out: tuple[int, ...] = Field(
-        (), description="Rows longer than cutoff_len, from 0; they were not learned."
+        (), description="Rows longer than cutoff_len, from 0; they were dropped from training."
     )
     shortened: tuple[int, ...] = Field(
-        (), description="Rows longer than cutoff_len whose think chain was cut to fit, from 0."
+        (), description="Rows longer than cutoff_len whose think chain was truncated, from 0."
     )
     best_checkpoint: str | None = Field(
         None, description="The checkpoint of the best held-out point, relative to the run folder."

@@ -1,4 +1,4 @@
-"""What the other workers are asked: evaluate, serve, preview, draft, download, sweep, test a range."""
+"""Define the specs of workers: evaluate, serve, preview, draft, download, sweep, range test."""
 
 from pathlib import Path
 from typing import Literal
@@ -19,7 +19,7 @@ class EvaluateSpec(Frozen):
     adapter_name_or_path: Path | None = Field(
         None, description="Folder of a LoRA adapter; empty: the base alone."
     )
-    template: TemplateName = Field("auto", description="How a conversation becomes text.")
+    template: TemplateName = Field("auto", description="Chat template that renders a conversation.")
     dataset_dir: Path = Field(description="Folder with dataset_info.json.")
     dataset: str = Field("eval", description="Entry of dataset_info.json to answer.")
     train_dataset: str | None = Field(
@@ -30,7 +30,8 @@ class EvaluateSpec(Frozen):
     )
     rows: tuple[int, ...] | None = Field(
         None,
-        description="Rows of the entry to answer, from 0; empty: all. Where train_dataset is the same entry, the others train the baseline.",
+        description="Rows of the entry to answer, from 0; empty: all. Where train_dataset is the same entry,"
+        " the others train the baseline.",
     )
     limit: int | None = Field(None, ge=1, description="Answer at most this many rows; empty: all.")
     batch_size: int = Field(64, ge=1, le=4096, description="Rows answered at once.")
@@ -49,7 +50,7 @@ class ServeSpec(Frozen):
     adapter_name_or_path: Path | None = Field(
         None, description="Folder of a LoRA adapter; empty: the base alone."
     )
-    template: TemplateName = Field("auto", description="How a conversation becomes text.")
+    template: TemplateName = Field("auto", description="Chat template that renders a conversation.")
     name: str = Field(description="Name of the model in the API.")
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(0, ge=0, le=65535, description="Port to listen on; 0: any free one, see address.json.")
@@ -58,44 +59,44 @@ class ServeSpec(Frozen):
 
 
 class PreviewSpec(Frozen):
-    """What a training would see of a dataset: its tokens counted, and some rows in full."""
+    """A preview of a tokenized dataset: token counts of its rows, and some rows token by token."""
 
     format_version: Literal[1] = Field(1, description="Layout of this file.")
     kind: Literal["preview"] = Field("preview", description="What the worker is asked to do.")
     model_name_or_path: Path = Field(description="Folder of the base model; only its tokenizer is read.")
     dataset_dir: Path = Field(description="Folder with dataset_info.json.")
-    template: TemplateName = Field("auto", description="How a conversation becomes text.")
+    template: TemplateName = Field("auto", description="Chat template that renders a conversation.")
     label_weight: float = Field(3.0, ge=1, le=100, description="As in TrainSpec.")
     count: tuple[str, ...] = Field((), description="Entries of dataset_info.json whose rows are counted.")
     dataset: str = Field("train", description="Entry of dataset_info.json that `rows` belong to.")
-    rows: tuple[int, ...] = Field((), description="Rows, from 0, that are written out token by token.")
+    rows: tuple[int, ...] = Field((), description="Rows, from 0, that are rendered token by token.")
 
 
 class DraftSpec(Frozen):
     """Think chains for labelled titles, drafted by a teacher at an OpenAI-compatible endpoint.
 
-    It says where the key is, never the key itself. Errors do not repeat their input: an
-    address may have carried a password.
+    It names where the key is, never the key itself. Validation errors hide their input: an
+    address may contain a password.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     format_version: Literal[1] = Field(1, description="Layout of this file.")
     kind: Literal["draft"] = Field("draft", description="What the worker is asked to do.")
-    base_url: str = Field(description="Address of the endpoint up to and with /v1.")
+    base_url: str = Field(description="Address of the endpoint up to and including /v1.")
     model: str = Field(min_length=1, description="Name of the teacher in the API.")
     key_file: Path | None = Field(None, description="File that holds the key; empty: none.")
     key_env: str | None = Field(
         None, description="Environment variable that holds the key, where there is no file."
     )
     temperature: float | None = Field(
-        0.7, ge=0, le=2, description="How freely the teacher writes; empty: as the endpoint does by itself."
+        0.7, ge=0, le=2, description="Sampling temperature of the teacher; empty: the endpoint's default."
     )
     max_tokens: int = Field(
         1024, ge=16, le=131072, description="Longest answer in tokens, thoughts included."
     )
     concurrency: int = Field(4, ge=1, le=64, description="Titles asked about at once.")
-    attempts: int = Field(4, ge=1, le=10, description="Tries a title before it counts as failed.")
+    attempts: int = Field(4, ge=1, le=10, description="Attempts per title before it counts as failed.")
     timeout_seconds: float = Field(120, gt=0, le=3600, description="Longest wait for one answer.")
     revise: bool = Field(True, description="Send a draft with remarks back to the teacher, once.")
     prompt_price: float = Field(0, ge=0, description="Price of a million prompt tokens.")
@@ -113,7 +114,7 @@ class DraftSpec(Frozen):
 
 
 class DownloadSpec(Frozen):
-    """A model to be fetched from ModelScope, file by file, each verified."""
+    """A model to download from ModelScope, file by file, each verified."""
 
     format_version: Literal[1] = Field(1, description="Layout of this file.")
     kind: Literal["download"] = Field("download", description="What the worker is asked to do.")
@@ -122,11 +123,11 @@ class DownloadSpec(Frozen):
         description="Name of the model on the hub: owner/model.",
     )
     revision: str = Field("master", min_length=1, description="Branch, tag or commit on the hub.")
-    target: Path = Field(description="Folder that the model shall be in.")
+    target: Path = Field(description="Destination folder.")
     endpoint: str | None = Field(
         None, description="Address of a mirror that speaks the hub's protocol; empty: the hub itself."
     )
-    attempts: int = Field(5, ge=1, le=100, description="Tries a file before the download has failed.")
+    attempts: int = Field(5, ge=1, le=100, description="Attempts per file before the download fails.")
     max_workers: int = Field(4, ge=1, le=32, description="Files fetched at once.")
 
 
@@ -138,14 +139,14 @@ class RangeTestSpec(Frozen):
 
     format_version: Literal[1] = Field(1, description="Layout of this file.")
     kind: Literal["range_test"] = Field("range_test", description="What the worker is asked to do.")
-    train: TrainSpec = Field(description="The training whose learning rate is looked for.")
+    train: TrainSpec = Field(description="The training whose learning rate is searched.")
     lowest: float = Field(1e-6, gt=0, lt=1, description="Learning rate of the first step.")
     highest: float = Field(1e-1, gt=0, le=10, description="Learning rate of the last step.")
     steps: int = Field(80, ge=10, le=10000, description="Optimizer steps between the two.")
 
 
 class SweepSpec(Frozen):
-    """Training runs that one worker does one after the other, the base model loaded once.
+    """A hyperparameter sweep: training runs one after the other in one worker, the base model loaded once.
 
     Each member has a run folder of its own with its own spec, state and result.
     """

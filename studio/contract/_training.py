@@ -1,4 +1,4 @@
-"""What one training run needs."""
+"""Define the spec of one training run."""
 
 from pathlib import Path
 from typing import Literal
@@ -21,7 +21,7 @@ SchedulerName = Literal[
     "reduce_lr_on_plateau",
     "greedy",
 ]
-"""The schedules of transformers that need no more than the spec says."""
+"""The schedules of transformers that need no arguments beyond the spec."""
 
 OptimizerName = Literal["adamw_torch", "adamw_torch_fused", "adamw_8bit", "paged_adamw_8bit", "adafactor"]
 
@@ -38,7 +38,7 @@ class TrainSpec(Frozen):
     )
     model_name_or_path: Path = Field(description="Folder of the base model (config, tokenizer, safetensors).")
     adapter_name_or_path: Path | None = Field(
-        None, description="Folder of a LoRA adapter to go on from; empty: a new one."
+        None, description="Folder of a LoRA adapter to resume from; empty: a new one."
     )
     dataset_dir: Path = Field(description="Folder with dataset_info.json, as a dataset version writes it.")
     dataset: str = Field("train", description="Entry of dataset_info.json to train on.")
@@ -48,43 +48,48 @@ class TrainSpec(Frozen):
     val_size: float = Field(
         0.0,
         ge=0,
-        description="Without eval_dataset: training rows held out instead, a share below 1 or a number of rows.",
+        description="Without eval_dataset: training rows held out instead, a share below 1 or a number"
+        " of rows.",
     )
     finetuning_type: Literal["lora", "freeze", "full"] = Field(
         "lora",
-        description="lora: small adapter matrices beside frozen weights. freeze: some layers. full: every weight.",
+        description="lora: small adapter matrices beside frozen weights. freeze: some layers."
+        " full: every weight.",
     )
 
     # Samples
     template: TemplateName = Field(
-        "auto", description="How a conversation becomes text. auto: the one that fits the model."
+        "auto", description="Chat template that renders a conversation. auto: the one that fits the model."
     )
     cutoff_len: int = Field(
         512,
         ge=16,
         le=131072,
-        description="Longest sample in tokens; see overlong for what happens to others.",
+        description="Longest sample in tokens; overlong decides what happens to longer ones.",
     )
     overlong: Literal["drop", "cut_chain", "error"] = Field(
         "drop",
-        description="A sample longer than cutoff_len is left out and listed, shortened inside its think chain, or stops the run.",
+        description="A sample longer than cutoff_len is dropped and listed, truncated inside its think chain,"
+        " or stops the run.",
     )
     train_on_prompt: bool = Field(False, description="Learn the whole text; else the answers only.")
     direct_share: float = Field(
         1.0,
         ge=0,
         le=1,
-        description="Share of the rows that is learned a second time with an empty chain, for direct answers.",
+        description="Share of the rows that is trained on a second time with an empty chain, for direct"
+        " answers.",
     )
     label_weight: float = Field(
         3.0,
         ge=1,
         le=100,
-        description="Weight in the loss of the tokens that name the category, in the think chain and behind it.",
+        description="Loss weight of the tokens that name the category, in the think chain and after it.",
     )
     padding_free: bool | None = Field(
         None,
-        description="Lay the samples of a batch end to end instead of padding them; empty: on a GPU where the model allows.",
+        description="Pack the samples of a batch end to end instead of padding them (padding-free);"
+        " empty: on a GPU where the model supports it.",
     )
 
     # Steps
@@ -93,33 +98,33 @@ class TrainSpec(Frozen):
     max_steps: int = Field(-1, ge=-1, description="Stop after this many optimizer steps; -1: by epochs.")
     per_device_train_batch_size: int = Field(8, ge=1, le=4096, description="Rows a device sees at once.")
     gradient_accumulation_steps: int = Field(
-        1, ge=1, le=4096, description="Batches added up before one optimizer step."
+        1, ge=1, le=4096, description="Batches whose gradients are accumulated before one optimizer step."
     )
     optim: OptimizerName = Field(
         "adamw_torch", description="Optimizer; the 8-bit ones keep their state in a quarter of the memory."
     )
     lr_scheduler_type: SchedulerName = Field(
-        "cosine", description="How the learning rate falls after warmup."
+        "cosine", description="Schedule of the learning rate after warmup."
     )
     lr_scheduler_kwargs: dict[str, float] = Field(
         default_factory=dict,
-        description="Numbers that the schedule takes, such as min_lr_rate: 0.1 or num_cycles: 2.",
+        description="Arguments of the schedule, such as min_lr_rate: 0.1 or num_cycles: 2.",
     )
     warmup_ratio: float = Field(
         0.06, ge=0, lt=1, description="Share of the steps in which the learning rate rises."
     )
     warmup_steps: int = Field(
-        0, ge=0, description="Steps in which the learning rate rises; above 0 it goes before warmup_ratio."
+        0, ge=0, description="Steps in which the learning rate rises; above 0 it overrides warmup_ratio."
     )
     weight_decay: float = Field(0.0, ge=0, le=10, description="AdamW's pull of the weights towards zero.")
-    max_grad_norm: float = Field(1.0, gt=0, description="Gradients longer than this are shortened to it.")
+    max_grad_norm: float = Field(1.0, gt=0, description="Gradients of a larger norm are clipped to it.")
     neftune_noise_alpha: float | None = Field(
         None, gt=0, le=100, description="NEFTune: noise on the embeddings while training; empty: none."
     )
     seed: int = Field(42, ge=0, lt=2**32, description="Seed of shuffling, adapter start and dropout.")
 
     # LoRA
-    lora_rank: int = Field(16, ge=1, le=1024, description="Columns of each adapter matrix: its capacity.")
+    lora_rank: int = Field(16, ge=1, le=1024, description="Rank of each adapter matrix: its capacity.")
     lora_alpha: int | None = Field(
         None, ge=1, le=4096, description="Adapter output is scaled by alpha / rank; empty: twice the rank."
     )
@@ -131,13 +136,14 @@ class TrainSpec(Frozen):
     )
     additional_target: str | None = Field(
         None,
-        description="Modules that are trained whole and saved beside the adapter, such as embed_tokens; by commas.",
+        description="Modules that are trained in full and saved beside the adapter, such as embed_tokens;"
+        " separated by commas.",
     )
     loraplus_lr_ratio: float | None = Field(
         None, ge=1, le=128, description="LoRA+: matrix B learns this many times faster than A; empty: off."
     )
     use_rslora: bool = Field(False, description="Scale by alpha / sqrt(rank), for high ranks.")
-    use_dora: bool = Field(False, description="DoRA: learn direction and length apart; slower.")
+    use_dora: bool = Field(False, description="DoRA: learn direction and magnitude separately; slower.")
     pissa_init: bool = Field(
         False, description="PiSSA: start the adapter from the largest directions of the weights."
     )
@@ -150,11 +156,12 @@ class TrainSpec(Frozen):
         2, ge=-1024, le=1024, description="Layers that learn: the last n, or with -n the first n."
     )
     freeze_trainable_modules: str = Field(
-        "all", description="all, or names of modules inside those layers (self_attn, mlp), by commas."
+        "all", description="all, or modules inside those layers (self_attn, mlp), separated by commas."
     )
     freeze_extra_modules: str | None = Field(
         None,
-        description="Modules outside the layers that learn too (embed_tokens, norm, lm_head), by commas.",
+        description="Modules outside the layers that learn, too (embed_tokens, norm, lm_head), separated by"
+        " commas.",
     )
 
     # Memory
@@ -162,15 +169,16 @@ class TrainSpec(Frozen):
         None, description="QLoRA: keep the frozen weights in 4 or 8 bit; empty: as they are."
     )
     quantization_type: Literal["nf4", "fp4"] = Field(
-        "nf4", description="The 4-bit numbers: nf4 fits weights better than fp4."
+        "nf4", description="The 4-bit data type: nf4 fits weights better than fp4."
     )
     double_quantization: bool = Field(True, description="Quantize the scales of 4-bit weights as well.")
     gradient_checkpointing: bool | None = Field(
         None,
-        description="Compute activations twice instead of keeping them; empty: only where memory would not do.",
+        description="Recompute activations in the backward pass instead of keeping them; empty: only where"
+        " memory is short.",
     )
     bf16: bool | None = Field(
-        None, description="Compute in bfloat16; empty: on a GPU that has it. On a CPU faster, not as exact."
+        None, description="Compute in bfloat16; empty: on a GPU that has it. On a CPU faster, but less exact."
     )
 
     # Records, checkpoints, evaluation
@@ -182,20 +190,20 @@ class TrainSpec(Frozen):
     early_stopping_steps: int | None = Field(
         None,
         ge=1,
-        description="Stop when this many held-out points in a row bring nothing better; empty: never.",
+        description="Stop after this many held-out points in a row without improvement; empty: never.",
     )
     load_best_model_at_end: bool = Field(
         False, description="End with the checkpoint of the best held-out point instead of the last."
     )
     metric_for_best_model: Literal["eval_loss", "category_accuracy"] = Field(
-        "eval_loss", description="What is meant by best: the lowest held-out loss, or the highest accuracy."
+        "eval_loss", description="Criterion of the best: the lowest held-out loss, or the highest accuracy."
     )
     save_steps: int = Field(0, ge=0, description="Steps between two checkpoints; 0: only at the end.")
     save_total_limit: int | None = Field(
         2, ge=1, description="Checkpoints kept beside the best one; empty: all."
     )
     evaluate_after: tuple[AnswerMode, ...] = Field(
-        ("chain", "direct"), description="How the held-out rows are answered and scored after training."
+        ("chain", "direct"), description="Answer modes in which the held-out rows are scored after training."
     )
     eval_limit: int | None = Field(
         None, ge=1, description="Score at most this many held-out rows; empty: all."
@@ -226,13 +234,14 @@ class TrainSpec(Frozen):
             raise ValueError("freeze_trainable_layers 0 trains nothing; name how many layers learn.")
         if (self.early_stopping_steps or self.load_best_model_at_end) and not self.has_held_out:
             raise ValueError(
-                "early_stopping_steps and load_best_model_at_end need held-out rows: eval_dataset or val_size."
+                "early_stopping_steps and load_best_model_at_end need held-out rows:"
+                " eval_dataset or val_size."
             )
         return self
 
     @property
     def has_held_out(self) -> bool:
-        """Whether the spec names rows to be held out; they may still turn out to be none."""
+        """Whether the spec names held-out rows; there may still turn out to be none."""
         return bool(self.eval_dataset) or self.val_size > 0
 
     @property

@@ -1,7 +1,7 @@
-"""Find near-duplicate titles, and keep their groups up to date as titles come in.
+"""Find near-duplicate titles, and merge them into near-duplicate groups on import.
 
-`studio.samples.similarity` says what nearly the same means. A group is named by its smallest title;
-a title that is near nothing is in none. Withdrawn titles keep their place in a group.
+`studio.samples.similarity` defines similarity. The id of a group is that of its first title;
+a title without near duplicates is in none. Withdrawn titles stay in their group.
 """
 
 import json
@@ -22,7 +22,7 @@ PORTION = 5000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NearPair:
-    """A new title, the earlier one that it is nearly the same as, and how much of both is the same (0 to 100)."""
+    """A new title, the earlier one of which it is a near duplicate, and their similarity (0 to 100)."""
 
     title_id: int
     text: str
@@ -32,14 +32,14 @@ class NearPair:
 
 
 def near_representatives(db: Store, title_ids: Iterable[int]) -> dict[int, int]:
-    """For each of these titles the one that stands for its group: the smallest, or itself where it has none."""
+    """Map each of these titles to the representative of its group: the smallest id, or itself if in none."""
     ids = list(title_ids)
     groups = _groups(db, ids)
     return {title_id: groups.get(title_id, title_id) for title_id in ids}
 
 
 def _groups(db: Store, title_ids: Sequence[int]) -> dict[int, int]:
-    """The groups of those titles that are in one."""
+    """Look up the groups of these titles; those in none are omitted."""
     groups: dict[int, int] = {}
     for start in range(0, len(title_ids), PORTION):
         portion = json.dumps(title_ids[start : start + PORTION])
@@ -54,7 +54,7 @@ def _groups(db: Store, title_ids: Sequence[int]) -> dict[int, int]:
 
 
 def sign(db: Store, title_ids: Sequence[int], keys: Sequence[str]) -> None:
-    """Keep the signatures of titles that have none yet, inside a `writing` block."""
+    """Store the signatures of titles that have none yet, inside a `writing` block."""
     import numpy as np
 
     from studio.samples.similarity import key_signatures
@@ -71,7 +71,7 @@ def sign(db: Store, title_ids: Sequence[int], keys: Sequence[str]) -> None:
 
 
 def group_new(db: Store, new_ids: Iterable[int], shown: int = 100) -> list[NearPair]:
-    """Group signed titles with each other and with all earlier ones; the first pairs, in their order."""
+    """Group signed titles with each other and with all earlier ones; returns the first pairs, in order."""
     import numpy as np
 
     from studio.samples.similarity import pairs_among
@@ -84,14 +84,15 @@ def group_new(db: Store, new_ids: Iterable[int], shown: int = 100) -> list[NearP
     if not np.all(is_new[len(ids) - len(new) :]):  # someone's single title came in between
         order = np.argsort(is_new, kind="stable")
         ids, words = ids[order], words[order]
-    left, right, scores = pairs_among(words, lambda places: _keys(db, ids[places]), since=len(ids) - len(new))
+    since = len(ids) - len(new)
+    left, right, scores = pairs_among(words, lambda positions: _keys(db, ids[positions]), since=since)
     pairs = list(zip(ids[left].tolist(), ids[right].tolist(), scores.tolist(), strict=True))
     _merge_groups(db, [(one, other) for one, other, _ in pairs])
     return _described(db, sorted((max(pair[:2]), min(pair[:2]), pair[2]) for pair in pairs)[:shown])
 
 
 def _signatures(db: Store) -> "tuple[NDArray[np.int64], NDArray[np.uint32]]":
-    """Every signed title and its signature, a row each: about 85 MiB for a million."""
+    """Load the ids of all signed titles and their signatures, a row each: about 85 MiB for a million."""
     import numpy as np
 
     from studio.samples.similarity import LENGTH
@@ -126,7 +127,7 @@ def _merge_groups(db: Store, pairs: Sequence[tuple[int, int]]) -> None:
     before = _groups(db, list(members))
     ids, ends = np.unique(np.array([*pairs, *before.items()]), return_inverse=True)
     left, right = ends.reshape(-1, 2).T
-    # A group is named by its smallest title, and ids are in order: the first member is the smallest.
+    # The id of a group is its smallest title, and ids are in order: the first member is the smallest.
     names = ids[merge_groups(np.arange(len(ids)), left, right)]
     group_of = dict(zip(ids.tolist(), names.tolist(), strict=True))
     renamed = [(group_of[old], old) for old in set(before.values()) if group_of[old] != old]

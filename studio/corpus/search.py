@@ -1,12 +1,11 @@
 """Search titles by text, state, category, person, source and tag, a page at a time.
 
-Pages follow each other by number (keyset), so that page 1,000 costs what page 1 costs.
-Status, category and tag are index lookups. A text, an author, a source or a batch is
-looked for by reading on, in portions and not longer than `SECONDS`: the page then says
-how far it got. An index over three
-characters (FTS5 trigram) was tried and left: 6.5 s and 78 MiB more at a million titles,
-and it cannot find a word of two characters, as most Chinese words are
-(`benchmarks/team_speed.py --trigram`).
+Keyset pagination by title number, so that page 1,000 costs what page 1 costs. Status,
+category and tag are index lookups. A text, an author, a source or an import batch is
+found by scanning, in portions and not longer than `SECONDS`: the page then reports how
+far it got. An FTS5 trigram index was tried and dropped: 6.5 s and 78 MiB more at a
+million titles, and it cannot find a word of two characters, as most Chinese words are
+(`benchmarks/data/team_speed.py --trigram`).
 """
 
 import time
@@ -18,7 +17,7 @@ from studio.corpus.titles import Status, Title
 from studio.store import Store
 
 PORTION = 100_000
-"""Title numbers that are read before the clock is looked at."""
+"""Title numbers that are scanned before the time is checked."""
 
 SECONDS = 1.0
 PAGE = 50
@@ -26,10 +25,10 @@ PAGE = 50
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Query:
-    """What titles must have in common; what is None or empty does not matter.
+    """The filters of a search, all of which must match; None or empty matches everything.
 
-    `text` is looked for in the title, case aside. `author` made the decision that
-    counts. `source` is the file or list the title came from, `batch_id` its import.
+    `text` is a case-insensitive substring of the title. `author` made the decision that
+    counts. `source` is the file or list the title came from, `batch_id` its import batch.
     """
 
     text: str = ""
@@ -46,8 +45,8 @@ class Query:
 class Found:
     """A page of titles in the order of their numbers.
 
-    `after` begins the next page; None when there is none. `read_to` is the number up to
-    which was looked, set only when time ran out before the page was full.
+    `after` is the cursor of the next page; None when there is none. `read_to` is the number
+    up to which titles were scanned, set only when time ran out before the page was full.
     """
 
     titles: Sequence[Title]
@@ -64,7 +63,7 @@ def search(
     seconds: float = SECONDS,
     portion: int = PORTION,
 ) -> Found:
-    """The next titles behind number `after` that fit the query."""
+    """Find the next titles after number `after` that match the query."""
     last = db.execute("select coalesce(max(title_id), 0) from states").fetchone()[0]
     began, ids, start = time.monotonic(), list[int](), after
     while start < last and len(ids) <= limit:
@@ -90,10 +89,13 @@ def _portion(db: Store, query: Query, start: int, end: int, limit: int) -> list[
 
 
 def _from(query: Query) -> str:
-    """The tables that the query needs, the cheapest way in first; cross join keeps that order."""
+    """Join the tables that the query needs, the cheapest first; a cross join keeps that order."""
     source = "select states.title_id from states"
     if query.tag:
-        source = "select states.title_id from title_tags cross join states on states.title_id = title_tags.title_id"
+        source = (
+            "select states.title_id from title_tags"
+            " cross join states on states.title_id = title_tags.title_id"
+        )
     if query.text or query.source or query.batch_id is not None:
         source += " cross join titles on titles.id = states.title_id"
     if query.author:
@@ -132,7 +134,7 @@ def _titles(db: Store, title_ids: Sequence[int]) -> list[Title]:
 
 
 def list_sources(db: Store, limit: int = 200) -> list[str]:
-    """Where titles came from, the latest import first."""
+    """List the sources of titles, the latest import batch first."""
     rows = db.execute(
         "select source, max(id) from batches group by source order by max(id) desc limit ?", [limit]
     )
@@ -140,7 +142,7 @@ def list_sources(db: Store, limit: int = 200) -> list[str]:
 
 
 def list_import_batches(db: Store, limit: int = 200) -> list[tuple[int, str, str]]:
-    """The latest imports: number, source, moment."""
+    """List the latest import batches: id, source, time."""
     return db.execute(
         "select id, source, imported_at from batches order by id desc limit ?", [limit]
     ).fetchall()

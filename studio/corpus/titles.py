@@ -1,7 +1,7 @@
 """Read titles and their state; append the decisions that change it.
 
-A title's state is its latest decision. `revision` is that decision's number: it
-changes with every move, so whoever acts on a title says which revision they saw.
+A title's state is its latest decision. `revision` is that decision's id: it changes with
+every transition, so that an action names the revision it was based on (optimistic locking).
 """
 
 from dataclasses import dataclass
@@ -15,9 +15,21 @@ from studio.store import Store
 Status = Literal["waiting", "decided", "skipped", "flagged", "disputed", "trashed"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 Action = Literal[
-    "import", "annotate", "agree", "dispute", "skip", "flag", "send_back", "wrong",
-    "review", "relabel", "trash", "withdraw", "restore", "undo",
-]  # fmt: skip
+    "import",
+    "annotate",
+    "agree",
+    "dispute",
+    "skip",
+    "flag",
+    "send_back",
+    "wrong",
+    "review",
+    "relabel",
+    "trash",
+    "withdraw",
+    "restore",
+    "undo",
+]
 
 SENT_BACK, IN_QUEUE_ORDER = 0, 1
 """Ranks in the queue of waiting titles: what was sent back comes first."""
@@ -28,10 +40,11 @@ class Title:
     """A title and its current state.
 
     `split` is fixed when the import named one. `category` is decided, `proposal` is
-    not: it came with the import or from a model. `note` says why the title waits.
+    not: it came with the import or from a model. `note` is the reason why the title waits.
     `chain` of a waiting title is a draft. `author` made the decision that counts,
-    `decision_id`; that is the revision itself, but for a title whose last move was undone.
-    `wanted` people are asked for a category; `addressee` is who should look at it again.
+    `decision_id`; that is the revision itself, but for a title whose last decision was undone.
+    `wanted` is the number of people asked for a category; `addressee` is the person who should
+    look at it again.
     """
 
     id: int
@@ -54,7 +67,7 @@ class Title:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Decision:
-    """A move of a title to a new state; appended, never changed."""
+    """A transition of a title to a new state; append-only."""
 
     author: str
     action: Action
@@ -70,10 +83,10 @@ class Decision:
 
 
 def get_title(db: Store, title_id: int) -> Title:
-    """The title of that id.
+    """Get a title by its id.
 
     Raises:
-        InputError: there is none.
+        InputError: no such title.
     """
     row = next(db.query("select * from current_titles where id = ?", [title_id]), None)
     if row is None:
@@ -85,7 +98,7 @@ def get_title(db: Store, title_id: int) -> Title:
 
 
 def find_title(db: Store, text: str) -> Title | None:
-    """The title of that text, case, width, spaces and punctuation aside."""
+    """Find a title by its text, ignoring case, width, spaces and punctuation."""
     rows = db.query(
         "select current_titles.* from current_titles join titles using (id) where titles.key = ?",
         [title_key(text)],
@@ -94,7 +107,7 @@ def find_title(db: Store, text: str) -> Title | None:
 
 
 def next_without_chain(db: Store) -> Title | None:
-    """The first decided title, in import order, that still has no think chain."""
+    """Find the first decided title, in import order, that has no think chain yet."""
     rows = db.query(
         "select current_titles.* from states indexed by states_without_chain"
         " join current_titles on current_titles.id = states.title_id"
@@ -104,14 +117,14 @@ def next_without_chain(db: Store) -> Title | None:
 
 
 def count_by_status(db: Store) -> dict[Status, int]:
-    """How many titles stand where; every status is there, with 0 if need be."""
+    """Count titles by status; statuses without a title count 0."""
     counts: dict[Status, int] = dict.fromkeys(STATUSES, 0)
     counts.update(db.execute("select status, sum(titles) from counts group by status").fetchall())
     return counts
 
 
 def category_counts(db: Store) -> dict[str, int]:
-    """Decided titles per category; categories without a title are absent."""
+    """Count decided titles per category; categories without a title are absent."""
     return dict(
         db.execute("select category, titles from counts where status = 'decided' and titles > 0").fetchall()
     )
@@ -125,7 +138,7 @@ def find_titles(
     limit: int = 50,
     offset: int = 0,
 ) -> list[Title]:
-    """Titles that contain a text, in import order; status and category narrow it."""
+    """Find titles that contain a text, case-insensitively, in import order; filter by status and category."""
     conditions, values = ["true"], []
     for column, value in (("status", status), ("category", category)):
         if value is not None:
@@ -142,13 +155,13 @@ def find_titles(
 
 
 def decided_titles(db: Store) -> list[Title]:
-    """Every decided title in import order."""
+    """List every decided title in import order."""
     rows = db.query("select * from current_titles where status = 'decided' order by id")
     return [Title(**row) for row in rows]
 
 
 def add_title(db: Store, text: str, *, source: str, batch_id: int, split: Split | None = None) -> int:
-    """Take in one title that the store does not have yet, and return its number.
+    """Insert a title that the store does not have yet, and return its id.
 
     Inside a `writing` block, and followed by its first decision there: a title
     without a decision has no state.
@@ -162,9 +175,9 @@ def add_title(db: Store, text: str, *, source: str, batch_id: int, split: Split 
 
 
 def append_decision(db: Store, title_id: int, decision: Decision, *, follows: int | None) -> int:
-    """Write a decision behind the one it follows, and return its number.
+    """Append a decision to the one it follows, and return its id.
 
-    Inside a `writing` block. SQLite refuses a second decision behind the same one.
+    Inside a `writing` block. SQLite refuses a second decision that follows the same one.
     """
     cursor = db.execute(
         INSERT_DECISION,
@@ -181,7 +194,7 @@ INSERT_DECISION = (
 
 
 def decision_values(title_id: int, decision: Decision, follows: int | None) -> tuple[Any, ...]:
-    """A decision as the values of its row, in the order of INSERT_DECISION."""
+    """Convert a decision to the values of its row, in the order of INSERT_DECISION."""
     return (
         title_id,
         follows,

@@ -1,6 +1,6 @@
-"""Sniff what a file really is, and refuse archives that unpack to far more than they are.
+"""Sniff the real type of a file, and refuse decompression bombs.
 
-Looked at before anything else opens them. This module reads no row.
+Files are sniffed before anything else opens them. This module reads no row.
 """
 
 import re
@@ -12,7 +12,8 @@ from studio.errors import UnreadableFile
 from studio.language import say
 
 UNPACKED_WORKBOOK = 512 << 20
-"""Bytes that a workbook may unpack to: a million titles take about 150 MiB. A zip bomb is thousands of times its size."""
+"""Bytes that a workbook may unpack to: a million titles take about 150 MiB. A zip bomb unpacks to thousands
+of times its size."""
 PARQUET_ROWS = 20_000_000
 PARQUET_BYTES = 8 << 30
 """Rows and unpacked bytes that a parquet file may declare."""
@@ -35,11 +36,11 @@ _NEEDS = {".xlsx": ".xlsx", ".parquet": ".parquet"}
 _HEAD = 512
 
 
-def require_honest_type(path: Path, name: str) -> None:
-    """A file whose first bytes agree with its suffix.
+def require_matching_type(path: Path, name: str) -> None:
+    """Require that the first bytes of a file match its suffix.
 
     Raises:
-        UnreadableFile: it is something else, and what.
+        UnreadableFile: it is of another type; the message names it.
     """
     suffix = path.suffix.lower()
     with path.open("rb") as file:
@@ -73,29 +74,34 @@ def _refuse_type(name: str, suffix: str, label: str, kind: str | None) -> NoRetu
     )
 
 
-def require_modest_workbook(path: Path, name: str) -> None:
-    """A workbook that stays small when unpacked. Python's zipfile unpacks no more than the sizes it names.
+def require_bounded_workbook(path: Path, name: str) -> None:
+    """Require that a workbook stays small when unpacked.
+
+    The declared sizes are enough to check: Python's zipfile unpacks no more than these.
 
     Raises:
-        UnreadableFile: it is none, or too large.
+        UnreadableFile: not a workbook, or too large.
     """
     try:
         with zipfile.ZipFile(path) as parts:
             unpacked = sum(part.file_size for part in parts.infolist())
     except (zipfile.BadZipFile, OSError, ValueError) as error:
         raise UnreadableFile(
-            say(f"{name} 读不出来：不是完整的 Excel 文件（{error}）。", f"{name} cannot be read: not a whole workbook ({error})."),
+            say(
+                f"{name} 读不出来：不是完整的 Excel 文件（{error}）。",
+                f"{name} cannot be read: not a complete workbook ({error}).",
+            ),
             remedy=say("请重新导出或下载这个文件。", "Export or download the file again."),
-        ) from error  # fmt: skip
+        ) from error
     if unpacked > UNPACKED_WORKBOOK:
         _refuse_size(name, unpacked, UNPACKED_WORKBOOK)
 
 
-def require_modest_parquet(metadata: Any, name: str) -> None:
-    """A parquet file whose own account of itself is within reason.
+def require_bounded_parquet(metadata: Any, name: str) -> None:
+    """Require that the rows and unpacked bytes that a parquet file declares stay within the limits.
 
     Raises:
-        UnreadableFile: it has too many rows or bytes.
+        UnreadableFile: too many rows or bytes.
     """
     unpacked = sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
     if metadata.num_rows > PARQUET_ROWS or unpacked > PARQUET_BYTES:
@@ -106,7 +112,8 @@ def _refuse_size(name: str, unpacked: int, limit: int) -> NoReturn:
     raise UnreadableFile(
         say(
             f"{name} 解压后有 {unpacked >> 20} MiB，超过上限 {limit >> 20} MiB，没有打开。",
-            f"{name} unpacks to {unpacked >> 20} MiB, more than the {limit >> 20} MiB allowed; it was not opened.",
+            f"{name} unpacks to {unpacked >> 20} MiB, more than the {limit >> 20} MiB allowed;"
+            " it was not opened.",
         ),
         remedy=say(
             "请分成几个文件，或改存为 csv 再导入。", "Split it into several files, or save it as csv."

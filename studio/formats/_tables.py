@@ -1,7 +1,7 @@
-"""Read tables row by row: delimited text, a workbook's sheet, parquet.
+"""Stream the rows of a table: delimited text, a workbook's sheet, parquet.
 
 openpyxl and pyarrow are imported where they are needed: most files do without. This
-module knows no encoding, and judges no cell.
+module knows no encoding, and validates no cell.
 """
 
 import csv
@@ -15,14 +15,14 @@ from xml.etree.ElementTree import ParseError
 from zipfile import BadZipFile
 
 from studio.errors import UnreadableFile
-from studio.formats._file_types import require_modest_parquet, require_modest_workbook
+from studio.formats._file_types import require_bounded_parquet, require_bounded_workbook
 from studio.formats.columns import GUESSED, Columns
 from studio.language import say
 
 Row = Sequence[str]
 
 CELL_CHARACTERS = 16 << 20
-"""Characters of the longest cell that is read; a row with less than that can be refused by itself."""
+"""Characters of the longest cell that is read; a shorter one that is too long is refused as a row."""
 
 _BATCH = 500
 """Rows of a parquet file that are in memory at once."""
@@ -33,10 +33,10 @@ csv.field_size_limit(CELL_CHARACTERS)
 def delimited_rows(
     open_text: Callable[[str | None], TextIO], delimiters: str, name: str
 ) -> tuple[Callable[[], Iterator[Row]], str]:
-    """A way to read the rows of a delimited text, as often as wanted, and its delimiter.
+    """Open a delimited text; returns a function that streams its rows from the start, and the delimiter.
 
-    The text of a file whose first line has no delimiter may be a plain list of titles with
-    quotation marks in them: where it is no CSV, its rows are its lines.
+    A file whose first line has no delimiter may be a plain list of titles with quotation
+    marks in them: where it does not parse as CSV, its rows are its lines.
     """
     with open_text("") as file:
         first = file.readline(CELL_CHARACTERS)
@@ -44,7 +44,7 @@ def delimited_rows(
 
     def cells() -> Iterator[Row]:
         with open_text("") as file:
-            # Strict: an unclosed quote would else swallow the rows behind it without a word.
+            # Strict: otherwise an unclosed quote would silently swallow the rows behind it.
             rows = csv.reader(file, delimiter=delimiter, strict=True)
             try:
                 yield from (row for row in rows if any(cell.strip() for cell in row))
@@ -68,14 +68,14 @@ def _is_csv(cells: Callable[[], Iterator[Row]]) -> bool:
 
 
 def workbook_rows(path: Path, name: str) -> tuple[Callable[[], Iterator[Row]], Sequence[str]]:
-    """A way to read the rows of the first sheet, and the names of the others.
+    """Open a workbook; returns a function that streams the rows of the first sheet, and the other names.
 
     Raises:
-        UnreadableFile: it is no workbook, or one that unpacks to far more than it should.
+        UnreadableFile: not a workbook, or one that unpacks to more than the limit.
     """
     import openpyxl
 
-    require_modest_workbook(path, name)
+    require_bounded_workbook(path, name)
 
     def opened() -> Any:
         try:
@@ -105,14 +105,23 @@ def workbook_rows(path: Path, name: str) -> tuple[Callable[[], Iterator[Row]], S
 
 
 _WORKBOOK_ERRORS = (
-    ValueError, LookupError, TypeError, AttributeError, ArithmeticError, OSError, EOFError, RuntimeError,
-    BadZipFile, zlib.error, ParseError,
-)  # fmt: skip
-"""What openpyxl lets through when the parts of a workbook are not what they claim to be."""
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    OSError,
+    EOFError,
+    RuntimeError,
+    BadZipFile,
+    zlib.error,
+    ParseError,
+)
+"""Errors that openpyxl raises when the parts of a workbook are not what they claim to be."""
 
 
 def _cell_text(value: Any) -> str:
-    """A cell as people see it: a whole number without a point, a day without midnight."""
+    """Format a cell as people see it: a whole number without a point, a day without midnight."""
     if value is None:
         return ""
     if isinstance(value, float) and value.is_integer():
@@ -123,10 +132,10 @@ def _cell_text(value: Any) -> str:
 
 
 def parquet_rows(path: Path, columns: Columns | None, name: str) -> Callable[[], Iterator[tuple[int, Any]]]:
-    """A way to read the rows of a parquet file as mappings, with their numbers.
+    """Open a parquet file; returns a function that streams its rows, numbered from 1, as mappings.
 
     Raises:
-        UnreadableFile: it is no parquet file, too large, or has no column of titles.
+        UnreadableFile: not a parquet file, too large, or without a column of titles.
     """
     import pyarrow as arrow
     import pyarrow.parquet as parquet
@@ -135,7 +144,7 @@ def parquet_rows(path: Path, columns: Columns | None, name: str) -> Callable[[],
         file = parquet.ParquetFile(path)
     except (arrow.ArrowException, OSError, ValueError, OverflowError) as error:
         _refuse(name, str(error), error)
-    require_modest_parquet(file.metadata, name)
+    require_bounded_parquet(file.metadata, name)
     if columns is not None:
         columns.require([str(column) for column in file.schema_arrow.names], name)
     file.close()
@@ -152,7 +161,7 @@ def parquet_rows(path: Path, columns: Columns | None, name: str) -> Callable[[],
 
 
 def _plain(value: Any) -> Any:
-    """Values of a parquet file as JSON has them: numbers that are none become None, days text."""
+    """Convert a parquet value to what JSON has: NaN becomes None, dates become text."""
     if isinstance(value, dict):
         return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, list):
@@ -167,9 +176,9 @@ def _plain(value: Any) -> Any:
 def table_records(
     rows: Iterable[Row], columns: Columns | None, name: str, delimiter: str = ","
 ) -> Iterator[tuple[int, Any]]:
-    """Rows under their column names; a single column without a known name has no heading.
+    """Map rows to their column names, numbered from 1; a single column without a known name has no header.
 
-    Without `columns`, none is required.
+    Without `columns`, no column is required.
 
     Raises:
         UnreadableFile: no column of titles.
@@ -183,9 +192,8 @@ def table_records(
         # A title may contain the delimiter without anybody having quoted it.
         if (columns or GUESSED).among(header).title is None:
             if columns is not None:
-                columns.require(
-                    ["标题", *header], name
-                )  # a column that was chosen must be there all the same
+                # A column that was chosen must exist all the same.
+                columns.require(["标题", *header], name)
             yield 1, delimiter.join(first).strip()
             start = 2
         else:
@@ -202,6 +210,6 @@ def _refuse(name: str, what: str, error: Exception | None) -> NoReturn:
         say("{name} 读不出来：{what}。", "{name} cannot be read: {what}.", name=name, what=what),
         remedy=say(
             "请确认文件完整、扩展名与内容一致，或重新导出。",
-            "Make sure that the file is complete and its name fits its content, or export it again.",
+            "Make sure that the file is complete and its suffix matches its content, or export it again.",
         ),
     ) from error

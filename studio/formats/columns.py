@@ -1,4 +1,4 @@
-"""Tell which column of a table holds title, category and think chain."""
+"""Map the columns of a table to title, category, think chain, source and date."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -21,7 +21,7 @@ DATE_COLUMNS = (
     "pubdate",
     "time",
 )
-"""Names under which a table may carry each; case does not count, and earlier names win."""
+"""Known names of each column; case-insensitive, and earlier names win."""
 
 CONVERSATION_COLUMNS = ("conversations", "messages", "instruction", "output")
 
@@ -37,7 +37,7 @@ class Columns:
     date: str | None = None
 
     def among(self, columns: Sequence[str]) -> "Columns":
-        """These columns as a table has them: what was not chosen is looked for by name."""
+        """Resolve the columns in a table: a chosen one if it exists, else by its known names."""
         found = {}
         for field in fields(self):
             chosen = getattr(self, field.name)
@@ -49,10 +49,10 @@ class Columns:
         return Columns(**found)
 
     def require(self, columns: Sequence[str], name: str) -> None:
-        """A table that has what was chosen, and a column for titles or conversations.
+        """Require that a table has the chosen columns, and one of titles or conversations.
 
         Raises:
-            UnreadableFile: it has not.
+            UnreadableFile: a column is missing.
         """
         chosen = [getattr(self, field.name) for field in fields(self)]
         missing = [column for column in chosen if column and column not in columns]
@@ -78,7 +78,7 @@ class Columns:
 
 
 GUESSED = Columns()
-"""No column chosen: all are known by their names."""
+"""No column chosen: all are found by their known names."""
 
 _NAMES = {
     "title": TITLE_COLUMNS,
@@ -90,6 +90,6 @@ _NAMES = {
 
 
 def _by_name(columns: Sequence[str], names: Sequence[str]) -> str | None:
-    """The column that goes by one of the names; earlier names win."""
+    """Find the column with one of the names; earlier names win."""
     by_name = {column.strip().lower(): column for column in columns}
     return next((by_name[name] for name in names if name in by_name), None)

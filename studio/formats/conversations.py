@@ -1,8 +1,8 @@
-"""Turn one raw record into a question and an answer: ShareGPT, Alpaca, OpenAI, table row, title.
+"""Parse a raw record into question and answer: ShareGPT, Alpaca, OpenAI, table row, title.
 
-What cannot be read is kept as a problem of the row, in the words of what
-LLaMA-Factory would do with it; nothing is repaired and no label is judged here.
-This module knows no file and no category.
+What cannot be parsed is kept as a problem of the row, in terms of what LLaMA-Factory
+would do with it; nothing is repaired and no label is validated here. This module knows
+no file and no category.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,13 +20,13 @@ from studio.samples.title_text import Split
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RawRow:
-    """A row as it was found.
+    """A parsed row, before validation.
 
-    `question` is the human turn, `answer` the gpt turn, `system` what stands before
+    `question` is the human turn, `answer` the gpt turn, `system` the system turn before
     them; `title` is set where the format itself keeps the title apart (a table column,
     Alpaca's input). A row without an answer is a plain title. `record` is the whole,
-    `extra` what it has beside the conversation. `source` and `date` are what its columns
-    say, word for word.
+    `extra` what it has beside the conversation. `source` and `date` are copied verbatim
+    from their columns.
     """
 
     file: str
@@ -50,8 +50,8 @@ class _Turn:
     text: str
 
 
-class _Row:
-    """The reading of one record: collects problems while the parts are looked up."""
+class _RowParser:
+    """Collects the problems of one record while its parts are parsed."""
 
     def __init__(self, record: Any, file: str, row: int, split: Split | None) -> None:
         self.record = record
@@ -98,26 +98,27 @@ class _Row:
 
 
 def read_row(record: Any, layout: Layout, *, file: str, row: int, split: Split | None) -> RawRow:
-    """Take one record apart by its layout; problems come with the row."""
-    reading = _Row(record, file, row, split)
+    """Parse one record by its layout; its problems come with the row."""
+    parser = _RowParser(record, file, row, split)
     if isinstance(record, str) and layout.form == "auto":
-        return reading.done("title", title=record)
+        return parser.done("title", title=record)
     if not isinstance(record, Mapping):
-        reading.error(
+        found = type(record).__name__
+        parser.error(
             "wrong_type",
             message(
                 "element_is_no_object_or_text" if layout.form == "auto" else "element_is_no_object",
-                found=type(record).__name__,
+                found=found,
             ),
             record,
         )
-        return reading.done("conversation")
+        return parser.done("conversation")
     form = layout.form if layout.form != "auto" else _form_of(record, layout.table)
     if form in ("sharegpt", "openai"):
-        return _read_turns(reading, record, layout)
+        return _read_turns(parser, record, layout)
     if form == "alpaca":
-        return _read_instruction(reading, record, layout)
-    return _read_cells(reading, record, layout.table)
+        return _read_instruction(parser, record, layout)
+    return _read_cells(parser, record, layout.table)
 
 
 def _form_of(record: Mapping[str, Any], table: Columns) -> Literal["sharegpt", "alpaca", "table"]:
@@ -130,54 +131,56 @@ def _form_of(record: Mapping[str, Any], table: Columns) -> Literal["sharegpt", "
     return "table"
 
 
-def _read_turns(reading: _Row, record: Mapping[str, Any], layout: Layout) -> RawRow:
-    key, looks = layout.messages, layout.form != "sharegpt"
-    if looks and key not in record:
+def _read_turns(parser: _RowParser, record: Mapping[str, Any], layout: Layout) -> RawRow:
+    """Parse a list of turns; unless an entry declares ShareGPT, OpenAI's layout is detected."""
+    key, detects_openai = layout.messages, layout.form != "sharegpt"
+    if detects_openai and key not in record:
         key = "messages"
-    items = _part(reading, record, key, list)
+    items = _part(parser, record, key, list)
     if items is None:
-        return reading.done("conversation")
+        return parser.done("conversation")
     if not items:
-        reading.error("missing_key", message("no_turn", key=key))
-    if looks and not layout.tags and items and isinstance(items[0], Mapping) and "role" in items[0]:
+        parser.error("missing_key", message("no_turn", key=key))
+    if detects_openai and not layout.tags and items and isinstance(items[0], Mapping) and "role" in items[0]:
         layout = layout.as_openai
-    turns = _turns(reading, items, key, layout)
-    _require_order(reading, turns, layout)
-    said = {turn.role: turn.text for turn in reversed(turns)}  # the first of each role
-    return reading.done(
+    turns = _turns(parser, items, layout)
+    _require_order(parser, turns, layout)
+    texts = {turn.role: turn.text for turn in reversed(turns)}  # the first of each role
+    return parser.done(
         "conversation",
-        question=said.get(layout.tag("user_tag")),
-        answer=said.get(layout.tag("assistant_tag")),
-        system=said.get(layout.tag("system_tag")) or _system(record, layout),
+        question=texts.get(layout.tag("user_tag")),
+        answer=texts.get(layout.tag("assistant_tag")),
+        system=texts.get(layout.tag("system_tag")) or _system(record, layout),
         extra={name: value for name, value in record.items() if name not in (key, layout.column("system"))},
     )
 
 
-def _turns(reading: _Row, items: Sequence[Any], key: str, layout: Layout) -> list[_Turn]:
-    """The turns that can be read; the others become problems."""
+def _turns(parser: _RowParser, items: Sequence[Any], layout: Layout) -> list[_Turn]:
+    """Parse the turns; those that cannot be parsed become problems."""
     role_key, text_key = layout.tag("role_tag"), layout.tag("content_tag")
     roles = layout.roles
     turns = []
     for position, item in enumerate(items):
         if not isinstance(item, Mapping):
-            reading.error(
+            parser.error(
                 "wrong_type",
                 message("turn_is_no_object", turn=position + 1, found=type(item).__name__),
                 item,
             )
             continue
-        role = _part(reading, item, role_key, str)
-        text = _part(reading, item, text_key, str)
+        role = _part(parser, item, role_key, str)
+        text = _part(parser, item, text_key, str)
         if role is None or text is None:
             continue
         if role not in roles:
-            reading.error(
+            user, assistant = layout.tag("user_tag"), layout.tag("assistant_tag")
+            parser.error(
                 "unknown_role",
                 message(
                     "unknown_role",
                     role=role[:200],
-                    user=layout.tag("user_tag"),
-                    assistant=layout.tag("assistant_tag"),
+                    user=user,
+                    assistant=assistant,
                 ),
                 role,
             )
@@ -189,10 +192,10 @@ def _turns(reading: _Row, items: Sequence[Any], key: str, layout: Layout) -> lis
     return turns
 
 
-def _require_order(reading: _Row, turns: Sequence[_Turn], layout: Layout) -> None:
-    """An optional system turn, then human and gpt in turns, gpt last: else LLaMA-Factory drops the row."""
-    if reading.problems:
-        return  # a turn that could not be read leaves a gap, and one cause is enough
+def _require_order(parser: _RowParser, turns: Sequence[_Turn], layout: Layout) -> None:
+    """Require an optional system turn, then human and gpt alternating: LLaMA-Factory drops other rows."""
+    if parser.problems:
+        return  # a turn that could not be parsed leaves a gap, and one cause is enough
     spoken = [turn.role for turn in turns]
     system = layout.tag("system_tag")
     if spoken[:1] == [system]:
@@ -201,26 +204,26 @@ def _require_order(reading: _Row, turns: Sequence[_Turn], layout: Layout) -> Non
     alternates = all(role == expected[i % 2] for i, role in enumerate(spoken))
     found = " → ".join(spoken)
     if system in spoken:
-        reading.error("system_misplaced", message("system_misplaced", order=found), found)
+        parser.error("system_misplaced", message("system_misplaced", order=found), found)
     elif not spoken or (alternates and len(spoken) % 2):
-        reading.error("odd_turns", message("odd_turns", count=len(spoken)), found)
+        parser.error("odd_turns", message("odd_turns", count=len(spoken)), found)
     elif not alternates:
         reason = message("role_order", order=found, expected=" → ".join(expected))
-        reading.error("role_order", reason, found)
+        parser.error("role_order", reason, found)
     elif len(spoken) > 2:
-        reading.more_turns(len(spoken) // 2)
+        parser.more_turns(len(spoken) // 2)
 
 
-def _read_instruction(reading: _Row, record: Mapping[str, Any], layout: Layout) -> RawRow:
-    """Alpaca: where there is an input, it is the title and the instruction its prefix."""
+def _read_instruction(parser: _RowParser, record: Mapping[str, Any], layout: Layout) -> RawRow:
+    """Parse an Alpaca row: its input, if any, is the title and the instruction its prefix."""
     prompt, query, response = layout.column("prompt"), layout.column("query"), layout.response
-    instruction = _part(reading, record, prompt, str) if prompt else ""
-    answer = _part(reading, record, response, str)
-    title = (_part(reading, record, query, str) or "").strip() if query and record.get(query) else ""
+    instruction = _part(parser, record, prompt, str) if prompt else ""
+    answer = _part(parser, record, response, str)
+    title = (_part(parser, record, query, str) or "").strip() if query and record.get(query) else ""
     history = layout.column("history")
-    _count_history(reading, record.get(history) if history else None)
+    _count_history(parser, record.get(history) if history else None)
     used = {prompt, query, response, history, layout.column("system")}
-    return reading.done(
+    return parser.done(
         "conversation",
         question=f"{instruction}\n{title}" if title and instruction else title or instruction,
         title=title or None,
@@ -230,14 +233,15 @@ def _read_instruction(reading: _Row, record: Mapping[str, Any], layout: Layout) 
     )
 
 
-def _count_history(reading: _Row, history: Any) -> None:
-    """Earlier turns of an Alpaca row: pairs of question and answer, else LLaMA-Factory dies of the row."""
+def _count_history(parser: _RowParser, history: Any) -> None:
+    """Require that earlier turns of an Alpaca row are pairs of texts: LLaMA-Factory crashes on others."""
     if not history:
         return
     pairs = history if isinstance(history, list) else [history]
     if all(isinstance(pair, list) and [type(text) for text in pair] == [str, str] for pair in pairs):
-        return reading.more_turns(len(pairs) + 1, used="last")
-    reading.error(
+        parser.more_turns(len(pairs) + 1, used="last")
+        return
+    parser.error(
         "wrong_type",
         message("history_is_no_pairs", found=f"{history!r:.60}"),
         history,
@@ -245,25 +249,25 @@ def _count_history(reading: _Row, history: Any) -> None:
 
 
 def _system(record: Mapping[str, Any], layout: Layout) -> str | None:
-    """What a column of its own says before the conversation."""
+    """Read the system text from a column of its own."""
     column = layout.column("system")
     system = record.get(column) if column else None
     return system if isinstance(system, str) and system else None
 
 
-def _read_cells(reading: _Row, record: Mapping[str, Any], table: Columns) -> RawRow:
-    """A table row or an object with a title, and perhaps a category, a chain, a source and a date."""
+def _read_cells(parser: _RowParser, record: Mapping[str, Any], table: Columns) -> RawRow:
+    """Parse a table row or an object: a title, optionally a category, a chain, a source and a date."""
     names = [str(column) for column in record]
     columns = table.among(names)
     if columns.title is None:
-        reading.error(
+        parser.error(
             "missing_key",
             message("no_conversation_or_title", keys=names[:8]),
         )
-        return reading.done("title")
-    title = _part(reading, record, columns.title, str)
+        return parser.done("title")
+    title = _part(parser, record, columns.title, str)
     category, chain = _cell(record, columns.category), _cell(record, columns.chain)
-    return reading.done(
+    return parser.done(
         "title",
         title=title,
         answer=write_answer(chain, category) if chain else category or None,
@@ -280,20 +284,20 @@ def _cell(record: Mapping[str, Any], column: str | None) -> str:
 _Wanted = TypeVar("_Wanted", str, list[Any])
 
 
-def _part(reading: _Row, record: Mapping[str, Any], key: str, wanted: type[_Wanted]) -> _Wanted | None:
-    """record[key] if it is there and of the wanted type; else a problem, and None."""
+def _part(parser: _RowParser, record: Mapping[str, Any], key: str, wanted: type[_Wanted]) -> _Wanted | None:
+    """Return record[key] if it is there and of the wanted type; else report a problem and return None."""
     if key not in record:
-        reading.error(
+        parser.error(
             "missing_key",
             message("key_missing", key=key, keys=[str(name) for name in list(record)[:8]]),
         )
         return None
     value = record[key]
     if value is None:
-        reading.error("null_value", message("value_is_null", key=key))
+        parser.error("null_value", message("value_is_null", key=key))
         return None
     if not isinstance(value, wanted):
         code = "value_is_no_text" if wanted is str else "value_is_no_list"
-        reading.error("wrong_type", message(code, key=key, found=f"{value!r:.60}"), value)
+        parser.error("wrong_type", message(code, key=key, found=f"{value!r:.60}"), value)
         return None
     return value

@@ -1,8 +1,8 @@
-"""Read dataset_info.json and what its entries mean.
+"""Parse dataset_info.json into files and row layouts.
 
-An entry says which file of its folder holds rows and how they are built; a file outside
-that folder is refused. What LLaMA-Factory makes of an entry is `entryremarks`'s. This
-module reads no rows.
+An entry names a file of its folder and the layout of its rows; a file outside that folder
+is refused. `_dataset_info_lint` knows what LLaMA-Factory makes of an entry. This module
+reads no rows.
 """
 
 import difflib
@@ -22,65 +22,78 @@ INFO = "dataset_info.json"
 
 
 def read_info(folder: Path) -> Mapping[str, Mapping[str, Any]]:
-    """The entries of a folder's dataset_info.json.
+    """Parse the entries of a folder's dataset_info.json.
 
     Raises:
-        UnreadableFile: there is none, it is empty, or it is not a mapping of names to entries.
+        UnreadableFile: missing, empty, or not a mapping of names to entries.
     """
     path = folder / INFO
     if not path.is_file():
         files = sorted(file.name for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
         raise UnreadableFile(
             say(f"文件夹 {folder.name} 里没有 {INFO}。", f"The folder {folder.name} has no {INFO}."),
-            remedy=say(f"请直接给出其中一个文件：{'、'.join(files[:5])}。", f"Name one of its files: {', '.join(files[:5])}.")
+            remedy=say(
+                f"请直接给出其中一个文件：{'、'.join(files[:5])}。",
+                f"Name one of its files: {', '.join(files[:5])}.",
+            )
             if files
             else say("请给出一个数据文件。", "Name a data file."),
-        )  # fmt: skip
+        )
     require_readable(path, INFO)
     entries = parse_json(decode(path.read_bytes(), INFO), INFO)
     if not isinstance(entries, dict) or not all(isinstance(entry, dict) for entry in entries.values()):
         raise UnreadableFile(
             say(f"{INFO} 应是“名称: 说明”的对象。", f"{INFO} should map names to entries."),
-            remedy=say('请写成 {"train": {"file_name": "train.json"}} 的形式。', 'Write {"train": {"file_name": "train.json"}}.'),
+            remedy=_example(),
             code="wrong_type",
-        )  # fmt: skip
+        )
     if not entries:
         raise UnreadableFile(
-            say(f"{INFO} 里没有一个数据集。", f"{INFO} names no data set."),
-            remedy=say('请写成 {"train": {"file_name": "train.json"}} 的形式。', 'Write {"train": {"file_name": "train.json"}}.'),
+            say(f"{INFO} 里没有一个数据集。", f"{INFO} has no dataset."),
+            remedy=_example(),
             code="empty_file",
-        )  # fmt: skip
+        )
     return entries
 
 
-def inside(folder: Path, name: str, file_name: object) -> Path:
-    """The file of an entry, which must lie in the folder: names and links that lead out are refused.
+def _example() -> str:
+    return say(
+        '请写成 {"train": {"file_name": "train.json"}} 的形式。',
+        'Write {"train": {"file_name": "train.json"}}.',
+    )
+
+
+def resolve_inside(folder: Path, name: str, file_name: object) -> Path:
+    """Resolve the file of an entry, refusing path traversal: names and links out of the folder.
 
     Raises:
-        UnreadableFile: it leads out, or is no name of a file.
+        UnreadableFile: it leads out of the folder, or is not a file name.
     """
     if not isinstance(file_name, str) or not file_name.strip() or not _is_name(file_name):
         raise UnreadableFile(
-            say(f"{INFO} 的“{name}”的 file_name 不是文件名：{file_name!r:.60}。", f"The file_name of “{name}” in {INFO} is no name of a file: {file_name!r:.60}."),
+            say(
+                f"{INFO} 的“{name}”的 file_name 不是文件名：{file_name!r:.60}。",
+                f"The file_name of “{name}” in {INFO} is not a file name: {file_name!r:.60}.",
+            ),
             remedy=say("file_name 请写该文件夹里的一个文件名。", "Name a file of the folder as file_name."),
             code="wrong_type",
-        )  # fmt: skip
+        )
     try:
-        place, home = (folder / file_name).resolve(), folder.resolve()
+        path, home = (folder / file_name).resolve(), folder.resolve()
         # Also a way out and back in is refused: in a copy of the folder it would lead to the original.
         is_plain = not Path(file_name).is_absolute() and ".." not in Path(file_name).parts
-        is_inside = is_plain and place.is_relative_to(home) and place != home
+        is_inside = is_plain and path.is_relative_to(home) and path != home
     except (OSError, RuntimeError, ValueError):  # a name too long, a link to itself, a byte that no name has
         is_inside = False
     if not is_inside:
         raise UnreadableFile(
             say(
                 f"{INFO} 的“{name}”指向文件夹之外：{file_name:.200}。",
-                f"The entry “{name}” of {INFO} leads out of its folder: {file_name:.200}.",
+                f"The entry “{name}” of {INFO} points outside its folder: {file_name:.200}.",
             ),
             remedy=say(
                 "请把文件放进该文件夹，file_name 只写文件名。",
-                "Put the file into the folder and name it alone.",
+                "Put the file into the folder and write only its name as file_name.",
             ),
             code="info_outside",
         )
@@ -92,57 +105,66 @@ def _is_name(file_name: str) -> bool:
 
 
 def missing_file(folder: Path, name: str, file_name: str) -> UnreadableFile:
-    """The error of an entry whose file is not there, with the files that may be meant."""
-    there = sorted(file.name for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
-    near = difflib.get_close_matches(file_name, [file for file in there if file != INFO], n=3, cutoff=0.5)
+    """Build the error of an entry whose file is missing, with the closest file names as suggestions."""
+    files = sorted(file.name for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
+    close = difflib.get_close_matches(file_name, [file for file in files if file != INFO], n=3, cutoff=0.5)
     return UnreadableFile(
         say(
             f"{INFO} 的“{name}”所说的文件 {file_name} 不在文件夹里；LLaMA-Factory 会因此中止。",
-            f"The file {file_name} of the entry “{name}” of {INFO} is not there; LLaMA-Factory stops at that.",
+            f"The file {file_name} of the entry “{name}” of {INFO} is missing; LLaMA-Factory stops at that.",
         ),
-        remedy=say(f"是不是 {'、'.join(near)}？请改 file_name。", f"Is it {', '.join(near)}? Mend file_name.")
-        if near
-        else say("请放入这个文件，或改 file_name。", "Add the file, or mend file_name."),
+        remedy=say(
+            f"是不是 {'、'.join(close)}？请改 file_name。",
+            f"Is it {', '.join(close)}? Correct file_name.",
+        )
+        if close
+        else say("请放入这个文件，或改 file_name。", "Add the file, or correct file_name."),
         code="info_file_missing",
     )
 
 
 def files_of(folder: Path, name: str, file_name: object) -> list[str]:
-    """The file of an entry, or, where it names a folder, every file in that, by name; hidden ones are none."""
-    place = inside(folder, name, file_name)
+    """List the file of an entry or, where it names a folder, the files in it by name, without hidden ones."""
+    path = resolve_inside(folder, name, file_name)
     named = str(file_name)
-    if not place.is_dir():
+    if not path.is_dir():
         return [named]
-    files = sorted(file.name for file in place.iterdir() if file.is_file() and not file.name.startswith("."))
+    files = sorted(file.name for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
     return [f"{named.rstrip('/')}/{file}" for file in files] or [named]
 
 
 def layout_of(name: str, entry: Mapping[str, Any]) -> Layout:
+    """Parse the row layout of an entry.
+
+    Raises:
+        UnreadableFile: an unknown formatting, or columns and tags that map no names to names.
+    """
     form = entry.get("formatting", "alpaca")
     columns, tags = entry.get("columns") or {}, entry.get("tags") or {}
     if form not in ("alpaca", "sharegpt", "openai") or not (_is_naming(columns) and _is_naming(tags)):
         raise UnreadableFile(
             say(
                 f"{INFO} 的“{name}”不可用：formatting 是 {form!r}，columns 和 tags 应是“名称: 名称”的对象。",
-                f"The entry “{name}” of {INFO} is unusable: formatting {form!r}, columns and tags should map names to names.",
+                f"The entry “{name}” of {INFO} is unusable: formatting is {form!r},"
+                " and columns and tags should map names to names.",
             ),
             remedy=say("formatting 请写 sharegpt 或 alpaca。", "Write sharegpt or alpaca as formatting."),
             code="wrong_type",
         )
     if form == "openai" and tags:
         tags = {**OPENAI_TAGS, **tags}
-    # A table must have the column that an entry names; under which name is the entry's to say.
-    held = columns.get("query") or columns.get("prompt") if form == "alpaca" else columns.get("messages")
-    return Layout(form=form, columns=columns, tags=tags, table=Columns(title=held))
+    # A table must have the column that the entry names, whatever its name.
+    required = columns.get("query") or columns.get("prompt") if form == "alpaca" else columns.get("messages")
+    return Layout(form=form, columns=columns, tags=tags, table=Columns(title=required))
 
 
 def _is_naming(block: object) -> bool:
-    """Whether a block gives names, or null, to names."""
+    """Return whether a block maps names to names or null."""
     return isinstance(block, dict) and all(name is None or isinstance(name, str) for name in block.values())
 
 
 def complete_entry(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """An entry with what its form needs written out: the columns, and all tags of ShareGPT.
+    """Write out the defaults of an entry: the columns that its form needs, and all tags of ShareGPT.
 
     Not all columns: one that is named and that no row has is a KeyError in LLaMA-Factory.
     `openai` becomes ShareGPT with its tags.

@@ -12,7 +12,10 @@ _TIME = re.compile(r"[T\s]*(?P<hour>\d{1,2})[:时点](?P<minute>\d{1,2})(?:[:分
 
 
 def read_date(text: str) -> str | None:
-    """A day as 2024-05-01, a moment as 2024-05-01T08:30:00, as written; None where neither can be read."""
+    """Parse a date into ISO 8601: 2024-05-01, or 2024-05-01T08:30:00 with a time; None if it is neither.
+
+    Whatever follows, such as a time zone, is ignored.
+    """
     match = _COMPACT.fullmatch(text.strip()) or _DAY.fullmatch(text.strip())
     if match is None:
         return None

@@ -26,29 +26,29 @@ _MARKS = (
 )
 _NAMES = {"gb18030": "GB18030", "big5": "Big5", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16"}
 _COMMON = {"gb18030": range(0xB0, 0xD8), "big5": range(0xA4, 0xC7)}
-"""First bytes of the common characters of each; text decoded wrongly lands elsewhere."""
+"""Lead bytes of the common characters of each; wrongly decoded text falls outside."""
 _SAMPLE = 4000
-"""Characters that are looked at to choose between two encodings."""
+"""Characters that are sampled to choose between two encodings."""
 _THREE_BYTE_CHARACTER = re.compile(rb"[\xe1-\xef][\x80-\xbf]{2}")
 
 
 _CHUNK = 1 << 20
-"""Bytes that are looked at in one go; a file is never in memory as a whole."""
+"""Bytes that are decoded at once; a file is never in memory as a whole."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Encoding:
-    """How to decode a file (`codec`), and what people call that; "UTF-8" is the plain case."""
+    """The codec of a file, and its name for people; "UTF-8" is the plain case."""
 
     codec: str
     label: str
 
 
 def find_encoding(file: BinaryIO, name: str) -> Encoding:
-    """The encoding that fits all of a text file; `name` is for messages.
+    """Detect the encoding in which all of a text file decodes; `name` is for messages.
 
     Raises:
-        UnreadableFile: empty, damaged, or in no encoding that fits all of it.
+        UnreadableFile: empty, damaged, or in no known encoding throughout.
     """
     found = _find_encoding(file, name)
     if not any(text.strip() for text in _decoded(file, found.codec)):
@@ -63,7 +63,7 @@ def find_encoding(file: BinaryIO, name: str) -> Encoding:
 
 
 def decode(data: bytes, name: str) -> str:
-    """The text of a small file.
+    """Decode a small file after detecting its encoding.
 
     Raises:
         UnreadableFile: as `find_encoding`.
@@ -72,10 +72,10 @@ def decode(data: bytes, name: str) -> str:
 
 
 def _decoded(file: BinaryIO, codec: str) -> Iterator[str]:
-    """The text of a file from its start, a piece at a time.
+    """Decode a file from its start, a chunk at a time.
 
     Raises:
-        UnicodeDecodeError: as it stands here, an offset counts from the start of a piece.
+        UnicodeDecodeError: its offset counts from the start of a chunk.
     """
     file.seek(0)
     decoder = codecs.getincrementaldecoder(codec)()
@@ -104,7 +104,7 @@ def _find_encoding(file: BinaryIO, name: str) -> Encoding:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Damage:
-    """The first bytes that do not fit: how many come before, and where people find them."""
+    """The first bytes that do not decode: their offset in bytes, and their line and column."""
 
     offset: int
     line: int
@@ -112,7 +112,7 @@ class _Damage:
 
 
 def _damage(file: BinaryIO, codec: str) -> _Damage | None:
-    """The first place of a file that is not in an encoding; None when all of it is."""
+    """Locate the first bytes that do not decode; None if all of the file does."""
     line, column, end = 1, 1, 0
     try:
         for text in _decoded(file, codec):
@@ -149,7 +149,7 @@ def _find_other(file: BinaryIO, name: str) -> Encoding:
 
 
 def _likelihood(sample: str, codec: str) -> float:
-    """The share of characters that people use, if the text really was in that encoding."""
+    """Compute the share of common characters in a sample decoded from that encoding, from 0 to 1."""
     pages = {codec: _COMMON[codec]} if codec in _COMMON else _COMMON
     common = sum(
         char.isascii() or any(char.encode(page, "replace")[0] in leads for page, leads in pages.items())
@@ -159,7 +159,7 @@ def _likelihood(sample: str, codec: str) -> float:
 
 
 def _is_nearly_utf8(file: BinaryIO, offset: int) -> bool:
-    """Whether most Chinese characters around a damage read as UTF-8; in GBK text hardly one does."""
+    """Return whether most Chinese characters around a damage are valid UTF-8; in GBK text hardly one is."""
     file.seek(max(0, offset - _CHUNK))
     data = file.read(2 * _CHUNK)
     broken = data.decode("utf-8", "replace").count("\ufffd")

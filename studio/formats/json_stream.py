@@ -1,6 +1,6 @@
 """Stream JSON values one at a time: a list, or JSON Lines.
 
-Memory holds one value, not the file. Where a file breaks is said by line and column.
+Memory holds one value, not the file. Syntax errors are reported by line and column.
 This module knows no record, no title and no encoding.
 """
 
@@ -17,28 +17,29 @@ _PIECE = 1 << 18
 _FIRST_LINE = 1 << 22
 """Characters after which a first line counts as a list on one line, not as JSON lines."""
 _NEAR_END = 64
-"""So close to the end of a piece, an error may only be that the rest is still to be read."""
+"""Characters: this close to the end of a piece, an error may only mean that the rest is still to be read."""
 
 
 def parse_json(text: str, name: str, line: int | None = None) -> Any:
-    """The JSON value of a text, which is all of a file or its given line.
+    """Parse a JSON text, which is all of a file or its given line.
 
     Raises:
-        UnreadableFile: where it breaks, and whether it simply stops there.
+        UnreadableFile: with line and column of the syntax error, or of where the text is truncated.
     """
     try:
         value = json.loads(text)
     except json.JSONDecodeError as error:
-        stops = error.msg.startswith("Unterminated string") or error.pos >= len(text.rstrip())
+        truncated = error.msg.startswith("Unterminated string") or error.pos >= len(text.rstrip())
         around = text[max(0, error.pos - 12) : error.pos + 12]
-        _refuse_json(name, line or error.lineno, error.colno, None if stops else (error.msg, around), error)
+        what = None if truncated else (error.msg, around)
+        _refuse_json(name, line or error.lineno, error.colno, what, error)
     except (ValueError, RecursionError) as error:  # a number of thousands of digits, endless nesting
         _refuse_value(name, error)
-    return _storable(value) if _HALF_CHARACTER.search(text) else value
+    return _replace_surrogates(value) if _SURROGATE.search(text) else value
 
 
 def json_lines(file: TextIO, name: str) -> Iterator[tuple[int, Any]]:
-    """Line numbers and values of a file with a value a line; empty lines are passed over.
+    """Stream JSON Lines: line numbers and values; empty lines are skipped.
 
     Raises:
         UnreadableFile: a line is not JSON.
@@ -49,10 +50,10 @@ def json_lines(file: TextIO, name: str) -> Iterator[tuple[int, Any]]:
 
 
 def json_list(file: TextIO, name: str) -> Iterator[Any]:
-    """The elements of a file that is one list.
+    """Stream the elements of a file that is one JSON list.
 
     Raises:
-        UnreadableFile: it is no JSON, or another value.
+        UnreadableFile: not JSON, or another value than a list.
     """
     reader = _ListReader(file, name)
     if reader.next_mark() != "[":
@@ -75,7 +76,7 @@ def json_list(file: TextIO, name: str) -> Iterator[Any]:
 
 
 def is_json_lines(file: TextIO) -> bool:
-    """Whether the first line is a whole JSON value and not the last one; the file is read from its start."""
+    """Return whether the first line is a complete JSON value and more lines follow; reads from the start."""
     first = ""
     while not first.strip():
         first = file.readline(_FIRST_LINE)
@@ -91,7 +92,7 @@ def is_json_lines(file: TextIO) -> bool:
 
 
 class _ListReader:
-    """A window on the text of a list: `at` is the place in it, `line` and `column` are its start's."""
+    """Reads a list through a window on its text: `at` is the index in it, `line` and `column` its start."""
 
     def __init__(self, file: TextIO, name: str) -> None:
         self.file, self.name = file, name
@@ -100,20 +101,20 @@ class _ListReader:
         self.decoder = json.JSONDecoder()
 
     def more(self) -> None:
-        """Forget what was read, and add a piece as long as what is left, at least."""
+        """Drop what was parsed from the window, and read a piece at least as long as the rest."""
         done, self.window = self.window[: self.at], self.window[self.at :]
-        self.line, self.column = self.place(done)
+        self.line, self.column = self.position_after(done)
         piece = self.file.read(max(_PIECE, len(self.window)))
         self.window, self.at, self.is_last = self.window + piece, 0, not piece
 
-    def place(self, done: str) -> tuple[int, int]:
-        """Line and column behind a part of the window."""
+    def position_after(self, done: str) -> tuple[int, int]:
+        """Compute line and column after a prefix of the window."""
         if "\n" not in done:
             return self.line, self.column + len(done)
         return self.line + done.count("\n"), len(done) - done.rfind("\n")
 
     def next_mark(self) -> str:
-        """The next character that is no white space, not taken yet; empty at the end."""
+        """Peek at the next character that is not white space; empty at the end."""
         while True:
             match = _NO_SPACE.search(self.window, self.at)
             if match is not None:
@@ -125,13 +126,15 @@ class _ListReader:
             self.more()
 
     def step(self) -> None:
+        """Consume one character."""
         self.at += 1
 
     def everything(self) -> str:
+        """Read the rest, padded so that lines and columns count from the start of the file."""
         return "\n" * (self.line - 1) + " " * (self.column - 1) + self.window + self.file.read()
 
     def element(self) -> Any:
-        """The value that begins here; with it, what follows is in the window, if there is anything."""
+        """Parse the value that begins here; afterwards the window holds the text behind it, if any."""
         while True:
             try:
                 value, end = self.decoder.raw_decode(self.window, self.at)
@@ -141,32 +144,32 @@ class _ListReader:
                     self.more()
                     continue
                 self.at = error.pos
-                self.refuse(error.msg, stops=unfinished)
+                self.refuse(error.msg, truncated=unfinished)
             except (ValueError, RecursionError) as error:
                 _refuse_value(self.name, error)
             if self.is_last or end < len(self.window) - _NEAR_END:
                 text, self.at = self.window[self.at : end], end
-                return _storable(value) if _HALF_CHARACTER.search(text) else value
+                return _replace_surrogates(value) if _SURROGATE.search(text) else value
             self.more()
 
-    def refuse(self, what: str, *, stops: bool = False) -> NoReturn:
-        """Say that the list breaks here, or stops."""
-        line, column = self.place(self.window[: self.at])
+    def refuse(self, what: str, *, truncated: bool = False) -> NoReturn:
+        """Report a syntax error here, or that the list is truncated."""
+        line, column = self.position_after(self.window[: self.at])
         around = self.window[max(0, self.at - 12) : self.at + 12]
-        stops = stops or not self.next_mark()
-        _refuse_json(self.name, line, column, None if stops else (what, around))
+        truncated = truncated or not self.next_mark()
+        _refuse_json(self.name, line, column, None if truncated else (what, around))
 
 
 _NO_SPACE = re.compile(r"[^ \t\n\r]")
-_HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
-def _storable(value: Any) -> Any:
-    """JSON can escape half of a character pair, which neither UTF-8 nor a database can hold: it becomes \ufffd."""
+def _replace_surrogates(value: Any) -> Any:
+    """Replace lone surrogates, which JSON can escape but neither UTF-8 nor a database can hold, by \ufffd."""
     if isinstance(value, dict):
-        return {_storable(key): _storable(inner) for key, inner in value.items()}
+        return {_replace_surrogates(key): _replace_surrogates(inner) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_storable(inner) for inner in value]
+        return [_replace_surrogates(inner) for inner in value]
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return value
@@ -175,7 +178,7 @@ def _storable(value: Any) -> Any:
 def _refuse_json(
     name: str, line: int, column: int, what: tuple[str, str] | None, error: Exception | None = None
 ) -> NoReturn:
-    """Say where the JSON breaks and what is around there; without `what`, that the file simply stops."""
+    """Report a syntax error with the text around it; without `what`, that the file is truncated."""
     if what is None:
         problem = say(
             f"{name} 不完整：第 {line} 行第 {column} 列之后的内容缺失。",
@@ -193,7 +196,7 @@ def _refuse_json(
             message=message,
             around=around,
         )
-        remedy = say("请改正这一处后再试。", "Mend that place and try again.")
+        remedy = say("请改正这一处后再试。", "Correct it there and try again.")
     raise UnreadableFile(problem, remedy=remedy) from error
 
 
@@ -202,7 +205,7 @@ def _refuse_value(name: str, error: Exception) -> NoReturn:
         say(f"{name} 读不出来：{error}。", f"{name} cannot be read: {error}."),
         remedy=say(
             "请确认文件完整、扩展名与内容一致，或重新导出。",
-            "Make sure that the file is complete and its name fits its content, or export it again.",
+            "Make sure that the file is complete and its suffix matches its content, or export it again.",
         ),
     ) from error
 
@@ -217,7 +220,7 @@ def _refuse_shape(value: Any, name: str) -> NoReturn:
     raise UnreadableFile(
         say(
             "{name} 的最外层不是列表，而是{found}。",
-            "The outermost value of {name} is no list but {found}.",
+            "The outermost value of {name} is {found}, not a list.",
             name=name,
             found=found,
         ),

@@ -10,11 +10,11 @@ from studio.formats.columns import GUESSED, Columns
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """How an entry of dataset_info.json says its rows are built; `form` auto: look at the row.
+    """The row layout that an entry of dataset_info.json declares; `form` auto: detected from each row.
 
-    A column or tag that is given as null is none, as in LLaMA-Factory, but for those
-    without which there is no conversation. `table` is for rows that are no conversation:
-    which of their columns hold what.
+    A column or tag that is given as null does not exist, as in LLaMA-Factory, but for those
+    without which there is no conversation. `table` maps the columns of rows that are no
+    conversation.
     """
 
     form: Literal["auto", "sharegpt", "openai", "alpaca"] = "auto"
@@ -23,10 +23,10 @@ class Layout:
     table: Columns = GUESSED
 
     def column(self, name: str) -> str | None:
-        """The key under which rows keep `name`, LLaMA-Factory's default where none is given.
+        """Look up the key of a column, LLaMA-Factory's default where none is given; None: no such column.
 
-        It reads `system` and `history` only where an entry names them; a file without an
-        entry has them under these names.
+        LLaMA-Factory reads `system` and `history` only where an entry names them; a file
+        without an entry has them under these names.
         """
         default = name if self.form == "auto" else None
         return self.columns.get(name, DEFAULT_COLUMNS.get(name, default))
@@ -42,7 +42,7 @@ class Layout:
         return self.columns.get("response") or DEFAULT_COLUMNS["response"]
 
     def tag(self, name: str) -> str:
-        """A role name or turn key, LLaMA-Factory's default where none is given."""
+        """Look up a role name or turn key, LLaMA-Factory's default where none is given."""
         return self._names[name]
 
     @cached_property
@@ -51,12 +51,12 @@ class Layout:
 
     @cached_property
     def as_openai(self) -> "Layout":
-        """The same with the tags of OpenAI messages."""
+        """This layout with the tags of OpenAI messages."""
         return replace(self, tags=OPENAI_TAGS)
 
     @property
     def expected(self) -> list[str]:
-        """The columns without which LLaMA-Factory stops, but for those that are told row by row."""
+        """The columns without which LLaMA-Factory stops, except those that are reported row by row."""
         names = {"alpaca": ("prompt", "query", "history", "system"), "sharegpt": ("system",)}.get(
             self.form, ()
         )

@@ -1,9 +1,9 @@
 """Read a path into raw rows: one file, or a folder with dataset_info.json.
 
-Every row arrives, also the faulty ones, with what is wrong with it; a file that
-cannot be read at all is an error of its own. `check` shows both and reads a file once,
-`import` stops at the second and reads all before it takes anything in. Nothing is
-repaired here, and no category is known.
+Every row is returned, also the faulty ones, with its problems; a file that cannot be
+read at all is an error of its own. `check` shows both and reads a file once, `import`
+stops at the second and reads everything before it adds a title. Nothing is repaired
+here, and no category is known.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,10 +11,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from studio.errors import UnreadableFile
-from studio.formats._dataset_info_lint import remark_on_misfit, remarks_on_absent, remarks_on_folder
+from studio.formats._dataset_info_lint import (
+    remark_on_mismatch,
+    remarks_on_folder,
+    remarks_on_missing_columns,
+)
 from studio.formats.columns import GUESSED, Columns
 from studio.formats.conversations import RawRow, read_row
-from studio.formats.dataset_info import INFO, files_of, inside, layout_of, missing_file, read_info
+from studio.formats.dataset_info import INFO, files_of, layout_of, missing_file, read_info, resolve_inside
 from studio.formats.layouts import Layout
 from studio.formats.records import Record, Records, read_records
 from studio.language import say
@@ -26,7 +30,7 @@ EVAL_NAMES = ("eval", "test", "valid", "validation", "val", "dev")
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """One file to read: `name` is what messages and rows call it, `entry` the entry that names it."""
+    """One file to read: `name` is its name in messages and rows, `entry` the entry that names it."""
 
     path: Path
     name: str
@@ -37,21 +41,21 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class OpenFile:
-    """A file and the way to its records."""
+    """A file with its stream of records."""
 
     source: Source
     records: Records
 
     def row(self, record: Record) -> RawRow:
-        """A record of the file, taken apart."""
+        """Parse a record of the file."""
         return _row(self.source, record)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rows(Iterable[RawRow]):
-    """Rows that are read anew from their files each time they are iterated, one at a time.
+    """Rows streamed anew from their files, one at a time, by each iteration.
 
-    All of them were read once before, so the files are whole, and their number is known.
+    All of them were read once before, so the files are complete, and their number is known.
     """
 
     count: int
@@ -61,7 +65,7 @@ class Rows(Iterable[RawRow]):
         return self.count
 
     def __iter__(self) -> Iterator[RawRow]:
-        """Every row.
+        """Stream the rows.
 
         Raises:
             UnreadableFile: a file was changed since it was first read.
@@ -71,7 +75,7 @@ class Rows(Iterable[RawRow]):
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """What a path held: rows, remarks on whole files, and the files that could not be read, by name."""
+    """The content of a path: rows, remarks on whole files, and the unreadable files by name."""
 
     rows: Rows
     remarks: Sequence[Problem]
@@ -79,12 +83,12 @@ class Reading:
 
 
 def read_rows(path: Path, columns: Columns = GUESSED) -> Reading:
-    """Every row of a file, or of every entry of a folder's dataset_info.json.
+    """Read the rows of a file, or of every entry of a folder's dataset_info.json.
 
     Raises:
         UnreadableFile: a file is missing, empty, truncated, or of a wrong encoding or shape.
     """
-    reading = read_what_is_there(path, columns)
+    reading = read_available_rows(path, columns)
     for error in reading.unreadable.values():
         raise error
     return reading
@@ -92,34 +96,34 @@ def read_rows(path: Path, columns: Columns = GUESSED) -> Reading:
 
 @dataclass(frozen=True, kw_only=True)
 class Opened:
-    """Files whose first row was read, remarks on them, and the files that could not be opened, by name."""
+    """Files opened up to their first row, remarks on them, and the unreadable files by name."""
 
     files: Sequence[OpenFile]
     remarks: Sequence[Problem]
     unreadable: Mapping[str, UnreadableFile]
 
 
-def read_what_is_there(path: Path, columns: Columns = GUESSED) -> Reading:
-    """As `read_rows`, but a file that cannot be read is listed and the others are read on."""
+def read_available_rows(path: Path, columns: Columns = GUESSED) -> Reading:
+    """Read rows as `read_rows` does, but list unreadable files instead of raising."""
     opened = open_files(path, columns)
     files: list[OpenFile] = []
     remarks, unreadable = list(opened.remarks), dict(opened.unreadable)
     count = 0
     for file in opened.files:
-        absent = Absent(file.source)
+        lint = EntryLint(file.source)
         try:
-            number = sum(1 for _ in absent.watch(file.records))
+            number = sum(1 for _ in lint.watch(file.records))
         except UnreadableFile as error:
             unreadable[file.source.name] = error
             continue
         count += number
         files.append(file)
-        remarks += absent.remarks()
+        remarks += lint.remarks()
     return Reading(rows=Rows(count=count, files=files), remarks=remarks, unreadable=unreadable)
 
 
 def open_files(path: Path, columns: Columns = GUESSED) -> Opened:
-    """Every file behind a path, none of them read further than its first row."""
+    """Open the files of a path, each read no further than its first row."""
     remarks: list[Problem] = []
     unreadable: dict[str, UnreadableFile] = {}
     files: list[OpenFile] = []
@@ -142,38 +146,38 @@ def open_files(path: Path, columns: Columns = GUESSED) -> Opened:
     return Opened(files=files, remarks=remarks, unreadable=unreadable)
 
 
-class Absent:
-    """Finds, while the records of a file pass by, what its entry says and its rows do not bear out."""
+class EntryLint:
+    """Lints an entry of dataset_info.json against its rows while these are streamed for another purpose."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._absent: Sequence[str] = source.layout.expected
-        self._misfit: Problem | None = None
+        self._missing: Sequence[str] = source.layout.expected
+        self._mismatch: Problem | None = None
 
     def watch(self, records: Iterable[Record]) -> Iterator[Record]:
-        """The records as they are."""
+        """Pass the records through unchanged, and compare them with the entry."""
         layout, name = self._source.layout, self._source.name
         is_first = True
         for record in records:
             if isinstance(record.value, dict):
                 if is_first:
-                    self._misfit = remark_on_misfit(name, self._source.entry, layout, record.value)
+                    self._mismatch = remark_on_mismatch(name, self._source.entry, layout, record.value)
                     is_first = False
-                if self._absent:
-                    self._absent = [column for column in self._absent if column not in record.value]
+                if self._missing:
+                    self._missing = [column for column in self._missing if column not in record.value]
             yield record
 
     def remarks(self) -> list[Problem]:
-        """What was found, once all have passed."""
-        misfit = [self._misfit] if self._misfit else []
-        return [*misfit, *remarks_on_absent(self._source.name, self._absent)]
+        """Return the findings; complete once `watch` is exhausted."""
+        mismatch = [self._mismatch] if self._mismatch else []
+        return [*mismatch, *remarks_on_missing_columns(self._source.name, self._missing)]
 
 
 def find_sources(path: Path, columns: Columns = GUESSED) -> list[Source]:
-    """The files behind a path: itself, or the local entries of its dataset_info.json, each file once.
+    """List the files of a path: itself, or the local entries of its dataset_info.json, each file once.
 
     Raises:
-        UnreadableFile: nothing there, or a dataset_info.json that cannot be used.
+        UnreadableFile: a dataset_info.json that is missing or cannot be used.
     """
     if not path.is_dir():
         return [Source(path=path, name=path.name, split=split_of(path.stem), layout=Layout(table=columns))]
@@ -182,7 +186,7 @@ def find_sources(path: Path, columns: Columns = GUESSED) -> list[Source]:
         if entry.get("file_name") is not None:
             layout = layout_of(name, entry)
             for file_name in files_of(path, name, entry["file_name"]):
-                file = inside(path, name, file_name)
+                file = resolve_inside(path, name, file_name)
                 split = split_of(name) or split_of(file.stem)
                 found = Source(path=file, name=file_name, split=split, layout=layout, entry=name)
                 sources.setdefault(file, found)
@@ -191,14 +195,14 @@ def find_sources(path: Path, columns: Columns = GUESSED) -> list[Source]:
 
 def _row(source: Source, record: Record) -> RawRow:
     row = read_row(record.value, source.layout, file=source.name, row=record.row, split=source.split)
-    # A plain list of titles is no split, whatever its file is called.
+    # A plain list of titles has no split, whatever its file is called.
     if row.split is None or row.kind == "conversation" or row.answer is not None:
         return row
     return replace(row, split=None)
 
 
 def split_of(name: str) -> Split | None:
-    """The split that a file or entry name stands for, by any of its words."""
+    """Infer the split from any word of a file or entry name."""
     words = {word for word in name.lower().replace("-", "_").replace(".", "_").split("_")}
     if words & set(EVAL_NAMES):
         return "eval"
@@ -210,7 +214,7 @@ def _remarks_on_file(name: str, found: Records) -> list[Problem]:
     if found.encoding not in (None, "UTF-8"):
         message = say(
             f"文件编码是 {found.encoding}，已按此读取；许多训练工具只认不带 BOM 的 UTF-8。",
-            f"The file is in {found.encoding} and was read so; many training tools want UTF-8 without BOM.",
+            f"The file was read as {found.encoding}; many training tools accept only UTF-8 without BOM.",
         )
         remarks.append(remark(name, "encoding", "warning", message, found=found.encoding))
     if found.other_sheets:

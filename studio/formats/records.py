@@ -1,9 +1,9 @@
-"""Read one file into its raw records: txt, csv, tsv, xlsx, json, jsonl, parquet.
+"""Stream the raw records of one file: txt, csv, tsv, xlsx, json, jsonl, parquet.
 
 A record is a string (a plain title) or a mapping (a table row, a conversation);
-whatever else a JSON list holds is passed on as it is, for the check to name. Nothing
-is judged here but the file as a whole. Records come one at a time: a file of a million
-rows needs no more memory than one of a thousand.
+whatever else a JSON list holds is passed on as it is, for validation to report. Only the
+file as a whole is checked here. Records come one at a time: a file of a million rows
+needs no more memory than one of a thousand.
 """
 
 import io
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.errors import UnreadableFile
-from studio.formats._file_types import require_honest_type
+from studio.formats._file_types import require_matching_type
 from studio.formats._tables import delimited_rows, parquet_rows, table_records, workbook_rows
 from studio.formats.columns import GUESSED, Columns
 from studio.formats.encodings import find_encoding
@@ -23,7 +23,7 @@ from studio.language import say
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Record:
-    """`row` counts from 1: list elements, data rows, or lines of a line-based file."""
+    """A raw record; `row` counts from 1: list elements, data rows, or lines of a line-based file."""
 
     row: int
     value: Any
@@ -31,9 +31,9 @@ class Record:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Records(Iterable[Record]):
-    """The records of a file, read anew each time they are iterated.
+    """The records of a file, streamed anew by each iteration.
 
-    `encoding` is set where the file is text; `other_sheets` is what a workbook has that is not read.
+    `encoding` is set where the file is text; `other_sheets` names the sheets of a workbook that are not read.
     """
 
     start: Callable[[], Iterator[tuple[int, Any]]]
@@ -41,7 +41,7 @@ class Records(Iterable[Record]):
     other_sheets: Sequence[str] = ()
 
     def __iter__(self) -> Iterator[Record]:
-        """Every record.
+        """Stream the records.
 
         Raises:
             UnreadableFile: on the way, where the file turns out to be truncated or damaged.
@@ -50,14 +50,14 @@ class Records(Iterable[Record]):
 
 
 def read_records(path: Path, name: str, columns: Columns | None = GUESSED) -> Records:
-    """Open one file; `name` is what messages call it, `columns` what a table's columns hold; None: anything.
+    """Open one file; `name` is its name in messages, `columns` the mapping of a table; None: any columns.
 
     Raises:
-        UnreadableFile: missing, empty, of a wrong encoding, type or shape. What is found
-            only further down is raised by the iteration.
+        UnreadableFile: missing, empty, of a wrong encoding, type or shape. Errors further
+            down in the file are raised by the iteration.
     """
     reader = _READERS.get(path.suffix.lower())
-    # Looked at before its type is judged: a wrong path is the likelier mistake.
+    # Checked before the type: a wrong path is the likelier mistake.
     require_readable(path, name)
     if reader is None:
         known = " ".join(suffix.removeprefix(".") for suffix in _READERS)
@@ -65,11 +65,11 @@ def read_records(path: Path, name: str, columns: Columns | None = GUESSED) -> Re
             say(f"不认识 {name} 的文件类型。", f"The type of {name} is not known."),
             remedy=say(f"可用的类型：{known}。", f"Known types: {known}."),
         )
-    require_honest_type(path, name)
+    require_matching_type(path, name)
     records = reader(path, name, columns)
     if next(iter(records), None) is None:
         raise UnreadableFile(
-            say(f"{name} 里没有一行数据。", f"There is no row in {name}."),
+            say(f"{name} 里没有一行数据。", f"{name} has no rows."),
             remedy=say(
                 "请检查导出是否完成，换一个有内容的文件。", "Check the export, and give a file with content."
             ),
@@ -79,10 +79,10 @@ def read_records(path: Path, name: str, columns: Columns | None = GUESSED) -> Re
 
 
 def require_readable(path: Path, name: str) -> None:
-    """A file that is there and ours to read.
+    """Require that a file exists and can be read.
 
     Raises:
-        UnreadableFile: missing, a folder, or not ours to read.
+        UnreadableFile: missing, a folder, or without read permission.
     """
     try:
         with path.open("rb"):

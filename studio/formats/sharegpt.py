@@ -10,13 +10,13 @@ from studio.formats.layouts import DEFAULT_COLUMNS, DEFAULT_TAGS
 
 
 def conversation(question: str, answer: str, system: str | None = None) -> list[dict[str, str]]:
-    """The turns of a sample."""
+    """Build the turns of a sample in ShareGPT layout."""
     turns = [{"from": "human", "value": question}, {"from": "gpt", "value": answer}]
     return turns if system is None else [{"from": "system", "value": system}, *turns]
 
 
 def canonical_blocks() -> dict[str, Any]:
-    """How a canonical file is built, for its entry in dataset_info.json; nothing is left to defaults.
+    """Build the blocks that describe a canonical file in dataset_info.json; nothing is left to defaults.
 
     LLaMA-Factory turns every key that a present block omits into None, so all tags are
     written; a column that no row has is a KeyError there, so only `messages` is.
@@ -29,5 +29,5 @@ def canonical_blocks() -> dict[str, Any]:
 
 
 def json_bytes(value: Any) -> bytes:
-    """JSON as this project writes it: UTF-8, indented by two, Chinese readable."""
+    """Serialize JSON as this project writes it: UTF-8, indented by two, Chinese readable."""
     return (json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode()

@@ -1,12 +1,12 @@
 """Define what a sample is: scheme, canonical form, title text, think chains. Pure.
 
 canonical        Read and write the canonical sample: title as question, think chain and category as answer.
-chain_clauses    Split think chains into clauses, and remark on those that many chains share.
+chain_clauses    Split think chains into clauses, to detect boilerplate that many chains share.
 chain_lint       Lint a think chain by quick, explainable rules: does it argue for its category?
 chain_scaffolds  Scaffold a think chain from the title's own words and the scheme.
 label_matching   Match a faulty label to the categories it may mean, for a person to confirm.
-problems         Describe a problem of a row in one shape for files, store, page and command.
+problems         Define a problem of a row: one shape for files, store, page and command.
 scheme           Load a category scheme: names, keys, definitions, borderline examples, pair rules.
-similarity       Measure near duplicates: MinHash bands, a character bitmap, edit similarity.
-title_text       Clean a title's text, and normalise it to the key that copies share.
+similarity       Find near duplicates: MinHash bands, a character bitmap, edit similarity.
+title_text       Clean a title's text, and normalize it to the key that duplicates share.
 """

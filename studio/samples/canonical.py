@@ -1,10 +1,10 @@
-"""Read and write the canonical sample: title as question, think chain and category as answer.
+r"""Read and write the canonical sample: title as question, think chain and category as answer.
 
     human: 新闻分类：<title>
-    gpt:   <think>\\n<think chain>\\n</think>\\n\\n<category>
+    gpt:   <think>\n<think chain>\n</think>\n\n<category>
 
 This is the canonical form, and the only one that is written. Reading accepts what
-the field produces and says what it saw; it never guesses a label in silence.
+the field produces and reports its form; it never guesses a label silently.
 This module knows no file, no database and no model.
 """
 
@@ -26,7 +26,7 @@ unclosed: only `<think>`. repeated: more than one tag of a kind. none: no tag.
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """An answer taken apart: chain (None without a block), the text after it, its form."""
+    """A parsed answer: its chain (None without a block), the text after it, its form."""
 
     chain: str | None
     label: str
@@ -34,17 +34,17 @@ class Answer:
 
 
 def write_question(prompt: str, title: str) -> str:
-    """The human turn for a title."""
+    """Write the human turn for a title."""
     return f"{prompt}{title}"
 
 
 def write_answer(chain: str, category: str) -> str:
-    """The gpt turn in canonical form; an empty chain is written as an empty block."""
+    """Write the gpt turn in canonical form; an empty chain is written as an empty block."""
     return f"{OPEN}\n{chain.strip()}\n{CLOSE}\n\n{category}"
 
 
 def read_question(text: str, prompt: str) -> tuple[str, bool]:
-    """The title of a human turn, and whether the canonical prefix was there."""
+    """Parse a human turn; returns its title, and whether it had the canonical prefix."""
     stripped = text.strip()
     if stripped.startswith(prompt):
         return stripped[len(prompt) :].strip(), True
@@ -52,7 +52,7 @@ def read_question(text: str, prompt: str) -> tuple[str, bool]:
 
 
 def read_answer(text: str) -> Answer:
-    """Take an answer apart, whatever its form."""
+    """Parse an answer, whatever its form."""
     opens, closes = text.count(OPEN), text.count(CLOSE)
     if opens > 1 or closes > 1:
         return Answer(chain=None, label=text.rpartition(CLOSE)[2].strip(), form="repeated")
@@ -74,29 +74,29 @@ def read_answer(text: str) -> Answer:
 
 
 def exact_category(label: str, names: Sequence[str]) -> str | None:
-    """The category that a label is, white space aside; None when it is not one."""
+    """Match a label exactly, white space aside; None if it is no category."""
     stripped = label.strip()
     return stripped if stripped in names else None
 
 
 def proposed_category(label: str, names: Sequence[str]) -> str | None:
-    """The category that a faulty label safely means, for a person to confirm.
+    """Repair a faulty label where that is safe, for a person to confirm; None where it is not.
 
     Safe is only: quotes, brackets or a full stop around one category, the same
     category repeated and nothing else, or the word 类 behind it.
     """
-    words = {_said_once(word.removesuffix("类"), names) for word in bare_words(label)}
+    words = {_without_repetition(word.removesuffix("类"), names) for word in bare_words(label)}
     if len(words) == 1:
         (word,) = words
         return word if word in names else None
     return None
 
 
-def _said_once(word: str, names: Sequence[str]) -> str:
-    """The name of which the word is nothing but repetitions, as in 体育体育; else the word."""
+def _without_repetition(word: str, names: Sequence[str]) -> str:
+    """Reduce a word that only repeats one name, as 体育体育 does, to that name."""
     return next((name for name in names if name and not word.replace(name, "")), word)
 
 
 def bare_words(label: str) -> list[str]:
-    """The words of a label without quotes, brackets and punctuation."""
+    """Split a label into words, without quotes, brackets and punctuation."""
     return re.sub(r"[\s\"'“”‘’「」『』【】《》()（）。.,，、:：*#/|;；]+", " ", label).split()

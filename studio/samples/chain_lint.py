@@ -1,7 +1,7 @@
 """Lint a think chain by quick, explainable rules, without a model: does it argue for its category?
 
-Meant to be live beside the text box: a finding is a remark, never a refusal, and a
-good chain gets none. Quotes of the title do not count as the chain's own words.
+It runs live beside the text box: a finding is a remark, never a refusal, and a good
+chain gets none. Quotes of the title do not count as the chain's own words.
 """
 
 import re
@@ -13,21 +13,21 @@ from studio.samples.problems import Severity
 from studio.samples.scheme import Scheme
 
 SHORTEST, LONGEST = 60, 250
-"""Characters of a good chain: shorter says too little, longer costs a small model the thread."""
+"""Characters of a good chain: a shorter one explains too little, in a longer one a small model gets lost."""
 
 BLANK = "＿＿"
-"""What a scaffold leaves for the person to fill in."""
+"""A blank of a scaffold, for the person to fill in."""
 
 QUOTED = re.compile(r"“([^”]+)”|「([^」]+)」|『([^』]+)』|《([^》]+)》|\"([^\"]+)\"")
 _TAG = re.compile(r"<\s*/?\s*think\b[^>]*>?", re.IGNORECASE)
 _CLAUSE_END = re.compile(r"[。！？；，.!?;,\n]")
-_SETS_ASIDE = re.compile(r"[不没无非]|排除|其他|涉及|因为")
+_EXCLUDES = re.compile(r"[不没无非]|排除|其他|涉及|因为")
 _LATIN_WORD = re.compile(r"[A-Za-z]{2,}")
 _OTHER_SCRIPT = re.compile(r"[\u0400-\u04ff\u3041-\u30ff\uac00-\ud7af]")
-_SORTED_INTO = re.compile(
+_ASSIGNED_WORD = re.compile(
     r"(?:归[为入到]?|归类[为到]|划[为入]|分类为|类别[是为]|定为)([\u4e00-\u9fff]{2})(?=[。！？；，.!?;,\n]|$)"
 )
-_CALLED_A_CATEGORY = re.compile(r"(?:归为|归入|归到|归类为|归类到|划为|划入|分类为|类别是|类别为|定为)$")
+_ASSIGNING_VERB = re.compile(r"(?:归为|归入|归到|归类为|归类到|划为|划入|分类为|类别是|类别为|定为)$")
 
 SECTIONS = [
     "军事",
@@ -72,12 +72,12 @@ SECTIONS = [
     "艺术",
     "宗教",
 ]
-"""Sections of news sites that models fall back to. A scheme that has one of them keeps it."""
+"""Sections of news sites that models fall back to; one that is a category of the scheme is none of these."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ChainRemark:
-    """One remark on a chain."""
+    """A finding of the lint."""
 
     code: str
     severity: Severity
@@ -85,7 +85,7 @@ class ChainRemark:
 
 
 def lint_chain(title: str, chain: str, category: str, scheme: Scheme) -> list[ChainRemark]:
-    """Remarks on a chain that should lead from the title to the category."""
+    """Lint a chain that should argue from the title to the category."""
     chain = chain.strip()
     own_words = _own_words(chain, title, scheme)
     findings = [
@@ -101,7 +101,7 @@ def lint_chain(title: str, chain: str, category: str, scheme: Scheme) -> list[Ch
 
 
 def _typed_tag(chain: str) -> ChainRemark | None:
-    """The one think block is written around the chain when it is saved; a second one breaks the row."""
+    """Report a think tag in the chain: saving writes one block around it, and a second breaks the row."""
     if not _TAG.search(chain):
         return None
     return ChainRemark(
@@ -126,7 +126,7 @@ def _blank(chain: str) -> ChainRemark | None:
 
 
 def _own_words(chain: str, title: str, scheme: Scheme) -> str:
-    """The chain without what it quotes from the title; a quoted category stays, unquoted."""
+    """Strip what the chain quotes from the title; a quoted category stays."""
 
     def keep(quote: re.Match[str]) -> str:
         inner = next(part for part in quote.groups() if part is not None)
@@ -141,7 +141,10 @@ def _names(scheme_names: tuple[str, ...]) -> re.Pattern[str]:
 
 
 def _contradiction(own_words: str, category: str, scheme: Scheme) -> ChainRemark | None:
-    """Read the chain backwards to the clause that decides; a clause that sets a rival aside does not."""
+    """Report a chain that concludes with another category, or names none.
+
+    It is read backwards to the clause that decides; a clause that excludes a rival does not.
+    """
     names = _names(scheme.names)
     if names.search(own_words) is None:
         return ChainRemark(
@@ -153,13 +156,13 @@ def _contradiction(own_words: str, category: str, scheme: Scheme) -> ChainRemark
         named = names.findall(clause)
         if category in named:
             return None
-        if named and not _SETS_ASIDE.search(clause):
+        if named and not _EXCLUDES.search(clause):
             return ChainRemark(
                 code="chain_contradicts",
                 severity="warning",
                 message=say(
                     f"思维链最后落在“{named[-1]}”，答案却是“{category}”。",
-                    f"The chain ends up at “{named[-1]}”, but the answer is “{category}”.",
+                    f"The chain concludes with “{named[-1]}”, but the answer is “{category}”.",
                 ),
             )
     return None
@@ -171,22 +174,25 @@ def _foreign_category(own_words: str, title: str, scheme: Scheme) -> ChainRemark
             return ChainRemark(
                 code="chain_foreign_category",
                 severity="warning",
-                message=say(f"“{word}”不是现有的类别。", f"“{word}” is none of the categories."),
+                message=say(f"“{word}”不是现有的类别。", f"“{word}” is not one of the categories."),
             )
     return None
 
 
 def _category_words(own_words: str) -> list[str]:
-    """Words that the chain uses as a category: quoted before 类 or after a verb of sorting, or a
-    section of a news site before 类, or between such a verb and the end of its clause."""
+    """Collect the words that the chain uses as a category.
+
+    These are words quoted before 类 or after a verb of assigning, and sections of news sites
+    before 类, or between such a verb and the end of its clause.
+    """
     words = []
     for quote in re.finditer(r"“([^”]{1,6})”", own_words):
         before, after = own_words[: quote.start()], own_words[quote.end() : quote.end() + 1]
-        if after == "类" or _CALLED_A_CATEGORY.search(before):
+        if after == "类" or _ASSIGNING_VERB.search(before):
             words.append(quote[1].removesuffix("类"))
-    called = re.findall(r"(?=([\u4e00-\u9fff]{2})类(?:[^型似比]|$))", own_words)
-    called += _SORTED_INTO.findall(own_words)
-    return words + [word for word in called if word in SECTIONS]
+    assigned = re.findall(r"(?=([\u4e00-\u9fff]{2})类(?:[^型似比]|$))", own_words)
+    assigned += _ASSIGNED_WORD.findall(own_words)
+    return words + [word for word in assigned if word in SECTIONS]
 
 
 def _foreign_language(own_words: str, title: str) -> ChainRemark | None:
@@ -210,16 +216,16 @@ def _foreign_language(own_words: str, title: str) -> ChainRemark | None:
 
 def _quotes_nothing(chain: str, title: str) -> ChainRemark | None:
     quotes = (next(filter(None, groups), "") for groups in QUOTED.findall(chain))
-    if any(quote in title for quote in quotes if quote) or _shares_a_run(chain, title, 3):
+    if any(quote in title for quote in quotes if quote) or _share_substring(chain, title, 3):
         return None
     return ChainRemark(
         code="chain_no_quote",
         severity="hint",
-        message=say("思维链没有引用标题里的词。", "The chain points at no word of the title."),
+        message=say("思维链没有引用标题里的词。", "The chain quotes no word of the title."),
     )
 
 
-def _shares_a_run(chain: str, title: str, length: int) -> bool:
+def _share_substring(chain: str, title: str, length: int) -> bool:
     return any(title[start : start + length] in chain for start in range(len(title) - length + 1))
 
 

@@ -1,9 +1,9 @@
 """Scaffold a think chain from the title's own words and the scheme.
 
 Neighbouring titles begin with different forms and each press gives the next, so that
-the chains of a category do not come to share one skeleton; `written_chains` warns where
-they do. Blanks are for the person: the lint tells
-which are left. This module knows no database and spells no category.
+the chains of a category do not converge on one skeleton; `annotation.chain_index` warns
+where they do. Blanks are for the person: the lint counts those that are left. This module
+knows no database and spells no category.
 """
 
 import re
@@ -28,7 +28,7 @@ FORMS = (
 
 
 def scaffold(title: str, category: str, scheme: Scheme, *, form: int, rival: str | None = None) -> str:
-    """One form filled with two words of the title, the category and its nearest rival."""
+    """Fill a form with two words of the title, the category and its nearest rival."""
     one, two = title_words(title)
     return FORMS[form % len(FORMS)].format(
         one=one, two=two, category=category, rival=rival or nearest_rival(category, scheme)
@@ -36,23 +36,24 @@ def scaffold(title: str, category: str, scheme: Scheme, *, form: int, rival: str
 
 
 def next_form(title_id: int, *, after: int | None) -> int:
-    """The form to offer: neighbouring titles begin with different ones, each press goes on to the next.
+    """Choose the form to offer: neighbouring titles begin with different ones, each press gives the next.
 
     Args:
+        title_id: the title in the store; consecutive ones are neighbours.
         after: the form that this title was offered last.
     """
     return (title_id if after is None else after + 1) % len(FORMS)
 
 
 def nearest_rival(category: str, scheme: Scheme) -> str:
-    """A category for which the scheme has a pair rule with this one, or its neighbour in the list."""
+    """Choose a rival category: one with a pair rule in the scheme, else the first of the others."""
     others = [name for name in scheme.names if name != category]
     return next((name for name in others if scheme.rule(category, name)), others[0] if others else category)
 
 
 def title_words(title: str) -> tuple[str, str]:
-    """Two telling words of the title in their order: the longest, as jieba cuts them."""
-    words = [word for word in dict.fromkeys(_cut()(title)) if len(_BREAKS.sub("", word)) >= 2]
+    """Extract two significant words of the title in their order: the longest, as jieba segments it."""
+    words = [word for word in dict.fromkeys(_segmenter()(title)) if len(_BREAKS.sub("", word)) >= 2]
     longest = sorted(words, key=len, reverse=True)[:2]
     in_order = sorted(longest, key=title.index)
     whole = title.strip()[:12] or BLANK
@@ -61,8 +62,8 @@ def title_words(title: str) -> tuple[str, str]:
 
 
 @cache
-def _cut() -> Callable[[str], list[str]]:
-    # Here: its dictionary takes a second to load, and only who asks for a scaffold needs it.
+def _segmenter() -> Callable[[str], list[str]]:
+    # Imported here: its dictionary takes a second to load, and only a scaffold needs it.
     import jieba
 
     jieba.setLogLevel("ERROR")

@@ -1,9 +1,9 @@
 """Match a faulty label to the categories it may mean: for a person to confirm, never to apply.
 
-`sample.proposed_category` has the safe cases, such as quotation marks. Here are the
-near ones, read off the scheme itself, so that another scheme brings its own, and off a
-list of words of news sites (`data/synonyms.toml`), of which a scheme takes what names
-its categories.
+`canonical.proposed_category` has the safe cases, such as quotation marks. Here are the
+near ones, derived from the scheme itself, so that another scheme brings its own, and from
+a list of words of news sites (`data/synonyms.toml`), of which a scheme uses those that
+belong to its categories.
 """
 
 import os.path
@@ -17,14 +17,14 @@ from studio.samples.canonical import bare_words, proposed_category
 from studio.samples.scheme import BUNDLED_DATA, Scheme
 
 FaultKind = Literal["quoted", "doubled", "extra_text", "english", "synonym"]
-"""How a label came to be none: see the codes `answer_...`."""
+"""The likely cause of a faulty label: see the codes `answer_...`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fault:
-    """What is known of a label that is no category.
+    """The diagnosis of a label that is no category.
 
-    `kind` is None where nothing is. `repair` is the category that it safely means,
+    `kind` is None where the cause is unknown. `repair` is the category that it safely means,
     `near` those that it may mean.
     """
 
@@ -34,7 +34,7 @@ class Fault:
 
 
 def find_fault(label: str, scheme: Scheme) -> Fault:
-    """How a label differs from a category."""
+    """Diagnose a label that is no category."""
     repair = proposed_category(label, scheme.names)
     near = near_categories(label, scheme)
     return Fault(kind=_kind_of(label, repair, near, scheme), repair=repair, near=near)
@@ -54,9 +54,9 @@ def _kind_of(label: str, repair: str | None, near: Sequence[str], scheme: Scheme
 
 
 def near_categories(label: str, scheme: Scheme) -> list[str]:
-    """The categories that a label names, translates, is another word for, or whose definition speaks of it.
+    """Match a faulty label to categories by name, English name, synonym, or word of a definition.
 
-    The first of these ways that finds any decides; within it, in the scheme's order.
+    The first of these that matches any decides; its matches are in the scheme's order.
     """
     named = [name for name in scheme.names if name in label]
     if named:
@@ -78,13 +78,13 @@ def near_categories(label: str, scheme: Scheme) -> list[str]:
 
 
 def proposal(label: str, scheme: Scheme) -> str | None:
-    """The one category to offer for a faulty label: the safe one, or the only near one."""
+    """Propose a category for a faulty label: the safe repair, or the only near one; else None."""
     near = near_categories(label, scheme)
     return proposed_category(label, scheme.names) or (near[0] if len(near) == 1 else None)
 
 
 @cache
 def _synonyms() -> Mapping[str, Sequence[str]]:
-    """Words by the category that they may mean."""
+    """Load the synonyms by category."""
     words: dict[str, list[str]] = tomllib.loads((BUNDLED_DATA / "synonyms.toml").read_text(encoding="utf-8"))
     return words

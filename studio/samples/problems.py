@@ -1,4 +1,4 @@
-"""Describe a problem of a row in one shape for files, store, page and command."""
+"""Define a problem of a row: one shape for files, store, page and command."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -16,9 +16,9 @@ class Problem:
 
     Rows count from 1: elements of a JSON list, data rows of a table, lines of a text
     or JSON Lines file. `repair` is the text that would be safe in place of `found`;
-    None where only a person can tell. `proposal` is what a person may have meant, to
-    confirm and never to apply. `title_id` is set for rows of the store. `reason` is
-    what the store keeps of the message, where it may have to.
+    None where only a person can decide. `proposal` is what was probably meant, for a
+    person to confirm, never applied. `title_id` is set for rows of the store. `reason`
+    is the message by code, for problems that the store may have to keep.
     """
 
     file: str
@@ -33,7 +33,7 @@ class Problem:
     reason: Message | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The entry of `news-studio check --json`; `found`, `proposal` and `title_id` only where known."""
+        """Build the entry of `news-studio check --json`; `found`, `proposal`, `title_id` only where known."""
         entry: dict[str, Any] = {
             "file": self.file,
             "row": self.row,
@@ -61,7 +61,7 @@ def remark(
     found: str | None = None,
     proposal: str | None = None,
 ) -> Problem:
-    """A problem of a whole file."""
+    """Build a problem of a whole file."""
     return Problem(
         file=file,
         row=None,

@@ -25,7 +25,7 @@ class Borderline:
 
 @dataclass(frozen=True, kw_only=True)
 class Category:
-    """One category: `key` is the digit that picks it while labelling."""
+    """One category: `key` is the digit that selects it while labelling."""
 
     name: str
     english: str
@@ -49,7 +49,11 @@ class Scheme:
         return tuple(category.name for category in self.categories)
 
     def category(self, name: str) -> Category:
-        """The category of that name; KeyError when the scheme has none."""
+        """Look up a category by name.
+
+        Raises:
+            KeyError: the scheme has no such category.
+        """
         return self._by_name[name]
 
     @cached_property
@@ -57,16 +61,16 @@ class Scheme:
         return {category.name: category for category in self.categories}
 
     def rule(self, one: str, other: str) -> str | None:
-        """The sentence that decides between two categories, if one is written."""
+        """Look up the rule that decides between two categories, in either order; None if there is none."""
         return self.rules.get(frozenset({one, other}))
 
 
 @lru_cache(maxsize=8)
 def load_scheme(path: Path | None = None) -> Scheme:
-    """Read a scheme file; the bundled one when no path is given.
+    """Load a scheme file; the bundled one when no path is given.
 
     Raises:
-        UnreadableFile: missing, not TOML, or a name, key or pair is wrong.
+        UnreadableFile: missing, not TOML, or a name, key or pair is invalid.
     """
     path = path or BUNDLED_DATA / "categories.toml"
     try:
@@ -79,7 +83,8 @@ def load_scheme(path: Path | None = None) -> Scheme:
         raise UnreadableFile(
             say(f"类别文件 {path} 不可用：{error}。", f"The category file {path} is unusable: {error}."),
             remedy=say(
-                "请对照 data/categories.toml 的格式改正。", "Mend it after the form of data/categories.toml."
+                "请对照 data/categories.toml 的格式改正。",
+                "Correct it after the format of data/categories.toml.",
             ),
         ) from error
     return scheme

@@ -1,8 +1,9 @@
-"""Measure near duplicates: MinHash bands, a character bitmap, edit similarity.
+"""Find near duplicates: MinHash bands, a character bitmap, edit similarity.
 
-Every title gets a signature: MinHash bands, of which near titles share at least one almost
-surely, and a set of its characters, which tells most chance meetings apart without reading
-them. Only what passes both is measured. This module knows no store and no title's number.
+Every title gets a signature: MinHash bands (LSH), of which near duplicates share at least
+one almost surely, and a character bitmap, which rejects most false candidates without
+loading the text. Only what passes both is measured. This module knows no store and no
+title's number.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,22 +15,23 @@ from rapidfuzz import fuzz, process
 from studio.samples.title_text import title_key
 
 SIMILAR = 85.0
-"""From this similarity on, two titles are nearly the same."""
+"""Two titles of at least this similarity are near duplicates."""
 LARGEST_NEAR_GROUP = 20
-"""A larger group of near copies is a pattern (第 1 条…, 第 2 条…), not one event: its titles are drawn one by one."""
+"""A larger near-duplicate group is a pattern (第 1 条…, 第 2 条…), not one event: its titles are drawn one
+by one."""
 
 BANDS = 16
-"""Bands of two hashes each: of pairs that share 45 % of their 2-grams, 97 % meet in one."""
+"""Bands of two hashes each: of pairs that share 45 % of their 2-grams, 97 % collide in one."""
 MARKS = 4
-"""Words behind the bands that mark which characters a title has, 128 marks in all."""
+"""32-bit words of the character bitmap behind the bands, 128 bits in all."""
 LENGTH = BANDS + MARKS
-"""The last word of a signature: how many characters the title's key has."""
+"""Index of the last word of a signature: the number of characters of the title's key."""
 
 WINDOW = 12
-"""Neighbours in a bucket that a title is compared with. A bucket of that size is compared whole;
-in a larger one its members stand ordered by their next band, the likeliest beside each other."""
+"""Neighbours in a bucket that a title is compared with. A bucket of that size is compared completely;
+in a larger one the members are sorted by their next band, which puts the likeliest side by side."""
 ENOUGH = 20
-"""Members from which on a group stops looking for more links inside itself: thousands that share a
+"""Group size above which no more pairs inside the group are compared: thousands of titles that share a
 formula become one group, without all their pairs."""
 
 _GRAM = np.uint32(0x01000193)
@@ -41,23 +43,23 @@ Positions = NDArray[np.int64]
 Similarities = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 ReadKeys = Callable[[Positions], Sequence[str]]
-"""The keys of the titles at some positions, in that order."""
+"""Loads the keys of the titles at some positions, in that order."""
 
 
 def similarity(one: str, other: str) -> float:
-    """How much of two titles is the same, 0 to 100, apart from what `title_key` ignores.
+    """Measure the edit similarity of two titles, 0 to 100, apart from what `title_key` ignores.
 
-    The share of characters that stay when one is edited into the other; an empty text is like nothing.
+    The share of characters that stay when one is edited into the other; 0 for an empty text.
     """
     keys = title_key(one), title_key(other)
     return fuzz.ratio(*keys) if all(keys) else 0.0
 
 
 def near_pairs(texts: Sequence[str], threshold: float = SIMILAR) -> Iterator[tuple[int, int, float]]:
-    """Pairs of positions whose similarity reaches the threshold, with it, in order.
+    """Find the pairs of positions whose similarity reaches the threshold, with it, in order.
 
-    Each is truly that similar. Of real titles at 85 to 90, 3 pairs in 1,000 are missed, more below that;
-    of a group of more than ENOUGH, there are as many as hold it together, and some more.
+    There are no false positives. Of real titles at 85 to 90, 3 pairs in 1,000 are missed, more below that;
+    of a group of more than ENOUGH, there are enough to connect it, and some more.
     """
     keys = [title_key(text) for text in texts]
     left, right, scores = pairs_among(key_signatures(keys), _reader(keys), threshold)
@@ -65,19 +67,19 @@ def near_pairs(texts: Sequence[str], threshold: float = SIMILAR) -> Iterator[tup
 
 
 def group_near(texts: Sequence[str], threshold: float = SIMILAR) -> list[list[int]]:
-    """Groups of two or more positions that a chain of near pairs links; ordered by their first members."""
+    """Group near duplicates: two or more positions connected by near pairs, ordered by first members."""
     keys = [title_key(text) for text in texts]
     left, right, _ = pairs_among(key_signatures(keys), _reader(keys), threshold)
-    return linked(len(keys), left, right)
+    return connected_groups(len(keys), left, right)
 
 
 def _reader(keys: Sequence[str]) -> ReadKeys:
     held = np.array(keys, dtype=object)
-    return lambda places: held[places].tolist()
+    return lambda positions: held[positions].tolist()
 
 
-def linked(count: int, left: Positions, right: Positions) -> list[list[int]]:
-    """The groups that pairs make of `count` titles; ordered by their first members."""
+def connected_groups(count: int, left: Positions, right: Positions) -> list[list[int]]:
+    """Compute the connected components of `count` titles under these pairs; ordered by first members."""
     groups = merge_groups(np.arange(count), left, right)
     sizes = np.bincount(groups, minlength=count)
     members = np.flatnonzero(sizes[groups] > 1)
@@ -87,12 +89,12 @@ def linked(count: int, left: Positions, right: Positions) -> list[list[int]]:
 
 
 def signatures(texts: Sequence[str]) -> Words:
-    """What `pairs_among` compares: a row of BANDS + MARKS + 1 words for each text."""
+    """Compute the signatures that `pairs_among` compares, of shape (texts, BANDS + MARKS + 1)."""
     return key_signatures([title_key(text) for text in texts])
 
 
 def key_signatures(keys: Sequence[str]) -> Words:
-    """As `signatures`, of texts that `title_key` made."""
+    """Compute the signatures of keys that `title_key` made, of shape (keys, BANDS + MARKS + 1)."""
     signed = np.zeros((len(keys), LENGTH + 1), dtype=np.uint32)
     for start in range(0, len(keys), _PORTION):
         _sign(keys[start : start + _PORTION], signed[start : start + _PORTION])
@@ -100,7 +102,7 @@ def key_signatures(keys: Sequence[str]) -> Words:
 
 
 def _sign(keys: Sequence[str], signed: Words) -> None:
-    """Fill the rows of a portion. Each title stands between two zeros, so its ends make 2-grams, too."""
+    """Fill the rows of a portion. Zeros pad both ends of a title, so that its ends make 2-grams, too."""
     lengths = np.fromiter(map(len, keys), dtype=np.int64, count=len(keys))
     joined = "\0" + "\0".join(keys) + "\0"
     characters = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
@@ -111,44 +113,44 @@ def _sign(keys: Sequence[str], signed: Words) -> None:
             np.minimum.reduceat(grams * factor, starts) for factor in _FACTORS[2 * band : 2 * band + 2]
         )
         signed[:, band] = _mixed(one * _GRAM + other)
-    places = _mixed(characters[:-1]) % np.uint32(32 * MARKS)
+    bits = _mixed(characters[:-1]) % np.uint32(32 * MARKS)
     for word in range(MARKS):
-        marks = np.where(places // 32 == word, np.uint32(1) << (places % np.uint32(32)), np.uint32(0))
+        marks = np.where(bits // 32 == word, np.uint32(1) << (bits % np.uint32(32)), np.uint32(0))
         marks[starts] = 0  # the zero before the title
         signed[:, BANDS + word] = np.bitwise_or.reduceat(marks, starts)
     signed[:, LENGTH] = lengths
 
 
 def _mixed(words: Words) -> Words:
-    """Spread the bits (the finish of MurmurHash3), since neighbouring characters have neighbouring codes."""
+    """Mix the bits (MurmurHash3's finalizer), since neighbouring characters have neighbouring codes."""
     words = (words ^ (words >> np.uint32(16))) * np.uint32(0x85EBCA6B)
     words = (words ^ (words >> np.uint32(13))) * np.uint32(0xC2B2AE35)
     return words ^ (words >> np.uint32(16))
 
 
 _FACTORS = _mixed(np.arange(1, 2 * BANDS + 1, dtype=np.uint32)) | np.uint32(1)
-"""Odd, so that each reorders all hashes; the same everywhere and always, since signatures are stored."""
+"""Odd, so that each permutes all hashes; the same everywhere and always, since signatures are stored."""
 
 
 def pairs_among(
     signed: Words, read_keys: ReadKeys, threshold: float = SIMILAR, *, since: int = 0
 ) -> tuple[Positions, Positions, Similarities]:
-    """Near pairs as three columns: first position, second position, similarity; in order.
+    """Find near pairs; returns three arrays: first position, second position, similarity; in order.
 
-    Keys are read only where signatures meet. With `since`, the second position of a pair
-    is that or later: what new titles are near, in a store that has its own pairs.
+    Keys are read only where signatures collide. With `since`, the second position of a pair
+    is that or later: the pairs of new titles, in a store that has the pairs of its own.
     """
     count = max(1, len(signed))
     found, scores = np.zeros(0, dtype=np.int64), np.zeros(0)
     groups = np.arange(len(signed))
     for band in range(BANDS):
         new_codes, new_scores = [], []
-        for left, right in _meeting(signed, band, since):
+        for left, right in _candidates(signed, band, since):
             if not len(left):
                 continue
-            open_to = _are_apart_or_few(groups, left, right)
-            open_to &= _may_be_near(signed, left, right, threshold)
-            codes = left[open_to] * count + right[open_to]
+            kept = _is_worth_comparing(groups, left, right)
+            kept &= _passes_bitmap(signed, left, right, threshold)
+            codes = left[kept] * count + right[kept]
             codes = codes[~_is_among(codes, found)]
             left, right = np.divmod(codes, count)
             measured = _measure(read_keys, left, right, threshold)
@@ -163,41 +165,43 @@ def pairs_among(
     return left, right, scores
 
 
-def _meeting(signed: Words, band: int, since: int) -> Iterator[tuple[Positions, Positions]]:
-    """Pairs that meet in a bucket of one band, the smaller position first; a pair comes once."""
+def _candidates(signed: Words, band: int, since: int) -> Iterator[tuple[Positions, Positions]]:
+    """Generate the pairs that collide in a bucket of one band, smaller position first; each pair once."""
     following = (band + 1) % BANDS
-    places = np.arange(len(signed)) if since == 0 else _beside_new(signed[:, band], since)
-    values = signed[places, band]
-    order = np.argsort(values.astype(np.uint64) << np.uint64(32) | signed[places, following], kind="stable")
-    values, places = values[order], places[order]
+    positions = np.arange(len(signed)) if since == 0 else _beside_new(signed[:, band], since)
+    values = signed[positions, band]
+    order = np.argsort(
+        values.astype(np.uint64) << np.uint64(32) | signed[positions, following], kind="stable"
+    )
+    values, positions = values[order], positions[order]
     alive = np.arange(len(values))
     for step in range(1, WINDOW + 1):
         alive = alive[alive + step < len(values)]
         alive = alive[values[alive] == values[alive + step]]
-        one, other = places[alive], places[alive + step]
+        one, other = positions[alive], positions[alive + step]
         left, right = np.minimum(one, other), np.maximum(one, other)
         fresh = right >= since
         yield left[fresh], right[fresh]
 
 
-def _are_apart_or_few(groups: Positions, left: Positions, right: Positions) -> Flags:
-    """False for two titles that one large group holds already."""
+def _is_worth_comparing(groups: Positions, left: Positions, right: Positions) -> Flags:
+    """Compute a mask of the pairs, without those that are in one large group already."""
     sizes = np.bincount(groups, minlength=len(groups))
-    open_to: Flags = (groups[left] != groups[right]) | (sizes[groups[left]] <= ENOUGH)
-    return open_to
+    kept: Flags = (groups[left] != groups[right]) | (sizes[groups[left]] <= ENOUGH)
+    return kept
 
 
 def _is_among(codes: Positions, found: Positions) -> Flags:
-    """Which codes are in the sorted found ones."""
+    """Compute a mask of the codes that are in the sorted `found`."""
     if not len(found):
         return np.zeros(len(codes), dtype=np.bool_)
-    at = np.searchsorted(found, codes).clip(max=len(found) - 1)
-    present: Flags = found[at] == codes
+    index = np.searchsorted(found, codes).clip(max=len(found) - 1)
+    present: Flags = found[index] == codes
     return present
 
 
 def merge_groups(groups: Positions, left: Positions, right: Positions) -> Positions:
-    """Merge the groups that some pairs link (union-find); returns for each position its group's first member.
+    """Merge the groups connected by these pairs (union-find); returns each position's first group member.
 
     In numpy, not by `scipy.sparse.csgraph.connected_components`, as it is called once a band with the groups
     so far: that took seven times as long at a million titles (0.20 against 0.03 s a call), and its import
@@ -215,16 +219,16 @@ def merge_groups(groups: Positions, left: Positions, right: Positions) -> Positi
 
 
 def _beside_new(values: Words, since: int) -> Positions:
-    """The positions in buckets that have a new member."""
-    places: Positions = np.flatnonzero(np.isin(values, values[since:]))
-    return places
+    """Select the positions in buckets that have a new member."""
+    positions: Positions = np.flatnonzero(np.isin(values, values[since:]))
+    return positions
 
 
-def _may_be_near(signed: Words, left: Positions, right: Positions, threshold: float) -> Flags:
-    """False where marks and lengths alone show that a pair stays below the threshold.
+def _passes_bitmap(signed: Words, left: Positions, right: Positions, threshold: float) -> Flags:
+    """Compute a mask of the pairs whose bitmaps and lengths do not rule the threshold out.
 
     Of two titles with a and b characters, a similarity s leaves (1 - s)(a + b) that only one of
-    them has, and every mark that only one has is such a character.
+    them has, and every bit that only one has is such a character.
     """
     marks = slice(BANDS, BANDS + MARKS)
     one, other = signed[left, LENGTH].astype(np.int64), signed[right, LENGTH].astype(np.int64)
@@ -236,7 +240,7 @@ def _may_be_near(signed: Words, left: Positions, right: Positions, threshold: fl
 
 
 def _measure(read_keys: ReadKeys, left: Positions, right: Positions, threshold: float) -> Similarities:
-    """The similarities of pairs; 0 where the threshold is not reached."""
+    """Measure the similarities of pairs; 0 where the threshold is not reached."""
     if not len(left):
         return np.zeros(0)
     return process.cpdist(

@@ -1,4 +1,4 @@
-"""Clean a title's text, and normalise it to the key that copies share.
+"""Clean a title's text, and normalize it to the key that duplicates share.
 
 Pure: this module knows no store and no file.
 """
@@ -11,10 +11,10 @@ Split = Literal["train", "eval"]
 
 
 def clean_title(text: str) -> str:
-    """A title on one line: runs of white space become one space, control and direction marks go.
+    """Clean a title to one line: collapse white space, remove control and direction marks.
 
-    What this Python's Unicode tables do not know stays: the characters of rare names are
-    private in older Chinese encodings, and come late in Unicode.
+    Characters that this Python's Unicode tables do not know stay: the characters of rare names
+    are private in older Chinese encodings, and come late in Unicode.
     """
     if text.isprintable():  # the common case: neither control characters nor any space but the plain one
         return " ".join(text.split())
@@ -31,16 +31,16 @@ _JOINER = "\u200d"
 _STRAY_JOINER = re.compile(
     "(?<![\ufe0f\u2640-\u27bf\U0001f300-\U0001faff])\u200d|\u200d(?![\u2640-\u27bf\U0001f300-\U0001faff])"
 )
-"""Only between two emoji does a joiner make one picture of them; elsewhere nobody sees it."""
+"""Only between two emoji does a joiner combine them into one; elsewhere it is invisible."""
 
 
 def title_key(text: str) -> str:
-    """What two copies of a title share: no case, width, spaces or punctuation.
+    """Normalize a title to the key that duplicates share: no case, width, spaces or punctuation.
 
     Marks between digits and percent signs stay, since 3.5% is not 35.
     """
     folded = unicodedata.normalize("NFKC", text).casefold()
-    return _UNHEARD.sub("", folded) or "".join(folded.split())
+    return _PUNCTUATION.sub("", folded) or "".join(folded.split())
 
 
-_UNHEARD = re.compile(r"(?<!\d)[.,:/-]|[.,:/-](?!\d)|[^\w%‰+.,:/-]|_")
+_PUNCTUATION = re.compile(r"(?<!\d)[.,:/-]|[.,:/-](?!\d)|[^\w%‰+.,:/-]|_")

@@ -1,9 +1,10 @@
-"""Compute inter-annotator agreement: percent, Cohen's and Fleiss' kappa, with intervals. Pure; knows no store.
+"""Compute inter-annotator agreement: percent, Cohen's and Fleiss' kappa, with intervals.
 
-Titles are drawn anew for the intervals (bootstrap, seeded). All that is drawn is how
+Titles are resampled for the intervals (bootstrap, seeded). All that is drawn is how
 often each *kind* of title occurs, where a kind is which answers it got: so a draw costs
 the same at a hundred and at a million titles. numpy alone, since the web process has no
-room for more; tests hold the numbers against scikit-learn and statsmodels.
+room for more; tests compare the numbers with scikit-learn and statsmodels. Pure; knows
+no store.
 """
 
 import math
@@ -26,14 +27,14 @@ PORTION = 1 << 20
 """Numbers drawn at a time: eight MiB."""
 
 DAYS_SHOWN_SINGLY = 21
-"""Up to this span of days agreement is shown by day, beyond by week."""
+"""Span of days up to which agreement is computed by day, beyond it by week."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SharedTitle:
-    """A title that several people answered about the same decision, blind to each other.
+    """A title that several people labelled about the same decision, blind to each other.
 
-    `answers` are (person, category), one a person; `at` is when the last was given (ISO 8601, UTC).
+    `answers` are (person, category), one a person; `at` is the time of the last (ISO 8601, UTC).
     """
 
     title_id: int
@@ -43,10 +44,10 @@ class SharedTitle:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Measure:
-    """Agreement of some titles, 0 to 1; kappa is what is left of it beyond chance.
+    """Agreement on some titles: percent from 0 to 1, and kappa, which corrects it for chance.
 
     Intervals hold 95 % of the draws. Kappa is None where it is not defined: everybody
-    always said the same category.
+    always chose the same category.
     """
 
     n: int
@@ -58,7 +59,7 @@ class Measure:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CategoryPair:
-    """Two categories and how often people said one and the other of the same title."""
+    """Two categories and how often the same title was answered with one and with the other."""
 
     one: str
     other: str
@@ -68,7 +69,7 @@ class CategoryPair:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PeoplePair:
-    """Two people and how far they agree on the titles that both answered (Cohen)."""
+    """Two people and their agreement on the titles that both answered (Cohen)."""
 
     one: str
     other: str
@@ -77,11 +78,11 @@ class PeoplePair:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Agreement:
-    """Everything that agreement is measured by.
+    """All measures of agreement.
 
-    `kappa` says which kappa the overall measure and the periods are: Cohen's for two
-    people, else Fleiss'. `matrix` counts pairs of answers, the same both ways round;
-    its diagonal holds the pairs that agree. Periods begin on the local day given.
+    `kappa` is the kind of the overall measure and of the periods: Cohen's for two people,
+    else Fleiss'. `matrix` counts pairs of answers symmetrically; its diagonal holds the
+    pairs that agree. Periods begin on the local day given.
     """
 
     kappa: Kappa
@@ -95,11 +96,11 @@ class Agreement:
     matrix: Sequence[Sequence[int]]
 
     def to_json(self) -> dict[str, Any]:
-        """The document of the JSON export."""
+        """Build the document of the JSON export."""
         return asdict(self)
 
     def to_rows(self) -> list[dict[str, Any]]:
-        """The lines of the CSV export: one a measure."""
+        """Build the lines of the CSV export: one a measure."""
         rows = [_row("overall", "", "", self.overall)]
         rows += [_row("category", name, "", measure) for name, measure in self.per_category.items()]
         rows += [_row("category_pair", pair.one, pair.other, pair.measure) for pair in self.category_pairs]
@@ -128,15 +129,16 @@ def _row(what: str, one: str, other: str, measure: Measure) -> dict[str, Any]:
 
 
 def measure_agreement(titles: Sequence[SharedTitle], categories: Sequence[str]) -> Agreement | None:
-    """Measure the agreement on titles with two or more answers; None where there is no such title.
+    """Measure the agreement on titles with two or more answers; None if there are no such titles.
 
     Args:
-        categories: the scheme's, in its order; other answers get a place behind them.
+        titles: any titles; those with fewer answers are skipped.
+        categories: the scheme's, in its order; other answers are appended.
     """
     titles = [title for title in titles if len(title.answers) > 1]
     if not titles:
         return None
-    extra = sorted({said for title in titles for _, said in title.answers} - set(categories))
+    extra = sorted({answer for title in titles for _, answer in title.answers} - set(categories))
     names = [*categories, *extra]
     people = sorted({person for title in titles for person, _ in title.answers})
     matrix = _pair_matrix(titles, names)
@@ -158,27 +160,27 @@ def measure_agreement(titles: Sequence[SharedTitle], categories: Sequence[str]) 
 
 
 def fleiss(titles: Sequence[SharedTitle], names: Sequence[str]) -> Measure:
-    """Fleiss' kappa, for any number of people a title; with as many for each it is the textbook's.
+    """Compute Fleiss' kappa for any number of raters a title; with equal numbers it is the textbook's.
 
     Percent is the share of pairs of answers to the same title that agree, a title
     weighing the same whether two or five people answered it.
 
     Source: Fleiss (1971), with the mean over titles for unequal numbers of raters.
     """
-    place = {name: index for index, name in enumerate(names)}
-    kinds = Counter(tuple(sorted(place[said] for _, said in title.answers)) for title in titles)
+    index = {name: number for number, name in enumerate(names)}
+    kinds = Counter(tuple(sorted(index[answer] for _, answer in title.answers)) for title in titles)
     return _fleiss_of_kinds(kinds, len(names))
 
 
 def _fleiss_of_kinds(kinds: Counter[tuple[int, ...]], width: int) -> Measure:
-    """The measure of titles, each a sorted tuple of answers, counted by kind."""
-    said_UK = np.zeros((len(kinds), width))  # U kinds of titles, K categories, B draws
+    """Compute Fleiss' kappa of titles counted by kind, a kind being a sorted tuple of answers."""
+    answers_UK = np.zeros((len(kinds), width))  # U kinds of titles, K categories, B draws
     for row, kind in enumerate(kinds):
         for answer in kind:
-            said_UK[row, answer] += 1
-    people_U = said_UK.sum(axis=1)
-    agree_U = (said_UK * (said_UK - 1)).sum(axis=1) / (people_U * (people_U - 1))
-    parts = np.column_stack([np.ones(len(kinds)), agree_U, said_UK])
+            answers_UK[row, answer] += 1
+    people_U = answers_UK.sum(axis=1)
+    agree_U = (answers_UK * (answers_UK - 1)).sum(axis=1) / (people_U * (people_U - 1))
+    parts = np.column_stack([np.ones(len(kinds)), agree_U, answers_UK])
 
     def finish(sums_BP: Array) -> tuple[Array, Array]:
         observed = sums_BP[:, 1] / sums_BP[:, 0]
@@ -189,12 +191,13 @@ def _fleiss_of_kinds(kinds: Counter[tuple[int, ...]], width: int) -> Measure:
 
 
 def cohen(pairs: Counter[tuple[int, int]], width: int) -> Measure:
-    """Cohen's kappa of two people from how often they said (one's answer, the other's).
+    """Compute Cohen's kappa of two people.
 
     Args:
+        pairs: counts of (one person's answer, the other's).
         width: number of categories; answers are positions among them.
     """
-    parts = np.zeros((len(pairs), 1 + 1 + 2 * width))  # titles, agreed, what one said, what the other said
+    parts = np.zeros((len(pairs), 1 + 1 + 2 * width))  # titles, agreed, one's answer, the other's answer
     for row, (one, other) in enumerate(pairs):
         parts[row, 0] = 1
         parts[row, 1] = one == other
@@ -211,16 +214,16 @@ def cohen(pairs: Counter[tuple[int, int]], width: int) -> Measure:
 
 
 def _cohen_of_two(titles: Sequence[SharedTitle], names: Sequence[str]) -> Measure:
-    place = {name: index for index, name in enumerate(names)}
+    index = {name: number for number, name in enumerate(names)}
     pairs: Counter[tuple[int, int]] = Counter()
     for title in titles:
         (_, one), (_, other) = sorted(title.answers)
-        pairs[place[one], place[other]] += 1
+        pairs[index[one], index[other]] += 1
     return cohen(pairs, len(names))
 
 
 def _beyond_chance(observed: Array, expected: Array) -> Array:
-    """Kappa; not a number where chance alone would always agree."""
+    """Compute kappa from observed and expected agreement; NaN where chance alone would always agree."""
     room = 1 - expected
     defined = room > 1e-12
     return np.where(defined, (observed - expected) / np.where(defined, room, 1), np.nan)
@@ -229,7 +232,7 @@ def _beyond_chance(observed: Array, expected: Array) -> Array:
 def _bootstrap(
     counts_U: NDArray[np.int64], parts_UP: Array, finish: Callable[[Array], tuple[Array, Array]]
 ) -> Measure:
-    """Percent and kappa of titles counted by kind, with intervals over titles drawn anew."""
+    """Bootstrap percent and kappa of titles counted by kind: intervals over resampled titles."""
     n = int(counts_U.sum())
     draw = np.random.default_rng(SEED)
     at_once = max(1, PORTION // len(counts_U))
@@ -242,14 +245,14 @@ def _bootstrap(
     return Measure(
         n=n,
         percent=percent,
-        percent_interval=_middle(percents) or (percent, percent),
+        percent_interval=_interval(percents) or (percent, percent),
         kappa=None if math.isnan(kappa) else kappa,
-        kappa_interval=None if math.isnan(kappa) else _middle(kappas),
+        kappa_interval=None if math.isnan(kappa) else _interval(kappas),
     )
 
 
-def _middle(values: Array) -> tuple[float, float] | None:
-    """Where 95 % of the draws lie; draws in which it is not defined left out."""
+def _interval(values: Array) -> tuple[float, float] | None:
+    """Compute the 95 % percentile interval of the draws, without those that are NaN; None if all are."""
     known = values[~np.isnan(values)]
     if not known.size:
         return None
@@ -258,18 +261,19 @@ def _middle(values: Array) -> tuple[float, float] | None:
 
 
 def _per_category(titles: Sequence[SharedTitle], names: Sequence[str]) -> dict[str, Measure]:
-    """For each category that somebody said: it against all others, on the titles where it was said.
+    """Measure each category that was chosen against all others.
 
-    Percent is the share of the other answers to a title called so that call it so, too.
-    Kappa is that of the question "is it this one?" over all titles.
+    Percent is positive agreement, over the titles where somebody chose it: given one answer of
+    this category, the share of the title's other answers that have it, too. Kappa is that of
+    the question "is it this one?" over all titles.
     """
     found = {}
     for name in names:
-        kinds = Counter(tuple(sorted(int(said == name) for _, said in title.answers)) for title in titles)
-        called = {kind: count for kind, count in kinds.items() if any(kind)}
-        if called:
+        kinds = Counter(tuple(sorted(int(answer == name) for _, answer in title.answers)) for title in titles)
+        chosen = {kind: count for kind, count in kinds.items() if any(kind)}
+        if chosen:
             yes_no = _fleiss_of_kinds(kinds, 2)
-            positive = _positive(called)
+            positive = _positive(chosen)
             found[name] = Measure(
                 n=positive.n,
                 percent=positive.percent,
@@ -280,26 +284,26 @@ def _per_category(titles: Sequence[SharedTitle], names: Sequence[str]) -> dict[s
     return found
 
 
-def _positive(called: Mapping[tuple[int, ...], int]) -> Measure:
-    """Share of pairs of answers, one of them this category, of which both are."""
+def _positive(chosen: Mapping[tuple[int, ...], int]) -> Measure:
+    """Compute positive agreement: given one answer of this category, the share of the others that have it."""
     parts = np.array(
-        [[1, sum(kind) * (sum(kind) - 1), sum(kind) * (len(kind) - 1)] for kind in called], float
+        [[1, sum(kind) * (sum(kind) - 1), sum(kind) * (len(kind) - 1)] for kind in chosen], float
     )
 
     def finish(sums_BP: Array) -> tuple[Array, Array]:
         percent = sums_BP[:, 1] / sums_BP[:, 2]
         return percent, np.full_like(percent, np.nan)
 
-    return _bootstrap(np.array(list(called.values())), parts, finish)
+    return _bootstrap(np.array(list(chosen.values())), parts, finish)
 
 
 def _pair_matrix(titles: Sequence[SharedTitle], names: Sequence[str]) -> NDArray[np.int64]:
-    """Pairs of answers to the same title; off the diagonal each stands on both sides."""
-    place = {name: index for index, name in enumerate(names)}
+    """Count the pairs of answers to the same title in a symmetric matrix, (categories, categories)."""
+    index = {name: number for number, name in enumerate(names)}
     matrix = np.zeros((len(names), len(names)), dtype=np.int64)
     for title in titles:
         for (_, one), (_, other) in combinations(title.answers, 2):
-            row, column = place[one], place[other]
+            row, column = index[one], index[other]
             matrix[row, column] += 1
             if row != column:
                 matrix[column, row] += 1
@@ -307,7 +311,7 @@ def _pair_matrix(titles: Sequence[SharedTitle], names: Sequence[str]) -> NDArray
 
 
 def _category_pairs(matrix: NDArray[np.int64], names: Sequence[str]) -> list[CategoryPair]:
-    """Pairs of categories that were confused, the most confused first.
+    """Measure the pairs of categories that were confused, the most confused first.
 
     The measure is over the pairs of answers that are each one of the two.
     """
@@ -324,14 +328,14 @@ def _category_pairs(matrix: NDArray[np.int64], names: Sequence[str]) -> list[Cat
 
 
 def _people_pairs(titles: Sequence[SharedTitle], names: Sequence[str]) -> list[PeoplePair]:
-    place = {name: index for index, name in enumerate(names)}
-    said: defaultdict[tuple[str, str], Counter[tuple[int, int]]] = defaultdict(Counter)
+    index = {name: number for number, name in enumerate(names)}
+    counts: defaultdict[tuple[str, str], Counter[tuple[int, int]]] = defaultdict(Counter)
     for title in titles:
         for (one, first), (other, second) in combinations(sorted(title.answers), 2):
-            said[one, other][place[first], place[second]] += 1
+            counts[one, other][index[first], index[second]] += 1
     return [
         PeoplePair(one=one, other=other, measure=cohen(pairs, len(names)))
-        for (one, other), pairs in sorted(said.items())
+        for (one, other), pairs in sorted(counts.items())
     ]
 
 
@@ -340,13 +344,13 @@ def _local(title: SharedTitle) -> datetime:
 
 
 def _span_days(titles: Sequence[SharedTitle]) -> int:
-    """Days from the first title to the last, both included."""
+    """Count the days from the first title to the last, both included."""
     first, last = min(titles, key=lambda title: title.at), max(titles, key=lambda title: title.at)
     return (_local(last).date() - _local(first).date()).days + 1
 
 
 def _periods(titles: Sequence[SharedTitle], *, by_week: bool) -> dict[str, list[SharedTitle]]:
-    """Titles by the local day, or the Monday, of their last answer; oldest first."""
+    """Group titles by the local day, or the Monday, of their last answer; oldest first."""
     found: defaultdict[str, list[SharedTitle]] = defaultdict(list)
     for title in sorted(titles, key=lambda title: title.at):
         day = _local(title).date()

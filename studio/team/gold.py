@@ -1,7 +1,8 @@
-"""Manage gold titles, and measure each person on them.
+"""Manage gold titles, and measure each person's accuracy on them.
 
-They come up among the others and look like them (`studio.annotation.leases`). Who marks a title
-as gold vouches for its category; taken off the list, its answers count no more.
+They are offered among the others without being marked (`studio.annotation.leases`). The
+reviewer who marks a title as gold vouches for its category; once it is removed from the
+list, its answers no longer count.
 """
 
 import json
@@ -17,7 +18,7 @@ from studio.team.people import REVIEWERS, require
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GoldTitle:
-    """A title on the list; `answers` people met it, `right` of them said its category."""
+    """A gold title; `answers` people labelled it, `right` of them with its category."""
 
     title_id: int
     text: str
@@ -30,25 +31,25 @@ class GoldTitle:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Accuracy:
-    """How often somebody was right, with the 95 % Wilson interval."""
+    """Accuracy of `n` answers, `right` of them correct, with the 95 % Wilson interval."""
 
     n: int
     right: int
 
     @property
     def rate(self) -> float:
-        """Share of right answers, 0 to 1."""
+        """Share of correct answers, 0 to 1; 0 without answers."""
         return self.right / self.n if self.n else 0.0
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Where the true rate lies, as far as so few answers tell."""
+        """95 % Wilson interval of the rate."""
         return wilson_interval(self.right, self.n)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PersonAccuracy:
-    """What gold titles say about one person, overall and by the titles' category."""
+    """One person's accuracy on gold titles, overall and by the titles' category."""
 
     name: str
     overall: Accuracy
@@ -56,9 +57,9 @@ class PersonAccuracy:
 
 
 def mark_gold(db: Store, title_ids: Iterable[int], *, author: str) -> int:
-    """Put decided titles on the list, with the category they have; return how many are on it newly.
+    """Mark decided titles as gold with their current category; returns how many were not gold before.
 
-    Titles that are not decided are passed over. One that is on the list takes its category anew.
+    Titles that are not decided are skipped. The category of one that is gold already is updated.
 
     Raises:
         NotAllowed: the author is no reviewer.
@@ -69,8 +70,8 @@ def mark_gold(db: Store, title_ids: Iterable[int], *, author: str) -> int:
         for title_id in dict.fromkeys(title_ids):
             known = db.execute("select 1 from gold_titles where title_id = ?", [title_id]).fetchone()
             written = db.execute(
-                "insert into gold_titles (title_id, category, author) select title_id, category, ? from states"
-                " where title_id = ? and status = 'decided'"
+                "insert into gold_titles (title_id, category, author)"
+                " select title_id, category, ? from states where title_id = ? and status = 'decided'"
                 " on conflict (title_id) do update set category = excluded.category",
                 [author, title_id],
             ).rowcount
@@ -79,7 +80,7 @@ def mark_gold(db: Store, title_ids: Iterable[int], *, author: str) -> int:
 
 
 def unmark_gold(db: Store, title_ids: Iterable[int], *, author: str) -> None:
-    """Take titles off the list.
+    """Remove titles from the gold list; their answers no longer count.
 
     Raises:
         NotAllowed: the author is no reviewer.
@@ -89,38 +90,40 @@ def unmark_gold(db: Store, title_ids: Iterable[int], *, author: str) -> None:
         db.conn.executemany("delete from gold_titles where title_id = ?", [(each,) for each in title_ids])
 
 
-_LATEST = """select title_id, author, category from annotations as said where is_gold and kind = 'category'
-    and not exists (select 1 from retractions where annotation_id = said.id)
+_LATEST = """select title_id, author, category from annotations as answer where is_gold and kind = 'category'
+    and not exists (select 1 from retractions where annotation_id = answer.id)
     and title_id in (select title_id from gold_titles)
-    and id = (select max(id) from annotations as later where is_gold and later.title_id = said.title_id
-              and later.author = said.author and later.kind = 'category'
+    and id = (select max(id) from annotations as later where is_gold and later.title_id = answer.title_id
+              and later.author = answer.author and later.kind = 'category'
               and not exists (select 1 from retractions where annotation_id = later.id))"""
 
 
 def list_gold(db: Store, limit: int = 200) -> list[GoldTitle]:
-    """The list, the latest entry first."""
+    """List the gold titles, the latest entry first."""
     rows = db.query(
-        f"with said as materialized ({_LATEST})"
+        f"with latest as materialized ({_LATEST})"
         " select gold.title_id, text, gold.category, gold.author, gold.at,"
-        " (select count(*) from said where said.title_id = gold.title_id) as answers,"
-        " (select count(*) from said where said.title_id = gold.title_id and said.category = gold.category) as right"
-        " from gold_titles as gold join titles on titles.id = gold.title_id order by gold.at desc, gold.title_id limit ?",
+        " (select count(*) from latest where latest.title_id = gold.title_id) as answers,"
+        " (select count(*) from latest"
+        "   where latest.title_id = gold.title_id and latest.category = gold.category) as right"
+        " from gold_titles as gold join titles on titles.id = gold.title_id"
+        " order by gold.at desc, gold.title_id limit ?",
         [limit],
     )
     return [GoldTitle(**row) for row in rows]
 
 
 def count_gold(db: Store) -> int:
-    """How many titles are on the list."""
+    """Count the gold titles."""
     return int(db.execute("select count(*) from gold_titles").fetchone()[0])
 
 
 def accuracies(db: Store) -> Sequence[PersonAccuracy]:
-    """Everybody who met a gold title, by name."""
+    """Measure the accuracy of everybody who labelled a gold title, by name; the latest answers count."""
     rows = db.execute(
-        "select said.author, gold.category, count(*), sum(said.category = gold.category)"
-        f" from ({_LATEST}) as said join gold_titles as gold on gold.title_id = said.title_id"
-        " group by said.author, gold.category order by said.author, gold.category"
+        "select latest.author, gold.category, count(*), sum(latest.category = gold.category)"
+        f" from ({_LATEST}) as latest join gold_titles as gold on gold.title_id = latest.title_id"
+        " group by latest.author, gold.category order by latest.author, gold.category"
     )
     found: dict[str, dict[str, Accuracy]] = {}
     for name, category, n, right in rows.fetchall():
@@ -138,7 +141,7 @@ def accuracies(db: Store) -> Sequence[PersonAccuracy]:
 
 
 def among(db: Store, title_ids: Sequence[int]) -> set[int]:
-    """Which of these titles are on the list."""
+    """Select those of these titles that are gold."""
     rows = db.execute(
         "select title_id from gold_titles where title_id in (select value from json_each(?))",
         [json.dumps(list(title_ids))],
@@ -147,7 +150,7 @@ def among(db: Store, title_ids: Sequence[int]) -> set[int]:
 
 
 def to_rows(found: Iterable[PersonAccuracy]) -> list[dict[str, Any]]:
-    """The lines of the exports: for each person one overall and one for each category they met."""
+    """Build the rows of the exports: for each person one overall and one for each category they met."""
     return [
         {
             "name": each.name,
@@ -164,11 +167,11 @@ def to_rows(found: Iterable[PersonAccuracy]) -> list[dict[str, Any]]:
 
 
 def to_json(found: Iterable[PersonAccuracy]) -> bytes:
-    """The export for programs."""
+    """Export as JSON, for programs."""
     return json.dumps(to_rows(found), ensure_ascii=False, indent=2).encode()
 
 
 def to_csv(found: Iterable[PersonAccuracy]) -> bytes:
-    """The export for spreadsheets."""
+    """Export as CSV, for spreadsheets."""
     rows = to_rows(found)
     return csv_bytes(list(rows[0]) if rows else [], [list(row.values()) for row in rows])

@@ -1,8 +1,8 @@
 """Manage people: name, role, colour.
 
-Signing in is saying a name, which is enough on a computer of one's own; whatever asks
-"may this person do that?" asks `require`, so that accounts with passwords can take the
-place of names without another change. Knows no page.
+Signing in needs only a name, which is enough on one's own computer; every permission
+check goes through `require`, so that accounts with passwords can replace names without
+another change. Knows no page.
 """
 
 from dataclasses import dataclass
@@ -21,18 +21,27 @@ ROLE_NAMES: dict[Role, tuple[str, str]] = {
     "admin": ("管理员", "admin"),
 }
 LABELLERS: tuple[Role, ...] = ("annotator", "reviewer", "admin")
-"""Roles that are asked for categories; an analyst may label, and is never waited for."""
+"""Roles whose answers are waited for; an analyst may label, but is never waited for."""
 REVIEWERS: tuple[Role, ...] = ("reviewer", "admin")
 
 COLORS = (
-    "#2B5C9E", "#C2571A", "#2F7D4F", "#8E3B8A", "#B3261E", "#1F7A8C", "#7A5C1E", "#5B4FB3", "#A23B5B", "#4C6B1F",
-)  # fmt: skip
+    "#2B5C9E",
+    "#C2571A",
+    "#2F7D4F",
+    "#8E3B8A",
+    "#B3261E",
+    "#1F7A8C",
+    "#7A5C1E",
+    "#5B4FB3",
+    "#A23B5B",
+    "#4C6B1F",
+)
 LONGEST_NAME = 40
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Person:
-    """Somebody who decides under this name. `color` is a hexadecimal colour."""
+    """A person who decides under this name. `color` is hexadecimal."""
 
     name: str
     role: Role
@@ -42,10 +51,10 @@ class Person:
 
 
 def sign_in(db: Store, name: str) -> Person:
-    """The person of that name; a new name is written down as an annotator, the first of all as admin.
+    """Sign in by name; a new name is registered as an annotator, the first of all as an admin.
 
     Raises:
-        InputError: no name, or one too long for a list.
+        InputError: an empty name, or one too long for a list.
     """
     name = " ".join(name.split())
     if not name or len(name) > LONGEST_NAME:
@@ -53,10 +62,10 @@ def sign_in(db: Store, name: str) -> Person:
             say(f"“{name[:20]}”不能作名字。", f"“{name[:20]}” cannot be a name."),
             remedy=say(f"请用 1 到 {LONGEST_NAME} 个字。", f"Use 1 to {LONGEST_NAME} characters."),
         )
-    return find_person(db, name) or _write_down(db, name)
+    return find_person(db, name) or _register(db, name)
 
 
-def _write_down(db: Store, name: str) -> Person:
+def _register(db: Store, name: str) -> Person:
     with writing(db):
         count = db.execute("select count(*) from people").fetchone()[0]
         db.execute(
@@ -69,12 +78,12 @@ def _write_down(db: Store, name: str) -> Person:
 
 
 def find_person(db: Store, name: str) -> Person | None:
-    """The person of that name, if they ever signed in."""
+    """Find a person by name; None if they never signed in."""
     return next((_person(row) for row in db.query("select * from people where name = ?", [name])), None)
 
 
 def list_people(db: Store) -> list[Person]:
-    """Everybody, in the order in which they came."""
+    """List everybody, in the order in which they first signed in."""
     return [_person(row) for row in db.query("select * from people order by rowid")]
 
 
@@ -87,10 +96,10 @@ def change_person(
     color: str | None = None,
     is_active: bool | None = None,
 ) -> Person:
-    """Give somebody another role or colour, or let them rest: nobody waits for who is not active.
+    """Change the role or colour of a person, or deactivate them: nobody waits for an inactive person.
 
     Raises:
-        NotAllowed: `by` is no admin, or the last admin would be gone.
+        NotAllowed: `by` is no admin, or no active admin would be left.
     """
     require(db, by, "admin")
     with writing(db):
@@ -110,10 +119,10 @@ def change_person(
 
 
 def require(db: Store, name: str, *roles: Role) -> Person:
-    """The person, if their role is one of these.
+    """Require that an active person has one of these roles, and return them.
 
     Raises:
-        NotAllowed: it is not.
+        NotAllowed: they have another role, or are inactive.
     """
     person = sign_in(db, name)
     if person.role not in roles or not person.is_active:
@@ -131,7 +140,7 @@ def require(db: Store, name: str, *roles: Role) -> Person:
 
 
 def labellers(db: Store) -> set[str]:
-    """Names of the active people who are asked for categories."""
+    """List the names of the active people whose answers are waited for."""
     marks = ", ".join("?" * len(LABELLERS))
     rows = db.execute(f"select name from people where is_active and role in ({marks})", list(LABELLERS))
     return {name for (name,) in rows.fetchall()}

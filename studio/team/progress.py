@@ -18,9 +18,9 @@ DAYS = 30
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pace:
-    """One author's work: answers today and in all, and what is left for everyone.
+    """One author's pace: answers today and in total, and the titles that wait for everyone.
 
-    `median_seconds` is the active time of the last labels; None before the first.
+    `median_seconds` is the median active time of the last labels; None before the first.
     """
 
     today: int
@@ -39,7 +39,7 @@ class PersonPace:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Coverage:
-    """A category: how many titles are decided as it, and how many are wanted."""
+    """A category with its number of decided titles and its target."""
 
     category: str
     decided: int
@@ -47,7 +47,7 @@ class Coverage:
 
     @property
     def missing(self) -> int:
-        """How many are still to come."""
+        """Titles missing to the target."""
         return max(0, self.target - self.decided)
 
 
@@ -61,7 +61,7 @@ class DayCount:
 
 
 def pace(db: Store, author: str, *, now: datetime | None = None) -> Pace:
-    """How far and how fast an author is; the day begins at local midnight."""
+    """Count an author's answers and time; the day begins at local midnight."""
     local = (now or datetime.now(UTC)).astimezone()
     midnight = local.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
     hour = midnight.replace(minute=0) + timedelta(hours=midnight.minute > 0)
@@ -71,8 +71,8 @@ def pace(db: Store, author: str, *, now: datetime | None = None) -> Pace:
         [author, f"{hour:%Y-%m-%dT%H}"],
     ).fetchone()[0]
     rest = db.execute(
-        "select count(*) from annotations as said where author = ? and at >= ? and at < ?"
-        " and not exists (select 1 from retractions where annotation_id = said.id)",
+        "select count(*) from annotations as answer where author = ? and at >= ? and at < ?"
+        " and not exists (select 1 from retractions where annotation_id = answer.id)",
         [author, f"{midnight:%Y-%m-%dT%H:%M}", f"{hour:%Y-%m-%dT%H:%M}"],
     ).fetchone()[0]
     today = whole + rest
@@ -89,16 +89,17 @@ def pace(db: Store, author: str, *, now: datetime | None = None) -> Pace:
 
 
 def team_pace(db: Store, *, now: datetime | None = None) -> list[PersonPace]:
-    """Everybody's pace, in the order in which they came."""
+    """Count everybody's pace, in the order in which they first signed in."""
     return [PersonPace(person=person, pace=pace(db, person.name, now=now)) for person in list_people(db)]
 
 
 def per_day(
     db: Store, *, author: str | None = None, days: int = DAYS, now: datetime | None = None
 ) -> list[DayCount]:
-    """Answers of the last `days` days that still stand, by person; days without any are left out.
+    """Count the answers of the last `days` days by day and person; days without any are omitted.
 
-    Kept by the hour of UTC: where the local clock is off by half an hour, so is midnight.
+    Retracted answers do not count. The counters are by hour of UTC: where the local clock is off
+    by half an hour, so is midnight.
     """
     local = (now or datetime.now(UTC)).astimezone()
     first = (local - timedelta(days=days - 1)).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -115,6 +116,6 @@ def per_day(
 
 
 def coverage(db: Store, names: Sequence[str], target: int) -> list[Coverage]:
-    """Each category against the target, in the given order."""
+    """Compare each category with the target, in the given order."""
     counts = category_counts(db)
     return [Coverage(category=name, decided=counts.get(name, 0), target=target) for name in names]

@@ -1,4 +1,4 @@
-"""Read and change how labelling is organised, with who changed it and when.
+"""Load and save the label settings, with author and time of each change.
 
 The texts of the fields are the help of the widgets that set them.
 """
@@ -14,30 +14,32 @@ Order = Literal["import", "random", "active"]
 
 
 class LabelSettings(BaseModel):
-    """Everything an admin decides about labelling."""
+    """The label settings, which an admin decides."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     order: Order = Field(
         "import",
-        description="import: as the files had them. random: without any pattern. active: what teaches the model most.",
+        description="import: in file order. random: shuffled. active: what teaches the model most.",
     )
     uncertain_share: float = Field(
         0.7,
         ge=0,
         le=1,
-        description="Active order: share of titles about which the model is least sure. High, since a label teaches "
-        "most where the model doubts; not all of them, since the most uncertain ones resemble each other.",
+        description="Active order: share of titles about which the model is least sure. High, since a label "
+        "teaches most where the model doubts; not all of them, since the most uncertain ones resemble each "
+        "other.",
     )
     diverse_share: float = Field(
         0.2,
         ge=0,
         le=1,
-        description="Active order: share of titles least like any labelled one, which finds what the model does not know "
-        "that it does not know. The rest is drawn at random, so that some of the labelled set stays a fair sample.",
+        description="Active order: share of titles least like any labelled one, which finds what the model "
+        "does not know that it does not know. The rest is drawn at random, so that some of the labelled set "
+        "stays a fair sample.",
     )
     suggestions: bool = Field(
-        True, description="Show what the model beside you would answer. Off: nobody is led by it."
+        True, description="Show the answer of the model beside you. Off: nobody is influenced by it."
     )
     suggestion_model: str = Field(
         "tfidf", description="tfidf: trained on your own labels as they come in; else the id of a tuned run."
@@ -53,7 +55,7 @@ class LabelSettings(BaseModel):
         10.0, gt=0, le=1440, description="How long a title on screen is kept from others."
     )
     skip_limit: int = Field(
-        3, ge=1, le=10, description="After this many people have skipped a title it is put aside."
+        3, ge=1, le=10, description="A title is put aside after this many people have skipped it."
     )
     gold_share: float = Field(
         0.05,
@@ -62,10 +64,10 @@ class LabelSettings(BaseModel):
         description="Share of gold titles, whose category is known, hidden among the others.",
     )
     review_rate: float = Field(
-        0.1, ge=0, le=1, description="Share of the decided titles that a reviewer looks at, drawn at random."
+        0.1, ge=0, le=1, description="Share of the decided titles that a reviewer checks, drawn at random."
     )
     idle_seconds: float = Field(
-        120.0, gt=0, description="Longer pauses before a press count as this long: nobody thinks so long."
+        120.0, gt=0, description="Longer pauses before an answer count as this long: nobody thinks longer."
     )
     target_per_category: int = Field(
         40, ge=1, description="How many decided titles each category should reach."
@@ -75,19 +77,19 @@ class LabelSettings(BaseModel):
     def _shares_fit(self) -> "LabelSettings":
         if self.uncertain_share + self.diverse_share > 1:
             raise ValueError(
-                say("“不确定”和“多样”的比例合计不能超过 1。", "The two shares must not exceed 1 together.")
+                say("“不确定”和“多样”的比例合计不能超过 1。", "The two shares together must not exceed 1.")
             )
         return self
 
 
 def load_settings(db: Store) -> LabelSettings:
-    """The settings that count now."""
+    """Load the current settings."""
     row = db.execute("select value from label_settings order by id desc limit 1").fetchone()
     return LabelSettings() if row is None else LabelSettings.model_validate_json(row[0])
 
 
 def save_settings(db: Store, settings: LabelSettings, *, author: str) -> None:
-    """Let these settings count from now on; who may is the caller's question."""
+    """Save new settings, which apply from now on; the caller checks the author's permission."""
     with writing(db):
         db.execute(
             "insert into label_settings (value, author) values (?, ?)", [settings.model_dump_json(), author]

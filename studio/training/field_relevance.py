@@ -1,6 +1,6 @@
-"""Tell which settings matter under which others.
+"""Decide which settings have an effect, given the others.
 
-What does not matter is not asked for and keeps its default, so that no spec is refused
+A setting without effect is hidden and keeps its default, so that no spec is refused
 for a value that nobody sees.
 """
 
@@ -17,7 +17,7 @@ def _lora(values: Values) -> bool:
 
 
 def _new_adapter(values: Values) -> bool:
-    """An adapter that is gone on from brings its own shape."""
+    """Return whether a new LoRA adapter is made: one that is resumed from brings its own shape."""
     return _lora(values) and not values.get("adapter_name_or_path")
 
 
@@ -42,8 +42,8 @@ def _scored(values: Values) -> bool:
 
 
 def _best(values: Values) -> bool:
-    chooses = values.get("load_best_model_at_end") or values.get("early_stopping_steps")
-    return _held_out(values) and _conversations(values) and bool(chooses)
+    selects_best = values.get("load_best_model_at_end") or values.get("early_stopping_steps")
+    return _held_out(values) and _conversations(values) and bool(selects_best)
 
 
 _WHEN: Mapping[str, Callable[[Values], bool]] = {
@@ -90,16 +90,16 @@ OF_ONE_METHOD = (
     "freeze_trainable_modules",
     "freeze_extra_modules",
 )
-"""What other tools write into their files whatever the method, and read only under theirs."""
+"""Fields of one fine-tuning method that other tools write whatever the method, and read only under theirs."""
 
 
 def matters(name: str, values: Values) -> bool:
-    """Whether a field has any effect, given the values of the others."""
+    """Return whether a field has any effect, given the values of the others."""
     return name not in _WHEN or _WHEN[name](values)
 
 
 def only_what_matters(values: Values) -> dict[str, Any]:
-    """The values with the defaults of TrainSpec wherever a field has no effect."""
+    """Reset every field without effect to its default in TrainSpec."""
     kept = dict(values)
     for name in _WHEN:
         if name in kept and not matters(name, kept):

@@ -1,8 +1,8 @@
 """Estimate the memory of a training before it starts.
 
-What the backward pass needs is counted layer by layer from the modules of a decoder with
-rotary attention and a gated MLP (Qwen2, Qwen3, Llama, Gemma, Mistral): every tensor that a
-module keeps. Measured against real peaks by benchmarks/gpu_memory.py (docs/experiments.md).
+Activations are counted layer by layer from the modules of a decoder with rotary attention
+and a gated MLP (Qwen2, Qwen3, Llama, Gemma, Mistral): every tensor that a module keeps for
+the backward pass. Measured against real peaks by benchmarks/gpu/memory.py (docs/experiments.md).
 
 This module knows no device and no torch.
 
@@ -18,14 +18,16 @@ from studio.contract import TrainSpec
 
 GIB = 2**30
 CHUNK_ELEMENTS = 2**27
-"""Logits that the loss holds at once: 128 M, 1.25 GiB with their scores; 882 tokens of a vocabulary of 152,064."""
+"""Logits of one chunk of the loss: 128 M, 1.25 GiB with their scores; 882 tokens of a vocabulary of
+152,064."""
 CONTEXT_GIB = {True: 0.75, False: 0.85}
-"""GPU: driver context, kernels and their workspaces. CPU: the interpreter with torch and transformers."""
+"""Fixed overhead. GPU: driver context, kernels and their workspaces. CPU: the interpreter with torch and
+transformers."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Estimate:
-    """Peak memory of one device in GiB, by what takes it."""
+    """Peak memory of one device in GiB, by component."""
 
     weights_gib: float
     adapter_gib: float
@@ -37,7 +39,7 @@ class Estimate:
 
     @property
     def total_gib(self) -> float:
-        """All parts together."""
+        """The sum of all parts."""
         return (
             self.weights_gib
             + self.adapter_gib
@@ -51,7 +53,7 @@ class Estimate:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelShape:
-    """The widths of a model; `parameters` are all of them, the embedding included."""
+    """Layer count and widths of a model; `parameters` counts all weights, the embedding included."""
 
     parameters: int
     hidden: int
@@ -63,27 +65,28 @@ class ModelShape:
 
     @property
     def linear(self) -> int:
-        """Weights of the linear layers, head and embedding not counted."""
+        """Weights of the linear layers, without head and embedding."""
         attention = self.hidden * (2 * self.query + 2 * self.key)
         return self.layers * (attention + 3 * self.hidden * self.inner)
 
     def adapter(self, rank: int) -> int:
-        """Weights of LoRA on every linear layer of the decoder."""
+        """Count the weights of LoRA of this rank on every linear layer of the decoder."""
         h, q, k, i = self.hidden, self.query, self.key, self.inner
         ends = 2 * (h + q) + 2 * (h + k) + 3 * (h + i)
         return self.layers * rank * ends
 
 
 def chunk_rows(vocabulary: int) -> int:
-    """Tokens whose logits the loss holds at once."""
+    """Compute the chunk size of the loss: the tokens whose logits are in memory at once."""
     return max(CHUNK_ELEMENTS // vocabulary, 64)
 
 
 def shape_of(config: Mapping[str, Any], parameters: int = 0) -> ModelShape:
-    """The shape that a model's config tells.
+    """Parse the shape of a model from its config.
 
     Args:
-        parameters: all of them, where they were counted; 0: by the widths.
+        config: the content of config.json.
+        parameters: weights in the model's files; 0: computed from the widths.
 
     Raises:
         KeyError, ValueError, TypeError: the config lacks what the estimate needs.
@@ -107,31 +110,34 @@ def shape_of(config: Mapping[str, Any], parameters: int = 0) -> ModelShape:
 def estimate(
     spec: TrainSpec, shape: ModelShape, *, on_gpu: bool = True, longest: int | None = None
 ) -> Estimate:
-    """Peak memory of one device for this training.
+    """Estimate the peak memory of one device for this training.
 
     Args:
-        on_gpu: else on a CPU, where all is single precision unless the spec says bf16.
-        longest: tokens of the longest row, where it is known; else every row is taken to be
+        spec: the training.
+        shape: the model.
+        on_gpu: else on a CPU, where all is single precision unless the spec sets bf16.
+        longest: tokens of the longest row, if known; else every row is assumed to be
             as long as cutoff_len allows.
     """
     row = min(spec.cutoff_len, longest or spec.cutoff_len)
     tokens = row * spec.per_device_train_batch_size
     half = on_gpu if spec.bf16 is None else spec.bf16
     trained = _trained(spec, shape)
-    rests = _at_rest(spec, shape, trained, half=half)
+    static = _static(spec, shape, trained, half=half)
     logits = _head(spec, shape, tokens, half=half)
     activations = _activations(spec, shape, tokens, half=half, on_gpu=on_gpu)
     gradients: float = 4 * trained
-    # Gradients grow as activations go, and the optimizer's step needs a copy of them when these are gone.
+    # Gradients grow as activations are freed, and the optimizer's step needs a copy of them when no
+    # activation is left.
     step = gradients + (4 * trained if spec.optim == "adamw_torch" else 0)
     if spec.gradient_accumulation_steps == 1:
         gradients = max(step - activations - logits, 0)
     else:
         gradients = max(gradients, step - activations - logits)
     return Estimate(
-        weights_gib=rests["weights"] / GIB,
-        adapter_gib=rests["adapter"] / GIB,
-        optimizer_gib=rests["optimizer"] / GIB,
+        weights_gib=static["weights"] / GIB,
+        adapter_gib=static["adapter"] / GIB,
+        optimizer_gib=static["optimizer"] / GIB,
         gradients_gib=gradients / GIB,
         activations_gib=activations / GIB,
         logits_gib=logits / GIB,
@@ -140,7 +146,7 @@ def estimate(
 
 
 def _trained(spec: TrainSpec, shape: ModelShape) -> int:
-    """Weights that learn."""
+    """Count the trainable weights."""
     if spec.finetuning_type == "full":
         return shape.parameters
     if spec.finetuning_type == "freeze":
@@ -150,12 +156,12 @@ def _trained(spec: TrainSpec, shape: ModelShape) -> int:
     return shape.adapter(spec.lora_rank) + extra
 
 
-def _at_rest(spec: TrainSpec, shape: ModelShape, trained: int, *, half: bool) -> dict[str, float]:
-    """Bytes that are held all the time."""
+def _static(spec: TrainSpec, shape: ModelShape, trained: int, *, half: bool) -> dict[str, float]:
+    """Count the bytes that stay allocated throughout: weights, adapter and optimizer state."""
     size = 2 if half else 4
     others = shape.parameters - shape.linear
     if spec.finetuning_type == "full":
-        # Single-precision weights; with bf16 autocast keeps a half-precision copy of each through the step.
+        # Single-precision weights; with bf16, autocast keeps a half-precision copy of each through the step.
         weights: float = shape.parameters * 4 + (shape.linear * 2 if half else 0)
     elif spec.finetuning_type == "freeze":
         weights = (shape.parameters - trained) * size + trained * (4 + (2 if half else 0))
@@ -173,7 +179,7 @@ def _at_rest(spec: TrainSpec, shape: ModelShape, trained: int, *, half: bool) ->
 
 
 def _head(spec: TrainSpec, shape: ModelShape, learned: int, *, half: bool) -> float:
-    """Bytes of the loss: a chunk of logits with its scores, the gradient of the hidden state, and of the head.
+    """Count the bytes of the loss: a chunk of logits with its scores, gradients of hidden state and head.
 
     Every token counts as learned: how long the questions are is not known here.
     """
@@ -188,10 +194,10 @@ def _head(spec: TrainSpec, shape: ModelShape, learned: int, *, half: bool) -> fl
 
 
 def _activations(spec: TrainSpec, shape: ModelShape, tokens: int, *, half: bool, on_gpu: bool) -> float:
-    """Bytes that the forward pass keeps, and what one layer needs on its way back."""
-    each = tokens * _kept_a_token(spec, shape, half=half, on_gpu=on_gpu)
+    """Count the bytes of saved activations, and the working memory of one layer's backward pass."""
+    each = tokens * _saved_per_token(spec, shape, half=half, on_gpu=on_gpu)
     size = 2 if half else 4
-    # Gradients of the widest tensors of the layer in hand.
+    # Gradients of the widest tensors of the current layer.
     working = tokens * size * (3 * shape.inner + 2 * shape.hidden)
     if spec.quantization_bit == 4:
         working += shape.hidden * shape.inner * size  # one layer's weights unpacked
@@ -201,30 +207,29 @@ def _activations(spec: TrainSpec, shape: ModelShape, tokens: int, *, half: bool,
     if spec.finetuning_type == "freeze" and spec.freeze_trainable_layers > 0:
         layers = min(spec.freeze_trainable_layers, shape.layers)
     if spec.gradient_checkpointing:
-        return layers * tokens * shape.hidden * _stream(spec, half) + each + working
+        return layers * tokens * shape.hidden * _residual_size(spec, half) + each + working
     return layers * each + working
 
 
-def _stream(spec: TrainSpec, half: bool) -> int:
-    """Bytes of a number in the residual stream: full fine-tuning keeps it in single precision."""
+def _residual_size(spec: TrainSpec, half: bool) -> int:
+    """Return the bytes of a number in the residual stream: full fine-tuning keeps it in single precision."""
     return 4 if spec.finetuning_type == "full" or not half else 2
 
 
-def _kept_a_token(spec: TrainSpec, shape: ModelShape, *, half: bool, on_gpu: bool) -> float:
-    """Bytes that one layer keeps for one token until its backward pass."""
+def _saved_per_token(spec: TrainSpec, shape: ModelShape, *, half: bool, on_gpu: bool) -> float:
+    """Count the bytes of activations that one layer saves per token for its backward pass."""
     size, h, i, q, k = (2 if half else 4), shape.hidden, shape.inner, shape.query, shape.key
-    norms = (
-        2 * h * (_stream(spec, half) + size)
-    )  # of each norm its input, and its output for the layers behind
-    attention = size * (2 * q + 2 * k) + 4 * q / 64  # queries, keys, values, output, and a sum a head
+    # Of each norm its input, and its output for the layers behind.
+    norms = 2 * h * (_residual_size(spec, half) + size)
+    attention = size * (2 * q + 2 * k) + 4 * q / 64  # queries, keys, values, output, and a sum per head
     gated = size * 3 * i  # gate, up and their product
     if not on_gpu:
         gated += size * i  # silu's result as well
     elif spec.finetuning_type == "lora" and spec.lora_dropout:
-        # Each adapter keeps an input of its own and which numbers of it were dropped, nobody the whole ones.
+        # Each adapter saves its own input with a dropout mask; no layer saves the input without dropout.
         gated += (size + 1) * (5 * h + q + i) - size * (2 * h + i)
     if spec.finetuning_type == "lora" and spec.use_dora:
-        # The magnitude scales what the weight and what the adapter give: both are kept, and sums in single precision.
+        # The magnitude scales the outputs of weight and adapter: both are saved, sums in single precision.
         gated += 2 * size * (q + 2 * k + 2 * h + 2 * i) + 8 * h
     ranks = 7 * size * spec.lora_rank if spec.finetuning_type == "lora" else 0
     return norms + attention + gated + ranks

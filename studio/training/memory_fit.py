@@ -1,6 +1,6 @@
 """Check whether a training fits a device, and find the cheapest change that makes it fit.
 
-What it takes is `studio.training.memory`'s to say; this module weighs it against what there is.
+`studio.training.memory` estimates the need; this module compares it with the devices of this machine.
 """
 
 import json
@@ -22,7 +22,7 @@ from studio.training.memory import Estimate, ModelShape
 Estimator = Callable[[TrainSpec], Estimate]
 Fit = Literal["fits", "tight", "too_large"]
 TIGHT = 0.9
-"""Share of a device from which other programs and fragmentation decide."""
+"""Share of a device's memory above which other programs and fragmentation decide."""
 
 HARDWARE_TABLE: Sequence[tuple[str, str, str, str, str, str, str]] = (
     ("full", "32", "120", "240", "600", "1200", "18x"),
@@ -32,12 +32,12 @@ HARDWARE_TABLE: Sequence[tuple[str, str, str, str, str, str, str]] = (
     ("QLoRA", "4", "6", "12", "24", "48", "x/2"),
 )
 """GB by method, bits and size (7, 14, 30, 70, x billion parameters), as LLaMA-Factory's README estimates
-it; its row for 2 bits, which bitsandbytes has not, is left out."""
+it; its row for 2 bits, which bitsandbytes does not support, is left out."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Place:
-    """A device that a run can be put on, with its memory."""
+    """A device that a run can use, with its memory."""
 
     name: str
     memory_gib: float
@@ -46,7 +46,7 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Change:
-    """Settings that make a training smaller, what they cost, and what it takes then."""
+    """Settings that reduce a training's memory, in words, and the total with them."""
 
     sets: dict[str, Any]
     text: str
@@ -55,7 +55,7 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TutorialRule:
-    """The row of the table that a spec falls under, and what it says of a model of some size."""
+    """The row of HARDWARE_TABLE that applies to a spec, and the GB it gives for a model's size."""
 
     method: str
     bits: str
@@ -64,7 +64,7 @@ class TutorialRule:
 
 
 def tutorial_rule(spec: TrainSpec, parameters: int) -> TutorialRule | None:
-    """What the tutorial's table says of this training; None where the size of the model is not known."""
+    """Look up this training in the tutorial's hardware table; None if the model's size is not known."""
     if not parameters:
         return None
     if spec.finetuning_type == "full":
@@ -78,13 +78,13 @@ def tutorial_rule(spec: TrainSpec, parameters: int) -> TutorialRule | None:
 
 
 def estimator() -> Estimator:
-    """What estimates the memory of a spec on the devices at hand: a GPU where there is one."""
+    """Build the memory estimator for this machine: for a GPU if it has one, else for the CPU."""
     on_gpu = any(place.is_gpu for place in places())
     return lambda spec: memory.estimate(spec, model_shape(spec.model_name_or_path), on_gpu=on_gpu)
 
 
 def model_shape(folder: Path) -> ModelShape:
-    """The shape that a model folder's config.json tells, its parameters counted in its weights.
+    """Parse the shape of a model from its config.json, and count its parameters in its weight files.
 
     Raises:
         ModelUnusable: the config lacks what the estimate needs.
@@ -94,13 +94,19 @@ def model_shape(folder: Path) -> ModelShape:
         return memory.shape_of(config, check_model(folder).parameters)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelUnusable(
-            say(f"{folder} 的 config.json 说不清模型的形状。", f"The config.json of {folder} does not tell its shape."),
-            remedy=say("因此估不出内存；训练本身也许没有问题。", "Memory cannot be estimated; training may work all the same."),
-        ) from error  # fmt: skip
+            say(
+                f"{folder} 的 config.json 说不清模型的形状。",
+                f"The config.json of {folder} does not give its shape.",
+            ),
+            remedy=say(
+                "因此估不出内存；训练本身也许没有问题。",
+                "Memory cannot be estimated; training may work all the same.",
+            ),
+        ) from error
 
 
 def places() -> list[Place]:
-    """Each sort of device of this machine, GPUs first; the processors with the machine's memory."""
+    """List the distinct devices of this machine, GPUs first; the CPU with the machine's RAM."""
     ram = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     gpus = {
         (device.name, device.memory_gib): Place(name=device.name, memory_gib=device.memory_gib, is_gpu=True)
@@ -111,14 +117,14 @@ def places() -> list[Place]:
 
 
 def fit(total_gib: float, place: Place) -> Fit:
-    """How a training of that size sits in a device."""
+    """Classify whether a training of that size fits a device."""
     if total_gib > place.memory_gib:
         return "too_large"
     return "tight" if total_gib > TIGHT * place.memory_gib else "fits"
 
 
 def cheapest_change(spec: TrainSpec, memory_gib: float, estimate: Estimator) -> Change | None:
-    """The changes that cost least and make the training fit with room to spare; None where none do."""
+    """Find the cheapest changes that make the training fit with room to spare; None if no change does."""
     options = list(_options(spec))
     bundles = [bundle for size in (1, 2, 3) for bundle in combinations(options, size)]
     for bundle in sorted(bundles, key=lambda bundle: sum(cost for cost, _, _ in bundle)):
@@ -133,7 +139,7 @@ def cheapest_change(spec: TrainSpec, memory_gib: float, estimate: Estimator) -> 
 
 
 def _options(spec: TrainSpec) -> Iterator[tuple[float, dict[str, Any], str]]:
-    """Cost, settings and words of each change; the cost ranks what it takes from speed and quality."""
+    """Yield cost, settings and text of each change; the cost ranks the loss of speed and quality."""
     if not spec.gradient_checkpointing:
         # Left to itself, a run on a GPU turns it on where memory would not do.
         yield (
@@ -141,7 +147,8 @@ def _options(spec: TrainSpec) -> Iterator[tuple[float, dict[str, Any], str]]:
             {"gradient_checkpointing": True},
             say(
                 "打开梯度检查点（慢约三分之一，结果一样；设为自动时，GPU 上的运行会自己打开）",
-                "gradient checkpointing on (a third slower, same result; on auto, a run on a GPU turns it on itself)",
+                "gradient checkpointing on (a third slower, same result;"
+                " on auto, a run on a GPU turns it on itself)",
             ),
         )
     batch = spec.per_device_train_batch_size

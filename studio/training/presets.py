@@ -1,4 +1,4 @@
-"""Give complete training specs to start from.
+"""Build complete training specs to start from: presets by model size, method and stage.
 
 A preset is a function of what no preset can know, the model and the data; method and stage
 change it afterwards. It starts nothing.
@@ -28,7 +28,7 @@ _CHINESE = {
     "float_parsing": "应是数字",
     "missing": "不能为空",
 }
-"""What pydantic's most frequent complaints say in Chinese; the others are shown as they are."""
+"""Chinese for pydantic's most frequent validation errors; the others are shown as they are."""
 
 
 SMALL_PARAMETERS = 100_000_000
@@ -36,7 +36,7 @@ SMALL_PARAMETERS = 100_000_000
 
 
 def starting_rate(parameters: int) -> float:
-    """A learning rate to start a LoRA fine-tuning of a few hundred rows from, by model size.
+    """Compute a starting learning rate for LoRA fine-tuning on a few hundred rows, by model size.
 
     2e-4 for 7 billion parameters, more for smaller models with the square root of the
     size, at most 5e-4. A starting point between published sweeps, not a law: LoRA likes
@@ -47,11 +47,11 @@ def starting_rate(parameters: int) -> float:
 
 
 def adjusted_rate(rate: float, spec: TrainSpec) -> float:
-    """A rate that was meant for steps of 8 samples and an adapter scaled by 2, for this spec's steps and scale.
+    """Scale a rate meant for 8 samples a step and an adapter scaled by 2 to this spec's batch and adapter.
 
     It grows with the square root of the samples a step, since their mean is so much less
     noisy, and falls as the adapter's output is scaled up, alpha / rank (or, with rsLoRA,
-    alpha / sqrt(rank)): the rank itself hardly matters. Two digits.
+    alpha / sqrt(rank)): the rank itself hardly matters. Two significant digits.
     """
     rate *= math.sqrt(spec.per_device_train_batch_size * spec.gradient_accumulation_steps / 8)
     if spec.finetuning_type == "lora":
@@ -61,18 +61,18 @@ def adjusted_rate(rate: float, spec: TrainSpec) -> float:
 
 
 Method = Literal["lora", "qlora4", "qlora8", "freeze", "full"]
-"""How the weights learn: finetuning_type and quantization_bit in one choice."""
+"""The fine-tuning method: finetuning_type and quantization_bit in one choice."""
 
 
 def method_of(spec: TrainSpec) -> Method:
-    """The method that a spec asks for."""
+    """Return the fine-tuning method of a spec."""
     if spec.finetuning_type != "lora":
         return spec.finetuning_type
     return "qlora4" if spec.quantization_bit == 4 else "qlora8" if spec.quantization_bit else "lora"
 
 
 def with_method(spec: TrainSpec, method: Method) -> TrainSpec:
-    """A LoRA spec as the start of another method.
+    """Convert a LoRA spec into a starting point for another fine-tuning method.
 
     Where the weights themselves learn (full, freeze) the rate is a tenth: full fine-tuning is
     best at about a tenth of LoRA's rate, whatever the size of the model ("LoRA Without
@@ -89,7 +89,7 @@ def with_method(spec: TrainSpec, method: Method) -> TrainSpec:
 
 
 def with_texts(spec: TrainSpec) -> TrainSpec:
-    """The same for continued pre-training: one pass, a fiftieth of the texts held out, nothing to score.
+    """Convert a spec to continued pre-training: one epoch, a fiftieth of the texts held out, no scores.
 
     More passes over a text teach its wording by heart; the loss falls, the model does not get better.
     """
@@ -103,12 +103,13 @@ def with_texts(spec: TrainSpec) -> TrainSpec:
 
 
 def rate_reason(spec: TrainSpec, parameters: int) -> str:
-    """Why the rate of the sound default is what it is, in a sentence."""
+    """Explain the learning rate of the sound default in a sentence."""
     size = f"{parameters / 1e9:.1f} B" if parameters >= 1e9 else f"{parameters / 1e6:,.0f} M"
     if method_of(spec) in ("full", "freeze"):
         return say(
             "权重本身参加训练：LoRA 学习率的十分之一左右最好，再大容易忘掉原来的能力。",
-            "The weights themselves learn: about a tenth of LoRA's rate is best; more makes it forget what it knew.",
+            "The weights themselves learn: about a tenth of LoRA's rate is best;"
+            " with more, the model forgets what it knew.",
         )
     if 0 < parameters < SMALL_PARAMETERS:
         return say(
@@ -117,12 +118,13 @@ def rate_reason(spec: TrainSpec, parameters: int) -> str:
         )
     return say(
         f"按 {size} 估的起点：7B 用 2e-4，越小越大（按平方根，最多 5e-4）；几乎与秩无关，量化不改变它。",
-        f"A start for {size}: 2e-4 at 7 B, more for smaller ones by the square root, at most 5e-4; rank and quantisation hardly matter.",
+        f"A starting point for {size}: 2e-4 at 7 B, more for smaller ones by the square root, at most 5e-4;"
+        " the rank hardly matters, and quantization does not change it.",
     )
 
 
 def rate_parts(spec: TrainSpec) -> str:
-    """What this spec's steps and adapter change about the usual rate, in a sentence; empty where nothing."""
+    """Explain in a sentence how this spec's batch and adapter scale change the usual rate; empty if not."""
     each = spec.per_device_train_batch_size * spec.gradient_accumulation_steps
     parts = []
     if each != 8:
@@ -144,7 +146,7 @@ def rate_parts(spec: TrainSpec) -> str:
 
 
 def sound_default(model: Path, dataset_dir: Path) -> TrainSpec:
-    """Good for a few hundred to a few thousand rows, by the size of the model.
+    """Build the default spec: good for a few hundred to a few thousand rows, by the size of the model.
 
     The values for a small model were measured on the bundled one (docs/experiments.md).
     """
@@ -161,7 +163,7 @@ def sound_default(model: Path, dataset_dir: Path) -> TrainSpec:
 
 
 def quick_look(model: Path, dataset_dir: Path) -> TrainSpec:
-    """A minute on a CPU: shows that data, model and settings fit together, not how good they can be."""
+    """Build a smoke-test spec: a minute on a CPU shows that data, model and settings work, not how well."""
     changes = {
         "max_steps": 30,
         "lora_rank": 8,
@@ -173,12 +175,12 @@ def quick_look(model: Path, dataset_dir: Path) -> TrainSpec:
 
 
 def tutorial(model: Path, dataset_dir: Path) -> TrainSpec:
-    """The settings of the tutorial for DeepSeek-R1-Distill-Qwen-7B, as they are.
+    """Reproduce the settings of the tutorial for DeepSeek-R1-Distill-Qwen-7B, as they are.
 
-    Its own: rate 5e-6, accumulation 2, LoRA+ 16, all layers. The others are what the tutorial's
-    tool starts with on its page: 3 epochs, batch 2, length 2048, cosine without warmup, rank 8,
+    Its own: rate 5e-6, accumulation 2, LoRA+ 16, all layers. The others are the defaults on the page
+    of the tutorial's tool: 3 epochs, batch 2, length 2048, cosine without warmup, rank 8,
     alpha 16, clipping at 1, a loss value every 5 steps, a checkpoint every 100, all of them kept;
-    and of what only this studio has, nothing. A small model hardly moves at this learning rate.
+    options that only this studio has are off. A small model hardly moves at this learning rate.
     """
     return TrainSpec(
         model_name_or_path=model,
@@ -215,17 +217,17 @@ PRESETS: Mapping[str, Callable[[Path, Path], TrainSpec]] = {
 
 
 def checked_spec(values: Mapping[str, Any]) -> TrainSpec:
-    """The spec of these values.
+    """Validate the values of a training spec.
 
     Raises:
-        InputError: with one sentence for each field that cannot be used.
+        InputError: with one sentence for each invalid field.
     """
     try:
         return TrainSpec.model_validate(dict(values))
     except ValidationError as error:
         problems = [_sentence(problem) for problem in error.errors()]
         raise InputError(
-            " ".join(problems), remedy=say("请改正这些设置。", "Mend these settings.")
+            " ".join(problems), remedy=say("请改正这些设置。", "Correct these settings.")
         ) from error
 
 

@@ -6,34 +6,39 @@ from typing import Any
 
 from studio.contract import TrainSpec
 
-_TOLD_APART = ("format_version", "kind", "model_name_or_path", "dataset_dir")
+_WITHOUT_SET = ("format_version", "kind", "model_name_or_path", "dataset_dir")
+"""Fields that the command gives by options of its own, or that never change."""
 
 
 def as_one_line(spec: TrainSpec, base: TrainSpec, *, model: str, dataset: str) -> str:
-    """`news-studio train` with every setting in which the spec differs from the sound default.
+    """Write `news-studio train` with a `--set` for every setting that differs from the sound default.
 
     Args:
+        spec: the training.
         base: the sound default of that model and dataset, which the command starts from.
-        model, dataset: how `--model` and `--dataset` find them again.
+        model: the value of `--model`.
+        dataset: the value of `--dataset`.
     """
     words = ["news-studio", "train", "--model", model, "--dataset", dataset]
     for name in TrainSpec.model_fields:
         value = getattr(spec, name)
-        if name not in _TOLD_APART and value != getattr(base, name):
+        if name not in _WITHOUT_SET and value != getattr(base, name):
             words += ["--set", f"{name}={_yaml(value)}"]
-    return _broken(words)
+    return _wrap(words)
 
 
 def by_file(file: str = "spec.yaml") -> str:
-    """The same with the settings in a file."""
+    """Write `news-studio train` with the settings in a file."""
     return shlex.join(["news-studio", "train", file])
 
 
 def by_launcher(launcher: str, *, folder: str = "my-run", processes: int = 2) -> str:
-    """Several devices: a folder with spec.json is all that the worker needs.
+    """Write the command of a launcher for several devices: the worker needs only a folder with spec.json.
 
     Args:
         launcher: accelerate or torchrun.
+        folder: the run folder that the command makes.
+        processes: one a device.
     """
     start = (
         ["accelerate", "launch", "--num_processes", str(processes), "-m"]
@@ -44,19 +49,18 @@ def by_launcher(launcher: str, *, folder: str = "my-run", processes: int = 2) ->
     return f"{make}\n{shlex.join([*start, 'backend.train', folder])}"
 
 
-def _broken(words: list[str]) -> str:
-    """One word pair a line, so that the command can be read."""
+def _wrap(words: list[str]) -> str:
+    """Wrap a command to one option with its value a line, so that it can be read."""
     head, rest = words[:2], words[2:]
-    pairs = [shlex.join(rest[place : place + 2]) for place in range(0, len(rest), 2)]
+    pairs = [shlex.join(rest[start : start + 2]) for start in range(0, len(rest), 2)]
     return " \\\n  ".join([shlex.join(head), *pairs])
 
 
 def _yaml(value: Any) -> str:
-    """A value as `--set` reads it."""
+    """Format a value as `--set` parses it; a float in as few digits as keep it exact."""
     if value is None or isinstance(value, bool | int | tuple | dict):
         return json.dumps(value, ensure_ascii=False)
-    return (
-        f"{value:.17g}"
-        if isinstance(value, float) and float(f"{value:g}") != value
-        else (f"{value:g}" if isinstance(value, float) else str(value))
-    )
+    if not isinstance(value, float):
+        return str(value)
+    short = f"{value:g}"
+    return short if float(short) == value else f"{value:.17g}"

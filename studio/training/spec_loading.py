@@ -25,7 +25,7 @@ from studio.workspace import BUNDLED_NAME, Workspace
 
 
 def read_spec_file(file: Path) -> SettingsFile:
-    """The settings of a YAML or JSON file, ours or LLaMA-Factory's.
+    """Read a settings file, YAML or JSON, ours or LLaMA-Factory's.
 
     Raises:
         UnreadableFile: missing, not YAML, or not a mapping.
@@ -41,7 +41,7 @@ def read_spec_file(file: Path) -> SettingsFile:
 
 
 def remarks(settings_file: SettingsFile) -> list[str]:
-    """A line for each key of another tool's file that was not taken as it is."""
+    """List, a line each, the keys of another tool's file that were translated, defaulted or ignored."""
     if settings_file.origin == "studio":
         return []
     lines = []
@@ -59,12 +59,12 @@ def build_train_spec(
     model: str | None,
     settings: Sequence[str],
 ) -> tuple[TrainSpec, str | None]:
-    """The spec of the command line, and the dataset version it trains on.
+    """Merge file, options and `--set` into a training spec; returns it with the dataset version it trains on.
 
-    Later wins: the sound default, the file, the options, each --set.
+    In rising precedence: the sound default, the file, the options, each --set.
 
     Raises:
-        InputError: unreadable file, unknown field, a value that does not fit.
+        InputError: unreadable file, unknown field, invalid value.
     """
     settings_file = read_spec_file(file) if isinstance(file, Path) else file
     if settings_file:
@@ -72,7 +72,7 @@ def build_train_spec(
     given: dict[str, Any] = dict(settings_file.values) if settings_file else {}
     is_foreign = settings_file is not None and settings_file.origin != "studio"
     if dataset and is_foreign:
-        # Its data sets have names of their own; the option's folder has train and eval.
+        # Its dataset names are its own; the option's folder has train and eval.
         given = {key: value for key, value in given.items() if key not in ("dataset", "eval_dataset")}
     given |= dict(read_setting(text) for text in settings)
     found = _dataset(workspace, dataset, given, is_foreign)
@@ -87,7 +87,7 @@ def build_train_spec(
 
 
 def _dataset(workspace: Workspace, option: str | None, given: Mapping[str, Any], is_foreign: bool) -> Dataset:
-    """What is trained on: an option, the file's folder, or the bundled samples."""
+    """Resolve the dataset to train on: the option, the file's folder, or the bundled samples."""
     text = option or given.get("dataset_dir")
     if text is None and is_foreign and given.get("dataset"):
         text = "data"  # LLaMA-Factory's default folder
@@ -100,7 +100,7 @@ def _dataset(workspace: Workspace, option: str | None, given: Mapping[str, Any],
 
 
 def _texts(workspace: Workspace, text: str) -> Path | None:
-    """The folder of a set of texts that `text` names; files are kept as one of that name first."""
+    """Resolve the folder of the plain texts named by `text`; files are first added under their name."""
     kept = {each.name: each.folder for each in list_texts(workspace)}
     if text in kept:
         return kept[text]
@@ -111,16 +111,16 @@ def _texts(workspace: Workspace, text: str) -> Path | None:
 
 
 def _held_out(folder: Path, given: Mapping[str, Any], is_foreign: bool) -> dict[str, Any]:
-    """No evaluation entry where the folder has none, or where rows are held out instead."""
+    """Unset the evaluation entry where the folder has none, or where rows are held out instead."""
     has_none = (is_foreign or given.get("stage") == "pt") and "eval" not in entries(folder)
     return {"eval_dataset": None} if has_none or given.get("val_size") else {}
 
 
 def read_setting(text: str) -> tuple[str, Any]:
-    """Name and value of a `--set key=value`.
+    """Parse a `--set key=value` into name and value.
 
     Raises:
-        InputError: there is no equals sign.
+        InputError: no equals sign.
     """
     key, equals, value = text.partition("=")
     if not equals:
@@ -128,6 +128,6 @@ def read_setting(text: str) -> tuple[str, Any]:
             say(f"--set {text} 缺少等号。", f"--set {text} has no equals sign."),
             remedy=say("写成 --set learning_rate=0.002。", "Write --set learning_rate=0.002."),
         )
-    # YAML, so that numbers, true, null and lists mean what they mean in a spec file. Not
-    # its 1.0 reading of 5e-6, which is a string there; pydantic reads that one.
+    # YAML, so that numbers, true, null and lists mean what they mean in a spec file. YAML 1.1
+    # parses 5e-6 as a string; pydantic converts that one.
     return key.strip(), yaml.safe_load(value)

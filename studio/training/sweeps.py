@@ -1,6 +1,6 @@
 """Start sweeps and range tests as jobs, and read their results.
 
-What the numbers mean is in rates; who does the work is in jobs.
+`learning_rate` interprets the numbers; `jobs` runs the work.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from typing import Any
 from studio import runs
 from studio.contract import HeldOut, RangeTestSpec, Step, SweepSpec, TrainSpec
 from studio.errors import InputError
-from studio.jobs import queue as jobs
+from studio.jobs import queue
 from studio.language import say
 from studio.runs import Job, Place, Run
 from studio.training.learning_rate import Recommendation, Tried, recommend, show, tried
@@ -28,12 +28,12 @@ NOT_SWEPT = (
     "dataset",
     "eval_dataset",
 )
-"""Fields whose members could not be compared: other data, or another task."""
+"""Fields that cannot be swept, as their runs could not be compared: other data, or another task."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SweepView:
-    """A sweep as it stands: its members in their order, what was measured, and what follows."""
+    """A sweep so far: its members in order, their measurements, and the recommendation."""
 
     job: Job
     field: str
@@ -51,13 +51,13 @@ def start_sweep(
     version: str | None = None,
     place: Place = runs.ANYWHERE,
 ) -> Job:
-    """Queue one training for each value of the field; one worker does them, one after the other.
+    """Queue a hyperparameter sweep: one training for each value, one after the other in one worker.
 
-    Members keep one checkpoint and answer nothing after training: held-out loss and category
+    Members keep one checkpoint and are not evaluated after training: held-out loss and category
     accuracy are measured on the way.
 
     Raises:
-        InputError: the field cannot be swept, a value does not fit, or nothing is held out.
+        InputError: the field cannot be swept, a value is invalid, or nothing is held out.
     """
     if field not in TrainSpec.model_fields or field in NOT_SWEPT:
         raise InputError(
@@ -75,12 +75,12 @@ def start_sweep(
     members = [_member(base, field, value) for value in values]
     if len({spec.model_dump_json() for _, spec in members}) < max(2, len(members)):
         raise InputError(
-            say("至少要有两个不同的值。", "A sweep takes two different values or more."),
+            say("至少要有两个不同的值。", "A sweep needs at least two different values."),
             remedy=say("例如 1e-4, 2e-4, 4e-4。", "For example 1e-4, 2e-4, 4e-4."),
         )
     label = f"{field}: {', '.join(show(_value(spec, field)) for _, spec in members)}"
     job, _ = runs.prepare_sweep(workspace, members, field=field, label=label, version=version, place=place)
-    jobs.submit(workspace, job)
+    queue.submit(workspace, job)
     return job
 
 
@@ -96,12 +96,12 @@ def _value(spec: TrainSpec, field: str) -> Value:
 
 
 def list_sweeps(workspace: Workspace) -> list[Job]:
-    """Every sweep of the workspace, newest first."""
+    """List the sweeps of the workspace, newest first."""
     return [job for job in runs.list_jobs(workspace) if isinstance(job.spec, SweepSpec)]
 
 
 def view_sweep(workspace: Workspace, job: Job) -> SweepView:
-    """A sweep with everything that its members have measured so far."""
+    """Collect the measurements of a sweep so far; the recommendation comes once it is over."""
     assert isinstance(job.spec, SweepSpec), job.spec
     found = {run.folder.name: run for run in runs.list_runs(workspace)}
     members = tuple(found[path.name] for path in job.spec.runs if path.name in found)
@@ -132,7 +132,7 @@ def start_range_test(
     version: str | None = None,
     place: Place = runs.ANYWHERE,
 ) -> Job:
-    """Queue a range test of this training.
+    """Queue a learning-rate range test of this training.
 
     Raises:
         InputError: the lowest rate is not below the highest.
@@ -144,15 +144,15 @@ def start_range_test(
         )
     spec = RangeTestSpec(train=train, lowest=lowest, highest=highest, steps=steps)
     job = runs.prepare_job(workspace, spec, version=version, place=place)
-    jobs.submit(workspace, job)
+    queue.submit(workspace, job)
     return job
 
 
 def list_range_tests(workspace: Workspace) -> list[Job]:
-    """Every range test of the workspace, newest first."""
+    """List the range tests of the workspace, newest first."""
     return [job for job in runs.list_jobs(workspace) if isinstance(job.spec, RangeTestSpec)]
 
 
 def range_points(job: Job) -> list[Step]:
-    """The curve of a range test so far."""
+    """Read the curve of a range test so far."""
     return [event for event in runs.read_events(job) if isinstance(event, Step)]

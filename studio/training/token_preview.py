@@ -1,10 +1,10 @@
-"""Preview what a training would see of a dataset: tokens counted, rows in full.
+"""Preview a tokenized dataset: token counts of every row, single rows token by token.
 
     previews/<key>/  spec.json in, metrics.jsonl (progress), preview.json and result.json out
 
-A worker with the trainer's own encoding does the work; the same question is answered
-once, and its answer is found again as long as dataset and tokenizer stay as they are.
-This module knows no template and no token.
+A worker tokenizes with the trainer's own encoding. Results are cached by spec, dataset and
+tokenizer files, so that the same preview is computed once. This module knows no template and
+no token.
 """
 
 import hashlib
@@ -19,21 +19,21 @@ from pydantic import ValidationError
 from studio.contract import PreviewFile, PreviewSpec, Progress, Result, TemplateName, event
 from studio.language import say
 from studio.modelfiles.settings import unsafe_environment
-from studio.system import processes as workers
+from studio.system import processes
 from studio.system.atomic import guard_disk
 from studio.system.background import reap
 from studio.system.jsonl import read_tail
 from studio.workspace import Workspace
 
 KEPT = 40
-"""Answers that are kept; older ones go when a new question is asked."""
+"""Previews kept in the cache; older ones are deleted when a new one starts."""
 BLOCK = 20
-"""Rows that are written out at once, so that reading on needs no new worker."""
+"""Rows rendered at once, so that paging on needs no new worker."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TokenPreview:
-    """A question and how far its answer is; `failure` is problem and remedy."""
+    """A preview with its state and progress; `failure` is problem and remedy."""
 
     folder: Path
     state: Literal["running", "done", "failed"]
@@ -50,13 +50,13 @@ def count_rows(
     dataset_dir: Path,
     template: TemplateName = "auto",
     entries: Sequence[str] = ("train", "eval"),
-    command: Sequence[str] = workers.DEFAULT_COMMAND,
+    command: Sequence[str] = processes.DEFAULT_COMMAND,
 ) -> TokenPreview:
-    """The tokens of every row; asked again while it is worked out, it says how far that is."""
+    """Count the tokens of every row; called again while the worker runs, it returns the progress."""
     spec = PreviewSpec(
         model_name_or_path=model, dataset_dir=dataset_dir, template=template, count=tuple(entries)
     )
-    return _ask(workspace, spec, command)
+    return _request(workspace, spec, command)
 
 
 def see_block(
@@ -68,9 +68,9 @@ def see_block(
     label_weight: float = 3.0,
     entry: str,
     row: int,
-    command: Sequence[str] = workers.DEFAULT_COMMAND,
+    command: Sequence[str] = processes.DEFAULT_COMMAND,
 ) -> TokenPreview:
-    """A row, from 0, and its neighbours token by token."""
+    """Render the block of BLOCK rows around a row (from 0) token by token."""
     start = row // BLOCK * BLOCK
     spec = PreviewSpec(
         model_name_or_path=model,
@@ -80,26 +80,27 @@ def see_block(
         dataset=entry,
         rows=tuple(range(start, start + BLOCK)),
     )
-    return _ask(workspace, spec, command)
+    return _request(workspace, spec, command)
 
 
 def too_long(lengths: Sequence[int], cutoff_len: int) -> int:
-    """How many rows a training with that limit leaves out."""
+    """Count the rows that a training with that limit drops."""
     return sum(length > cutoff_len for length in lengths)
 
 
 def forget(preview: TokenPreview) -> None:
-    """Throw an answer away, so that the question can be asked anew."""
+    """Delete a cached preview, so that it can be computed again."""
     assert preview.state != "running", preview.folder
     shutil.rmtree(preview.folder, ignore_errors=True)
 
 
-def _ask(workspace: Workspace, spec: PreviewSpec, command: Sequence[str]) -> TokenPreview:
+def _request(workspace: Workspace, spec: PreviewSpec, command: Sequence[str]) -> TokenPreview:
+    """Read a preview from the cache, or start its worker."""
     folder = workspace.previews / _key(spec)
-    if not workers.was_started(folder):
+    if not processes.was_started(folder):
         _start(workspace, folder, spec, command)
     # The lock before the result: a worker that ends in between must not look lost.
-    alive = workers.is_alive(folder)
+    alive = processes.is_alive(folder)
     result_file = folder / "result.json"
     if not result_file.exists():
         return _running(folder) if alive else _failed(folder, _lost(folder))
@@ -121,26 +122,26 @@ def _start(workspace: Workspace, folder: Path, spec: PreviewSpec, command: Seque
         unfinished.write_text(spec.model_dump_json(indent=2) + "\n", encoding="utf-8")
         unfinished.replace(folder / "spec.json")
         try:
-            process = workers.start_worker(
+            process = processes.start_worker(
                 folder,
-                workers.worker_command(spec.kind, command),
+                processes.worker_command(spec.kind, command),
                 cwd=workspace.home,
                 environment=unsafe_environment(workspace),
             )
         except FileExistsError:
-            return  # another page asked the same at this moment
+            return  # another page requested the same at this moment
     reap(process)
 
 
 def _drop_old(workspace: Workspace) -> None:
     folders = sorted(workspace.previews.glob("*"), key=lambda folder: folder.stat().st_mtime, reverse=True)
     for folder in folders[KEPT:]:
-        if not workers.is_alive(folder):
+        if not processes.is_alive(folder):
             shutil.rmtree(folder, ignore_errors=True)
 
 
 def _key(spec: PreviewSpec) -> str:
-    """The question, and the files that its answer depends on."""
+    """Hash the spec and the files that the preview depends on."""
     parts = [spec.model_dump_json()]
     for folder in (spec.model_name_or_path, spec.dataset_dir):
         for path in sorted(folder.glob("*")):
@@ -154,10 +155,10 @@ def _running(folder: Path) -> TokenPreview:
     last = Progress(phase="loading")
     for line in read_tail(folder / "metrics.jsonl", 2).splitlines():
         try:
-            told = event.validate_json(line)
+            reported = event.validate_json(line)
         except ValidationError:
             continue  # still being written
-        last = told if isinstance(told, Progress) else last
+        last = reported if isinstance(reported, Progress) else last
     return TokenPreview(folder=folder, state="running", done=last.done, total=last.total)
 
 

@@ -1,8 +1,8 @@
-"""Check files and folders row by row.
+"""Validate files and folders row by row.
 
-A problem names its row, what is there and, where one is safe, the repair. The codes are
-stable (`studio.validation.codes`): other people's scripts count them. A file is read once and kept
-nowhere: a million rows need little more memory than a thousand.
+A problem names its row, what was found and, where one is safe, the repair. The codes are
+stable (`studio.validation.codes`): other people's scripts count them. A file is streamed
+once and never held: a million rows need little more memory than a thousand.
 """
 
 import heapq
@@ -15,26 +15,29 @@ from typing import Any
 
 from studio.errors import UnreadableFile
 from studio.formats.conversations import RawRow
-from studio.formats.reader import Absent, Opened, open_files
+from studio.formats.reader import EntryLint, Opened, open_files
 from studio.language import say
 from studio.samples.problems import Problem, Severity
 from studio.samples.scheme import Scheme
 from studio.validation._boilerplate import Boilerplate
-from studio.validation.duplicates import Repeats
+from studio.validation.duplicates import DuplicateFinder
 from studio.validation.problem_log import ProblemLog
 from studio.validation.rows import Judged, PrefixFinder, judge_each, judge_row
 
 RARE = 0.2
-"""A category with less than this share of what an even spread would give it is rare."""
+"""A category with less than this fraction of an even share is rare."""
 ENOUGH_TO_BE_RARE = 100
-"""Rows with a category from which on a file can have rare ones; in fewer, chance is enough."""
+"""Labelled rows that a file needs before a category counts as rare; in fewer, chance explains it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckReport:
-    """The problems of a path. `valid` counts the rows without an error; `unreadable` are those of
-    files that could not be read to their end, whose rows before that are counted. `prefix` is what
-    the questions begin with where that is not the scheme's prompt."""
+    """The problems of a path.
+
+    `valid` counts the rows without an error; `unreadable` are the problems of files that could
+    not be read to their end, whose rows before that are counted. `prefix` is the shared prefix
+    of the questions where it is not the scheme's prompt.
+    """
 
     rows: int
     valid: int
@@ -53,11 +56,11 @@ class CheckReport:
         return self.problems.count("error") > 0
 
     def to_json(self) -> dict[str, Any]:
-        """The document of `news-studio check --json`."""
+        """Build the document of `news-studio check --json`."""
         return {**self._head(), "problems": [problem.to_json() for problem in self.problems]}
 
     def json_pieces(self, **more: Any) -> Iterator[str]:
-        """The text of that document in pieces: of a million problems it would not fit in memory.
+        """Stream the text of that document in pieces: of a million problems it would not fit in memory.
 
         Args:
             more: further entries, before the problems.
@@ -77,10 +80,10 @@ class CheckReport:
 
 
 def check_path(path: Path, scheme: Scheme) -> CheckReport:
-    """Check a file, or a folder with dataset_info.json; a file that cannot be read is a problem, too.
+    """Validate a file, or a folder with dataset_info.json; an unreadable file is a problem, too.
 
-    Everything is read once; twice where the questions have a prefix of their own instead
-    of the scheme's, which shows only at the end.
+    Everything is read once; twice where the questions share a prefix of their own instead
+    of the scheme's, which is known only at the end.
     """
     opened = open_files(path)
     prefixes = PrefixFinder(scheme)
@@ -89,27 +92,30 @@ def check_path(path: Path, scheme: Scheme) -> CheckReport:
 
 
 def _check(opened: Opened, prefix: str, scheme: Scheme, prefixes: PrefixFinder | None) -> CheckReport:
-    """One reading of all files; `prefixes` sees every row, and the reading is in vain once it has a prefix."""
+    """Validate all files in one pass, showing every row to `prefixes`.
+
+    If that finds a shared prefix, the report is discarded and the files are read again.
+    """
     unreadable = [_unreadable(name, error) for name, error in opened.unreadable.items()]
     remarks = list(opened.remarks)
     tally = _Tally(scheme)
 
     def rows() -> Iterator[RawRow]:
         for file in opened.files:
-            absent = Absent(file.source)
+            lint = EntryLint(file.source)
             try:
-                for record in absent.watch(file.records):
+                for record in lint.watch(file.records):
                     row = file.row(record)
                     if prefixes is not None:
                         prefixes.add(row)
                     yield row
             except UnreadableFile as error:
                 unreadable.append(_unreadable(file.source.name, error))
-            remarks.extend(absent.remarks())
+            remarks.extend(lint.remarks())
 
     of_rows = ProblemLog(tally.problems(judge_row(row, prefix, scheme) for row in rows()))
     problems = ProblemLog([*unreadable, *remarks])
-    for problem in tally.with_repeats(of_rows, near=True):
+    for problem in tally.with_duplicates(of_rows, near=True):
         problems.add(problem)
     return CheckReport(
         rows=tally.rows, valid=tally.valid, problems=problems, unreadable=unreadable, prefix=prefix
@@ -122,50 +128,50 @@ def _unreadable(name: str, error: UnreadableFile) -> Problem:
 
 
 def check_conversations(rows: Iterable[RawRow], scheme: Scheme) -> list[Problem]:
-    """Problems of rows and between rows, in row order; those of a whole file come last.
+    """Validate rows: problems of rows and between rows in row order, those of a whole file last.
 
-    Near copies are not among them: who has a store has them in groups.
+    Near duplicates are not among them: a caller with a store has them in near-duplicate groups.
     """
     tally = _Tally(scheme)
     of_rows = ProblemLog(tally.problems(judge_each(list(rows), scheme)))
-    return list(tally.with_repeats(of_rows, near=False))
+    return list(tally.with_duplicates(of_rows, near=False))
 
 
 class _Tally:
-    """What is counted and remembered while judged rows pass by."""
+    """Accumulates counts, duplicates and boilerplate while validated rows are streamed."""
 
     def __init__(self, scheme: Scheme) -> None:
         self.rows = self.valid = 0
         self._scheme = scheme
-        self._repeats = Repeats(scheme)
+        self._duplicates = DuplicateFinder(scheme)
         self._boilerplate = Boilerplate(scheme)
         self._files: dict[str, int] = {}
         self._categories: dict[str, Counter[str]] = {}
 
     def problems(self, judged: Iterable[Judged]) -> Iterator[Problem]:
-        """The problems that each row has by itself, and beside those before it."""
+        """Stream the problems of each row by itself, and compared with those before it."""
         for item in judged:
             self.rows += 1
             self.valid += not item.errors
             self._files.setdefault(item.row.file, len(self._files))
             yield from item.problems
-            self._repeats.add(item)
+            self._duplicates.add(item)
             if item.category is None:
                 continue
             self._categories.setdefault(item.row.file, Counter())[item.category] += 1
             if item.answer is not None and item.answer.chain:
-                finding = self._boilerplate.look(item.answer.chain, item.category)
+                finding = self._boilerplate.compare(item.answer.chain, item.category)
                 if finding is not None:
                     yield _of_row(item.row, finding.code, finding.severity, finding.message)
 
-    def with_repeats(self, of_rows: ProblemLog, *, near: bool) -> Iterator[Problem]:
-        """Those problems, with those of repeated titles behind the others of their row, and of files last."""
-        repeats = (problem for _, _, problem in self._repeats.problems(near=near))
-        yield from heapq.merge(of_rows, repeats, key=self._place)
+    def with_duplicates(self, of_rows: ProblemLog, *, near: bool) -> Iterator[Problem]:
+        """Merge duplicates into the problems of rows, last in each row; those of files come at the end."""
+        duplicates = (problem for _, _, problem in self._duplicates.problems(near=near))
+        yield from heapq.merge(of_rows, duplicates, key=self._position)
         for file, counts in self._categories.items():
             yield from _categories_of(file, counts, self._scheme)
 
-    def _place(self, problem: Problem) -> tuple[int, int]:
+    def _position(self, problem: Problem) -> tuple[int, int]:
         assert problem.row is not None, problem
         return self._files[problem.file], problem.row
 
@@ -175,7 +181,7 @@ def _of_row(row: RawRow, code: str, severity: Severity, message: str) -> Problem
 
 
 def _categories_of(file: str, counts: Counter[str], scheme: Scheme) -> Iterator[Problem]:
-    """Categories that a file with answers never uses, or hardly."""
+    """Report the categories that a file with answers never uses, or rarely."""
     missing = [name for name in scheme.names if not counts[name]]
     if missing:
         yield Problem(

@@ -1,4 +1,4 @@
-"""Log problems however many: counted as they come, on disk beyond a few.
+"""Log any number of problems: counted as they come, on disk beyond a few.
 
 A file of a million rows may have a problem in each; as objects they would take a
 gigabyte. Knows no row and no check.
@@ -16,15 +16,20 @@ from studio.language import packed, unpacked
 from studio.samples.problems import Problem, Severity
 
 HELD = 20_000
-"""Problems that are kept as objects, about 15 MiB."""
+"""Problems that are held as objects, about 15 MiB; the rest goes to a temporary file."""
 _PIECE = 1 << 20
 """Bytes of the file that are read at once."""
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "hint")
-"""The worst first."""
+"""The gravest first."""
+
+
+def _nameless_file() -> IO[bytes]:
+    # It has no name: the system removes it with the last reference to it.
+    return tempfile.TemporaryFile(prefix="news-studio-")
 
 
 class ProblemLog(Iterable[Problem]):
-    """Problems in the order in which they were added; can be iterated again and again, once all are in."""
+    """Problems in the order in which they were added; can be iterated repeatedly once all are added."""
 
     def __init__(self, problems: Iterable[Problem] = ()) -> None:
         self._held: list[Problem] = []
@@ -42,8 +47,7 @@ class ProblemLog(Iterable[Problem]):
             self._held.append(problem)
             return
         if self._file is None:
-            # It has no name: the system removes it with the last reference to this log.
-            self._file = tempfile.TemporaryFile(prefix="news-studio-")
+            self._file = _nameless_file()
         self._file.seek(0, os.SEEK_END)
         entry = {**problem.to_json(), "message": packed(problem.message)}
         self._file.write(json.dumps(entry).encode() + b"\n")
@@ -53,11 +57,11 @@ class ProblemLog(Iterable[Problem]):
 
     def __iter__(self) -> Iterator[Problem]:
         yield from self._held
-        place = 0
+        offset = 0
         while self._file is not None:
-            self._file.seek(place)  # two iterations at once share the file, not their places in it
+            self._file.seek(offset)  # two iterations at once share the file, not their offsets in it
             lines = self._file.readlines(_PIECE)
-            place = self._file.tell()
+            offset = self._file.tell()
             if not lines:
                 return
             for line in lines:
@@ -70,9 +74,9 @@ class ProblemLog(Iterable[Problem]):
         return dict(self._codes.most_common())
 
     def count(self, severity: Severity) -> int:
-        """How many problems are of one severity."""
+        """Count the problems of one severity."""
         return self._severities[severity]
 
     def worst(self, limit: int) -> list[Problem]:
-        """The first problems, errors before warnings before hints."""
+        """Return the first problems, errors before warnings before hints."""
         return heapq.nsmallest(limit, self, key=lambda problem: SEVERITIES.index(problem.severity))

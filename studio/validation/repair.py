@@ -1,10 +1,10 @@
 """Write a repaired copy: every safe repair made, everything else as it was.
 
-Safe is what needs no judgement: the canonical form of question and think block, a
-category in quotation marks, UTF-8, a complete dataset_info.json. Rows that only a
-person can mend stay as they are, unless somebody has edited them, and `check` names
-them again in the copy. Beside the copy stands what became of each row that changed.
-Rows pass one at a time.
+A repair is safe if it needs no judgement: the canonical form of question and think block,
+a category in quotation marks, UTF-8, a complete dataset_info.json. Rows that only a
+person can repair stay as they are, unless somebody has edited them, and `check` reports
+them again in the copy. A log beside the copy has each changed row before and after.
+Rows are streamed one at a time.
 """
 
 import json
@@ -32,7 +32,7 @@ CHANGES = "repairs.jsonl"
 
 @dataclass(frozen=True, kw_only=True)
 class Repaired:
-    """The copy at `out`: how many rows it has, how many of them changed, and where that is told row by row."""
+    """The copy at `out`: its number of rows, how many of them changed, and the log of these changes."""
 
     out: Path
     rows: int
@@ -40,7 +40,7 @@ class Repaired:
     changes: Path
 
     def to_json(self) -> dict[str, Any]:
-        """The entry `repaired` of `news-studio check --fix --json`."""
+        """Build the entry `repaired` of `news-studio check --fix --json`."""
         return {
             "out": str(self.out),
             "rows": self.rows,
@@ -51,21 +51,21 @@ class Repaired:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Edit:
-    """What somebody made of a row by hand."""
+    """A row as somebody edited it by hand."""
 
     question: str
     answer: str
 
 
 Edits = Mapping[tuple[str, int], Edit | None]
-"""By file and row; None: the row is left out."""
+"""Edits by file and row; None: the row is left out."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Change:
-    """A row that is not in the copy as it was: `after` is None where it was left out.
+    """A row that differs in the copy: `after` is None where it was left out.
 
-    `codes` are the problems that the change takes away, as far as it was no edit.
+    `codes` are the problems that the repair fixes, as far as it was no edit.
     """
 
     file: str
@@ -75,7 +75,7 @@ class Change:
     after: Any
 
     def to_json(self) -> dict[str, Any]:
-        """A line of repairs.jsonl."""
+        """Build a line of repairs.jsonl."""
         return {
             "file": self.file,
             "row": self.row,
@@ -86,12 +86,12 @@ class Change:
 
 
 def write_repaired(path: Path, out: Path, scheme: Scheme, edits: Edits | None = None) -> Repaired:
-    """Write a repaired copy of a conversation file or folder to a new place.
+    """Write a repaired copy of a conversation file or folder to a new path.
 
-    What changed stands in `repairs.jsonl` in the folder, for a file beside it under its name.
+    Changes are logged in `repairs.jsonl`: inside the folder, or beside a file under its name.
 
     Raises:
-        InputError: `out` exists or has no .json name, or the rows are no conversations.
+        InputError: `out` exists or has no .json suffix, or the rows are no conversations.
         UnreadableFile: the input cannot be read.
         DiskFull: nothing was written.
     """
@@ -102,9 +102,9 @@ def write_repaired(path: Path, out: Path, scheme: Scheme, edits: Edits | None = 
         draft = drafts.enter_context(in_one_step(out))
         if path.is_dir():
             draft.mkdir()
-        told = draft / CHANGES if path.is_dir() else drafts.enter_context(in_one_step(changes))
+        log = draft / CHANGES if path.is_dir() else drafts.enter_context(in_one_step(changes))
         writer = _FolderWriter(draft) if path.is_dir() else _FileWriter(draft)
-        with told.open("w", encoding="utf-8") as lines:
+        with log.open("w", encoding="utf-8") as lines:
             for item, sample, change in _repaired(path, scheme, edits or {}):
                 if change is not None:
                     changed += 1
@@ -119,16 +119,16 @@ def write_repaired(path: Path, out: Path, scheme: Scheme, edits: Edits | None = 
 
 
 def _require_new(path: Path, out: Path, changes: Path) -> None:
-    for place in (out, changes):
-        if place.exists():
+    for target in (out, changes):
+        if target.exists():
             raise InputError(
-                say(f"{place} 已经存在，不会覆盖。", f"{place} exists and is not overwritten."),
+                say(f"{target} 已经存在，不会覆盖。", f"{target} exists and is not overwritten."),
                 remedy=say("请给一个新的名字。", "Give a new name."),
             )
     if path.is_dir() and out.resolve().is_relative_to(path.resolve()):
         raise InputError(
             say(f"{out} 在要检查的文件夹里面。", f"{out} lies inside the folder that is checked."),
-            remedy=say("请给一个别处的位置。", "Give a place outside of it."),
+            remedy=say("请给一个别处的位置。", "Give a path outside of it."),
         )
     if not path.is_dir() and out.suffix != ".json":
         raise InputError(
@@ -141,7 +141,7 @@ def _require_new(path: Path, out: Path, changes: Path) -> None:
 
 
 def _repaired(path: Path, scheme: Scheme, edits: Edits) -> Iterator[tuple[Judged, Any, Change | None]]:
-    """Every row as it was judged and as it goes into the copy, and what is said of it if that is another."""
+    """Stream every validated row with its sample for the copy, and the change if that differs."""
     for item in judge_each(read_rows(path).rows, scheme):
         row = item.row
         if row.kind != "conversation":
@@ -155,16 +155,16 @@ def _repaired(path: Path, scheme: Scheme, edits: Edits) -> Iterator[tuple[Judged
                     "Import the titles with news-studio import, then freeze a dataset.",
                 ),
             )
-        place = (row.file, row.row)
-        sample = _edited(item, edits[place]) if place in edits else _repair(item, scheme)
+        key = (row.file, row.row)
+        sample = _edited(item, edits[key]) if key in edits else _repair(item, scheme)
         change = None
         if sample != row.record:
-            codes = [problem.code for problem in item.problems if _is_mended(problem.code, problem.repair)]
+            codes = [problem.code for problem in item.problems if _is_repaired(problem.code, problem.repair)]
             change = Change(file=row.file, row=row.row, codes=tuple(codes), before=row.record, after=sample)
         yield item, sample, change
 
 
-def _is_mended(code: str, repair: str | None) -> bool:
+def _is_repaired(code: str, repair: str | None) -> bool:
     return repair is not None or (code in CODES and CODES[code].mending == "safe")
 
 
@@ -176,7 +176,7 @@ def _edited(item: Judged, edit: Edit | None) -> Any:
 
 
 def _repair(item: Judged, scheme: Scheme) -> Any:
-    """The row as it goes into the copy: mended, in canonical turns, or as it was."""
+    """Build the sample for the copy: with safe repairs in canonical turns, or the record as it was."""
     row, answer = item.row, item.answer
     if row.problems or not item.title or answer is None or row.answer is None:
         return row.record
@@ -190,26 +190,26 @@ def _repair(item: Judged, scheme: Scheme) -> Any:
 
 
 class _FileWriter:
-    """One JSON list, element by element, as `json_bytes` would write it."""
+    """Writes one JSON list, element by element, as `json_bytes` would."""
 
     def __init__(self, path: Path) -> None:
         self._file: IO[str] = path.open("w", encoding="utf-8", newline="\n")
         self._mark = "[\n"
 
     def write(self, name: str, sample: Any) -> None:
-        """Add an element; `name` is the file that it comes from."""
+        """Append an element; `name` is the file that it comes from."""
         text = json.dumps(sample, ensure_ascii=False, indent=2)
         self._file.write(self._mark + textwrap.indent(text, "  "))
         self._mark = ",\n"
 
     def close(self) -> None:
-        """End the list."""
+        """Close the list and the file."""
         self._file.write("[]\n" if self._mark == "[\n" else "\n]\n")
         self._file.close()
 
 
 class _FolderWriter:
-    """A JSON file for each file of a folder; `names` says what each is called now."""
+    """Writes a JSON file for each file of a folder; `names` maps old names to new ones."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -218,31 +218,31 @@ class _FolderWriter:
         self.names: dict[str, str] = {}
 
     def write(self, name: str, sample: Any) -> None:
-        """Add an element to the file that has `name` in the input; files come one after the other."""
+        """Append an element to the file that has `name` in the input; files come one after the other."""
         if name != self._current:
             self.close()
             self._current, self.names[name] = name, self._free_name(name)
-            place = self._folder / self.names[name]
-            place.parent.mkdir(parents=True, exist_ok=True)
-            self._open = _FileWriter(place)
+            path = self._folder / self.names[name]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._open = _FileWriter(path)
         assert self._open is not None
         self._open.write(name, sample)
 
     def _free_name(self, name: str) -> str:
-        """Ending in .json; a.csv beside a.json becomes a.csv.json."""
+        """Choose an unused name in .json; a.csv beside a.json becomes a.csv.json."""
         new = f"{name.rpartition('.')[0]}.json"
         taken = new in self.names.values() or (new != name and (self._folder / new).exists())
         return f"{name}.json" if taken else new
 
     def close(self) -> None:
-        """End the file that is open."""
+        """Close the file that is open."""
         if self._open is not None:
             self._open.close()
         self._open = None
 
 
 def _entries(path: Path, names: Mapping[str, str]) -> dict[str, Any]:
-    """The entries that have files in the copy, complete: nothing is left to defaults."""
+    """Complete the entries that have files in the copy: nothing is left to defaults."""
     return {
         name: {
             **entry,

@@ -1,7 +1,7 @@
-"""Judge one raw row against the scheme: title, category, problems.
+"""Validate raw rows against the scheme: title, category, problems.
 
-`check` shows the problems; `import` takes the row in, decided when there is a category
-and no error, waiting with the errors as its note otherwise.
+`check` shows the problems; `import` adds the row as a title, decided if it has a category
+and no error, else waiting with the errors as its note.
 """
 
 import os.path
@@ -32,10 +32,10 @@ TITLE_CHARACTERS = 500
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Judged:
-    """A row and what the scheme makes of it.
+    """A row validated against the scheme.
 
     `title` is empty where the row has none. `category` is set only where the answer
-    is one, to the letter. `answer` is None for a plain title.
+    is one exactly. `answer` is None for a plain title.
     """
 
     row: RawRow
@@ -51,21 +51,21 @@ class Judged:
 
 
 def judge_rows(rows: Iterable[RawRow], scheme: Scheme) -> list[Judged]:
-    """Every row by itself; what rows do to each other is `check`'s."""
+    """Validate every row by itself; comparing rows with each other is `check`'s."""
     return list(judge_each(list(rows), scheme))
 
 
 def judge_each(rows: Iterable[RawRow], scheme: Scheme) -> Iterator[Judged]:
-    """As `judge_rows`, one at a time; the rows are iterated twice, so they must not be an iterator."""
+    """Validate rows one at a time; they are iterated twice, so they must not be an iterator."""
     prefix = shared_prefix(rows, scheme)
     return (judge_row(row, prefix, scheme) for row in rows)
 
 
 def shared_prefix(rows: Iterable[RawRow], scheme: Scheme) -> str:
-    """The words before the title where a set has its own instead of the scheme's prompt.
+    """Find the prompt that a set has of its own instead of the scheme's.
 
-    What at least three different questions, and all of them, begin with, up to its
-    last colon or line break; empty when the rows share none.
+    It is the common prefix of at least three different questions, and of all of them, up to
+    its last colon or line break; empty when the rows share none.
     """
     finder = PrefixFinder(scheme)
     for row in rows:
@@ -76,7 +76,7 @@ def shared_prefix(rows: Iterable[RawRow], scheme: Scheme) -> str:
 
 
 class PrefixFinder:
-    """Finds the shared prefix of rows that pass by one at a time."""
+    """Finds the shared prefix of rows that are added one at a time."""
 
     def __init__(self, scheme: Scheme) -> None:
         self._prompt = scheme.prompt
@@ -84,7 +84,7 @@ class PrefixFinder:
         self._different: set[str] = set()
 
     def add(self, row: RawRow) -> None:
-        """Take another row into account."""
+        """Add a row."""
         if self._common == "" or row.kind != "conversation" or row.title is not None or row.question is None:
             return
         question = row.question.strip()
@@ -97,19 +97,19 @@ class PrefixFinder:
 
     @property
     def is_hopeless(self) -> bool:
-        """Whether no further row can bring a prefix."""
+        """Whether no further row can lead to a prefix."""
         return self._common == ""
 
     @property
     def prefix(self) -> str:
-        """What all rows so far begin with; empty when they share nothing."""
+        """The shared prefix of all rows so far; empty when they share none."""
         if not self._common or len(self._different) < 3:
             return ""
         return self._common[: max(self._common.rfind(mark) for mark in "：:\n") + 1]
 
 
 def _starts_with(question: str, prompt: str) -> bool:
-    """Full-width and half-width forms of the prompt are the same prompt."""
+    """Return whether a question starts with the prompt, in its full-width or half-width form."""
     head = question[: len(prompt)]
     return head == prompt or unicodedata.normalize("NFKC", head) == unicodedata.normalize("NFKC", prompt)
 
@@ -147,7 +147,7 @@ class _Remarks:
 
 
 def judge_row(row: RawRow, prefix: str, scheme: Scheme) -> Judged:
-    """One row; `prefix` is what its set has before the titles instead of the scheme's prompt."""
+    """Validate one row; `prefix` is the shared prefix of its set where that is not the scheme's prompt."""
     remarks = _Remarks(row)
     title = _judge_title(row, prefix, scheme, remarks)
     answer = None if row.answer is None else read_answer(row.answer)
@@ -190,7 +190,7 @@ def _judge_title(row: RawRow, prefix: str, scheme: Scheme, remarks: _Remarks) ->
 
 
 def _find_title(row: RawRow, prefix: str, scheme: Scheme) -> tuple[str | None, bool]:
-    """The title's text, None where there is none to read, and whether it stands as we write it."""
+    """Extract the title, None if there is none to parse, and whether its question is canonical."""
     if row.title is not None:
         return row.title, row.kind == "title"
     if row.question is None:
@@ -204,7 +204,7 @@ def _find_title(row: RawRow, prefix: str, scheme: Scheme) -> tuple[str | None, b
 
 
 def _judge_form(row: RawRow, answer: Answer, category: str | None, remarks: _Remarks) -> None:
-    """How the think block was written; a table needs none."""
+    """Report a think block that is not canonical; a table needs none."""
     if answer.form == "repeated":
         remarks.add("think_repeated", "error", message("think_repeated"))
     elif answer.form == "unclosed":
@@ -228,7 +228,7 @@ def _judge_form(row: RawRow, answer: Answer, category: str | None, remarks: _Rem
 
 
 def _judge_label(label: str, scheme: Scheme, remarks: _Remarks) -> None:
-    """That the answer is no category, an error; and where one can say how it came to be, that as a hint."""
+    """Report an answer that is no category as an error, and its likely cause, if known, as a hint."""
     shown = label if len(label) <= 30 else label[:30] + "…"
     shown = " ".join(shown.split())
     count = len(scheme.names)
@@ -241,17 +241,19 @@ def _judge_label(label: str, scheme: Scheme, remarks: _Remarks) -> None:
     else:
         reason = message("unknown_category", label=shown, count=count)
     proposal = None if repair is not None or len(near) != 1 else near[0]
-    remarks.add(
-        "answer_not_category", "error", reason, repair=repair, found=label[:200], proposal=proposal
-    )  # fmt: skip
+    remarks.add("answer_not_category", "error", reason, repair=repair, found=label[:200], proposal=proposal)
     if fault.kind is not None:
-        remarks.add(f"answer_{fault.kind}", "hint", say(*_FAULTS[fault.kind]), found=label[:200], proposal=proposal)  # fmt: skip
+        cause = say(*_FAULTS[fault.kind])
+        remarks.add(f"answer_{fault.kind}", "hint", cause, found=label[:200], proposal=proposal)
 
 
 _FAULTS: dict[FaultKind, tuple[str, str]] = {
-    "quoted": ("类别外面多了引号、括号或标点。", "There are quotation marks, brackets or punctuation around the category."),
+    "quoted": (
+        "类别外面多了引号、括号或标点。",
+        "There are quotation marks, brackets or punctuation around the category.",
+    ),
     "doubled": ("同一个类别写了不止一次。", "The same category is written more than once."),
     "extra_text": ("除了类别还写了别的字。", "There is other text beside the category."),
     "english": ("类别写成了英文；由人来定。", "The category is in English; a person decides."),
     "synonym": ("这是类别的近义说法；由人来定。", "It is another word for a category; a person decides."),
-}  # fmt: skip
+}

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from cases import ENTRIES, NO_ROW, ROWS, Case
 
-from studio.formats.reader import read_what_is_there
+from studio.formats.reader import read_available_rows
 from studio.samples.problems import Problem
 from studio.samples.scheme import load_scheme
 from studio.validation.check import check_path
@@ -55,7 +55,7 @@ def theirs(case: Case, folder: Path, llamafactory) -> tuple[str, str]:
     assert len(loaded["input_ids"]) == len(kept), case.name
     if len(kept) < len(converted["rows"]):
         return "drops", f"{len(converted['rows']) - len(kept)} of {len(converted['rows'])} rows"
-    is_same = all(map(_is_read_so, kept, read_what_is_there(folder).rows))
+    is_same = all(map(_is_read_so, kept, read_available_rows(folder).rows))
     return (
         ("keeps", "")
         if is_same

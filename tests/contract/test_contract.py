@@ -25,7 +25,7 @@ from studio.errors import StudioError
     "spec",
     [TrainSpec, EvaluateSpec, ServeSpec, PreviewSpec, DraftSpec, DownloadSpec, RangeTestSpec, SweepSpec],
 )
-def test_every_field_says_what_it_means(spec):
+def test_every_field_has_a_description(spec):
     assert all(field.description for field in spec.model_fields.values())
 
 
@@ -44,7 +44,7 @@ def test_a_spec_survives_its_file():
     "fields",
     [{"finetuning_type": "full", "loraplus_lr_ratio": 16}, {"finetuning_type": "full", "use_dora": True}],
 )
-def test_fields_that_do_not_go_together_are_refused_with_the_remedy(fields):
+def test_fields_that_exclude_each_other_are_refused_with_the_remedy(fields):
     with pytest.raises(ValidationError, match="remove them or choose lora"):
         TrainSpec(model_name_or_path="m", dataset_dir="d", **fields)
 
@@ -60,7 +60,7 @@ def test_every_error_is_in_the_tree_that_the_module_draws():
         assert error.__name__ in (errors.__doc__ or ""), error
 
 
-def test_an_error_says_what_happened_and_what_to_do():
+def test_an_error_is_a_problem_and_a_remedy():
     error = errors.PortInUse("Port 8501 is taken.", remedy="Choose another with --port.")
     assert str(error) == "Port 8501 is taken. Choose another with --port."
     assert error.exit_code == 1 and errors.InputError.exit_code == 2

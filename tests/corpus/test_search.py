@@ -1,10 +1,9 @@
-"""Titles are found by what they say and where they stand, page by page."""
+"""Titles are found by text and state, page by page."""
 
 import pytest
 
-from studio.annotation import bulk_edits as steps
-from studio.corpus import search as searching
-from studio.corpus.search import Query, search
+from studio.annotation import bulk_edits
+from studio.corpus.search import Query, list_import_batches, list_sources, search
 from studio.corpus.titles import get_title
 from studio.ingest.importer import import_path
 from tests.support.samples import SCHEME
@@ -28,7 +27,7 @@ def test_by_text_case_aside(db):
     assert ids(db, text="100%_") == []
 
 
-def test_by_where_they_stand(db):
+def test_by_state(db):
     label(db, "wang", "经济", chain="写“天气”。")
     label(db, "chen", "社会")
     assert ids(db, status="decided") == [1, 2]
@@ -47,13 +46,13 @@ def test_by_source_and_batch(db, tmp_path):
     file = tmp_path / "second.txt"
     file.write_text("油价下调", encoding="utf-8")
     import_path(db, file, SCHEME)
-    batch, source, _ = searching.list_import_batches(db)[0]
+    batch, source, _ = list_import_batches(db)[0]
     assert ids(db, source=source) == ids(db, batch_id=batch) == [31]
-    assert searching.list_sources(db)[0] == source
+    assert list_sources(db)[0] == source
 
 
 def test_by_tag(db):
-    steps.tag(db, [30, 7], "难题", author="li")
+    bulk_edits.tag(db, [30, 7], "难题", author="li")
     assert ids(db, tag="难题") == [7, 30]
     assert ids(db, tag="难题", text="降息") == [30]
     assert ids(db, tag="别的") == []
@@ -73,7 +72,7 @@ def test_a_full_last_page_has_none_behind_it(db):
     assert search(db, Query(), limit=29).after == 29
 
 
-def test_a_search_that_ran_out_of_time_says_how_far_it_got(db):
+def test_a_search_that_ran_out_of_time_reports_how_far_it_got(db):
     found = search(db, Query(text="第 25 条"), seconds=0, portion=10)
     assert ([*found.titles], found.read_to, found.after) == ([], 10, 10)
     found = search(db, Query(text="第 25 条"), after=20, seconds=0, portion=10)
@@ -81,6 +80,6 @@ def test_a_search_that_ran_out_of_time_says_how_far_it_got(db):
 
 
 def test_the_trash_is_found_by_its_status(db):
-    steps.trash(db, {5: get_title(db, 5).revision}, author="li")
+    bulk_edits.trash(db, {5: get_title(db, 5).revision}, author="li")
     assert ids(db, status="trashed") == [5]
     assert 5 not in ids(db, status="waiting")

@@ -1,4 +1,4 @@
-"""A folder made for LLaMA-Factory comes in as it is: every entry, every form, every row."""
+"""A folder made for LLaMA-Factory is imported as it is: every entry, every layout, every row."""
 
 import json
 
@@ -34,7 +34,7 @@ def test_every_row_arrives_decided_with_its_category_and_split(folder, tmp_path)
     assert evaluated == [(title,) for title in TITLES["news_eval"]]
 
 
-def test_the_command_says_what_is_on_a_hub(folder, tmp_path):
+def test_the_command_reports_what_is_on_a_hub(folder, tmp_path):
     done = CliRunner().invoke(app, ["import", str(folder), "--home", str(tmp_path / "home"), "--json"])
     report = json.loads(done.stdout)
     assert (done.exit_code, report["added"]) == (0, 13)
@@ -47,7 +47,7 @@ def test_check_finds_no_error_in_it(folder):
     assert [problem for problem in report.problems if problem.severity == "error"] == []
 
 
-def test_system_text_comes_from_where_the_entry_says(folder):
+def test_system_text_comes_from_the_column_of_the_entry(folder):
     systems = {title: row.system for title, row in rows_of(folder).items()}
     by_entry = {name: [systems[title] for title in titles] for name, titles in TITLES.items()}
     assert by_entry == {
@@ -62,7 +62,7 @@ def test_system_text_comes_from_where_the_entry_says(folder):
     }
 
 
-def test_a_history_is_told_and_a_column_given_as_null_is_none(folder):
+def test_a_history_is_reported_and_a_column_given_as_null_is_none(folder):
     problems = {
         title: [p.code for p in row.problems] for title, row in rows_of(folder).items() if row.problems
     }
@@ -74,7 +74,7 @@ def test_files_of_a_folder_keep_their_names(folder):
     assert files == ["parts/part-1.json", "parts/part-1.json", "parts/part-2.json"]
 
 
-def test_links_in_a_folder_lead_out_as_little_as_names(folder, tmp_path):
+def test_links_out_of_a_folder_are_refused_like_names(folder, tmp_path):
     write_json(tmp_path / "secret.json", [])
     (folder / "parts" / "part-3.json").symlink_to(tmp_path / "secret.json")
     with pytest.raises(UnreadableFile, match="文件夹之外"):
@@ -110,8 +110,13 @@ def test_fix_keeps_every_entry_with_files(folder, tmp_path):
 
 @pytest.mark.parametrize(
     ("history", "code"),
-    [([["问", "答"]], "more_turns"), ([["问", "答", "问"]], "wrong_type"), (["问"], "wrong_type"), ([[1, "答"]], "wrong_type")],
-)  # fmt: skip
+    [
+        ([["问", "答"]], "more_turns"),
+        ([["问", "答", "问"]], "wrong_type"),
+        (["问"], "wrong_type"),
+        ([[1, "答"]], "wrong_type"),
+    ],
+)
 def test_a_history_is_pairs_of_texts(tmp_path, history, code):
     row = {"instruction": f"{PROMPT}标题", "input": "", "output": "体育", "history": history}
     (read,) = read_rows(write_json(tmp_path / "a.json", [row])).rows
@@ -128,6 +133,7 @@ def test_a_plain_text_among_conversations_of_an_entry_is_an_error(tmp_path):
 @pytest.mark.parametrize("block", [{"messages": 7}, {"messages": ["a"]}, ["messages"]])
 def test_a_block_that_names_nothing_is_refused(tmp_path, block):
     write_json(tmp_path / "a.json", [{}])
-    write_json(tmp_path / "dataset_info.json", {"a": {"file_name": "a.json", "formatting": "sharegpt", "columns": block}})  # fmt: skip
+    entry = {"file_name": "a.json", "formatting": "sharegpt", "columns": block}
+    write_json(tmp_path / "dataset_info.json", {"a": entry})
     with pytest.raises(UnreadableFile, match="columns"):
         read_rows(tmp_path)

@@ -1,4 +1,4 @@
-"""Any file the field produces becomes rows, and what cannot be read says where and why."""
+"""Any file the field produces becomes rows, and an unreadable one is reported with position and cause."""
 
 import itertools
 import json
@@ -12,7 +12,7 @@ import pytest
 
 from studio.errors import UnreadableFile
 from studio.formats.columns import Columns
-from studio.formats.reader import read_rows, read_what_is_there, split_of
+from studio.formats.reader import read_available_rows, read_rows, split_of
 from studio.formats.records import read_records
 from studio.validation.rows import judge_rows
 from tests.support.samples import SCHEME, TITLE, conversation, sample, write_folder, write_json
@@ -82,7 +82,7 @@ def test_a_workbook_is_read(tmp_path):
     ]
 
 
-def test_sheets_that_are_not_read_are_told(tmp_path):
+def test_sheets_that_are_not_read_are_reported(tmp_path):
     with pandas.ExcelWriter(tmp_path / "a.xlsx") as book:
         for sheet in ("一月", "二月"):
             pandas.DataFrame({"标题": TITLES}).to_excel(book, sheet_name=sheet, index=False)
@@ -131,7 +131,7 @@ def test_reasoning_content_becomes_the_think_block(tmp_path):
     assert row.answer == "<think>\n因为\n</think>\n\n体育"
 
 
-def test_another_prefix_shared_by_all_rows_is_taken_off(tmp_path):
+def test_another_prefix_shared_by_all_rows_is_removed(tmp_path):
     rows = [conversation(f"请判断下面新闻的类别：{title}", "体育") for title in TITLES]
     assert titles_of(write_json(tmp_path / "a.json", rows)) == TITLES
 
@@ -145,7 +145,7 @@ def test_a_comma_in_an_unquoted_single_column_stays_in_the_title(tmp_path):
     assert titles_of(tmp_path / "a.csv") == ["通胀回落,利率走低", '"人民日报"评论员文章']
 
 
-def test_quotes_of_a_real_csv_are_taken_off(tmp_path):
+def test_quotes_of_a_real_csv_are_removed(tmp_path):
     (tmp_path / "a.csv").write_text('标题,类别\n"通胀回落,利率走低",经济\n', encoding="utf-8")
     assert titles_of(tmp_path / "a.csv") == ["通胀回落,利率走低"]
 
@@ -162,7 +162,7 @@ def test_an_empty_file_is_called_empty(tmp_path, content):
     assert refusal(tmp_path / "a.json").code == "empty_file"
 
 
-def test_a_truncated_json_says_where_it_stops(tmp_path):
+def test_a_truncated_json_is_reported_with_its_last_position(tmp_path):
     text = json.dumps([sample(), sample()], ensure_ascii=False, indent=1)
     (tmp_path / "a.json").write_text(text[:-30], encoding="utf-8")
     error = refusal(tmp_path / "a.json")
@@ -195,7 +195,7 @@ def test_an_object_at_the_top_is_not_a_list(tmp_path):
     assert "data" in error.remedy
 
 
-def test_damaged_utf8_is_not_taken_for_gbk(tmp_path):
+def test_damaged_utf8_is_not_mistaken_for_gbk(tmp_path):
     data = "\n".join(TITLES).encode()
     (tmp_path / "a.txt").write_bytes(data[:40] + b"\xff" + data[40:])
     error = refusal(tmp_path / "a.txt")
@@ -251,7 +251,7 @@ def test_columns_and_tags_of_an_entry_are_followed(tmp_path):
 @pytest.mark.parametrize(
     "file_name", ["../secret.json", "/etc/hostname", "link.json", "../set/a.json", "sub/../../secret.json"]
 )
-def test_an_entry_cannot_lead_out_of_its_folder(tmp_path, file_name):
+def test_an_entry_cannot_point_outside_its_folder(tmp_path, file_name):
     write_json(tmp_path / "secret.json", [sample()])
     folder = tmp_path / "set"
     write_json(folder / "dataset_info.json", {"train": {"file_name": file_name, "formatting": "sharegpt"}})
@@ -267,7 +267,7 @@ def test_a_folder_without_dataset_info_names_what_it_has(tmp_path):
 def test_one_unreadable_file_does_not_hide_the_others(tmp_path):
     folder = write_folder(tmp_path / "set", train=[sample()], eval=[sample()])
     (folder / "eval.json").unlink()
-    reading = read_what_is_there(folder)
+    reading = read_available_rows(folder)
     assert len(reading.rows) == 1
     assert list(reading.unreadable) == ["eval.json"]
 
@@ -276,7 +276,7 @@ def test_one_unreadable_file_does_not_hide_the_others(tmp_path):
     ("name", "split"),
     [("train", "train"), ("news_eval", "eval"), ("dev-set", "eval"), ("titles", None), ("retrained", None)],
 )
-def test_the_name_tells_the_split(name, split):
+def test_the_name_determines_the_split(name, split):
     assert split_of(name) == split
 
 
@@ -304,8 +304,8 @@ def test_a_long_json_list_breaks_where_python_says(tmp_path, tail):
     (tmp_path / "a.json").write_text(text, encoding="utf-8")
     with pytest.raises(json.JSONDecodeError) as expected:
         json.loads(text)
-    place = f"第 {expected.value.lineno} 行第 {expected.value.colno} 列"
-    assert place in refusal(tmp_path / "a.json").problem
+    position = f"第 {expected.value.lineno} 行第 {expected.value.colno} 列"
+    assert position in refusal(tmp_path / "a.json").problem
 
 
 def test_a_title_longer_than_a_piece_is_read_whole(tmp_path):
@@ -335,7 +335,7 @@ def test_the_first_record_is_there_before_the_last_is_read(tmp_path, name):
 
 
 def peak_of(work):
-    """Bytes that Python held at most while it worked."""
+    """Measure the peak of the bytes that Python allocates during the work."""
     tracemalloc.start()
     work()
     peak = tracemalloc.get_traced_memory()[1]
@@ -356,8 +356,11 @@ def test_chosen_columns_are_read_whatever_their_names(tmp_path):
     columns = Columns(title="甲", category="乙", chain="丙", source="丁", date="戊")
     (row,) = read_rows(tmp_path / "a.csv", columns).rows
     assert (row.title, row.answer, row.source, row.date) == (
-        "女排夺冠", "<think>\n因为\n</think>\n\n体育", "新华社", "2024年5月1日",
-    )  # fmt: skip
+        "女排夺冠",
+        "<think>\n因为\n</think>\n\n体育",
+        "新华社",
+        "2024年5月1日",
+    )
 
 
 def test_a_source_and_a_date_are_known_by_their_names(tmp_path):
@@ -387,7 +390,7 @@ def test_a_chosen_column_that_is_missing_is_named(tmp_path):
         ("a.jsonl", b"\x1f\x8b\x08", "gzip"),
     ],
 )
-def test_a_file_that_lies_about_its_type_is_called_what_it_is(tmp_path, name, content, found):
+def test_a_file_of_another_type_is_refused_by_its_real_type(tmp_path, name, content, found):
     (tmp_path / name).write_bytes(content)
     assert found in refusal(tmp_path / name).problem
 
@@ -398,10 +401,12 @@ def test_a_title_in_brackets_is_no_json(tmp_path):
 
 
 def test_a_zip_bomb_is_not_unpacked(tmp_path):
-    with zipfile.ZipFile(tmp_path / "a.xlsx", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as parts:
-        with parts.open("xl/worksheets/sheet1.xml", "w") as sheet:
-            for block in itertools.repeat(bytes(1 << 20), 600):
-                sheet.write(block)
+    with (
+        zipfile.ZipFile(tmp_path / "a.xlsx", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as parts,
+        parts.open("xl/worksheets/sheet1.xml", "w") as sheet,
+    ):
+        for block in itertools.repeat(bytes(1 << 20), 600):
+            sheet.write(block)
     assert (tmp_path / "a.xlsx").stat().st_size < 4 << 20
     error = refusal(tmp_path / "a.xlsx")
     assert error.code == "too_large"

@@ -40,7 +40,7 @@ def test_other_forms_are_read_and_named(text, chain, label, form):
     assert (answer.chain, answer.label, answer.form) == (chain, label, form)
 
 
-def test_a_question_loses_its_prefix_and_says_whether_it_had_one():
+def test_a_question_loses_its_prefix_and_reports_whether_it_had_one():
     assert read_question(write_question("新闻分类：", "标题"), "新闻分类：") == ("标题", True)
     assert read_question(" 标题 ", "新闻分类：") == ("标题", False)
 

@@ -1,4 +1,4 @@
-"""A chain that argues badly is remarked on; a good one is left in peace."""
+"""A chain that argues badly gets a remark; a good one gets none."""
 
 import json
 
@@ -24,13 +24,13 @@ def bundled():
             yield read_question(question, SCHEME.prompt)[0], read_answer(answer)
 
 
-def test_the_bundled_chains_are_left_in_peace():
+def test_the_bundled_chains_get_no_remark():
     remarks = [lint_chain(title, answer.chain, answer.label, SCHEME) for title, answer in bundled()]
     assert not any(remarks)
 
 
 def test_a_bundled_chain_under_another_label_contradicts_it():
-    others = {name: SCHEME.names[place - 1] for place, name in enumerate(SCHEME.names)}
+    others = {name: SCHEME.names[index - 1] for index, name in enumerate(SCHEME.names)}
     noticed = [
         "chain_contradicts" in codes(answer.chain, title, others[answer.label]) for title, answer in bundled()
     ]
@@ -55,11 +55,11 @@ def test_each_weakness_is_named_alone(change, code):
     assert codes(change) == [code]
 
 
-def test_a_rival_that_is_set_aside_last_is_no_contradiction():
+def test_a_rival_that_is_excluded_last_is_no_contradiction():
     assert codes(CHAIN.replace("所以归体育。", "所以归体育，没有涉及经济。")) == []
 
 
-def test_a_category_word_inside_a_quoted_title_word_is_no_verdict():
+def test_a_category_inside_a_quoted_word_of_the_title_is_no_conclusion():
     title = "国内社会保障卡全国通用，异地就医更方便"
     chain = "落脚点是各地的公共服务，往国内想。“社会保障卡”全国通用，讲的是民生工程铺开到各地，谁都能用；" * 2
     assert "chain_contradicts" not in codes(chain, title, "国内")

@@ -1,4 +1,4 @@
-"""Nearly the same titles are found, only those, and without comparing every two."""
+"""Near duplicates are found, only those, and without comparing every two titles."""
 
 import gzip
 import random
@@ -11,9 +11,9 @@ import pytest
 from studio.samples.similarity import (
     LENGTH,
     SIMILAR,
+    connected_groups,
     group_near,
     key_signatures,
-    linked,
     near_pairs,
     pairs_among,
     signatures,
@@ -25,7 +25,7 @@ REAL = Path(__file__).resolve().parent.parent.parent.parent / "shared" / "data" 
 
 
 def invented_titles(count: int) -> list[str]:
-    """Titles of 6 to 34 characters, of words that are used as unevenly as real ones."""
+    """Generate titles of 6 to 34 characters, of words as unevenly distributed as real ones."""
     draw = random.Random(11)
     words = [
         "".join(chr(draw.randint(0x4E00, 0x6500)) for _ in range(draw.choice((1, 2, 2, 3))))
@@ -46,20 +46,24 @@ def real_titles(count: int) -> list[str]:
 def scattered_edits(title: str, count: int, draw: random.Random, letters: str) -> str:
     characters = list(title)
     for _ in range(count):
-        place = draw.randrange(len(characters))
-        characters[place : place + draw.randint(0, 1)] = draw.choice(["", draw.choice(letters)])
+        position = draw.randrange(len(characters))
+        characters[position : position + draw.randint(0, 1)] = draw.choice(["", draw.choice(letters)])
     return "".join(characters)
 
 
 def contiguous_edit(title: str, count: int, draw: random.Random, letters: str) -> str:
-    place = draw.randrange(len(title))
-    return title[:place] + "".join(draw.choices(letters, k=draw.randint(0, count))) + title[place + count :]
+    position = draw.randrange(len(title))
+    return (
+        title[:position]
+        + "".join(draw.choices(letters, k=draw.randint(0, count)))
+        + title[position + count :]
+    )
 
 
 def edited_pairs(
     titles: list[str], edit: Callable[[str, int, random.Random, str], str]
 ) -> Iterator[tuple[str, str]]:
-    """Titles and copies that are edited just so far that they are still near."""
+    """Generate titles and copies that are edited as far as they stay near duplicates."""
     draw, letters = random.Random(7), "".join(titles[:2000])
     for title in titles:
         for count in (4, 3, 2, 1):
@@ -76,7 +80,7 @@ def test_of_the_hardest_near_pairs_at_least_19_in_20_are_found(make, edit):
     texts = [text for pair in pairs for text in pair]
     found = {(one, other) for one, other, _ in near_pairs(texts)}
     assert len(pairs) > 2000
-    assert sum((place, place + 1) in found for place in range(0, len(texts), 2)) >= 0.95 * len(pairs)
+    assert sum((position, position + 1) in found for position in range(0, len(texts), 2)) >= 0.95 * len(pairs)
 
 
 def test_no_pair_is_below_the_threshold_and_each_score_is_its_similarity():
@@ -133,23 +137,25 @@ def test_equal_short_titles_are_found():
 def test_a_formula_that_thousands_share_does_not_compare_every_two():
     read = 0
 
-    def keys(places: np.ndarray) -> list[str]:
+    def keys(positions: np.ndarray) -> list[str]:
         nonlocal read
-        read += len(places)
-        return [f"第{place}条新闻标题" for place in places.tolist()]
+        read += len(positions)
+        return [f"第{position}条新闻标题" for position in positions.tolist()]
 
     count = 20_000
-    pairs = pairs_among(signatures([f"第{place}条新闻标题" for place in range(count)]), keys)
-    assert linked(count, *pairs[:2]) == [list(range(count))]
+    pairs = pairs_among(signatures([f"第{position}条新闻标题" for position in range(count)]), keys)
+    assert connected_groups(count, *pairs[:2]) == [list(range(count))]
     assert read < 40 * count  # against 20,000 a title
 
 
-def test_new_titles_meet_stored_ones_and_each_other_but_stored_pairs_are_not_sought_again():
+def test_new_titles_are_compared_with_all_but_stored_pairs_are_not_searched_again():
     stored = ["今年高考报名人数创下历史新高", "今年高考报名人数创下历史新低", "另外一条没有关系的新闻"]
     new = ["今年高考报名人数又创历史新高", "突发大雪致多条高速公路封闭", "突发大雪致多条高速公路关闭"]
     keys = [title_key(text) for text in stored + new]
     signed = np.concatenate([key_signatures(keys[:3]), key_signatures(keys[3:])])
-    left, right, _ = pairs_among(signed, lambda places: [keys[place] for place in places], since=3)
+    left, right, _ = pairs_among(
+        signed, lambda positions: [keys[position] for position in positions], since=3
+    )
     assert list(zip(left.tolist(), right.tolist(), strict=True)) == [(0, 3), (1, 3), (4, 5)]
 
 

@@ -1,4 +1,4 @@
-"""The measures of agreement are those of the libraries, and are taken on the right answers."""
+"""The measures of agreement are those of the libraries, computed on the right answers."""
 
 import csv
 import io
@@ -11,8 +11,7 @@ import pytest
 from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import aggregate_raters, fleiss_kappa
 
-from studio.annotation import annotations
-from studio.annotation import bulk_edits as steps
+from studio.annotation import annotations, bulk_edits
 from studio.annotation.leases import reopen
 from studio.corpus.titles import get_title
 from studio.team.agreement import SharedTitle, measure_agreement
@@ -27,7 +26,7 @@ def shared(*titles, at=START):
     return [
         SharedTitle(
             title_id=number,
-            answers=[(f"p{person}", said) for person, said in enumerate(answers)],
+            answers=[(f"p{person}", answer) for person, answer in enumerate(answers)],
             at=(at + timedelta(hours=number)).isoformat(),
         )
         for number, answers in enumerate(titles)
@@ -35,7 +34,7 @@ def shared(*titles, at=START):
 
 
 def drawn(people, count, seed=1, agree=0.6):
-    """Titles whose answers are the truth, or any category."""
+    """Generate titles whose answers are the truth, or any category."""
     draw = random.Random(seed)
     titles = []
     for _ in range(count):
@@ -77,11 +76,11 @@ def test_each_pair_of_people_is_measured_on_what_both_answered():
 def test_a_category_is_measured_against_all_others():
     titles = drawn(3, 200)
     measure = measure_agreement(shared(*titles), NAMES).per_category["社会"]
-    yes_no = np.array([[int(said == "社会") for said in title] for title in titles])
+    yes_no = np.array([[int(answer == "社会") for answer in title] for title in titles])
     assert measure.kappa == pytest.approx(fleiss_kappa(aggregate_raters(yes_no)[0]))
-    said = yes_no.sum(axis=1)
-    assert measure.percent == pytest.approx((said * (said - 1)).sum() / (said * 2).sum())
-    assert measure.n == (said > 0).sum()
+    chosen = yes_no.sum(axis=1)
+    assert measure.percent == pytest.approx((chosen * (chosen - 1)).sum() / (chosen * 2).sum())
+    assert measure.n == (chosen > 0).sum()
 
 
 def test_confused_pairs_come_with_their_counts():
@@ -95,13 +94,13 @@ def test_confused_pairs_come_with_their_counts():
     assert found.matrix[0][:3] == [4, 5, 0] and found.matrix[1][:3] == [5, 0, 1]
 
 
-def test_a_title_weighs_the_same_whoever_many_answered():
+def test_a_title_weighs_the_same_however_many_answered():
     found = measure_agreement(shared(("经济", "经济"), ("经济", "社会", "体育", "健康")), NAMES)
     assert found.overall.percent == pytest.approx(0.5)
 
 
-def test_the_interval_is_that_of_titles_drawn_anew():
-    """Against a bootstrap that really draws the titles."""
+def test_the_interval_is_that_of_resampled_titles():
+    """Compare with a bootstrap that really resamples the titles."""
     titles = drawn(2, 150, seed=3)
     low, high = measure_agreement(shared(*titles), NAMES).overall.kappa_interval
     rng = np.random.default_rng(0)
@@ -125,7 +124,7 @@ def test_more_titles_narrow_the_interval():
     assert width(1600) < width(100) / 2
 
 
-def test_kappa_is_undefined_where_all_say_one_category():
+def test_kappa_is_undefined_where_all_answers_are_one_category():
     overall = measure_agreement(shared(("经济", "经济"), ("经济", "经济")), NAMES).overall
     assert (overall.percent, overall.kappa, overall.kappa_interval) == (1.0, None, None)
 
@@ -135,7 +134,7 @@ def test_nothing_shared_is_nothing_measured():
     assert measure_agreement(shared(("经济",)), NAMES) is None
 
 
-def test_a_category_outside_the_scheme_keeps_a_place():
+def test_a_category_outside_the_scheme_is_appended():
     found = measure_agreement(shared(("经济", "旅游"), ("经济", "经济")), NAMES)
     assert found.categories[-1] == "旅游"
 
@@ -161,14 +160,14 @@ def db(tmp_path):
     return share(team(tmp_path / "home"))
 
 
-def test_what_two_people_said_about_one_decision_is_shared(db):
+def test_answers_of_two_people_about_one_decision_are_shared(db):
     dispute(db)
     label(db, "wang", settings=TWO)
     [title] = load_shared(db)
     assert (title.title_id, sorted(title.answers)) == (1, [("chen", "社会"), ("wang", "经济")])
 
 
-def test_what_was_taken_back_or_said_later_is_not_shared(db):
+def test_answers_that_are_retracted_or_about_a_later_decision_are_not_shared(db):
     dispute(db)
     annotations.undo(db, author="chen")
     assert load_shared(db) == []
@@ -200,7 +199,7 @@ def test_the_latest_titles_are_measured_first(db):
 
 def test_a_relabelled_title_is_still_an_agreement_or_none(db):
     title = dispute(db)
-    steps.relabel(db, {title.id: title.revision}, category="体育", author="zhao")
+    bulk_edits.relabel(db, {title.id: title.revision}, category="体育", author="zhao")
     assert len(load_shared(db)) == 1
 
 

@@ -1,4 +1,4 @@
-"""Titles whose category is certain tell how sure each person is."""
+"""Gold titles, whose category is certain, measure each person's accuracy."""
 
 import csv
 import io
@@ -6,8 +6,7 @@ import json
 
 import pytest
 
-from studio.annotation import annotations
-from studio.annotation import bulk_edits as steps
+from studio.annotation import annotations, bulk_edits
 from studio.annotation.leases import offer, release
 from studio.corpus.titles import get_title
 from studio.errors import NotAllowed
@@ -17,7 +16,7 @@ from tests.support.team import ALONE, label, team
 
 @pytest.fixture
 def db(tmp_path):
-    """Two titles on the list, 经济 and 社会; three people are asked nothing but gold."""
+    """Mark two titles as gold, 经济 and 社会."""
     db = team(tmp_path / "home")
     label(db, "wang", "经济")
     label(db, "wang", "社会")
@@ -51,7 +50,7 @@ def test_people_are_measured_by_category(db):
     assert low < 0.5 < high
 
 
-def test_the_exports_tell_of_each_person_overall_and_by_category(db):
+def test_the_exports_have_each_person_overall_and_by_category(db):
     people.sign_in(db, "=cmd|'/c calc'!A1")
     meet(db, "=cmd|'/c calc'!A1", 1, "经济")
     meet(db, "chen", 2, "经济")
@@ -66,7 +65,7 @@ def test_the_exports_tell_of_each_person_overall_and_by_category(db):
     assert json.loads(gold.to_json(found))[0]["n"] == 1
 
 
-def test_the_last_answer_that_stands_counts(db):
+def test_the_last_answer_that_is_not_retracted_counts(db):
     meet(db, "chen", 1, "社会")
     meet(db, "chen", 1, "经济")
     assert gold.accuracies(db)[0].overall.right == 1
@@ -74,7 +73,7 @@ def test_the_last_answer_that_stands_counts(db):
     assert gold.accuracies(db)[0].overall.right == 0
 
 
-def test_the_list_says_how_each_title_was_met(db):
+def test_the_list_counts_the_answers_to_each_title(db):
     meet(db, "chen", 1, "社会")
     meet(db, "li", 1, "经济")
     found = {title.title_id: (title.answers, title.right) for title in gold.list_gold(db)}
@@ -88,14 +87,14 @@ def test_a_title_off_the_list_measures_nobody(db):
     assert gold.count_gold(db) == 1
 
 
-def test_a_title_marked_again_takes_its_category_anew(db):
-    steps.relabel(db, {1: get_title(db, 1).revision}, category="体育", author="zhao")
+def test_a_title_marked_again_gets_its_current_category(db):
+    bulk_edits.relabel(db, {1: get_title(db, 1).revision}, category="体育", author="zhao")
     assert gold.mark_gold(db, [1], author="zhao") == 0
     assert next(title.category for title in gold.list_gold(db) if title.title_id == 1) == "体育"
 
 
 def test_gold_comes_up_and_the_trash_does_not(db):
-    steps.trash(db, {2: get_title(db, 2).revision}, author="zhao")
+    bulk_edits.trash(db, {2: get_title(db, 2).revision}, author="zhao")
     golden = ALONE.model_copy(update={"gold_share": 0.5})
     shown = set()
     for number in range(40):

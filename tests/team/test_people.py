@@ -1,4 +1,4 @@
-"""A name is enough to start; a role says what it may do."""
+"""A name is enough to start; a role determines what it may do."""
 
 import pytest
 
@@ -48,7 +48,7 @@ def test_the_last_admin_stays(db):
     assert people.find_person(db, "li").is_active
 
 
-def test_who_rests_is_not_waited_for(db):
+def test_an_inactive_person_is_not_waited_for(db):
     for name in ("li", "wang", "zhao"):
         people.sign_in(db, name)
     people.change_person(db, "wang", by="li", is_active=False)
@@ -64,5 +64,5 @@ def test_settings_are_kept_and_shares_must_fit(db):
         LabelSettings(uncertain_share=0.8, diverse_share=0.3)
 
 
-def test_every_setting_says_what_it_does():
+def test_every_setting_has_a_description():
     assert all(field.description for field in LabelSettings.model_fields.values())

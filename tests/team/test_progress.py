@@ -1,4 +1,4 @@
-"""How far everybody is, per day and per category."""
+"""Pace and coverage: per person, per day and per category."""
 
 import time
 from datetime import UTC, date, datetime, timedelta
@@ -17,7 +17,7 @@ def db(tmp_path):
     return team(tmp_path / "home")
 
 
-def say_at(db, author, moment, count=1):
+def answer_at(db, author, moment, count=1):
     for _ in range(count):
         db.execute(
             "insert into annotations (title_id, decision_id, author, kind, category, active_seconds, at)"
@@ -38,8 +38,8 @@ def test_days_are_those_of_the_local_clock(db, monkeypatch):
     monkeypatch.setenv("TZ", "Asia/Shanghai")
     time.tzset()
     try:
-        say_at(db, "wang", datetime(2026, 11, 23, 15, 59, tzinfo=UTC), 2)
-        say_at(db, "wang", datetime(2026, 11, 23, 16, 1, tzinfo=UTC), 3)
+        answer_at(db, "wang", datetime(2026, 11, 23, 15, 59, tzinfo=UTC), 2)
+        answer_at(db, "wang", datetime(2026, 11, 23, 16, 1, tzinfo=UTC), 3)
         now = datetime(2026, 11, 24, 2, tzinfo=UTC)
         assert [(each.day, each.answers) for each in progress.per_day(db, now=now)] == [
             (date(2026, 11, 23), 2),
@@ -59,14 +59,14 @@ def test_today_begins_at_local_midnight(db, monkeypatch, zone, today):
     try:
         for hour, minute, count in ((15, 59, 9), (16, 1, 3)):
             moment = datetime(2026, 11, 23, hour, minute, tzinfo=UTC)
-            say_at(
+            answer_at(
                 db,
                 "wang",
                 moment if zone == "Asia/Shanghai" else moment + timedelta(hours=2, minutes=30),
                 count,
             )
         if zone == "Asia/Kolkata":
-            say_at(db, "wang", datetime(2026, 11, 23, 20, tzinfo=UTC))
+            answer_at(db, "wang", datetime(2026, 11, 23, 20, tzinfo=UTC))
         now = datetime(2026, 11, 24, 2, tzinfo=UTC)
         assert progress.pace(db, "wang", now=now).today == today
     finally:
@@ -74,7 +74,7 @@ def test_today_begins_at_local_midnight(db, monkeypatch, zone, today):
         time.tzset()
 
 
-def test_days_count_what_stands_by_person(db):
+def test_days_count_answers_that_are_not_retracted_by_person(db):
     label(db, "wang")
     label(db, "wang")
     label(db, "chen")
@@ -84,7 +84,7 @@ def test_days_count_what_stands_by_person(db):
 
 
 def test_old_days_are_left_out(db):
-    say_at(db, "wang", datetime.now(UTC) - timedelta(days=40))
+    answer_at(db, "wang", datetime.now(UTC) - timedelta(days=40))
     assert progress.per_day(db) == []
 
 

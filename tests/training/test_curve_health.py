@@ -1,4 +1,4 @@
-"""Warnings while a training goes on: on recorded curves, and on made ones where one thing is wrong."""
+"""Warnings during a training: on recorded curves, and on synthetic ones with a single fault."""
 
 import math
 from pathlib import Path
@@ -19,7 +19,7 @@ def recorded(file):
 
 
 def ever(events):
-    """The code of every concern at any time, with the first step of each."""
+    """Collect the code of every concern at any time, with the first step of each."""
     found = {}
     for end in range(1, len(events) + 1):
         for concern in concerns(events[:end], SPEC):
@@ -74,14 +74,14 @@ def test_every_recorded_curve_has_only_the_fault_it_was_made_for():
 
 
 @pytest.mark.parametrize("broken", [math.nan, math.inf])
-def test_a_loss_that_is_no_number_is_said_alone_with_its_step(broken):
+def test_a_loss_that_is_not_finite_is_reported_alone_with_its_step(broken):
     [concern] = concerns([*falling(8), point(9, broken), point(10, broken)], SPEC)
     assert (concern.code, concern.step) == ("not_finite", 9)
     held_out = HeldOut(step=9, epoch=0.1, loss=broken)
     assert [c.code for c in concerns([*falling(8), held_out], SPEC)] == ["not_finite"]
 
 
-def test_numbers_that_are_none_survive_the_file():
+def test_nan_and_infinity_survive_the_file():
     written = point(1, math.nan, norm=math.inf).model_dump_json()
     read = event.validate_json(written)
     assert math.isnan(read.loss) and read.grad_norm == math.inf
@@ -117,5 +117,5 @@ def test_one_worse_held_out_point_is_no_overfitting():
     assert [c.code for c in concerns([*falling(40), *held_out, again], SPEC)] == ["overfitting"]
 
 
-def test_nothing_is_said_before_the_first_step():
+def test_nothing_is_reported_before_the_first_step():
     assert concerns([], SPEC) == []

@@ -1,4 +1,4 @@
-"""What matters under which method, and the same training as a command."""
+"""Which settings have an effect under which method, and the same training as a command."""
 
 import itertools
 import shlex

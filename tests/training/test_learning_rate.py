@@ -1,4 +1,4 @@
-"""What a range test and a sweep say about the learning rate."""
+"""Advice on the learning rate from a range test and from a sweep."""
 
 import math
 
@@ -34,7 +34,7 @@ def curve(loss_of, *, lowest=1e-6, highest=1e-1, steps=60):
 
 
 def valley(at):
-    """A loss that falls from 6 to 3 until `at`, and rises after."""
+    """Build a loss that falls from 6 to 3 until `at`, and rises after."""
     return lambda rate: 3 + min(3, abs(math.log10(rate / at)))
 
 
@@ -71,11 +71,11 @@ def test_a_loss_that_still_falls_asks_for_a_higher_end():
     assert "raise the highest rate" in advice.sentence
 
 
-def test_a_flat_loss_is_told_as_one():
+def test_a_flat_loss_is_reported():
     assert "hardly fell" in range_advice(curve(lambda rate: 5.0)).sentence
 
 
-def test_a_few_points_say_nothing():
+def test_a_few_points_give_no_advice():
     assert range_advice(curve(valley(1e-3))[:5]) is None
 
 
@@ -83,14 +83,14 @@ def test_rates_are_spaced_by_a_factor():
     assert spaced(1e-4, 1e-2, 3) == [1e-4, 1e-3, 1e-2]
 
 
-def test_the_largest_rate_within_one_standard_error_is_taken():
+def test_the_largest_rate_within_one_standard_error_is_recommended():
     found = sweep((1e-4, (2.5,)), (2e-4, (2.0,)), (4e-4, (2.04,)), (8e-4, (2.2,)))
     recommendation = recommend(found)
     assert recommendation.tried.value == 4e-4
     assert "within one standard error of the lowest, 2.000 at 0.0002" in recommendation.sentence
 
 
-def test_a_clear_winner_is_told_as_one():
+def test_a_clear_winner_is_reported():
     recommendation = recommend(sweep((1e-4, (2.5,)), (2e-4, (2.0,)), (4e-4, (2.3,))))
     assert recommendation.tried.value == 2e-4 and "all others are more than" in recommendation.sentence
 
@@ -105,20 +105,20 @@ def test_a_clearly_better_accuracy_is_not_kept_back():
     assert "0.0002 is clearly better (90.0% against 40.0%)" in recommend(found).sentence
 
 
-def test_accuracies_that_do_not_differ_say_so():
+def test_accuracies_that_do_not_differ_are_reported_as_such():
     assert (
         "no other value is clearly better"
         in recommend(sweep((1e-4, (2.0, 0.50)), (2e-4, (2.5, 0.52)))).sentence
     )
 
 
-def test_without_a_standard_error_nothing_is_said_of_it():
+def test_without_a_standard_error_none_is_mentioned():
     points = {rate: [point(loss, error=None)] for rate, loss in ((1e-4, 2.0), (2e-4, 2.1))}
     found = [tried(str(rate), rate, held_out, best=False) for rate, held_out in points.items()]
     assert "standard error" not in recommend(found).sentence
 
 
-def test_of_another_field_the_lowest_loss_is_taken():
+def test_of_another_field_the_lowest_loss_is_recommended():
     found = sweep((8, (2.0,)), (16, (2.01,)))
     assert recommend(found, field="lora_rank").tried.value == 8
 

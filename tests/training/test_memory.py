@@ -1,4 +1,4 @@
-"""The memory estimate against real peaks, and what it says of settings that were not measured."""
+"""The memory estimate against real peaks, and its direction for settings that were not measured."""
 
 from pathlib import Path
 
@@ -131,7 +131,7 @@ def test_the_longest_row_counts_where_it_is_known():
     assert estimate(spec, shape, longest=9999) == estimate(spec, shape)
 
 
-def test_a_config_tells_the_parameters_that_the_weights_have(tmp_path):
+def test_a_config_gives_the_parameters_that_the_weights_have(tmp_path):
     folder = save_tiny_model(tmp_path)
     counted = model_shape(folder).parameters
     assert counted == sum(p.numel() for p in load_for_training(quick_spec(folder, folder)).parameters())

@@ -1,4 +1,4 @@
-"""Whether a training fits: badges, the cheapest change, and the tutorial's table as it stands."""
+"""Whether a training fits: badges, the cheapest change, and the tutorial's hardware table."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def spec(**fields):
 
 
 def needs(spec):
-    """14 GiB of weights in 16 bit, 1 GiB of activations a row: enough to tell the changes apart."""
+    """Estimate 14 GiB of weights in 16 bit and 1 GiB of activations a row: enough to compare the changes."""
     weights = 14 * (spec.quantization_bit or 16) / 16
     learned = 14.0 if spec.finetuning_type == "full" else 0.2
     return Estimate(

@@ -1,4 +1,4 @@
-"""Presets are complete specs, and every setting can be read and explained in both languages."""
+"""Presets are complete specs, and every setting has a label and a help text in both languages."""
 
 from pathlib import Path
 
@@ -86,7 +86,7 @@ def test_the_english_help_is_the_specs_description(english):
         ({"finetuning_type": "full", "use_dora": True}, "finetuning_type lora"),
     ],
 )
-def test_a_wrong_setting_is_told_by_its_name(values, sentence):
+def test_an_invalid_setting_is_reported_by_its_name(values, sentence):
     base = PRESETS["quick_look"](MODEL, DATA).model_dump()
     with pytest.raises(InputError, match="请改正") as caught:
         checked_spec(base | values)

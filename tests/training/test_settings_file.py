@@ -1,4 +1,4 @@
-"""Settings files: our own YAML comes back as it went; LLaMA-Factory's are read key by key, and said so.
+"""Settings files: our own YAML survives a round trip; LLaMA-Factory's is reported on key by key.
 
 The files here are small ones with the keys of LLaMA-Factory's examples (train_lora,
 train_qlora, train_full, pre-training), of its training_args.yaml and llamaboard_config.yaml.
@@ -67,9 +67,9 @@ def test_a_lora_file_trains_here_what_it_trains_there():
         8,
     )
     assert (spec.direct_share, spec.label_weight, spec.weight_decay, spec.template) == (0, 1, 0, "tokenizer")
-    said = outcomes(settings_file)
-    assert said["learning_rate"] == "taken" and said["lora_alpha"] == said["template"] == "translated"
-    assert said["output_dir"] == said["trust_remote_code"] == said["max_samples"] == "ignored"
+    noted = outcomes(settings_file)
+    assert noted["learning_rate"] == "taken" and noted["lora_alpha"] == noted["template"] == "translated"
+    assert noted["output_dir"] == noted["trust_remote_code"] == noted["max_samples"] == "ignored"
     assert all(note.text for note in settings_file.noted("translated", "ignored", "default"))
 
 
@@ -175,8 +175,8 @@ def test_what_would_train_something_else_is_refused_with_the_reason(line):
 
 
 def test_what_is_off_is_no_reason_to_refuse():
-    off = "do_train: true\nuse_galore: false\nuse_badam: 0\nrope_scaling: none\nresize_vocab: null\nadam_beta1: 0.9\n"
-    assert not read_settings_file(off).noted("refused", "unknown")
+    off = "use_galore: false\nuse_badam: 0\nrope_scaling: none\nresize_vocab: null\nadam_beta1: 0.9\n"
+    assert not read_settings_file("do_train: true\n" + off).noted("refused", "unknown")
 
 
 def test_a_mistyped_key_names_the_one_it_may_have_meant():
@@ -187,12 +187,12 @@ def test_a_mistyped_key_names_the_one_it_may_have_meant():
 
 
 @pytest.mark.parametrize("text", ["", "- a\n- b", "just words", "a: [1", "x: 1\n" * 300_000])
-def test_what_is_no_settings_file_is_told_as_such(text):
+def test_what_is_no_settings_file_is_refused_by_name(text):
     with pytest.raises(UnreadableFile, match=r"my\.yaml"):
         read_settings_file(text, "my.yaml")
 
 
-def test_every_key_of_both_tools_has_its_place_once():
+def test_every_key_of_both_tools_is_listed_once():
     from studio.training.settings_file._keys import DEFAULTS, IGNORED, REFUSED
 
     fields = set(TrainSpec.model_fields)

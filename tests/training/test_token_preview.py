@@ -1,6 +1,4 @@
-"""What a training will see: the very ids, labels and weights, readable, and the count of what is too long."""
-
-import os
+"""Token preview: the very ids, labels and weights of training, readable, and the count of dropped rows."""
 
 import pytest
 
@@ -11,7 +9,7 @@ from backend.modeling import load_tokenizer
 from backend.preview import pieces, preview, see_row
 from backend.worker import RunFolder
 from studio.contract import PreviewFile, PreviewSpec
-from studio.system import processes as workers
+from studio.system import processes
 from studio.training.token_preview import count_rows, forget, see_block, too_long
 from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL
 from tests.support.samples import new_store, sample, write_folder
@@ -94,7 +92,7 @@ def test_what_is_too_long_is_what_training_leaves_out():
 
 
 def finished(ask):
-    """The answer, when it is there."""
+    """Wait for the preview."""
     wait_until(lambda: ask().state != "running", seconds=120)
     return ask()
 
@@ -107,13 +105,13 @@ def question(tmp_path):
     return workspace, {"model": model, "dataset_dir": data}
 
 
-def test_a_question_is_answered_once_by_a_process(question):
+def test_a_preview_is_computed_once_by_a_worker(question):
     workspace, known = question
     answer = finished(lambda: count_rows(workspace, **known))
     assert answer.state == "done", answer.failure
     assert [len(answer.file.lengths[name]) for name in ("train", "eval")] == [3, 1]
-    started = os.stat(answer.folder / "result.json").st_mtime_ns
-    assert os.stat(count_rows(workspace, **known).folder / "result.json").st_mtime_ns == started
+    written = (answer.folder / "result.json").stat().st_mtime_ns
+    assert (count_rows(workspace, **known).folder / "result.json").stat().st_mtime_ns == written
 
 
 def test_a_block_has_the_row_and_its_neighbours(question):
@@ -123,7 +121,7 @@ def test_a_block_has_the_row_and_its_neighbours(question):
     assert "一个长得多的标题" in "".join(piece.text for piece in answer.file.rows[1].chain)
 
 
-def test_another_dataset_in_the_same_place_is_another_question(question):
+def test_another_dataset_in_the_same_folder_is_another_preview(question):
     workspace, known = question
     before = finished(lambda: count_rows(workspace, **known))
     write_folder(known["dataset_dir"], train=[sample()], eval=[sample()])
@@ -131,13 +129,13 @@ def test_another_dataset_in_the_same_place_is_another_question(question):
     assert (len(before.file.lengths["train"]), len(after.file.lengths["train"])) == (3, 1)
 
 
-def test_an_unusable_tokenizer_is_a_sentence_and_can_be_asked_again(question):
+def test_an_unusable_tokenizer_fails_with_a_sentence_and_can_be_tried_again(question):
     workspace, known = question
     (known["model"] / "tokenizer.json").write_text("{}")
     answer = finished(lambda: count_rows(workspace, **known))
     assert answer.state == "failed" and all(answer.failure)
     forget(answer)
-    assert not workers.was_started(answer.folder)
+    assert not processes.was_started(answer.folder)
 
 
 def test_a_killed_process_is_no_endless_wait(question):

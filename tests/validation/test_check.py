@@ -28,7 +28,7 @@ GOOD = f"<think>\n{CHAIN}\n</think>\n\n体育"
 
 
 def problems_of(tmp_path, *rows):
-    """Problems of the rows; a single category is no data set, so missing ones are no news."""
+    """Check the rows, without missing categories, which are no news in so few."""
     (tmp_path / "rows.json").write_text(json.dumps(rows))
     report = check_path(tmp_path / "rows.json", SCHEME)
     return [problem for problem in report.problems if problem.code != "category_missing"]
@@ -121,13 +121,13 @@ def test_two_near_categories_are_no_proposal():
     assert proposal("时尚", SCHEME) == "娱乐"
 
 
-def test_a_near_category_is_told_but_not_repaired(tmp_path):
+def test_a_near_category_is_suggested_but_not_repaired(tmp_path):
     problem, _ = problems_of(tmp_path, conversation(QUESTION, GOOD.replace("\n体育", "\n金融")))
     assert "经济" in problem.message
     assert problem.repair is None
 
 
-def test_repeats_and_conflicts_name_the_first_row(tmp_path):
+def test_duplicates_and_conflicts_name_the_first_row(tmp_path):
     found = problems_of(tmp_path, sample(), sample(f"{TITLE}！"), sample(category="娱乐", chain=""))
     assert [(p.row, p.code) for p in found if not p.code.startswith(("chain", "think"))] == [
         (2, "duplicate_title"),
@@ -143,7 +143,7 @@ def test_a_title_in_both_splits_is_found(tmp_path):
     assert (problem.file, problem.row) == ("eval.json", 1)
 
 
-def test_missing_categories_are_told_once_a_file(tmp_path):
+def test_missing_categories_are_reported_once_a_file(tmp_path):
     report = check_path(write_json(tmp_path / "rows.json", [sample()]), SCHEME)
     (problem,) = report.problems
     assert (problem.code, problem.row) == ("category_missing", None)
@@ -164,11 +164,11 @@ def test_an_entry_without_its_blocks_gets_them_as_repair(tmp_path):
 
 
 def remarks_on(tmp_path, row, **entry):
-    """What check says about dataset_info.json with one entry over one row."""
+    """Check a dataset_info.json with one entry over one row; its problems by code."""
     write_json(tmp_path / "a.json", [row])
     write_json(tmp_path / "dataset_info.json", {"train": {"file_name": "a.json", **entry}})
     report = check_path(tmp_path, SCHEME)
-    assert not report.unreadable  # an entry that must be mended is no file that cannot be read
+    assert not report.unreadable  # an entry that must be repaired is no unreadable file
     return {p.code: p for p in report.problems if p.row is None and p.code != "category_missing"}
 
 
@@ -197,7 +197,7 @@ def test_a_named_column_that_no_row_has_stops_llamafactory(tmp_path):
 
 
 @pytest.mark.parametrize(("left_out", "severity"), [("query", "warning"), ("response", "error")])
-def test_an_incomplete_block_of_alpaca_is_told(tmp_path, left_out, severity):
+def test_an_incomplete_block_of_alpaca_is_reported(tmp_path, left_out, severity):
     columns = {"prompt": "instruction", "query": "input", "response": "output"}
     del columns[left_out]
     row = {"instruction": "新闻分类：", "input": TITLE, "output": GOOD}
@@ -284,7 +284,7 @@ def test_fix_never_writes_over_anything(tmp_path):
 
 
 @pytest.mark.parametrize("way", ["../set/a.json", "{folder}/a.json"])
-def test_fix_does_not_follow_a_way_back_into_the_input(tmp_path, way):
+def test_fix_does_not_follow_a_path_back_into_the_input(tmp_path, way):
     folder = tmp_path / "set"
     rows = write_json(folder / "a.json", [conversation(QUESTION, f"<think>{CHAIN}</think>体育")])
     before = rows.read_bytes()
@@ -295,7 +295,7 @@ def test_fix_does_not_follow_a_way_back_into_the_input(tmp_path, way):
     assert rows.read_bytes() == before and not (tmp_path / "out").exists()
 
 
-def test_every_changed_row_is_told_before_and_after(tmp_path):
+def test_every_changed_row_is_logged_before_and_after(tmp_path):
     rows = [conversation(TITLE, f"<think>{CHAIN}</think>“体育”", id=1), sample(id=2)]
     path = write_json(tmp_path / "in.json", rows)
     repaired = write_repaired(path, tmp_path / "out.json", SCHEME)
@@ -307,7 +307,7 @@ def test_every_changed_row_is_told_before_and_after(tmp_path):
     assert set(change["codes"]) == {"prefix_missing", "think_form", "answer_not_category", "answer_quoted"}
 
 
-def test_no_repair_goes_untold(tmp_path):
+def test_no_repair_is_silent(tmp_path):
     answers = ["体育 ", f"<think>\n {CHAIN}\n</think>\n\n体育", f"{GOOD}\n", " “体育”"]
     rows = [conversation(QUESTION, answer) for answer in answers]
     rows.append(conversation(f" 新闻分类： {TITLE}", GOOD))

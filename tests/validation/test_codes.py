@@ -1,4 +1,4 @@
-"""The table of codes says what check finds: each code in it can be met, and no other is told."""
+"""The table of codes is what check reports: each code in it occurs, and no other."""
 
 import ast
 import json
@@ -19,7 +19,7 @@ QUESTION = f"新闻分类：{TITLE}"
 TURNS = sample()["conversations"]
 TAGS = {"role_tag": "from", "content_tag": "value", "user_tag": "human", "assistant_tag": "gpt"}
 WHILE_WRITING = {"chain_repeats"}
-"""Told beside the text box alone: in a file it is a matter of `chain_skeleton` and the near copies."""
+"""Reported beside the text box alone: in a file, `chain_skeleton` and near duplicates cover it."""
 
 
 def rows(*values: object) -> Callable[[Path], Path]:
@@ -35,7 +35,7 @@ def raw(content: bytes, name: str = "a.json") -> Callable[[Path], Path]:
 
 
 def info(**entry: object) -> Callable[[Path], Path]:
-    """A folder with one row, and an entry that has faults."""
+    """Write a folder with one row, and an entry that has faults."""
 
     def write(folder: Path) -> Path:
         write_json(folder / "a.json", [sample()])
@@ -80,7 +80,10 @@ def mixed_folder(folder: Path) -> Path:
 
 
 NEAR = TITLE.replace("三分", "两分")
-FORM = "这一条先看{}，因为读者最先想到的就是赛场上的事情，比分和名次才是他们关心的内容，主角也总是球队和球员，所以归体育。"
+FORM = (
+    "这一条先看{}，因为读者最先想到的就是赛场上的事情，比分和名次才是他们关心的内容，"
+    "主角也总是球队和球员，所以归体育。"
+)
 CASES: dict[str, Callable[[Path], Path]] = {
     "unreadable": raw(b'[{"conversations": ['),
     "empty_file": raw(b""),
@@ -142,7 +145,7 @@ CASES: dict[str, Callable[[Path], Path]] = {
 
 
 @pytest.mark.parametrize("code", [code for code in CODES if code not in WHILE_WRITING])
-def test_each_code_is_met_as_bad_and_as_mendable_as_the_table_says(tmp_path, code):
+def test_each_code_occurs_with_the_severity_and_the_repair_of_the_table(tmp_path, code):
     found = [
         problem for problem in check_path(CASES[code](tmp_path), SCHEME).problems if problem.code == code
     ]
@@ -161,8 +164,8 @@ CHECKING = ("formats", "validation", "samples")
 """The packages that report problems of data."""
 
 
-def told_codes(source: str) -> set[str]:
-    """What a module gives as a code: `code="x"`, `.add("x", ...)`, `.error("x", ...)`, `remark(file, "x", ...)`."""
+def reported_codes(source: str) -> set[str]:
+    """Collect codes: `code="x"`, `.add("x", ...)`, `.error("x", ...)`, `remark(file, "x", ...)`."""
     found = set()
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.Call):
@@ -175,9 +178,9 @@ def told_codes(source: str) -> set[str]:
     return found
 
 
-def test_no_module_tells_a_code_that_the_table_has_not():
-    told = set()
+def test_no_module_reports_a_code_that_is_not_in_the_table():
+    reported = set()
     for module in (path for package in CHECKING for path in (ROOT / "studio" / package).glob("*.py")):
-        told |= told_codes(module.read_text(encoding="utf-8"))
-    assert len(told) > 30
-    assert {code for code in told if code != "answer_"} <= set(CODES)
+        reported |= reported_codes(module.read_text(encoding="utf-8"))
+    assert len(reported) > 30
+    assert {code for code in reported if code != "answer_"} <= set(CODES)

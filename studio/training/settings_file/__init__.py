@@ -1,13 +1,13 @@
-"""Training settings as files: TrainSpec as YAML, and whatever LLaMA-Factory's users bring.
+"""Read and write settings files: ours, LLaMA-Factory's YAML, its board's.
 
-    text -> read_settings_file -> SettingsFile: values in the words of TrainSpec, a note on every key
+    text -> read_settings_file -> SettingsFile: values as fields of TrainSpec, a note on every key
 
-Pure: no file is opened and no name of a model or data set is looked up.
+Pure: no file is opened and no name of a model or dataset is resolved.
 
-    _keys          List the keys of LLaMA-Factory and what becomes of each.
-    _llamafactory  Translate a YAML or a board's state of LLaMA-Factory.
-    _meanings      Translate values whose meaning differs.
-    _notes         Note for each key whether it was accepted, translated, ignored or refused.
+    _keys          List the keys of LLaMA-Factory that TrainSpec lacks: ignored, refused, renamed.
+    _llamafactory  Translate a training YAML or a board's state of LLaMA-Factory into TrainSpec.
+    _meanings      Translate each key of a LLaMA-Factory file, by a converter where its meaning differs.
+    _notes         Record for each key whether it was accepted, translated, ignored or refused.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,18 +26,18 @@ from studio.training.settings_file._notes import SettingsFile as SettingsFile
 LONGEST = 1_000_000
 """Characters; a settings file has a few thousand."""
 NAMES = ("model_name_or_path", "adapter_name_or_path", "dataset_dir", "dataset", "eval_dataset")
-"""What a file says about things that may have other names here."""
+"""Fields that name models and data, which may have other names here."""
 
 
 def write_yaml(spec: TrainSpec) -> str:
-    """The whole spec, defaults included, so that it means the same in a later version."""
+    """Serialize the whole spec, defaults included, so that it means the same in a later version."""
     values = spec.model_dump(mode="json")
     text: str = yaml.safe_dump(values, allow_unicode=True, sort_keys=False, default_flow_style=None)
     return text
 
 
 def read_settings_file(text: str, name: str = "YAML") -> SettingsFile:
-    """The settings of a YAML or JSON text: ours, LLaMA-Factory's, or those of its web page.
+    """Parse the settings of a YAML or JSON text: ours, LLaMA-Factory's, or those of its web page.
 
     Raises:
         UnreadableFile: too long, not YAML, or not a list of `key: value`.
@@ -57,7 +57,7 @@ def read_settings_file(text: str, name: str = "YAML") -> SettingsFile:
 
 
 def settings_file_of(given: Mapping[str, Any]) -> SettingsFile:
-    """The same for a mapping that was read already; the keys tell whose file it is."""
+    """Translate a parsed settings file; its keys show which tool wrote it."""
     if any(key.startswith(("top.", "train.")) for key in given):
         return translate_board(given)
     if _is_foreign(given):
@@ -73,28 +73,28 @@ def settings_file_of(given: Mapping[str, Any]) -> SettingsFile:
 
 
 def require_readable(settings_file: SettingsFile) -> None:
-    """Nothing when every key of the file can be followed.
+    """Refuse a settings file with keys that are unknown or not supported.
 
     Raises:
-        InputError: keys that neither tool knows, or that ask for what cannot be done here.
+        InputError: keys that neither tool has, or that ask for what is not supported here.
     """
     bad = settings_file.noted("unknown", "refused")
     if not bad:
         return
-    said = [f"{note.key}{say('：', ': ')}{_why(note)}" if _why(note) else note.key for note in bad]
+    reasons = [f"{note.key}{say('：', ': ')}{_why(note)}" if _why(note) else note.key for note in bad]
     raise InputError(
         say(
-            "这些设置不能用：{said}。",
-            "These settings cannot be used: {said2}.",
-            said="；".join(said),
-            said2="; ".join(said),
+            "这些设置不能用：{reasons_zh}。",
+            "These settings cannot be used: {reasons_en}.",
+            reasons_zh="；".join(reasons),
+            reasons_en="; ".join(reasons),
         ),
-        remedy=say("请删去或改正它们。", "Remove or mend them."),
+        remedy=say("请删去或改正它们。", "Remove or correct them."),
     )
 
 
 def match_name(wanted: str, names: Iterable[str]) -> str | None:
-    """The name that a file means by `wanted`: the same, or the same last part whatever its case.
+    """Match a file's name for a model or dataset: the same, or the same last part, case-insensitively.
 
     `deepseek-ai/DeepSeek-R1-Distill-Qwen-7B` and `/models/deepseek-r1-distill-qwen-7b/` are one model.
     """
@@ -110,7 +110,7 @@ def _last(name: str) -> str:
 
 
 def _is_foreign(given: Mapping[str, Any]) -> bool:
-    """Whether a key stands there that only LLaMA-Factory has; `kind` or `format_version` are ours."""
+    """Return whether the file has a key of LLaMA-Factory alone; `kind` or `format_version` are ours."""
     if "kind" in given or "format_version" in given:
         return False
     settings_file = translate(given)

@@ -1,6 +1,6 @@
-"""The keys that LLaMA-Factory's training files have and TrainSpec has not.
+"""List the keys of LLaMA-Factory that TrainSpec lacks: ignored, refused, renamed.
 
-Read in the source of LLaMA-Factory 0.9.x (hparams) and of transformers' TrainingArguments.
+Source: LLaMA-Factory 0.9.x (hparams) and transformers' TrainingArguments.
 """
 
 from collections.abc import Mapping
@@ -31,11 +31,11 @@ ANSWERS: Reason = (
 )
 CARDS: Reason = (
     "多卡训练用 accelerate 或 torchrun 启动，设置里不写",
-    "several cards: start it by accelerate or torchrun; the spec does not say it",
+    "several GPUs: start it by accelerate or torchrun; not part of the spec",
 )
-WORK: Reason = ("要做的事在这里由命令决定", "what is to be done is told by the command here")
-TURNS: Reason = ("样本只有一问一答，没有影响", "samples have one turn, on which it has no effect")
-ONE_SET: Reason = ("一次训练只用一个数据集", "a run trains on one data set")
+WORK: Reason = ("要做的事在这里由命令决定", "the command decides what is done here")
+TURNS: Reason = ("样本只有一问一答，没有影响", "no effect on samples of one turn")
+ONE_SET: Reason = ("一次训练只用一个数据集", "a run trains on one dataset")
 
 
 def _all(reason: Reason, keys: str) -> dict[str, Reason]:
@@ -45,30 +45,33 @@ def _all(reason: Reason, keys: str) -> dict[str, Reason]:
 IGNORED: Mapping[str, Reason] = {
     **_all(
         OUTPUT,
-        "output_dir overwrite_output_dir logging_dir run_name save_only_model save_safetensors resume_from_checkpoint"
-        " logging_first_step logging_strategy disable_tqdm log_level print_param_status",
+        "output_dir overwrite_output_dir logging_dir run_name save_only_model save_safetensors"
+        " resume_from_checkpoint logging_first_step logging_strategy disable_tqdm log_level"
+        " print_param_status",
     ),
     **_all(
         SPEED,
-        "flash_attn enable_liger_kernel use_liger_kernel use_unsloth use_unsloth_gc use_reentrant_gc upcast_layernorm"
-        " upcast_lmhead_output low_cpu_mem_usage tf32 torch_compile torch_empty_cache_steps group_by_length"
-        " length_column_name auto_find_batch_size per_device_eval_batch_size eval_accumulation_steps use_kv_cache"
-        " use_v1_kernels use_cce booster use_fast_tokenizer gradient_checkpointing_kwargs optim_args use_cpu"
-        " eval_batch_size train_sampling_strategy mtp_loss_weight use_hyper_parallel",
+        "flash_attn enable_liger_kernel use_liger_kernel use_unsloth use_unsloth_gc use_reentrant_gc"
+        " upcast_layernorm upcast_lmhead_output low_cpu_mem_usage tf32 torch_compile torch_empty_cache_steps"
+        " group_by_length length_column_name auto_find_batch_size per_device_eval_batch_size"
+        " eval_accumulation_steps use_kv_cache use_v1_kernels use_cce booster use_fast_tokenizer"
+        " gradient_checkpointing_kwargs optim_args use_cpu eval_batch_size train_sampling_strategy"
+        " mtp_loss_weight use_hyper_parallel",
     ),
     **_all(
         ROWS,
-        "overwrite_cache preprocessing_num_workers preprocessing_batch_size dataloader_num_workers dataloader_pin_memory"
-        " dataloader_persistent_workers dataloader_prefetch_factor dataloader_drop_last data_seed remove_unused_columns"
-        " buffer_size data_shared_file_system tokenized_path cache_dir media_dir ignore_pad_token_for_loss streaming"
-        " eval_on_each_dataset tool_format split_special_tokens",
+        "overwrite_cache preprocessing_num_workers preprocessing_batch_size dataloader_num_workers"
+        " dataloader_pin_memory dataloader_persistent_workers dataloader_prefetch_factor"
+        " dataloader_drop_last data_seed remove_unused_columns buffer_size data_shared_file_system"
+        " tokenized_path cache_dir media_dir ignore_pad_token_for_loss streaming eval_on_each_dataset"
+        " tool_format split_special_tokens",
     ),
     **_all(
         CURVES,
         "plot_loss report_to include_num_input_tokens_seen include_tokens_per_second include_mfu"
-        " include_effective_tokens_per_second use_swanlab swanlab_project swanlab_workspace swanlab_run_name swanlab_mode"
-        " swanlab_api_key swanlab_logdir swanlab_lark_webhook_url swanlab_lark_secret project trackio_space_id"
-        " hub_private_repo wandb_project use_trackio",
+        " include_effective_tokens_per_second use_swanlab swanlab_project swanlab_workspace swanlab_run_name"
+        " swanlab_mode swanlab_api_key swanlab_logdir swanlab_lark_webhook_url swanlab_lark_secret project"
+        " trackio_space_id hub_private_repo wandb_project use_trackio",
     ),
     **_all(
         HUB,
@@ -78,37 +81,39 @@ IGNORED: Mapping[str, Reason] = {
     **_all(CODE, "trust_remote_code"),
     **_all(
         STAGES,
-        "pref_beta pref_ftx pref_bco_weight pref_loss dpo_label_smoothing kto_chosen_weight kto_rejected_weight"
-        " simpo_gamma ppo_buffer_size ppo_epochs ppo_score_norm ppo_target ppo_whiten_rewards ref_model"
-        " ref_model_adapters ref_model_quantization_bit reward_model reward_model_adapters reward_model_quantization_bit"
-        " reward_model_type ld_alpha ranking",
+        "pref_beta pref_ftx pref_bco_weight pref_loss dpo_label_smoothing kto_chosen_weight"
+        " kto_rejected_weight simpo_gamma ppo_buffer_size ppo_epochs ppo_score_norm ppo_target"
+        " ppo_whiten_rewards ref_model ref_model_adapters ref_model_quantization_bit reward_model"
+        " reward_model_adapters reward_model_quantization_bit reward_model_type ld_alpha ranking",
     ),
     **_all(
         METHODS,
-        "galore_target galore_rank galore_update_interval galore_scale galore_proj_type galore_layerwise apollo_target"
-        " apollo_rank apollo_update_interval apollo_scale apollo_proj apollo_proj_type apollo_scale_type apollo_layerwise"
-        " apollo_scale_front badam_mode badam_start_block badam_switch_mode badam_switch_interval badam_update_ratio"
-        " badam_mask_mode badam_verbose module_dropout oft_rank oft_block_size oft_target loraplus_lr_embedding"
-        " pissa_convert init_special_tokens moe_aux_loss_coef quantization_device_map fp8_backend"
-        " fp8_enable_fsdp_float8_all_gather kt_optimize_rule cpu_infer chunk_size mode num_layer_trainable asft_alpha"
-        " eaft_alpha",
+        "galore_target galore_rank galore_update_interval galore_scale galore_proj_type galore_layerwise"
+        " apollo_target apollo_rank apollo_update_interval apollo_scale apollo_proj apollo_proj_type"
+        " apollo_scale_type apollo_layerwise apollo_scale_front badam_mode badam_start_block"
+        " badam_switch_mode badam_switch_interval badam_update_ratio badam_mask_mode badam_verbose"
+        " module_dropout oft_rank oft_block_size oft_target loraplus_lr_embedding pissa_convert"
+        " init_special_tokens moe_aux_loss_coef quantization_device_map fp8_backend"
+        " fp8_enable_fsdp_float8_all_gather kt_optimize_rule cpu_infer chunk_size mode num_layer_trainable"
+        " asft_alpha eaft_alpha",
     ),
     **_all(
         MEDIA,
-        "image_max_pixels image_min_pixels image_do_pan_and_scan crop_to_patches video_max_pixels video_min_pixels"
-        " video_fps video_maxlen use_audio_in_video audio_sampling_rate freeze_vision_tower freeze_multi_modal_projector"
-        " freeze_language_model visual_inputs",
+        "image_max_pixels image_min_pixels image_do_pan_and_scan crop_to_patches video_max_pixels"
+        " video_min_pixels video_fps video_maxlen use_audio_in_video audio_sampling_rate freeze_vision_tower"
+        " freeze_multi_modal_projector freeze_language_model visual_inputs",
     ),
     **_all(
         ANSWERS,
         "predict_with_generate do_sample temperature top_p top_k num_beams eval_num_beams repetition_penalty"
-        " length_penalty skip_special_tokens max_length generation_max_length infer_backend infer_dtype offload_folder",
+        " length_penalty skip_special_tokens max_length generation_max_length infer_backend infer_dtype"
+        " offload_folder",
     ),
     **_all(
         CARDS,
-        "deepspeed fsdp fsdp_config ddp_timeout ddp_find_unused_parameters ds_stage ds_offload device_count local_rank"
-        " ray_run_name ray_storage_path ray_storage_filesystem ray_num_workers resources_per_worker placement_strategy"
-        " ray_init_kwargs master_addr master_port",
+        "deepspeed fsdp fsdp_config ddp_timeout ddp_find_unused_parameters ds_stage ds_offload device_count"
+        " local_rank ray_run_name ray_storage_path ray_storage_filesystem ray_num_workers"
+        " resources_per_worker placement_strategy ray_init_kwargs master_addr master_port",
     ),
     **_all(
         WORK, "do_train do_eval do_predict eval_delay prediction_loss_only greater_is_better lang config_path"
@@ -116,7 +121,7 @@ IGNORED: Mapping[str, Reason] = {
     **_all(TURNS, "mask_history preserve_thinking efficient_eos"),
     **_all(ONE_SET, "mix_strategy interleave_probs"),
 }
-"""Without effect on what is learned here, and why."""
+"""Keys without effect on what is learned here, and why."""
 
 FAMILIES: Mapping[str, Reason] = {
     **_all(CURVES, "swanlab_ trackio_ wandb_"),
@@ -126,7 +131,7 @@ FAMILIES: Mapping[str, Reason] = {
     **_all(CARDS, "ray_ ddp_ fsdp_"),
     **_all(ANSWERS, "vllm_ sglang_ export_"),
 }
-"""The same for keys that begin so: such families grow with every release."""
+"""Prefixes of further ignored keys: such families grow with every release."""
 
 _OPTIMIZER: Reason = (
     "这里没有这种优化器；可用 adamw_8bit 或 QLoRA 省内存",
@@ -150,11 +155,11 @@ REFUSED: Mapping[str, Reason] = {
     ),
     "default_system": (
         "样本的系统提示写在数据里",
-        "a system prompt belongs into the data",
+        "a system prompt belongs in the data",
     ),
     "disable_shuffling": ("训练总是按种子打乱顺序", "rows are always shuffled, by the seed"),
 }
-"""They change what is learned, in a way that this studio has not; refused where they are on."""
+"""Keys that change what is learned in a way that is not supported here; refused where they are on."""
 
 BOARD: Mapping[str, str] = {
     "batch_size": "per_device_train_batch_size",
@@ -163,7 +168,7 @@ BOARD: Mapping[str, str] = {
     "checkpoint_path": "adapter_name_or_path",
     "model_name": "model_name_or_path",
 }
-"""What LLaMA-Factory's web page calls these settings in llamaboard_config.yaml."""
+"""Names of these settings in llamaboard_config.yaml, the file of LLaMA-Factory's web page."""
 BOARD_STAGES = {
     "Supervised Fine-Tuning": "sft",
     "Pre-Training": "pt",
@@ -186,7 +191,7 @@ DEFAULTS: Mapping[str, object] = {
     "lora_rank": 8,
     "seed": 42,
 }
-"""What a LLaMA-Factory run takes where its file says nothing: its own defaults and transformers'."""
+"""Defaults of a LLaMA-Factory run for keys that its file omits: its own and transformers'."""
 
 TEMPLATES: Mapping[str, str] = {
     "default": "default",

@@ -1,6 +1,6 @@
-"""A LLaMA-Factory training file in the words of TrainSpec, key by key.
+"""Translate a training YAML or a board's state of LLaMA-Factory into TrainSpec.
 
-Knows no file and no workspace: names of models, data sets and adapters stay as they are.
+Knows no file and no workspace: names of models, datasets and adapters stay as they are.
 """
 
 import difflib
@@ -16,10 +16,10 @@ from studio.training.settings_file._notes import Note, SettingsFile
 
 
 def translate(given: Given) -> SettingsFile:
-    """Every key of a training YAML (also `training_args.yaml`), and the tool's defaults for what it leaves out."""
+    """Translate a training YAML (also `training_args.yaml`), with the tool's defaults for omitted keys."""
     notes = [read_key(key, value, given) or unknown(key, value) for key, value in given.items()]
     method = {"finetuning_type": "lora"} | _sets(notes)
-    notes = [_idle(note) if _is_idle(note, method) else note for note in notes]
+    notes = [_of_other_method(note) if _is_idle(note, method) else note for note in notes]
     values = _sets(notes)
     notes += [
         Note(
@@ -46,25 +46,25 @@ def _sets(notes: Iterable[Note]) -> dict[str, Any]:
 
 
 def _is_idle(note: Note, values: Given) -> bool:
-    """Whether a key is about another method than the file's."""
+    """Return whether a key is about another method than the file's."""
     return bool(note.sets) and all(name in OF_ONE_METHOD and not matters(name, values) for name in note.sets)
 
 
-def _idle(note: Note) -> Note:
+def _of_other_method(note: Note) -> Note:
     text = say("属于别的微调方式", "belongs to another finetuning type")
     return Note(key=note.key, value=note.value, outcome="ignored", text=text)
 
 
 def translate_board(given: Mapping[str, Any]) -> SettingsFile:
-    """`llamaboard_config.yaml`: the state of the web page's controls, named `top.x` and `train.x`."""
+    """Translate `llamaboard_config.yaml`: the state of the web page's controls, `top.x` and `train.x`."""
     flat: dict[str, Any] = {}
     names: dict[str, str] = {}
-    aside: list[Note] = []
+    other_tabs: list[Note] = []
     for name, value in given.items():
         tab, _, key = name.partition(".")
         if tab not in ("top", "train") or not key:
             text = say("属于别的标签页", "belongs to another tab of that page")
-            aside.append(Note(key=name, value=value, outcome="ignored", text=text))
+            other_tabs.append(Note(key=name, value=value, outcome="ignored", text=text))
         elif key == "extra_args":
             flat |= _extra_args(value)
         elif key == "compute_type":
@@ -75,11 +75,11 @@ def translate_board(given: Mapping[str, Any]) -> SettingsFile:
             names[key] = name
     settings_file = translate(flat)
     notes = [_renamed(note, names.get(note.key, note.key)) for note in settings_file.notes]
-    return SettingsFile(origin="llamaboard", values=settings_file.values, notes=(*notes, *aside))
+    return SettingsFile(origin="llamaboard", values=settings_file.values, notes=(*notes, *other_tabs))
 
 
 def unknown(key: str, value: Any) -> Note:
-    """A key that neither tool has, with the one it may have meant."""
+    """Note a key that neither tool has, with the closest known one as a suggestion."""
     close = difflib.get_close_matches(key, sorted(KNOWN), n=1, cutoff=0.7)
     text = say(f"是不是 {close[0]}？", f"did you mean {close[0]}?") if close else ""
     return Note(key=key, value=value, outcome="unknown", text=text)
@@ -98,10 +98,10 @@ def _extra_args(text: Any) -> dict[str, Any]:
 
 
 def _defaults(given: Given, values: Given) -> dict[str, Any]:
-    """The defaults that count: not what the file says, and no LoRA field where LoRA is not asked for."""
-    asked = str(given.get("finetuning_type", "lora"))
+    """Select the defaults that apply: of omitted keys only, and of LoRA's only where it is the method."""
+    method = str(given.get("finetuning_type", "lora"))
     missing = {key: value for key, value in DEFAULTS.items() if key not in given and key not in values}
-    if asked != "lora":
+    if method != "lora":
         missing.pop("lora_rank", None)
     if is_on(given.get("warmup_steps")):
         missing.pop("warmup_ratio", None)

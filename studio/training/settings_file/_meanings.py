@@ -1,4 +1,4 @@
-"""What each key of a LLaMA-Factory training file means here; a reader a key that needs one."""
+"""Translate each key of a LLaMA-Factory file, by a converter where its meaning differs."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -11,58 +11,81 @@ from studio.training.settings_file._notes import Note
 
 Given = Mapping[str, Any]
 _SAME = (
-    "dataset_dir train_on_prompt learning_rate num_train_epochs max_steps per_device_train_batch_size"
-    " gradient_accumulation_steps weight_decay max_grad_norm seed lora_rank lora_dropout use_rslora use_dora"
-    " pissa_init pissa_iter freeze_trainable_layers double_quantization quantization_type logging_steps"
-    " load_best_model_at_end max_new_tokens cutoff_len model_name_or_path val_size"
-).split()
+    "dataset_dir",
+    "train_on_prompt",
+    "learning_rate",
+    "num_train_epochs",
+    "max_steps",
+    "per_device_train_batch_size",
+    "gradient_accumulation_steps",
+    "weight_decay",
+    "max_grad_norm",
+    "seed",
+    "lora_rank",
+    "lora_dropout",
+    "use_rslora",
+    "use_dora",
+    "pissa_init",
+    "pissa_iter",
+    "freeze_trainable_layers",
+    "double_quantization",
+    "quantization_type",
+    "logging_steps",
+    "load_best_model_at_end",
+    "max_new_tokens",
+    "cutoff_len",
+    "model_name_or_path",
+    "val_size",
+)
 """Fields of the same name and meaning in both tools."""
-_OPTIONAL = "early_stopping_steps save_total_limit loraplus_lr_ratio neftune_noise_alpha".split()
-"""The same, and 0, false or an empty text means off."""
+_OPTIONAL = ("early_stopping_steps", "save_total_limit", "loraplus_lr_ratio", "neftune_noise_alpha")
+"""Fields of the same name and meaning, where 0, false or an empty text means off."""
 _LISTS = ("lora_target", "additional_target", "freeze_trainable_modules", "freeze_extra_modules")
-"""Names of modules: a list, or one text with commas."""
+"""Fields that name modules: a list, or one text with commas."""
 _ADAM = {"adam_beta1": 0.9, "adam_beta2": 0.999, "adam_epsilon": 1e-8}
 
 
 def read_key(key: str, value: Any, given: Given) -> Note | None:
-    """What becomes of a key, in the light of the whole file; None where neither tool knows it."""
+    """Translate a key in the context of the whole file; None if neither tool has it."""
     try:
-        return _read_key(key, value, given)
+        if key in _SPECIAL:
+            return _SPECIAL[key](key, value, given)
+        return _read_field(key, value) or _read_foreign(key, value)
     except (TypeError, ValueError):
-        return _no(key, value, say("这个值不能用", "this value cannot be used"))
+        return _refused(key, value, say("这个值不能用", "this value cannot be used"))
 
 
 def is_on(value: Any) -> bool:
-    """Whether a switch or an option of the file does anything."""
+    """Return whether a switch or an option of the file is set to anything but off."""
     return value not in (None, False, "", 0, "none", "None", "null", "false", "False") and value not in (
         [],
         {},
     )
 
 
-def _read_key(key: str, value: Any, given: Given) -> Note | None:
-    if key in _SPECIAL:
-        return _SPECIAL[key](key, value, given)
+def _read_field(key: str, value: Any) -> Note | None:
+    """Translate a key that TrainSpec has too; None for others, and for fields of this studio alone."""
     if key in _SAME:
         return _taken(key, value) if value is not None else _ignored(key, value, say("没有填", "empty"))
     if key in _OPTIONAL:
         return _taken(key, value if is_on(value) else None)
-    if key in _LISTS:
-        return _names(key, value)
+    return _names(key, value) if key in _LISTS else None
+
+
+def _read_foreign(key: str, value: Any) -> Note | None:
+    """Refuse or ignore a key of LLaMA-Factory alone; accept one of this studio alone; None if unknown."""
     if key in _ADAM:
         return _adam(key, value)
     if key in REFUSED:
         if is_on(value):
-            return Note(key=key, value=value, outcome="refused", text=say(*REFUSED[key]))
+            return _refused(key, value, say(*REFUSED[key]))
         return _ignored(key, value, say("没有启用，与这里一样", "off, as it is here"))
     if key in IGNORED:
         return _ignored(key, value, say(*IGNORED[key]))
     reason = next((reason for start, reason in FAMILIES.items() if key.startswith(start)), None)
     if reason:
         return _ignored(key, value, say(*reason))
-    if key in TrainSpec.model_fields:
-        return _taken(key, value)
-    return None
+    return _taken(key, value) if key in TrainSpec.model_fields else None
 
 
 def _taken(key: str, value: Any) -> Note:
@@ -73,38 +96,42 @@ def _ignored(key: str, value: Any, text: str) -> Note:
     return Note(key=key, value=value, outcome="ignored", text=text)
 
 
-def _to(key: str, value: Any, text: str, **sets: Any) -> Note:
+def _translated(key: str, value: Any, text: str, **sets: Any) -> Note:
     return Note(key=key, value=value, outcome="translated", text=text, sets=sets)
 
 
-def _no(key: str, value: Any, text: str) -> Note:
+def _refused(key: str, value: Any, text: str) -> Note:
     return Note(key=key, value=value, outcome="refused", text=text)
 
 
 def _adam(key: str, value: Any) -> Note:
     if value is None or float(value) == _ADAM[key]:
         return _ignored(key, value, say("就是 AdamW 的默认值，与这里一样", "AdamW's default, as it is here"))
-    return _no(key, value, say("AdamW 的这个参数不能改", "this number of AdamW cannot be changed here"))
+    return _refused(
+        key, value, say("AdamW 的这个参数不能改", "this parameter of AdamW cannot be changed here")
+    )
 
 
 def _names(key: str, value: Any) -> Note:
     text = ",".join(map(str, value)) if isinstance(value, list) else value
     if not is_on(text):
         fallback = "all" if key in ("lora_target", "freeze_trainable_modules") else None
-        return _to(key, value, say("留空的意思一样", "empty means the same"), **{key: fallback})
+        return _translated(key, value, say("留空的意思一样", "empty means the same"), **{key: fallback})
     return _taken(key, text)
 
 
 def _stage(key: str, value: Any, given: Given) -> Note:
     if value in ("sft", "pt"):
         return _taken(key, value)
-    return _no(key, value, say("这里只有 sft 和 pt", "the stages here are sft and pt"))
+    return _refused(key, value, say("这里只有 sft 和 pt", "the stages here are sft and pt"))
 
 
 def _method(key: str, value: Any, given: Given) -> Note:
     if value in ("lora", "freeze", "full"):
         return _taken(key, value)
-    return _no(key, value, say("这里有 lora、freeze、full", "the methods here are lora, freeze and full"))
+    return _refused(
+        key, value, say("这里有 lora、freeze、full", "the methods here are lora, freeze and full")
+    )
 
 
 def _template(key: str, value: Any, given: Given) -> Note:
@@ -113,12 +140,12 @@ def _template(key: str, value: Any, given: Given) -> Note:
         found = TEMPLATES[name]
         if found == name:
             return _taken(key, name)
-        return _to(key, value, say("这里叫这个名字", "called so here"), template=found)
+        return _translated(key, value, say("这里叫这个名字", "its name here"), template=found)
     text = say(
         "这里没有这个模板，改用模型自带的对话模板",
         "there is no such template here; the chat template of the model itself is used",
     )
-    return _to(key, value, text, template="tokenizer")
+    return _translated(key, value, text, template="tokenizer")
 
 
 def _dataset(key: str, value: Any, given: Given) -> Note:
@@ -127,9 +154,9 @@ def _dataset(key: str, value: Any, given: Given) -> Note:
     if len(names) > 1:
         text = say(
             "一次训练用一个数据集；把它们一起导入，再冻结成一个版本",
-            "a run trains on one data set; import them all and freeze one version",
+            "a run trains on one dataset; import them all and freeze one version",
         )
-        return _no(key, value, text)
+        return _refused(key, value, text)
     if not names:
         return _ignored(key, value, say("没有填", "empty"))
     sets: dict[str, Any] = {key: names[0]}
@@ -140,7 +167,7 @@ def _adapter(key: str, value: Any, given: Given) -> Note:
     names = value if isinstance(value, list) else str(value or "").split(",")
     names = [name.strip() for name in names if name.strip()]
     if len(names) > 1:
-        return _no(key, value, say("只能接着一个适配器训练", "training goes on from one adapter only"))
+        return _refused(key, value, say("只能接着一个适配器训练", "training goes on from one adapter only"))
     if not names:
         return _ignored(key, value, say("没有填", "empty"))
     return _taken(key, names[0])
@@ -151,7 +178,7 @@ def _alpha(key: str, value: Any, given: Given) -> Note:
         return _taken(key, value)
     rank = int(given.get("lora_rank") or str(DEFAULTS["lora_rank"]))
     text = say("留空是秩的两倍", "empty means twice the rank")
-    return _to(key, value, text, lora_alpha=2 * rank)
+    return _translated(key, value, text, lora_alpha=2 * rank)
 
 
 def _bits(key: str, value: Any, given: Given) -> Note:
@@ -159,22 +186,22 @@ def _bits(key: str, value: Any, given: Given) -> Note:
         return _taken(key, None)
     if str(value) in ("4", "8"):
         return _taken(key, int(value))
-    return _no(key, value, say("这里可以量化到 4 或 8 位", "4 and 8 bits are there"))
+    return _refused(key, value, say("这里可以量化到 4 或 8 位", "quantization here is to 4 or 8 bits"))
 
 
 def _quantizer(key: str, value: Any, given: Given) -> Note:
     if str(value) in ("bnb", "bitsandbytes") or not is_on(given.get("quantization_bit")):
         return _ignored(key, value, say("这里总用 bitsandbytes", "always bitsandbytes here"))
     text = say("改用 bitsandbytes，位数不变", "bitsandbytes is used instead, with as many bits")
-    return _to(key, value, text)
+    return _translated(key, value, text)
 
 
 def _precision(key: str, value: Any, given: Given) -> Note:
     if key == "bf16":
         if is_on(given.get("pure_bf16")):
-            return _ignored(key, value, say("由 pure_bf16 决定", "pure_bf16 settles it"))
-        text = say("关或留空：由显卡决定", "off or empty: settled by the card")
-        return _taken(key, True) if is_on(value) else _to(key, value, text, bf16=None)
+            return _ignored(key, value, say("由 pure_bf16 决定", "decided by pure_bf16"))
+        text = say("关或留空：由显卡决定", "off or empty: decided by the GPU")
+        return _taken(key, True) if is_on(value) else _translated(key, value, text, bf16=None)
     if not is_on(value):
         return _ignored(key, value, say("没有启用", "off"))
     if key == "pure_bf16":
@@ -182,12 +209,12 @@ def _precision(key: str, value: Any, given: Given) -> Note:
             "用 bf16 计算，参加训练的权重仍是 float32",
             "computes in bf16; the weights that learn stay in float32",
         )
-        return _to(key, value, text, bf16=True)
+        return _translated(key, value, text, bf16=True)
     text = say(
         "这里不用 float16；显卡支持时用 bf16",
-        "float16 is not used here; bf16 where the card has it",
+        "float16 is not used here; bf16 where the GPU supports it",
     )
-    return _to(key, value, text, bf16=None)
+    return _translated(key, value, text, bf16=None)
 
 
 def _checkpointing(key: str, value: Any, given: Given) -> Note:
@@ -197,11 +224,11 @@ def _checkpointing(key: str, value: Any, given: Given) -> Note:
     if wanted:
         text = say(
             "只在内存不够时才重算，结果一样，更快",
-            "only where memory would not do; same result, faster",
+            "recomputes only where memory is short; same result, faster",
         )
-        return _to(key, value, text, gradient_checkpointing=None)
-    text = say("就是这里的“关”", "off, in the words of this studio")
-    return _to(key, value, text, gradient_checkpointing=False)
+        return _translated(key, value, text, gradient_checkpointing=None)
+    text = say("就是这里的“关”", "the same as off here")
+    return _translated(key, value, text, gradient_checkpointing=False)
 
 
 def _packing(key: str, value: Any, given: Given) -> Note:
@@ -211,9 +238,9 @@ def _packing(key: str, value: Any, given: Given) -> Note:
         return _ignored(key, value, say("预训练总把文本首尾相接", "pre-training always joins the texts"))
     text = say(
         "样本首尾相接，互不可见；每步的样本数不变",
-        "samples lie end to end and do not see each other; as many samples a step as before",
+        "samples are packed end to end without seeing each other; the same number of samples a step",
     )
-    return _to(key, value, text, padding_free=True)
+    return _translated(key, value, text, padding_free=True)
 
 
 def _optimizer(key: str, value: Any, given: Given) -> Note:
@@ -221,16 +248,16 @@ def _optimizer(key: str, value: Any, given: Given) -> Note:
     if name in get_args(OptimizerName):
         return _taken(key, name)
     if name in OPTIMIZERS:
-        return _to(key, value, say("同一种优化器", "the same optimizer"), optim=OPTIMIZERS[name])
+        return _translated(key, value, say("同一种优化器", "the same optimizer"), optim=OPTIMIZERS[name])
     choices = ", ".join(get_args(OptimizerName))
-    return _no(key, value, say(f"这里可用：{choices}", f"there are: {choices}"))
+    return _refused(key, value, say(f"这里可用：{choices}", f"available here: {choices}"))
 
 
 def _schedule(key: str, value: Any, given: Given) -> Note:
     if value in get_args(SchedulerName):
         return _taken(key, value)
     choices = ", ".join(get_args(SchedulerName))
-    return _no(key, value, say(f"这里可用：{choices}", f"there are: {choices}"))
+    return _refused(key, value, say(f"这里可用：{choices}", f"available here: {choices}"))
 
 
 def _schedule_numbers(key: str, value: Any, given: Given) -> Note:
@@ -244,7 +271,7 @@ def _warmup(key: str, value: Any, given: Given) -> Note:
     number = float(value or 0)
     if key == "warmup_steps" and 0 < number < 1:
         text = say("小于 1 是比例", "below 1 it is a share")
-        return _to(key, value, text, warmup_ratio=number)
+        return _translated(key, value, text, warmup_ratio=number)
     return _taken(key, int(number) if key == "warmup_steps" else number)
 
 
@@ -254,14 +281,16 @@ def _eval_when(key: str, value: Any, given: Given) -> Note:
             return _ignored(key, value, say("eval_strategy 不是 steps", "eval_strategy is not steps"))
         if value and float(value) < 1:
             text = say("总步数的比例；这里每轮一次", "a share of all steps; after every epoch here")
-            return _to(key, value, text, eval_steps=0)
+            return _translated(key, value, text, eval_steps=0)
         return _taken(key, int(value or 0))
     if value == "epoch":
-        return _to(key, value, say("每轮一次", "after every epoch"), eval_steps=0)
+        return _translated(key, value, say("每轮一次", "after every epoch"), eval_steps=0)
     if value == "steps" and "eval_steps" not in given:
         steps = int(given.get("logging_steps") or 0)
-        return _to(key, value, say("与记录间隔相同", "as often as the loss is logged"), eval_steps=steps)
-    return _ignored(key, value, say("由 eval_steps 和数据决定", "settled by eval_steps and the data"))
+        return _translated(
+            key, value, say("与记录间隔相同", "as often as the loss is logged"), eval_steps=steps
+        )
+    return _ignored(key, value, say("由 eval_steps 和数据决定", "decided by eval_steps and the data"))
 
 
 def _save_when(key: str, value: Any, given: Given) -> Note:
@@ -269,11 +298,11 @@ def _save_when(key: str, value: Any, given: Given) -> Note:
         off = str(given.get("save_strategy", "steps")) != "steps"
         if off or (value and float(value) < 1):
             text = say("只在最后保存检查点", "a checkpoint at the end only")
-            return _to(key, value, text, save_steps=0)
+            return _translated(key, value, text, save_steps=0)
         return _taken(key, int(value or 0))
     if value == "steps":
-        return _ignored(key, value, say("由 save_steps 决定", "settled by save_steps"))
-    return _to(key, value, say("只在最后保存检查点", "a checkpoint at the end only"), save_steps=0)
+        return _ignored(key, value, say("由 save_steps 决定", "decided by save_steps"))
+    return _translated(key, value, say("只在最后保存检查点", "a checkpoint at the end only"), save_steps=0)
 
 
 def _best_by(key: str, value: Any, given: Given) -> Note:
@@ -283,12 +312,12 @@ def _best_by(key: str, value: Any, given: Given) -> Note:
         "LLaMA-Factory 的 accuracy 是词元准确率；这里用类别准确率",
         "LLaMA-Factory's accuracy is of tokens; here it is of categories",
     )
-    return _to(key, value, text, metric_for_best_model="category_accuracy")
+    return _translated(key, value, text, metric_for_best_model="category_accuracy")
 
 
 def _accuracy(key: str, value: Any, given: Given) -> Note:
     text = say("这里算的是类别准确率，不是词元的", "accuracy here is of categories, not of tokens")
-    return _to(key, value, text, eval_category_accuracy=is_on(value))
+    return _translated(key, value, text, eval_category_accuracy=is_on(value))
 
 
 def _thinking(key: str, value: Any, given: Given) -> Note:
@@ -300,7 +329,7 @@ def _thinking(key: str, value: Any, given: Given) -> Note:
         "这里不会删掉数据里的思维链；要学直接回答，用 direct_share",
         "think chains are not cut out of the data; for direct answers use direct_share",
     )
-    return _no(key, value, text)
+    return _refused(key, value, text)
 
 
 def _rows(key: str, value: Any, given: Given) -> Note:
@@ -313,8 +342,8 @@ def _rows(key: str, value: Any, given: Given) -> Note:
     return _ignored(key, value, text)
 
 
-_Reader = Callable[[str, Any, Given], Note]
-_SPECIAL: Mapping[str, _Reader] = {
+_Converter = Callable[[str, Any, Given], Note]
+_SPECIAL: Mapping[str, _Converter] = {
     "stage": _stage,
     "finetuning_type": _method,
     "template": _template,
