@@ -17,9 +17,13 @@ from studio.corpus.titles import (
     Decision,
     Title,
     append_decision,
+    counted_before,
     get_title,
+    require_seen,
+    stale,
+    take_back,
 )
-from studio.errors import InputError, StalePress
+from studio.errors import InputError
 from studio.language import say
 from studio.messages import message, stored
 from studio.store import Store, writing
@@ -108,7 +112,7 @@ def _make_room(db: Store, title: Title, author: str, *, may_change: bool) -> Non
     for own in _answers(db, title):
         if own.author == author:
             if not may_change:
-                raise _stale(title)
+                raise stale(title)
             _retract(db, own.annotation_id, author)
 
 
@@ -248,24 +252,13 @@ def _aside(title: Title, action: Literal["skip", "flag"], reason: str, author: s
 
 def _seen_title(db: Store, title_id: int, seen_revision: int) -> Title:
     title = get_title(db, title_id)
-    if title.revision != seen_revision:
-        raise _stale(title)
+    require_seen(title, seen_revision)
     if title.status == "trashed":
         raise InputError(
             say(f"标题“{title.text}”在回收站里。", f"The title “{title.text}” is in the trash."),
             remedy=say("请审核员先在“标题”页恢复它。", "A reviewer can restore it on the Titles page."),
         )
     return title
-
-
-def _stale(title: Title) -> StalePress:
-    return StalePress(
-        say(
-            f"标题“{title.text}”在您按键之前已有改动，这次按键没有生效。",
-            f"The title “{title.text}” moved on before the key was pressed; the press did nothing.",
-        ),
-        remedy=say("请看清当前标题再按一次。", "Look at the title that is on screen now and press again."),
-    )
 
 
 def undo(db: Store, *, author: str) -> Title | None:
@@ -289,7 +282,9 @@ def undo(db: Store, *, author: str) -> Title | None:
         annotation_id, title_id, said_about, is_gold = last
         title = get_title(db, title_id)
         if not is_gold and title.decision_id != said_about:
-            _take_back(db, title, said_about, author)
+            if _led_to(db, title.decision_id) != said_about:
+                raise stale(title, is_undo=True)
+            take_back(db, title, title.decision_id, author=author)
         _retract(db, annotation_id, author)
         return get_title(db, title_id)
 
@@ -298,34 +293,13 @@ def _retract(db: Store, annotation_id: int, author: str) -> None:
     db.execute("insert into retractions (annotation_id, author) values (?, ?)", [annotation_id, author])
 
 
-def _take_back(db: Store, title: Title, restores: int, author: str) -> None:
-    """Undo the decision that counts, if answers about `restores` led to it."""
-    if _led_to(db, title.decision_id) != restores:
-        raise StalePress(
-            say(
-                f"标题“{title.text}”之后又有别的改动，不能撤销。",
-                f"The title “{title.text}” has been moved on since; there is nothing to take back.",
-            ),
-            remedy=say(
-                "请在数据集页找到它，直接改类别。", "Find it on the Datasets page and change it there."
-            ),
-        )
-    db.execute(
-        "insert into decisions (title_id, follows, author, action, undoes, restores)"
-        " values (?, ?, ?, 'undo', ?, ?)",
-        [title.id, title.revision, author, title.decision_id, restores],
-    )
-
-
 def _led_to(db: Store, decision_id: int) -> int | None:
     """The decision that counted before that one; None where no answer of a person led to it."""
-    row = db.execute(
-        "select coalesce(before.restores, before.id) from decisions as done"
-        " join decisions as before on before.id = done.follows"
-        " where done.id = ? and done.annotation_id is not null and done.action <> 'review'",
+    by_answer = db.execute(
+        "select 1 from decisions where id = ? and annotation_id is not null and action <> 'review'",
         [decision_id],
     ).fetchone()
-    return None if row is None else int(row[0])
+    return counted_before(db, decision_id) if by_answer else None
 
 
 def recent(db: Store, *, author: str, limit: int = 10) -> list[OwnAnswer]:

@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from studio.annotation.review import take_back
-from studio.corpus.titles import Decision, Title, append_decision, get_title
+from studio.corpus.titles import Decision, Title, append_decision, counted_before, get_title, take_back
 from studio.errors import InputError
 from studio.language import say
 from studio.store import Store, writing
@@ -97,13 +96,12 @@ def take_from_trash(db: Store, seen: Mapping[int, int], *, author: str) -> EditO
     def move(title: Title, step_id: int) -> bool:
         if title.status != "trashed":
             return False
-        restored = db.execute(
-            "insert into decisions (title_id, follows, author, action, restores, step_id)"
-            " select ?, ?, ?, 'restore', coalesce(before.restores, before.id), ? from decisions as done"
-            " join decisions as before on before.id = done.follows where done.id = ?",
-            [title.id, title.revision, author, step_id, title.decision_id],
-        )
-        return restored.rowcount > 0
+        before = counted_before(db, title.decision_id)
+        if before is None:
+            return False
+        restored = Decision(author=author, action="restore", restores=before, step_id=step_id)
+        append_decision(db, title.id, restored, follows=title.revision)
+        return True
 
     return _step(db, seen, move, action="restore", note=None, author=author)
 

@@ -7,8 +7,8 @@ Reads what `studio.annotation.annotations`, `studio.annotation.review` and `stud
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from studio.annotation.review import Verdict, stale
-from studio.corpus.titles import Action, Status, Title, get_title
+from studio.annotation.review import Verdict
+from studio.corpus.titles import Action, Decision, Status, Title, append_decision, get_title, require_seen
 from studio.errors import InputError
 from studio.language import say
 from studio.store import Store, writing
@@ -115,18 +115,15 @@ def restore(db: Store, title_id: int, decision_id: int, *, author: str, seen_rev
     require(db, author, *REVIEWERS)
     with writing(db):
         title = get_title(db, title_id)
-        if title.revision != seen_revision:
-            raise stale(title)
+        require_seen(title, seen_revision)
         wanted = _state(db, title_id, decision_id)
         if wanted == title.decision_id:
             raise InputError(
                 say("标题现在就是这个状态。", "The title already stands like that."),
                 remedy=say("请选更早的一条。", "Choose an earlier entry."),
             )
-        db.execute(
-            "insert into decisions (title_id, follows, author, action, restores) values (?, ?, ?, 'restore', ?)",
-            [title_id, title.revision, author, wanted],
-        )
+        restored = Decision(author=author, action="restore", restores=wanted)
+        append_decision(db, title_id, restored, follows=title.revision)
         if get_title(db, title_id).status == "waiting":
             db.execute(
                 "insert into retractions (annotation_id, author) select id, ? from annotations"

@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 from studio.annotation import annotations
 from studio.annotation import requeue as second_look
-from studio.corpus.titles import Decision, Title, append_decision, get_title
-from studio.errors import InputError, StalePress
+from studio.corpus.titles import Decision, Title, append_decision, get_title, stale, take_back
+from studio.errors import InputError
 from studio.language import say
 from studio.store import Store, writing
 from studio.team.people import REVIEWERS, require
@@ -25,7 +25,7 @@ Queue = Literal["adjudicate", "spot_check"]
 Verdict = Literal["approve", "edit", "send_back"]
 
 LOTS = 1 << 20
-"""How many lots there are (`schema.DRAWN_FOR_REVIEW`)."""
+"""How many lots there are (`DRAWN_FOR_REVIEW` in the migration `m014_review`)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -243,16 +243,6 @@ def undo(
         return title, queue
 
 
-def take_back(db: Store, title: Title, decision_id: int, *, author: str, step_id: int | None = None) -> None:
-    """Let the state before a decision of the title count again. Inside a `writing` block."""
-    db.execute(
-        "insert into decisions (title_id, follows, author, action, undoes, restores, step_id)"
-        " select ?, ?, ?, 'undo', done.id, coalesce(before.restores, before.id), ? from decisions as done"
-        " join decisions as before on before.id = done.follows where done.id = ?",
-        [title.id, title.revision, author, step_id, decision_id],
-    )
-
-
 def _heard(db: Store, title: Title) -> bool:
     """Whether somebody has answered since the decision that counts: their work is not taken from them."""
     return (
@@ -388,14 +378,3 @@ def _seen(db: Store, title_id: int, seen_revision: int) -> Title:
     if title.revision != seen_revision or title.status == "trashed":
         raise stale(title)
     return title
-
-
-def stale(title: Title) -> StalePress:
-    """The refusal of a move that was meant for an earlier state of the title."""
-    return StalePress(
-        say(
-            f"标题“{title.text[:40]}”已有别的改动，这一步没有生效。",
-            f"The title “{title.text[:40]}” has been moved on since; this step did nothing.",
-        ),
-        remedy=say("请看清它现在的样子再决定。", "Look at it as it is now and decide again."),
-    )

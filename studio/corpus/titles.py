@@ -4,10 +4,12 @@ A title's state is its latest decision. `revision` is that decision's id: it cha
 every transition, so that an action names the revision it was based on (optimistic locking).
 """
 
-from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from operator import attrgetter
+from typing import Literal, get_args
 
-from studio.errors import InputError
+from studio.errors import InputError, StalePress
 from studio.language import say
 from studio.samples.title_text import Split, title_key
 from studio.store import Store
@@ -71,7 +73,7 @@ class Decision:
 
     author: str
     action: Action
-    status: Status
+    status: Status | None = None
     category: str | None = None
     chain: str | None = None
     note: str | None = None
@@ -80,6 +82,8 @@ class Decision:
     annotation_id: int | None = None
     addressee: str | None = None
     step_id: int | None = None
+    undoes: int | None = None
+    restores: int | None = None
 
 
 def get_title(db: Store, title_id: int) -> Title:
@@ -175,38 +179,68 @@ def add_title(db: Store, text: str, *, source: str, batch_id: int, split: Split 
 
 
 def append_decision(db: Store, title_id: int, decision: Decision, *, follows: int | None) -> int:
-    """Append a decision to the one it follows, and return its id.
+    """Append one decision as `append_decisions` does, and return its number."""
+    append_decisions(db, [(title_id, decision, follows)])
+    return int(db.execute("select last_insert_rowid()").fetchone()[0])
 
-    Inside a `writing` block. SQLite refuses a second decision that follows the same one.
+
+def append_decisions(db: Store, moves: Iterable[tuple[int, Decision, int | None]]) -> None:
+    """Append decisions, each with its title and the decision that it follows: the one way to move titles on.
+
+    Inside a `writing` block. SQLite refuses a second decision behind the same one.
     """
-    cursor = db.execute(
-        INSERT_DECISION,
-        decision_values(title_id, decision, follows),
+    db.conn.executemany(
+        f"insert into decisions (title_id, follows, {', '.join(_DECIDED)})"
+        f" values (?, ?, {', '.join('?' * len(_DECIDED))})",
+        ((title_id, follows, *_values(decision)) for title_id, decision, follows in moves),
     )
-    assert cursor.lastrowid is not None
-    return cursor.lastrowid
 
 
-INSERT_DECISION = (
-    "insert into decisions (title_id, follows, author, action, status, category, chain, note, proposal,"
-    " rank, annotation_id, addressee, step_id) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
+_DECIDED = tuple(field.name for field in fields(Decision))
+_values = attrgetter(*_DECIDED)
 
 
-def decision_values(title_id: int, decision: Decision, follows: int | None) -> tuple[Any, ...]:
-    """Convert a decision to the values of its row, in the order of INSERT_DECISION."""
-    return (
-        title_id,
-        follows,
-        decision.author,
-        decision.action,
-        decision.status,
-        decision.category,
-        decision.chain,
-        decision.note,
-        decision.proposal,
-        decision.rank,
-        decision.annotation_id,
-        decision.addressee,
-        decision.step_id,
+def take_back(db: Store, title: Title, decision_id: int, *, author: str, step_id: int | None = None) -> None:
+    """Undo a decision of the title: the state before it counts again. Inside a `writing` block."""
+    undo = Decision(
+        author=author,
+        action="undo",
+        undoes=decision_id,
+        restores=counted_before(db, decision_id),
+        step_id=step_id,
+    )
+    append_decision(db, title.id, undo, follows=title.revision)
+
+
+def counted_before(db: Store, decision_id: int) -> int | None:
+    """Find the decision that counted before that one; None for the first of a title."""
+    row = db.execute(
+        "select coalesce(before.restores, before.id) from decisions as done"
+        " join decisions as before on before.id = done.follows where done.id = ?",
+        [decision_id],
+    ).fetchone()
+    return None if row is None else int(row[0])
+
+
+def require_seen(title: Title, seen_revision: int) -> None:
+    """Refuse a press that was meant for an earlier state of the title.
+
+    Raises:
+        StalePress: the title has moved on since.
+    """
+    if title.revision != seen_revision:
+        raise stale(title)
+
+
+def stale(title: Title, *, is_undo: bool = False) -> StalePress:
+    """Make the refusal of a press, or of an undo, that was meant for an earlier state of the title."""
+    zh, en = (
+        ("不能撤销", "there is nothing to take back") if is_undo else ("这一步没有生效", "nothing was done")
+    )
+    return StalePress(
+        say(
+            f"标题“{title.text[:40]}”已有别的改动，{zh}。",
+            f"The title “{title.text[:40]}” has moved on since; {en}.",
+        ),
+        remedy=say("请看清它现在的样子再决定。", "Look at it as it is now and decide again."),
     )

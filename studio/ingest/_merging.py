@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from studio.corpus.titles import INSERT_DECISION, Decision, append_decision, decision_values
+from studio.corpus.titles import Decision, append_decision, append_decisions
 from studio.language import say
 from studio.messages import message, stored
 from studio.samples.canonical import proposed_category
@@ -117,11 +117,9 @@ def settle(db: Store, title_ids: Sequence[int], batch_id: int) -> Counter[str]:
 
 
 def _decide_fresh(db: Store, fresh: Iterable[int], kept: Mapping[int, Sequence[KeptRow]]) -> Counter[str]:
-    decisions = [(title_id, conclude([row.said for row in kept[title_id]])) for title_id in fresh]
-    db.conn.executemany(
-        INSERT_DECISION, [decision_values(title_id, decision, None) for title_id, decision in decisions]
-    )
-    return Counter(decided=sum(decision.status == "decided" for _, decision in decisions))
+    moves = [(title_id, conclude([row.said for row in kept[title_id]]), None) for title_id in fresh]
+    append_decisions(db, moves)
+    return Counter(decided=sum(decision.status == "decided" for _, decision, _ in moves))
 
 
 def _settle_known(
