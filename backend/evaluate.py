@@ -15,9 +15,10 @@ from transformers.utils import logging as transformers_logging
 from backend.data import rows
 from backend.data.labelled_rows import LabelledRow, labelled_rows
 from backend.data.templates import Renderer
-from backend.machine import memory_gib
-from backend.modeling import load_model, load_tokenizer, on_device
+from backend.machine import peak_memory_gib
 from backend.modeling.generation import Answerer
+from backend.modeling.loading import load_model, on_device
+from backend.modeling.tokenizers import load_tokenizer
 from backend.worker import Cancelled, RunFolder, run_worker
 from studio.contract import AnswerMode, EvaluateSpec, Prediction, Progress, ScoreFile, Scores
 from studio.errors import InputError
@@ -40,7 +41,7 @@ def evaluate(folder: RunFolder) -> dict[str, Any]:
     model = on_device(load_model(spec.model_name_or_path, spec.adapter_name_or_path))
     renderer = Renderer(tokenizer, spec.template)
     evaluate_model(folder, model, renderer, spec, (spec.answer,))
-    return {"peak_memory_gib": memory_gib()}
+    return {"peak_memory_gib": peak_memory_gib()}
 
 
 def evaluate_model(

@@ -22,8 +22,8 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from transformers.utils import logging as transformers_logging
 
 from backend.data.encoding import Sample
-from backend.machine import memory_gib
-from backend.modeling import load_for_training
+from backend.machine import peak_memory_gib
+from backend.modeling.loading import load_for_training
 from backend.train import make_trainer, prepare
 from backend.training.trainer import StudioTrainer, summed_loss
 from backend.worker import Cancelled, RunFolder, run_worker
@@ -53,7 +53,7 @@ def range_test(folder: RunFolder) -> dict[str, Any]:
     trainer.train()
     if watcher.cancelled:
         raise Cancelled
-    return {"peak_memory_gib": memory_gib()}
+    return {"peak_memory_gib": peak_memory_gib()}
 
 
 def shortened(spec: RangeTestSpec) -> TrainSpec:

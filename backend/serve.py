@@ -28,10 +28,11 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 
 from backend.data.templates import Renderer
-from backend.modeling import load_model, load_tokenizer, on_device
 from backend.modeling.generation import Answerer
+from backend.modeling.loading import load_model, on_device
+from backend.modeling.tokenizers import load_tokenizer
 from backend.worker import RunFolder, run_worker
-from studio.contract import AnswerMode, ServeSpec
+from studio.contract import AnswerMode, ServerAddress, ServeSpec
 from studio.errors import PortInUse
 from studio.language import say
 from studio.samples.canonical import CLOSE, exact_category, read_answer
@@ -63,14 +64,6 @@ class ClassifyRequest(BaseModel):
 
     titles: list[str] = Field(min_length=1, max_length=1000)
     answer: AnswerMode = "chain"
-
-
-class Address(BaseModel):
-    """address.json: where the server listens."""
-
-    host: str
-    port: int
-    url: str
 
 
 class Model:
@@ -233,7 +226,7 @@ def serve(folder: RunFolder) -> dict[str, Any]:
     @asynccontextmanager
     async def announce(_: FastAPI) -> AsyncIterator[None]:
         host, port = listener.getsockname()[:2]
-        folder.write("address.json", Address(host=host, port=port, url=f"http://{host}:{port}"))
+        folder.write("address.json", ServerAddress(host=host, port=port, url=f"http://{host}:{port}"))
         log.info("listening on http://%s:%d", host, port)
         yield
 

@@ -23,8 +23,11 @@ from backend.data.datasets import encode_datasets
 from backend.data.encoding import Encoded
 from backend.data.templates import Renderer
 from backend.kernels.speedups import speed_up
-from backend.machine import device_name, memory_gib
-from backend.modeling import finished_model, load_for_training, load_tokenizer, make_optimizer, make_trainable
+from backend.machine import device_name, peak_memory_gib
+from backend.modeling.loading import load_for_training
+from backend.modeling.methods import finished_model, make_trainable
+from backend.modeling.optimizers import make_optimizer
+from backend.modeling.tokenizers import load_tokenizer
 from backend.training.activation_checkpointing import computes_twice
 from backend.training.arguments import require_launcher, require_optimizer, training_arguments
 from backend.training.category_accuracy import category_scoring
@@ -112,7 +115,7 @@ def train_prepared(folder: RunFolder, spec: TrainSpec, ready: Prepared) -> dict[
                 folder.known.pop(name, None)
         raise
     checkpoints.seal()
-    return {"train_loss": train_loss, "peak_memory_gib": memory_gib(), **rows_of_note}
+    return {"train_loss": train_loss, "peak_memory_gib": peak_memory_gib(), **rows_of_note}
 
 
 def make_trainer(output: Path, spec: TrainSpec, ready: Prepared) -> StudioTrainer:

@@ -8,7 +8,6 @@ import importlib.metadata
 import logging
 import os
 import platform
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from backend.machine import peak_process_gib
 from studio.contract import Event, Result, RunSpec, run_spec, spec_error
 from studio.errors import DiskFull, InputError, StudioError, UnreadableFile
 from studio.language import current_language, say
@@ -159,7 +159,7 @@ def _finish(folder: RunFolder, status: str, **known: Any) -> None:
         {
             "status": status,
             "seconds": time.monotonic() - folder.started,
-            "peak_memory_gib": peak_memory_gib(),
+            "peak_memory_gib": peak_process_gib(),
             "checkpoint": _last_checkpoint(folder.path),
             **known,
             "versions": {**_versions(), **known.get("versions", {})},
@@ -198,12 +198,6 @@ def _finish_on_full_disk(folder: RunFolder) -> None:
 def is_main_process() -> bool:
     """Whether this process writes the results (rank 0, or the only one)."""
     return os.environ.get("RANK", "0") == "0"
-
-
-def peak_memory_gib() -> float:
-    """Highest resident memory of this process so far, in GiB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**30 if sys.platform == "darwin" else 2**20)
 
 
 def _last_checkpoint(run: Path) -> str | None:

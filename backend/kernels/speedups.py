@@ -9,7 +9,7 @@ import torch
 
 from backend.kernels.fused_modules import fuse
 from backend.kernels.varlen_attention import use_bounded_flash
-from backend.modeling import uses_bf16
+from backend.modeling.loading import uses_bf16
 from studio.contract import TrainSpec
 
 

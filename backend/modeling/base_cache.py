@@ -10,7 +10,7 @@ from typing import Any
 
 from transformers import PreTrainedModel
 
-from backend.modeling import load_for_training
+from backend.modeling.loading import load_for_training
 from studio.contract import TrainSpec
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from transformers import TrainingArguments
 
-from backend.modeling import uses_bf16
+from backend.modeling.loading import uses_bf16
 from studio.contract import TrainSpec
 from studio.errors import InputError
 from studio.language import say

@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from backend.data.templates import Renderer
-from backend.modeling import save_trained
+from backend.modeling.methods import save_trained
 from backend.training.resume import STATE, LoopState, Resumable
 from backend.worker import RunFolder, is_main_process
 from studio.contract import TrainSpec

@@ -16,7 +16,7 @@ from transformers import Trainer
 from backend.data.batching import Batches, Flattener, Samples, Share
 from backend.data.encoding import IGNORED
 from backend.kernels.chunked_loss import HeadLoss
-from backend.machine import memory_gib
+from backend.machine import peak_memory_gib
 from backend.training.heldout_loss import SUMS, loss_and_error, row_sums
 from backend.training.schedules import schedule_options
 from studio.contract import Step
@@ -224,7 +224,7 @@ class StudioTrainer(Trainer):
             tokens_seen=tokens,
             elapsed_seconds=elapsed,
             eta_seconds=elapsed / state.global_step * (state.max_steps - state.global_step),
-            memory_gib=memory_gib(),
+            memory_gib=peak_memory_gib(),
             samples_seen=samples,
             **more,
         )

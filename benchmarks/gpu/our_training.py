@@ -13,7 +13,9 @@ from backend.data.batching import Batches, Share
 from backend.data.encoding import Encoded, Sample, encode_all
 from backend.data.rows import read_conversations
 from backend.data.templates import Renderer
-from backend.modeling import load_for_training, load_tokenizer, make_trainable
+from backend.modeling.loading import load_for_training
+from backend.modeling.methods import make_trainable
+from backend.modeling.tokenizers import load_tokenizer
 from backend.train import Prepared, make_trainer
 from backend.training.trainer import StudioTrainer
 from studio.contract import TrainSpec

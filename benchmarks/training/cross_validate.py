@@ -94,8 +94,9 @@ def answer_fold(run: Path) -> None:
 
     from backend.data.labelled_rows import labelled_rows
     from backend.data.templates import Renderer
-    from backend.modeling import load_model, load_tokenizer, on_device
     from backend.modeling.generation import Answerer
+    from backend.modeling.loading import load_model, on_device
+    from backend.modeling.tokenizers import load_tokenizer
     from studio.samples.canonical import exact_category
     from studio.samples.scheme import load_scheme
 

@@ -17,8 +17,9 @@ import torch
 
 from backend.data import rows
 from backend.data.templates import Renderer
-from backend.modeling import load_model, load_tokenizer, on_device
 from backend.modeling.generation import Answerer
+from backend.modeling.loading import load_model, on_device
+from backend.modeling.tokenizers import load_tokenizer
 from studio.contract import TrainSpec, run_spec
 from studio.evaluation.baselines import tfidf_predictions
 from studio.samples.canonical import exact_category, read_answer, read_question

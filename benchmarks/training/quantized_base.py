@@ -17,8 +17,9 @@ from transformers.utils import logging
 from backend.data.datasets import encode_datasets
 from backend.data.encoding import Collator, Sample
 from backend.data.templates import Renderer
-from backend.modeling import load_for_training, load_model, load_tokenizer
 from backend.modeling.adapters import attach_adapter
+from backend.modeling.loading import load_for_training, load_model
+from backend.modeling.tokenizers import load_tokenizer
 from backend.train import train
 from backend.training.trainer import summed_loss
 from backend.worker import RunFolder

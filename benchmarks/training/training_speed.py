@@ -150,7 +150,9 @@ def run_ours(name: str) -> dict[str, Any]:
     from backend.data.datasets import encode_datasets
     from backend.data.encoding import Encoded
     from backend.data.templates import Renderer
-    from backend.modeling import load_for_training, load_tokenizer, make_trainable
+    from backend.modeling.loading import load_for_training
+    from backend.modeling.methods import make_trainable
+    from backend.modeling.tokenizers import load_tokenizer
     from backend.train import Prepared, make_trainer
 
     class Timer(TrainerCallback):

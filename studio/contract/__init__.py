@@ -24,6 +24,7 @@ from studio.contract._results import (
     ScoreFile,
     Scores,
     SeenRow,
+    ServerAddress,
     TitleToDraft,
 )
 from studio.contract._specs import (
@@ -63,6 +64,7 @@ __all__ = [
     "Scores",
     "SeenRow",
     "ServeSpec",
+    "ServerAddress",
     "Step",
     "SweepSpec",
     "TemplateName",

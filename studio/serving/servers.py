@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
-from studio.contract import Result, ServeSpec, TemplateName
+from studio.contract import Result, ServerAddress, ServeSpec, TemplateName
 from studio.errors import PortInUse, ServerUnavailable
 from studio.language import say
 from studio.modelfiles.settings import unsafe_environment
@@ -38,16 +38,6 @@ _POLL_SECONDS = 0.1
 _FOREVER_SECONDS = 10 * 365 * 86400.0
 # A proxy of the environment is for the world outside; servers are on this machine.
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-
-class Address(BaseModel):
-    """address.json: where a server listens."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-    host: str
-    port: int
-    url: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,10 +209,10 @@ def _unavailable(problem: str, folder: Path) -> ServerUnavailable:
     return ServerUnavailable(f"{problem} {result.message}".strip(), remedy=result.remedy)
 
 
-def _address(folder: Path) -> Address | None:
+def _address(folder: Path) -> ServerAddress | None:
     """Where the server listens; None while the file is missing or half written."""
     try:
-        return Address.model_validate_json((folder / "address.json").read_bytes())
+        return ServerAddress.model_validate_json((folder / "address.json").read_bytes())
     except (FileNotFoundError, ValidationError):
         return None
 

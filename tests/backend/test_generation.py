@@ -5,8 +5,9 @@ import torch
 
 from backend.data.encoding import tokenize
 from backend.data.templates import THOUGHT, Renderer
-from backend.modeling import load_model, load_tokenizer
 from backend.modeling.generation import REPEAT_WINDOW, Answerer, _CloseThought, _PenalizeRepeats
+from backend.modeling.loading import load_model
+from backend.modeling.tokenizers import load_tokenizer
 from studio.samples.canonical import write_answer
 from tests.support.tiny_models import save_tiny_model
 

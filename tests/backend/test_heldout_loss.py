@@ -9,7 +9,7 @@ from backend.data.batching import Flattener, Samples
 from backend.data.encoding import IGNORED, Collator, encode_all
 from backend.data.rows import read_conversations
 from backend.data.templates import Renderer
-from backend.modeling import load_model
+from backend.modeling.loading import load_model
 from backend.modeling.tokenizers import load_tokenizer
 from backend.train import train
 from backend.training.heldout_loss import loss_and_error, row_sums

@@ -7,7 +7,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from backend.evaluate import evaluate
-from backend.modeling import load_for_training, load_model, make_optimizer, make_trainable, save_trained
+from backend.modeling.loading import load_for_training, load_model
+from backend.modeling.methods import make_trainable, save_trained
+from backend.modeling.optimizers import make_optimizer
 from backend.train import train
 from backend.worker import RunFolder
 from studio.contract import EvaluateSpec, Prediction, Result

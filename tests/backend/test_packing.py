@@ -5,7 +5,7 @@ import torch
 
 from backend.data.batching import Batches, Flattener, Samples, Share
 from backend.data.encoding import Collator
-from backend.modeling import load_model
+from backend.modeling.loading import load_model
 from backend.training.packing_check import collator_for, separates_samples
 from backend.training.trainer import summed_loss
 from tests.support.tiny_models import quick_spec, samples_of, save_tiny_model

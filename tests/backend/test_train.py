@@ -10,7 +10,10 @@ from transformers import AutoModelForCausalLM
 
 from backend.data.encoding import Collator, encode_conversation
 from backend.data.templates import Renderer
-from backend.modeling import load_model, load_tokenizer, make_optimizer, make_trainable
+from backend.modeling.loading import load_model
+from backend.modeling.methods import make_trainable
+from backend.modeling.optimizers import make_optimizer
+from backend.modeling.tokenizers import load_tokenizer
 from backend.train import train
 from backend.training.trainer import StudioTrainer, summed_loss
 from backend.worker import Cancelled, RunFolder

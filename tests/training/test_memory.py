@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.modeling import load_for_training
+from backend.modeling.loading import load_for_training
 from backend.training.activation_checkpointing import needed_bytes
 from studio.training.memory import GIB, ModelShape, estimate, shape_of
 from studio.training.memory_fit import model_shape

@@ -7,7 +7,7 @@ import pytest
 from backend.data.encoding import IGNORED, encode_all, encode_conversation, without_chain
 from backend.data.rows import read_conversations
 from backend.data.templates import TEMPLATES, Renderer
-from backend.modeling import load_tokenizer
+from backend.modeling.tokenizers import load_tokenizer
 from backend.preview import pieces, preview, see_row
 from backend.worker import RunFolder
 from studio.contract import PreviewFile, PreviewSpec
