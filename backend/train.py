@@ -24,6 +24,7 @@ from backend.data.encoding import Encoded
 from backend.data.templates import Renderer
 from backend.kernels.speedups import speed_up
 from backend.machine import device_name, peak_memory_gib
+from backend.modeling.adapters import require_fitting
 from backend.modeling.loading import load_for_training
 from backend.modeling.methods import finished_model, make_trainable
 from backend.modeling.optimizers import make_optimizer
@@ -31,7 +32,7 @@ from backend.modeling.tokenizers import load_tokenizer
 from backend.training.activation_checkpointing import computes_twice
 from backend.training.arguments import require_launcher, require_optimizer, training_arguments
 from backend.training.category_accuracy import category_scoring
-from backend.training.checkpoints import Checkpoints, state_of
+from backend.training.checkpoints import Checkpoints, newest_resumable, state_of
 from backend.training.loop_control import Flow, Wish
 from backend.training.packing_check import collator_for
 from backend.training.provenance import Hashing, code_version, dataset_files, model_files
@@ -76,6 +77,7 @@ def prepare(folder: RunFolder, spec: TrainSpec, load: Callable[[TrainSpec], PreT
     require_launcher()
     require_optimizer(spec)
     require_schedule(spec)
+    require_adapters(folder, spec)
     set_seed(spec.seed)
     folder.emit(Progress(phase="loading"))
     tokenizer = load_tokenizer(spec.model_name_or_path)
@@ -87,6 +89,18 @@ def prepare(folder: RunFolder, spec: TrainSpec, load: Callable[[TrainSpec], PreT
     model = make_trainable(base, spec)
     log.info("template %s", renderer.name)
     return Prepared(tokenizer, renderer, training, held_out, model)
+
+
+def require_adapters(folder: RunFolder, spec: TrainSpec) -> None:
+    """Refuse to train on, or to resume from, an adapter that does not fit the base as it now is.
+
+    Raises:
+        ModelUnusable: see require_fitting.
+    """
+    resumed = newest_resumable(folder.path)
+    is_adapter = resumed is not None and (resumed / "adapter_config.json").is_file()
+    for adapter in (spec.adapter_name_or_path, resumed if is_adapter else None):
+        require_fitting(adapter, spec.model_name_or_path)
 
 
 def train_prepared(folder: RunFolder, spec: TrainSpec, ready: Prepared) -> dict[str, Any]:
@@ -160,8 +174,8 @@ def run_loop(flow: Flow, ready: Prepared) -> float:
     Raises:
         Cancelled: the user asked for it. Paused: the run can go on from its last checkpoint.
     """
-    trainer, checkpoints = flow.trainer, flow.checkpoints
-    start = checkpoints.newest_resumable()
+    trainer = flow.trainer
+    start = newest_resumable(flow.folder.path)
     state = state_of(start) if start else None
     if is_main_process():
         cut_curve(flow.folder.path / "metrics.jsonl", state.step if state else 0)

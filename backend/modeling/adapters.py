@@ -20,6 +20,7 @@ from backend.modeling.trust import is_allowed, require_safe
 from studio.contract import TrainSpec
 from studio.errors import ModelUnusable
 from studio.language import say
+from studio.modelfiles.adapter_check import require_adapter
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +61,17 @@ def new_adapter(model: PreTrainedModel, spec: TrainSpec) -> PeftModel:
     if spec.pissa_init:
         adapted.pissa_start = _matrices(adapted)  # type: ignore[assignment]
     return adapted
+
+
+def require_fitting(folder: Path | None, base: Path) -> None:
+    """Refuse an adapter that is not safe to read or does not fit its base, before a weight is loaded.
+
+    Raises:
+        ModelUnusable: with what does not fit and what to choose instead.
+    """
+    if folder is not None:
+        require_safe(folder)
+    require_adapter(folder, base)
 
 
 def attach_adapter(

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
-from backend.modeling.adapters import attach_adapter
+from backend.modeling.adapters import attach_adapter, require_fitting
 from backend.modeling.tokenizers import unusable
 from backend.modeling.trust import is_allowed, require_safe
 from studio.contract import TrainSpec
@@ -48,6 +48,7 @@ def load_model(
     Raises:
         ModelUnusable: missing or incomplete files, pickles, or an adapter for another base.
     """
+    require_fitting(adapter, folder)
     model = _load(folder, dtype or dtype_for_use())
     if adapter is None:
         return model

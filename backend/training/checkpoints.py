@@ -31,6 +31,17 @@ def step_of(checkpoint: Path) -> int:
     return int(checkpoint.name.removeprefix("step_"))
 
 
+def checkpoints_of(run: Path) -> list[Path]:
+    """List the complete checkpoints of a run folder, oldest step first."""
+    found = (run / "checkpoints").glob("step_*")
+    return sorted((path for path in found if path.is_dir()), key=step_of)
+
+
+def newest_resumable(run: Path) -> Path | None:
+    """Find the newest checkpoint that a run can be resumed from."""
+    return next((path for path in reversed(checkpoints_of(run)) if (path / "resume" / STATE).is_file()), None)
+
+
 class Checkpoints:
     """The checkpoints of one run. Only the main process writes and removes."""
 
@@ -50,13 +61,8 @@ class Checkpoints:
         return self.folder.path / "checkpoints" / f"step_{step:06d}"
 
     def all(self) -> list[Path]:
-        """Complete checkpoints, oldest step first."""
-        found = (self.folder.path / "checkpoints").glob("step_*")
-        return sorted((path for path in found if path.is_dir()), key=step_of)
-
-    def newest_resumable(self) -> Path | None:
-        """The newest checkpoint that a run can go on from."""
-        return next((path for path in reversed(self.all()) if (path / "resume" / STATE).is_file()), None)
+        """List the complete checkpoints, oldest step first."""
+        return checkpoints_of(self.folder.path)
 
     def write(self, step: int, resumable: Resumable | None, *, best: int | None) -> None:
         """Write the checkpoint of this step and remove those beyond the limit.

@@ -26,6 +26,7 @@ from pydantic import ValidationError
 from studio.contract import Result, ServerAddress, ServeSpec, TemplateName
 from studio.errors import PortInUse, ServerUnavailable
 from studio.language import say
+from studio.modelfiles.adapter_check import require_adapter
 from studio.modelfiles.settings import unsafe_environment
 from studio.system import processes as workers
 from studio.system.atomic import guard_disk
@@ -66,6 +67,7 @@ def ensure_server(
 
     Raises:
         ServerUnavailable: it ended or did not answer in time; with the end of its log.
+        ModelUnusable: the adapter does not fit the model.
     """
     spec = ServeSpec(model_name_or_path=model, adapter_name_or_path=adapter, template=template, name=name)
     folder = workspace.serving / _key(spec)
@@ -100,6 +102,7 @@ def serve_here(
 
     Raises:
         ServerUnavailable: it ended with an error, the port being in use for instance.
+        ModelUnusable: the adapter does not fit the model.
     """
     spec = ServeSpec(
         model_name_or_path=model,
@@ -162,7 +165,12 @@ def _one_at_a_time(folder: Path) -> Iterator[None]:
 
 
 def _start(workspace: Workspace, folder: Path, spec: ServeSpec, command: Sequence[str]) -> None:
-    """Start a server in a folder whose last server, if any, has ended."""
+    """Start a server in a folder whose last server, if any, has ended.
+
+    Raises:
+        ModelUnusable: the adapter does not fit its base; nothing was started.
+    """
+    require_adapter(spec.adapter_name_or_path, spec.model_name_or_path)
     for name in ("alive", "address.json", "result.json", "log.txt"):
         (folder / name).unlink(missing_ok=True)
     (folder / "spec.json").write_text(spec.model_dump_json(indent=2), encoding="utf-8")
