@@ -132,7 +132,7 @@ class RisingRate(TrainerCallback):
         model.eval()
         total, size = torch.zeros(2, dtype=torch.float64), trainer.args.per_device_train_batch_size
         for start in range(0, len(self.probes), size):
-            batch = trainer._prepare_inputs(trainer.data_collator(self.probes[start : start + size]))
+            batch = trainer.on_device(trainer.data_collator(self.probes[start : start + size]))
             with trainer.compute_loss_context_manager():
                 loss, count = summed_loss(model, batch, weighted=False)
             total += torch.stack([loss, count]).double().cpu()

@@ -188,12 +188,12 @@ def run_loop(flow: Flow, ready: Prepared) -> float:
         trainer.state.global_step, train_loss = state.step, state.train_loss
         load_weights(ready.model, start)
     else:
-        outcome = trainer.train(resume_from_checkpoint=str(start / "resume") if start else None)
-        train_loss = outcome.training_loss
+        trainer.train(resume_from_checkpoint=str(start / "resume") if start else None)
         if flow.wish == Wish.CANCEL:
             raise Cancelled
         if flow.stopped_for_now:
             raise Paused(flow.why_paused())
+        train_loss = trainer.mean_loss()
         flow.save(train_loss=train_loss)
     flow.take_best(ready.model)
     return train_loss

@@ -18,6 +18,15 @@ NEVER = 2**31
 """Steps between two evaluations of the Trainer's own accord; backend.training.loop_control decides when there is one."""
 
 
+class OneDeviceArguments(TrainingArguments):
+    """TrainingArguments for one device a process: several GPUs are used by torchrun, never by threads."""
+
+    @property
+    def n_gpu(self) -> int:
+        """Number of GPUs of this process, 0 or 1, where transformers counts all that it sees."""
+        return min(int(super().n_gpu), 1)
+
+
 def training_arguments(
     spec: TrainSpec, output: Path, *, has_held_out: bool, checkpointing: bool = False
 ) -> TrainingArguments:
@@ -27,7 +36,7 @@ def training_arguments(
         # The plateau schedule follows the held-out loss, whatever is meant by the best model.
         evaluation = {"eval_strategy": "steps", "eval_steps": NEVER, "metric_for_best_model": "eval_loss"}
         evaluation["greater_is_better"] = False
-    arguments = TrainingArguments(
+    return OneDeviceArguments(
         output_dir=str(output),
         learning_rate=spec.learning_rate,
         optim=spec.optim,
@@ -58,9 +67,6 @@ def training_arguments(
         **_checkpointing(checkpointing),
         **evaluation,
     )
-    # One process, one device: several GPUs are used by torchrun, never by threads of one process.
-    arguments._n_gpu = min(arguments.n_gpu, 1)
-    return arguments
 
 
 def require_launcher() -> None:

@@ -76,7 +76,7 @@ class Flow(TrainerCallback):
         trainer.add_callback(self)
 
     def resume(self, state: LoopState) -> None:
-        """Go on from here; the sums are put back once the Trainer has cleared its own."""
+        """Resume from here; the sums are put back once training begins."""
         self.resumed = state
         self.best.step, self.best.value = state.best_step, state.best_value
         self.best.since = state.points_without_better
@@ -149,15 +149,17 @@ class Flow(TrainerCallback):
         logs: dict[str, Any] = kwargs["logs"]
         if "loss" not in logs:
             return
-        require_finite(logs["loss"], state.global_step)
-        steps = state.global_step - self.last_point
+        steps = max(state.global_step - self.last_point, 1)
+        # Not logs["loss"]: after a resume that lacks the steps before the interruption.
+        loss = self.trainer.take_loss() / steps
+        require_finite(loss, state.global_step)
         self.folder.emit(
             self.trainer.point(
                 logs,
                 elapsed=self._seconds(),
-                loss=logs["loss"],
+                loss=loss,
                 learning_rate=logs["learning_rate"],
-                clipped=min(1.0, float(self.trainer.clipped) / steps) if steps > 0 else None,
+                clipped=min(1.0, float(self.trainer.clipped) / steps),
             )
         )
         self.trainer.clipped.zero_()
@@ -201,9 +203,9 @@ class Flow(TrainerCallback):
     def state(self, train_loss: float | None = None) -> LoopState:
         """Where the loop is. All processes must call it."""
         trainer = self.trainer
-        since_point = trainer.accelerator.reduce(trainer._tr_loss.clone(), reduction="mean")
+        since_point = trainer.pending_loss()
         # A model that is no numbers must not take the place of one that is.
-        require_finite(float(since_point), trainer.state.global_step)
+        require_finite(since_point, trainer.state.global_step)
         tokens, samples = trainer.seen.tolist()
         return LoopState(
             step=trainer.state.global_step,
@@ -213,8 +215,8 @@ class Flow(TrainerCallback):
             tokens=tokens,
             samples=samples,
             clipped=float(trainer.clipped),
-            loss_since_point=float(since_point),
-            loss_before=trainer._total_loss_scalar,
+            loss_since_point=since_point,
+            loss_before=trainer.loss_before,
             last_point=self.last_point,
             best_step=self.best.step,
             best_value=self.best.value,
@@ -232,11 +234,8 @@ class Flow(TrainerCallback):
         trainer = self.trainer
         trainer.seen += torch.tensor([state.tokens, state.samples], device=trainer.seen.device)
         trainer.clipped += state.clipped
-        trainer._tr_loss += state.loss_since_point
-        trainer._total_loss_scalar = state.loss_before
-        trainer._globalstep_last_logged = state.last_point
-        # The mean loss of the result is over all steps, those before the interruption too.
-        trainer._initial_global_step = 0
+        trainer.loss_since_point += state.loss_since_point
+        trainer.loss_before = state.loss_before
 
     # Decisions
 

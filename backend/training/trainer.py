@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from accelerate.utils import send_to_device  # type: ignore[import-untyped]
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from transformers import Trainer
@@ -109,6 +110,9 @@ class StudioTrainer(Trainer):
         # Tokens and samples so far; on the device, so that no step waits for the sum over processes.
         self.seen = torch.zeros(2, dtype=torch.float64, device=self.args.device)
         self.clipped = torch.zeros((), device=self.args.device)
+        # Our own sums: the Trainer's start anew with every call of `train`, a resumed run goes on with its old ones.
+        self.loss_since_point = torch.zeros((), device=self.args.device)
+        self.loss_before = 0.0
         self.batches: Batches | None = None
         assert isinstance(self.model, nn.Module)
         # As the loss is computed: frozen half-precision parts take learned ones' numbers under autocast only.
@@ -169,6 +173,27 @@ class StudioTrainer(Trainer):
         return batches, totals[0].clamp(min=1).float()
 
     # Loss
+
+    def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
+        """Compute the gradients of one batch; its share of the step's loss goes into `loss_since_point`."""
+        loss: Tensor = super().training_step(*args, **kwargs)
+        self.loss_since_point += loss
+        return loss
+
+    def pending_loss(self) -> float:
+        """Sum the loss of the steps since the last point, the mean over processes. All must call it."""
+        return float(self.accelerator.reduce(self.loss_since_point.clone(), reduction="mean"))
+
+    def take_loss(self) -> float:
+        """Return `pending_loss` and begin the next point. All processes must call it."""
+        pending = self.pending_loss()
+        self.loss_before += pending
+        self.loss_since_point.zero_()
+        return pending
+
+    def mean_loss(self) -> float:
+        """Return the mean loss over all optimizer steps of the run, in nats. All processes must call it."""
+        return (self.loss_before + self.pending_loss()) / max(self.state.global_step, 1)
 
     def compute_loss(
         self,
@@ -231,6 +256,11 @@ class StudioTrainer(Trainer):
 
     # Held-out rows
 
+    def on_device(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Move a batch to the device that the model is on."""
+        moved: dict[str, Any] = send_to_device(batch, self.args.device)
+        return moved
+
     @torch.no_grad()
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Held-out loss, the mean over all supervised tokens in nats, its error, and the category accuracy."""
@@ -240,7 +270,7 @@ class StudioTrainer(Trainer):
         totals = torch.zeros(SUMS + 2, dtype=torch.float64, device=self.args.device)
         for batch in self.get_eval_dataloader():
             with self.compute_loss_context_manager():
-                totals[:SUMS] += row_sums(*row_losses(model, self._prepare_inputs(batch)))
+                totals[:SUMS] += row_sums(*row_losses(model, self.on_device(batch)))
         if self.category_accuracy:
             with self.compute_loss_context_manager():
                 totals[SUMS:] = totals.new_tensor(self.category_accuracy(model))
