@@ -52,9 +52,9 @@ def main() -> None:
     direct: list[str | None] = []
     chain: list[str | None] = []
     for start in range(0, len(titles), options.batch):
-        prompts = answerer.ask(titles[start : start + options.batch], scheme.prompt)
+        prompts = answerer.render_prompts(titles[start : start + options.batch], scheme.prompt)
         direct += [max(p, key=lambda name: p[name]) for p in answerer.score(prompts, scheme.names)]
-        written = answerer.write(prompts, max_new_tokens=256)
+        written = answerer.generate(prompts, max_new_tokens=256)
         chain += [exact_category(read_answer(w.text).label, scheme.names) for w in written]
     train = []
     for messages in rows.read_conversations(spec.dataset_dir, spec.dataset):

@@ -1,9 +1,9 @@
-"""Model servers: one process for each model and adapter, started when first wanted.
+"""Start, find and stop model servers: one process for each model and adapter, started on first use.
 
     serving/<key>/  spec.json in, address.json once it listens, log.txt, alive (locked)
 
-A server outlives the page that wanted it and ends itself when nobody asks for long. It
-speaks the OpenAI protocol; `client` talks to it. This module loads no model.
+A server outlives the page that started it and stops by itself when idle. It speaks the
+OpenAI protocol; `client` talks to it. This module loads no model.
 """
 
 import fcntl
@@ -43,7 +43,7 @@ _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 @dataclass(frozen=True, kw_only=True)
 class Server:
-    """A model server as it stood when it was read; `url` is None until it listens."""
+    """The state of a model server when it was read; `url` is None until it listens."""
 
     folder: Path
     spec: ServeSpec
@@ -61,7 +61,7 @@ def ensure_server(
     command: Sequence[str] = workers.DEFAULT_COMMAND,
     timeout_seconds: float = 300,
 ) -> str:
-    """The base URL of a server for this model, started if there is none.
+    """Return the base URL of a server for this model; start one if there is none.
 
     Returns when the model is loaded and answers.
 
@@ -78,11 +78,11 @@ def ensure_server(
             if not workers.is_alive(folder):
                 if started:
                     raise _unavailable(
-                        say("模型服务启动后退出了。", "The model server started and ended."), folder
+                        say("模型服务启动后退出了。", "The model server started and exited."), folder
                     )
                 _start(workspace, folder, spec, command)
                 started = True
-        # One that was found alive may be about to end for want of requests: then once more.
+        # One that was found alive may be about to stop, being idle: then try once more.
         url = _wait_until_ready(folder, deadline)
         if url:
             return url
@@ -118,7 +118,7 @@ def serve_here(
             raise PortInUse(
                 say(
                     f"端口 {port} 上已有本工作区的模型服务。",
-                    f"A model server of this workspace is on port {port}.",
+                    f"A model server of this workspace is running on port {port}.",
                 ),
                 remedy=say(
                     "请用 --port 换一个端口，或先停止它。", "Choose another with --port, or stop it first."
@@ -131,17 +131,17 @@ def serve_here(
     except KeyboardInterrupt:
         stop_server(Server(folder=folder, spec=spec, state="ready", url=None))
         return
-    raise _unavailable(say("模型服务退出了。", "The model server ended."), folder)
+    raise _unavailable(say("模型服务退出了。", "The model server exited."), folder)
 
 
 def servers(workspace: Workspace) -> list[Server]:
-    """Every server that was ever wanted and not cleared away, living ones first."""
+    """List every server that was started and not cleared away, running ones first."""
     found = [_read(path.parent) for path in sorted(workspace.serving.glob("*/spec.json"))]
     return sorted((server for server in found if server), key=lambda server: server.state == "ended")
 
 
 def stop_server(server: Server, *, grace_seconds: float = 5) -> None:
-    """End a server: SIGTERM, and SIGKILL when it does not go."""
+    """Stop a server: SIGTERM, and SIGKILL if it is still alive after `grace_seconds`."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         workers.signal_worker(server.folder, number)
         deadline = time.monotonic() + grace_seconds
@@ -156,7 +156,7 @@ def _key(spec: ServeSpec) -> str:
 
 @contextmanager
 def _one_at_a_time(folder: Path) -> Iterator[None]:
-    """Two pages that want the same server at once start one."""
+    """Hold the folder's start lock: two pages that want the same server at once start one."""
     with guard_disk(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "start.lock").open("w") as lock:
@@ -188,7 +188,7 @@ def _start(workspace: Workspace, folder: Path, spec: ServeSpec, command: Sequenc
 
 
 def _wait_until_ready(folder: Path, deadline: float) -> str | None:
-    """The URL once it answers; None when the server has ended."""
+    """Wait for the server to answer and return its URL; None if it has exited."""
     while workers.is_alive(folder):
         address = _address(folder)
         if address and _is_healthy(address.url):
@@ -202,7 +202,7 @@ def _wait_until_ready(folder: Path, deadline: float) -> str | None:
 
 
 def _unavailable(problem: str, folder: Path) -> ServerUnavailable:
-    """The server's own reason where it left one, else the end of its log."""
+    """Make the error for a server: its own reason where it left one, else the end of its log."""
     try:
         result = Result.model_validate_json((folder / "result.json").read_bytes())
     except (FileNotFoundError, ValidationError):
@@ -211,14 +211,14 @@ def _unavailable(problem: str, folder: Path) -> ServerUnavailable:
             f"{problem}\n{tail}".strip(),
             remedy=say(
                 f"请按日志最后几行处理后重试；完整日志：{folder / 'log.txt'}",
-                f"Act on the last lines of its log and try again; the whole log: {folder / 'log.txt'}",
+                f"See the last lines of its log, then try again; the whole log: {folder / 'log.txt'}",
             ),
         )
     return ServerUnavailable(f"{problem} {result.message}".strip(), remedy=result.remedy)
 
 
 def _address(folder: Path) -> ServerAddress | None:
-    """Where the server listens; None while the file is missing or half written."""
+    """Read where the server listens; None while the file is missing or half written."""
     try:
         return ServerAddress.model_validate_json((folder / "address.json").read_bytes())
     except (FileNotFoundError, ValidationError):
