@@ -1,8 +1,8 @@
-"""Let a teacher draft think chains for labelled titles: `python -m backend.draft RUN_FOLDER`.
+"""Let a teacher model draft think chains for labelled titles: `python -m backend.draft RUN_FOLDER`.
 
-Reads spec.json and titles.jsonl; appends one line a title to drafts.jsonl as soon as it
-is there, failed titles included; ends with result.json. No draft is a decision: studio
-takes the lines in, and a person accepts them. Needs no torch.
+Reads spec.json and titles.jsonl; appends a line to drafts.jsonl as soon as a title is
+drafted or has failed; ends with result.json. A draft is no decision: studio imports the
+lines, and a person accepts or rejects them. Needs no torch.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from typing import Any
 from openai.types.chat import ChatCompletionMessageParam
 from pydantic import TypeAdapter
 
-from backend.clients.endpoint import Answer, Endpoint, NoAnswer
+from backend.clients.endpoint import Answer, CompletionFailed, Endpoint
 from backend.worker import Cancelled, RunFolder, run_worker
 from studio.contract import Drafted, DraftSpec, Progress, TitleToDraft
 from studio.errors import TeacherUnavailable
@@ -31,24 +31,24 @@ from studio.teacher.prompts import clean_answer, question, revision, system_prom
 log = logging.getLogger(__name__)
 
 FAILURES_IN_A_ROW = 8
-"""So many titles that the endpoint failed, one after the other, and it counts as down."""
+"""The endpoint counts as down after it failed this many titles in succession."""
 _POLL_SECONDS = 0.2
 _title: TypeAdapter[TitleToDraft] = TypeAdapter(TitleToDraft)
 
 
 def draft(folder: RunFolder) -> dict[str, Any]:
-    """Do what the folder's spec says; the fields of Result that drafting knows."""
+    """Draft the folder's titles; return the fields of Result that drafting knows."""
     spec = folder.read_spec()
     assert isinstance(spec, DraftSpec), spec.kind
     own = folder.path / "categories.toml"
     scheme = load_scheme(own if own.is_file() else None)
     titles = list(read_lines(folder.path / "titles.jsonl", _title))
-    asyncio.run(_Job(folder, spec, scheme, titles).work())
+    asyncio.run(_Job(folder, spec, scheme, titles).run())
     return {}
 
 
 class _Job:
-    """The titles that are left, and how the endpoint has done so far."""
+    """The titles still to draft, and how the endpoint has done so far."""
 
     def __init__(
         self, folder: RunFolder, spec: DraftSpec, scheme: Scheme, titles: list[TitleToDraft]
@@ -57,55 +57,55 @@ class _Job:
         self.spec = spec
         self.scheme = scheme
         self.total = len(titles)
-        self.left: Iterator[TitleToDraft] = iter(titles)
+        self.remaining: Iterator[TitleToDraft] = iter(titles)
         self.done = self.drafted = self.failures_in_a_row = 0
         self.last_problem = ""
         self.system = system_prompt(scheme)
         self.began = time.monotonic()
         self.endpoint = Endpoint(spec, _key(spec))
 
-    async def work(self) -> None:
-        """Ask about every title, `concurrency` at once, until all are done or nothing helps."""
-        self._tell()
+    async def run(self) -> None:
+        """Draft every title, `concurrency` at once, until all are done or the endpoint is down."""
+        self._emit_progress()
         try:
-            askers = [asyncio.create_task(self._ask_on()) for _ in range(self.spec.concurrency)]
-            await self._watch(askers)
+            tasks = [asyncio.create_task(self._draft_remaining()) for _ in range(self.spec.concurrency)]
+            await self._wait_for(tasks)
         finally:
             await self.endpoint.close()
         if self.total and not self.drafted:
-            raise self._down()
+            raise self._endpoint_down()
 
-    async def _watch(self, askers: list[asyncio.Task[None]]) -> None:
-        """Until all askers are through; the first error, or a cancel, ends the others."""
+    async def _wait_for(self, tasks: list[asyncio.Task[None]]) -> None:
+        """Wait for all tasks; the first error, or a cancel, ends the others."""
         try:
-            waiting = set(askers)
-            while waiting:
-                done, waiting = await asyncio.wait(
-                    waiting, timeout=_POLL_SECONDS, return_when=asyncio.FIRST_EXCEPTION
+            pending = set(tasks)
+            while pending:
+                done, pending = await asyncio.wait(
+                    pending, timeout=_POLL_SECONDS, return_when=asyncio.FIRST_EXCEPTION
                 )
-                for asker in done:
-                    asker.result()
-                if waiting and self.folder.cancel_requested:
+                for task in done:
+                    task.result()
+                if pending and self.folder.cancel_requested:
                     raise Cancelled
         finally:
-            for asker in askers:
-                asker.cancel()
-            await asyncio.gather(*askers, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _ask_on(self) -> None:
-        for title in self.left:
+    async def _draft_remaining(self) -> None:
+        for title in self.remaining:
             self.folder.append("drafts.jsonl", await self._draft(title))
             self.done += 1
-            self._tell()
+            self._emit_progress()
             if self.failures_in_a_row >= FAILURES_IN_A_ROW:
-                raise self._down()
+                raise self._endpoint_down()
 
     async def _draft(self, title: TitleToDraft) -> Drafted:
-        """The draft of one title, or why there is none."""
-        asked = _messages(self.system, title, self.scheme)
+        """Draft one title, or record why there is no draft."""
+        messages = _messages(self.system, title, self.scheme)
         try:
-            answer = await self.endpoint.ask(asked)
-        except NoAnswer as failure:
+            answer = await self.endpoint.complete(messages)
+        except CompletionFailed as failure:
             self.failures_in_a_row = self.failures_in_a_row + 1 if failure.is_endpoint else 0
             self.last_problem = failure.problem
             log.warning("title %d: %s", title.title_id, failure.problem)
@@ -114,9 +114,9 @@ class _Job:
         chain = clean_answer(answer.text)
         findings = lint_chain(title.title, chain, title.category, self.scheme) if chain else []
         if findings and self.spec.revise:
-            chain, findings, answer = await self._revise(title, asked, chain, findings, answer)
+            chain, findings, answer = await self._revise(title, messages, chain, findings, answer)
         if not chain:
-            self.last_problem = say("回答里没有思维链", "the answer holds no think chain")
+            self.last_problem = say("回答里没有思维链", "the answer has no think chain")
             return _failed(title, self.last_problem, answer=answer)
         self.drafted += 1
         return Drafted(
@@ -131,20 +131,20 @@ class _Job:
     async def _revise(
         self,
         title: TitleToDraft,
-        asked: list[ChatCompletionMessageParam],
+        messages: list[ChatCompletionMessageParam],
         chain: str,
         findings: list[ChainRemark],
         answer: Answer,
     ) -> tuple[str, list[ChainRemark], Answer]:
-        """Send the remarks back once; of both drafts the one with fewer counts, of tokens the sum."""
+        """Ask once for a revision; keep the draft with fewer remarks, and sum the tokens of both."""
         again: list[ChatCompletionMessageParam] = [
-            *asked,
+            *messages,
             {"role": "assistant", "content": chain},
             {"role": "user", "content": revision(findings)},
         ]
         try:
-            second = await self.endpoint.ask(again)
-        except NoAnswer as failure:
+            second = await self.endpoint.complete(again)
+        except CompletionFailed as failure:
             log.warning("title %d keeps its first draft: %s", title.title_id, failure.problem)
             return chain, findings, answer
         paid = Answer(
@@ -157,20 +157,22 @@ class _Job:
         left = lint_chain(title.title, better, title.category, self.scheme)
         return (better, left, paid) if better and len(left) < len(findings) else (chain, findings, paid)
 
-    def _tell(self) -> None:
+    def _emit_progress(self) -> None:
         seconds = time.monotonic() - self.began
         eta = seconds / self.done * (self.total - self.done) if self.done else None
         self.folder.emit(Progress(phase="drafting", done=self.done, total=self.total, eta_seconds=eta))
 
-    def _down(self) -> TeacherUnavailable:
+    def _endpoint_down(self) -> TeacherUnavailable:
         return TeacherUnavailable(
             say(
                 f"{self.spec.base_url} 接连没有给出可用的回答，最后一次：{self.last_problem}",
-                f"{self.spec.base_url} gave no usable answer time and again, at last: {self.last_problem}",
+                f"{self.spec.base_url} gave no usable answer several times in a row. "
+                f"The last time: {self.last_problem}",
             ),
             remedy=say(
                 "请检查地址、网络和端点是否在运行，然后点“继续”；已写好的草稿都在。",
-                "Check the address, the network and that the endpoint runs, then resume; all drafts so far are kept.",
+                "Check the address, the network and that the endpoint is running, then resume; "
+                "the drafts so far are kept.",
             ),
         )
 
@@ -194,14 +196,14 @@ def _failed(title: TitleToDraft, problem: str, *, attempts: int = 1, answer: Ans
 
 
 def _key(spec: DraftSpec) -> str | None:
-    """The key that the spec points at; it never was in the spec.
+    """Read the API key from where the spec points; the spec itself never holds it.
 
     Raises:
         TeacherUnavailable: it is not there, or cannot be sent.
     """
-    place: Path | None = spec.key_file
-    if place is not None:
-        return read_key(place)
+    file: Path | None = spec.key_file
+    if file is not None:
+        return read_key(file)
     value = os.environ.get(spec.key_env or "") or None
     if spec.key_env and (value is None or not is_sendable(value)):
         raise TeacherUnavailable(
@@ -219,7 +221,7 @@ def _key(spec: DraftSpec) -> str | None:
 
 def main() -> int:
     """Entry of `python -m backend.draft`."""
-    # At their most talkative these two write out whole requests.
+    # At debug level these log whole requests.
     for name in ("openai", "httpx", "httpx2", "httpcore", "httpcore2"):
         logging.getLogger(name).setLevel(logging.WARNING)
     return run_worker(draft)

@@ -15,9 +15,10 @@ from transformers.utils import logging as transformers_logging
 from backend.data import rows
 from backend.data.labelled_rows import LabelledRow, labelled_rows
 from backend.data.templates import Renderer
-from backend.machine import memory_gib
-from backend.modeling import load_model, load_tokenizer, on_device
+from backend.machine import peak_memory_gib
 from backend.modeling.generation import Answerer
+from backend.modeling.loading import load_model, on_device
+from backend.modeling.tokenizers import load_tokenizer
 from backend.worker import Cancelled, RunFolder, run_worker
 from studio.contract import AnswerMode, EvaluateSpec, Prediction, Progress, ScoreFile, Scores
 from studio.errors import InputError
@@ -31,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 def evaluate(folder: RunFolder) -> dict[str, Any]:
-    """Do what the folder's spec says; the fields of Result that evaluating knows."""
+    """Evaluate the folder's model; return the fields of Result that evaluation knows."""
     spec = folder.read_spec()
     assert isinstance(spec, EvaluateSpec), spec.kind
     set_seed(spec.seed)
@@ -40,7 +41,7 @@ def evaluate(folder: RunFolder) -> dict[str, Any]:
     model = on_device(load_model(spec.model_name_or_path, spec.adapter_name_or_path))
     renderer = Renderer(tokenizer, spec.template)
     evaluate_model(folder, model, renderer, spec, (spec.answer,))
-    return {"peak_memory_gib": memory_gib()}
+    return {"peak_memory_gib": peak_memory_gib()}
 
 
 def evaluate_model(
@@ -50,7 +51,7 @@ def evaluate_model(
     spec: EvaluateSpec,
     modes: Sequence[AnswerMode],
 ) -> None:
-    """Answer the spec's rows in each of these ways; write predictions.jsonl and scores.json."""
+    """Answer the spec's rows in each mode; write predictions.jsonl and scores.json."""
     scheme = rows.dataset_scheme(spec.dataset_dir)
     held_out, skipped = labelled_rows(spec.dataset_dir, spec.dataset, scheme, spec.rows)
     if not held_out:
@@ -61,11 +62,11 @@ def evaluate_model(
             ),
             remedy=say(
                 "请先在标注页改正这些答案，再冻结一个版本。",
-                "Mend the answers on the Label page, then freeze a version.",
+                "Correct the answers on the Label page, then freeze a version.",
             ),
         )
     if skipped:
-        log.warning("%d rows of %s are not scored: their answer is no category", skipped, spec.dataset)
+        log.warning("%d rows of %s are not scored: their answer is not a category", skipped, spec.dataset)
     held_out = held_out[: spec.limit]
     baselines = _baselines(spec, scheme, held_out)
     answerer = Answerer(model, renderer)
@@ -99,7 +100,7 @@ def _answer(
     mode: AnswerMode,
     spec: EvaluateSpec,
 ) -> list[Prediction]:
-    """Predictions in the order of the rows; each batch is on disk before the next starts."""
+    """Predict the rows in their order; each batch is on disk before the next starts."""
     predictions: list[Prediction] = []
     started = time.monotonic()
     for start in range(0, len(held_out), spec.batch_size):
@@ -109,7 +110,7 @@ def _answer(
             Progress(phase="evaluating", done=done, total=len(held_out), eta_seconds=eta, answer=mode)
         )
         batch = held_out[start : start + spec.batch_size]
-        prompts = answerer.ask([row.title for row in batch], scheme.prompt)
+        prompts = answerer.render_prompts([row.title for row in batch], scheme.prompt)
         if mode == "direct":
             answered = _direct(answerer, prompts, batch, scheme)
         else:
@@ -146,7 +147,7 @@ def _chains(
     folder: RunFolder,
     max_new_tokens: int,
 ) -> list[Prediction]:
-    written = answerer.write(prompts, max_new_tokens=max_new_tokens, stop=lambda: folder.cancel_requested)
+    written = answerer.generate(prompts, max_new_tokens=max_new_tokens, stop=lambda: folder.cancel_requested)
     predictions = []
     for row, answer in zip(batch, written, strict=True):
         read = read_answer(answer.text)

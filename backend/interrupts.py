@@ -1,7 +1,7 @@
-"""A pause or a cancel that reaches work which waits, on a socket or on other threads.
+"""Interrupt blocking work, on a socket or on other threads, when a pause or cancel is requested.
 
-The main thread of a worker that only computes looks at the run folder between two steps.
-One that waits cannot; here a second thread looks, and interrupts it.
+A worker that computes polls the run folder between two steps. One that blocks cannot: here a
+second thread polls, and interrupts the main one.
 """
 
 import signal
@@ -12,19 +12,23 @@ from types import FrameType
 from backend.worker import Cancelled, Paused, RunFolder
 from studio.language import say
 
-_LOOK_SECONDS = 0.2
-_TICKS_A_TELL = 3
+_POLL_SECONDS = 0.2
+_POLLS_A_TICK = 3
 
 
-class _Stopped(BaseException):
-    """Raised in the main thread. No Exception: nobody on the way may mistake it for a failure."""
+class _Interrupted(BaseException):
+    """Raised in the main thread. No Exception: no handler on the way may take it for a failure."""
 
 
-class Stoppable:
-    """A block of the main thread that ends at once when the run is paused or cancelled.
+class Interruptible:
+    """A block of the main thread that is interrupted when the run is paused or cancelled.
+
+    `on_tick` is called now and then and at the end of the block, `on_discard` when a cancel
+    keeps nothing.
 
     Raises:
-        Paused, Cancelled: somebody asked for it.
+        Cancelled: a cancel was requested.
+        Paused: a pause was requested.
     """
 
     def __init__(
@@ -35,7 +39,7 @@ class Stoppable:
         self._on_discard = on_discard
         self._over = threading.Event()
         self._armed = False
-        self._thread = threading.Thread(target=self._look, name="stop-watch", daemon=True)
+        self._thread = threading.Thread(target=self._poll, name="interrupts", daemon=True)
 
     def __enter__(self) -> None:
         # Set here, since a shell that starts jobs in the background has SIGINT ignored.
@@ -49,27 +53,27 @@ class Stoppable:
         self._thread.join()
         signal.signal(signal.SIGINT, self._before)
         self._on_tick()
-        if isinstance(error, _Stopped):
+        if isinstance(error, _Interrupted):
             if self._folder.cancel_requested:
                 if self._folder.discard_requested:
                     self._on_discard()
                 raise Cancelled from None
-            raise Paused(say("已按要求暂停。", "Paused as asked.")) from None
+            raise Paused(say("已按要求暂停。", "Paused as requested.")) from None
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         # Runs in the main thread, so nothing can be raised once the block has been left.
         if self._armed:
             self._armed = False
-            raise _Stopped
+            raise _Interrupted
 
-    def _look(self) -> None:
-        ticks = 0
+    def _poll(self) -> None:
+        polls = 0
         main = threading.main_thread().ident
         assert main is not None
-        while not self._over.wait(_LOOK_SECONDS):
+        while not self._over.wait(_POLL_SECONDS):
             if self._folder.cancel_requested or self._folder.pause_requested:
                 signal.pthread_kill(main, signal.SIGINT)
                 return
-            ticks += 1
-            if ticks % _TICKS_A_TELL == 0:
+            polls += 1
+            if polls % _POLLS_A_TICK == 0:
                 self._on_tick()

@@ -1,22 +1,33 @@
-"""The machine a worker runs on: its device and the memory used on it."""
+"""Report the machine a worker runs on: its device, and the peak memory used on it.
+
+Torch is imported where a function needs it: a download has no use for it.
+"""
 
 import platform
+import resource
+import sys
 from pathlib import Path
 
-import torch
 
-from backend.worker import peak_memory_gib
+def peak_process_gib() -> float:
+    """Return the peak resident memory of this process so far, in GiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**30 if sys.platform == "darwin" else 2**20)
 
 
-def memory_gib() -> float:
-    """Highest memory used so far: of the GPU where there is one, else of the process."""
+def peak_memory_gib() -> float:
+    """Return the peak memory so far, in GiB: of the GPU where there is one, else of the process."""
+    import torch
+
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**30
-    return peak_memory_gib()
+    return peak_process_gib()
 
 
 def device_name() -> str:
-    """What does the computing: the GPUs by name, or the CPU and its number of cores."""
+    """Name the device that computes: the GPU, or the CPU and its number of threads."""
+    import torch
+
     if torch.cuda.is_available():
         return f"{torch.cuda.get_device_name()} ({torch.version.cuda})"
     return f"CPU {_cpu_name()} x {torch.get_num_threads()}"

@@ -1,4 +1,4 @@
-"""Show what training would see: `python -m backend.preview RUN_FOLDER`.
+"""Count and show the tokens that training would see: `python -m backend.preview RUN_FOLDER`.
 
 Reads spec.json; writes preview.json and, last, result.json. The tokens come from the
 very functions that training calls, so they are what is trained; no model is loaded.
@@ -15,14 +15,14 @@ from backend.modeling.tokenizers import load_tokenizer
 from backend.worker import Cancelled, RunFolder, run_worker
 from studio.contract import Piece, PreviewFile, PreviewSpec, Progress, SeenRow
 
-REPORTED_ROWS = 2000
-"""Rows between two reports of progress: about half a second."""
+PROGRESS_ROWS = 2000
+"""Rows between two progress events: about half a second."""
 _HALF = "\ufffd"
 """What a tokenizer decodes half of a character to."""
 
 
 def preview(folder: RunFolder) -> dict[str, Any]:
-    """Do what the folder's spec says."""
+    """Write the token preview that the folder's spec asks for."""
     spec = folder.read_spec()
     assert isinstance(spec, PreviewSpec), spec.kind
     renderer = Renderer(load_tokenizer(spec.model_name_or_path), spec.template)
@@ -30,7 +30,7 @@ def preview(folder: RunFolder) -> dict[str, Any]:
     lengths = count_tokens(folder, renderer, entries)
     shown = rows.read_conversations(spec.dataset_dir, spec.dataset) if spec.rows else []
     seen = [
-        see_row(renderer, row, shown[row], label_weight=spec.label_weight)
+        preview_row(renderer, row, shown[row], label_weight=spec.label_weight)
         for row in spec.rows
         if row < len(shown)
     ]
@@ -41,13 +41,13 @@ def preview(folder: RunFolder) -> dict[str, Any]:
 def count_tokens(
     folder: RunFolder, renderer: Renderer, entries: dict[str, list[list[Message]]]
 ) -> dict[str, tuple[int, ...]]:
-    """Tokens of every row, as `cutoff_len` counts them."""
+    """Count the tokens of every row, as `cutoff_len` does."""
     total, done = sum(map(len, entries.values())), 0
     lengths: dict[str, tuple[int, ...]] = {}
     for name, conversations in entries.items():
         counted = []
         for messages in conversations:
-            if done % REPORTED_ROWS == 0:
+            if done % PROGRESS_ROWS == 0:
                 if folder.cancel_requested:
                     raise Cancelled
                 folder.emit(Progress(phase="loading", done=done, total=total))
@@ -57,32 +57,32 @@ def count_tokens(
     return lengths
 
 
-def see_row(renderer: Renderer, row: int, messages: Sequence[Message], *, label_weight: float) -> SeenRow:
-    """A row as the training encodes it, taken apart into pieces that can be read.
+def preview_row(renderer: Renderer, row: int, messages: Sequence[Message], *, label_weight: float) -> SeenRow:
+    """Encode a row as training does, and split it into readable pieces.
 
     Where it is trained as several samples, they follow each other.
     """
 
     def seen(conversation: Sequence[Message]) -> tuple[Piece, ...]:
         parts = encode_parts(renderer, conversation, label_weight=label_weight)
-        return tuple(piece for sample in parts for piece in pieces(renderer, sample))
+        return tuple(piece for sample in parts for piece in split_pieces(renderer, sample))
 
     return SeenRow(row=row, chain=seen(messages), direct=seen(without_chain(messages)))
 
 
-def pieces(renderer: Renderer, sample: Sample) -> tuple[Piece, ...]:
-    """The tokens of a sample in order; those that only together make a character are one piece."""
+def split_pieces(renderer: Renderer, sample: Sample) -> tuple[Piece, ...]:
+    """Split a sample into its tokens; those that only together make a character are one piece."""
     found: list[Piece] = []
-    waiting: list[int] = []
+    pending: list[int] = []
     ids, labels, weights = (sample[key].tolist() for key in ("input_ids", "labels", "weights"))
-    for place, token in enumerate(ids):
-        waiting.append(token)
-        text = str(renderer.tokenizer.decode(waiting, clean_up_tokenization_spaces=False))
-        learned, weight = labels[place] != IGNORED, weights[place]
-        is_last = place + 1 == len(ids) or (labels[place + 1] != IGNORED) != learned
+    for index, token in enumerate(ids):
+        pending.append(token)
+        text = str(renderer.tokenizer.decode(pending, clean_up_tokenization_spaces=False))
+        learned, weight = labels[index] != IGNORED, weights[index]
+        is_last = index + 1 == len(ids) or (labels[index + 1] != IGNORED) != learned
         if is_last or not text.endswith(_HALF):
-            found.append(Piece(text=text, ids=tuple(waiting), learned=learned, weight=weight))
-            waiting = []
+            found.append(Piece(text=text, ids=tuple(pending), learned=learned, weight=weight))
+            pending = []
     return tuple(found)
 
 

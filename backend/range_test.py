@@ -1,4 +1,4 @@
-"""Learning-rate range test: `python -m backend.range_test RUN_FOLDER`.
+"""Run a learning-rate range test: `python -m backend.range_test RUN_FOLDER`.
 
 A short training whose rate rises exponentially from very low to too high; every step is a
 Step event, and nothing is kept but the curve. It stops where the loss has clearly turned.
@@ -22,8 +22,8 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from transformers.utils import logging as transformers_logging
 
 from backend.data.encoding import Sample
-from backend.machine import memory_gib
-from backend.modeling import load_for_training
+from backend.machine import peak_memory_gib
+from backend.modeling.loading import load_for_training
 from backend.train import make_trainer, prepare
 from backend.training.trainer import StudioTrainer, summed_loss
 from backend.worker import Cancelled, RunFolder, run_worker
@@ -37,10 +37,10 @@ PROBES = 24
 
 
 def range_test(folder: RunFolder) -> dict[str, Any]:
-    """Do what the folder's spec says; the fields of Result that the test knows."""
+    """Run the folder's range test; return the fields of Result that it knows."""
     spec = folder.read_spec()
     assert isinstance(spec, RangeTestSpec), spec.kind
-    short = shortened(spec)
+    short = short_training(spec)
     ready = prepare(folder, short, load_for_training)
     trainer = make_trainer(folder.path, short, ready)
     # The optimizer's groups start at the lowest rate (LoRA+ groups at their multiple) and rise together.
@@ -48,16 +48,16 @@ def range_test(folder: RunFolder) -> dict[str, Any]:
     trainer.optimizer = optimizer
     rise = spec.highest / spec.lowest
     trainer.lr_scheduler = LambdaLR(optimizer, lambda step: rise ** (step / (spec.steps - 1)))
-    watcher = RisingRate(folder, trainer, probes_of(ready.training.samples, spec.train.seed))
+    watcher = RisingRate(folder, trainer, draw_probes(ready.training.samples, spec.train.seed))
     trainer.add_callback(watcher)
     trainer.train()
     if watcher.cancelled:
         raise Cancelled
-    return {"peak_memory_gib": memory_gib()}
+    return {"peak_memory_gib": peak_memory_gib()}
 
 
-def shortened(spec: RangeTestSpec) -> TrainSpec:
-    """The training of the test: its steps at a rate that only rises, nothing evaluated or saved."""
+def short_training(spec: RangeTestSpec) -> TrainSpec:
+    """Derive the training of the test: its steps, nothing evaluated or saved."""
     changes: dict[str, Any] = {
         "max_steps": spec.steps,
         "learning_rate": spec.lowest,
@@ -72,14 +72,14 @@ def shortened(spec: RangeTestSpec) -> TrainSpec:
     return TrainSpec.model_validate({**spec.train.model_dump(), **changes})
 
 
-def probes_of(samples: list[Sample], seed: int) -> list[Sample]:
-    """The samples to measure on: a seeded draw without replacement."""
+def draw_probes(samples: list[Sample], seed: int) -> list[Sample]:
+    """Draw the samples to measure on, seeded and without replacement."""
     drawn = torch.randperm(len(samples), generator=torch.Generator().manual_seed(seed))
-    return [samples[int(place)] for place in drawn[:PROBES]]
+    return [samples[int(index)] for index in drawn[:PROBES]]
 
 
 class RisingRate(TrainerCallback):
-    """Tells of every step, and ends the test where the loss has turned or somebody asks for it."""
+    """Emits an event for every step; ends the test where the loss has turned or on a cancel."""
 
     def __init__(self, folder: RunFolder, trainer: StudioTrainer, probes: list[Sample]) -> None:
         self.folder, self.trainer, self.probes = folder, trainer, probes
@@ -98,27 +98,27 @@ class RisingRate(TrainerCallback):
     def on_epoch_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """The order of the samples depends on the epoch."""
+        """Set the epoch, which the order of the samples depends on."""
         assert self.trainer.batches
         self.trainer.batches.epoch = round(state.epoch or 0)
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Look for a cancel."""
+        """Stop when a cancel was requested."""
         if self.folder.cancel_requested:
             self.cancelled = control.should_training_stop = True
 
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """One Step event a step; the rate is the one that the step was taken with."""
+        """Emit a Step event for each step, with the rate that it was taken with."""
         logs: dict[str, Any] = kwargs["logs"]
         if "loss" not in logs:
             return
         loss = self.measure()
         if math.isfinite(loss):
-            self._tell(state, logs, loss)
+            self._emit(state, logs, loss)
             self.losses.append(self.smoothed.add(loss))
         if not math.isfinite(loss) or has_turned(self.losses):
             log.info("the loss turned at step %d; the test ends", state.global_step)
@@ -126,20 +126,20 @@ class RisingRate(TrainerCallback):
 
     @torch.no_grad()
     def measure(self) -> float:
-        """Mean loss of the model as it is, per supervised token of the probes, in nats."""
+        """Compute the model's mean loss per supervised token of the probes, in nats."""
         trainer = self.trainer
         model = trainer.accelerator.unwrap_model(trainer.model)
         model.eval()
         total, size = torch.zeros(2, dtype=torch.float64), trainer.args.per_device_train_batch_size
         for start in range(0, len(self.probes), size):
-            batch = trainer._prepare_inputs(trainer.data_collator(self.probes[start : start + size]))
+            batch = trainer.on_device(trainer.data_collator(self.probes[start : start + size]))
             with trainer.compute_loss_context_manager():
                 loss, count = summed_loss(model, batch, weighted=False)
             total += torch.stack([loss, count]).double().cpu()
         model.train()
         return float(total[0] / total[1])
 
-    def _tell(self, state: TrainerState, logs: dict[str, Any], loss: float) -> None:
+    def _emit(self, state: TrainerState, logs: dict[str, Any], loss: float) -> None:
         assert self.trainer.lr_scheduler is not None
         factor = self.trainer.lr_scheduler.lr_lambdas[0](state.global_step - 1)
         self.folder.emit(

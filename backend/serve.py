@@ -28,10 +28,11 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 
 from backend.data.templates import Renderer
-from backend.modeling import load_model, load_tokenizer, on_device
 from backend.modeling.generation import Answerer
+from backend.modeling.loading import load_model, on_device
+from backend.modeling.tokenizers import load_tokenizer
 from backend.worker import RunFolder, run_worker
-from studio.contract import AnswerMode, ServeSpec
+from studio.contract import AnswerMode, ServerAddress, ServeSpec
 from studio.errors import PortInUse
 from studio.language import say
 from studio.samples.canonical import CLOSE, exact_category, read_answer
@@ -42,14 +43,14 @@ log = logging.getLogger(__name__)
 
 
 class ChatMessage(BaseModel):
-    """A turn; fields that we do not use are accepted and ignored."""
+    """One message; fields that we do not use are accepted and ignored."""
 
     role: Literal["system", "user", "assistant"]
     content: str
 
 
 class ChatRequest(BaseModel):
-    """The part of OpenAI's chat completion request that we honour."""
+    """The part of OpenAI's chat completion request that is supported."""
 
     messages: list[ChatMessage] = Field(min_length=1)
     model: str | None = None
@@ -60,22 +61,14 @@ class ChatRequest(BaseModel):
 
 
 class ClassifyRequest(BaseModel):
-    """Titles to classify, and in which of the two ways."""
+    """Titles to classify, and the way of answering."""
 
     titles: list[str] = Field(min_length=1, max_length=1000)
     answer: AnswerMode = "chain"
 
 
-class Address(BaseModel):
-    """address.json: where the server listens."""
-
-    host: str
-    port: int
-    url: str
-
-
 class Model:
-    """A loaded model, one computation at a time."""
+    """A loaded model that computes one request at a time."""
 
     def __init__(self, spec: ServeSpec, scheme: Scheme) -> None:
         tokenizer = load_tokenizer(
@@ -85,23 +78,23 @@ class Model:
         self.spec = spec
         self.scheme = scheme
         self.answerer = Answerer(model, Renderer(tokenizer, spec.template))
-        self.turn = threading.Lock()
+        self.lock = threading.Lock()
 
     def classify(self, request: ClassifyRequest) -> list[dict[str, Any]]:
-        """Category, probabilities and chain of each title.
+        """Classify titles: category, probabilities and think chain of each.
 
-        The probabilities are those of a direct answer in both ways: after a written
+        The probabilities are those of a direct answer in both modes: after a generated
         chain the category is all but certain, which would say nothing.
         """
         found = []
         for start in range(0, len(request.titles), 32):
             titles = request.titles[start : start + 32]
-            with self.turn:
+            with self.lock:
                 found += self._classify_batch(titles, request.answer)
         return found
 
     def _classify_batch(self, titles: list[str], mode: AnswerMode) -> list[dict[str, Any]]:
-        prompts = self.answerer.ask(titles, self.scheme.prompt)
+        prompts = self.answerer.render_prompts(titles, self.scheme.prompt)
         scored = self.answerer.score(prompts, self.scheme.names)
         results: list[dict[str, Any]] = [
             {
@@ -114,7 +107,7 @@ class Model:
             for title, p in zip(titles, scored, strict=True)
         ]
         if mode == "chain":
-            written = self.answerer.write(prompts, max_new_tokens=self.spec.max_new_tokens)
+            written = self.answerer.generate(prompts, max_new_tokens=self.spec.max_new_tokens)
             for result, answer in zip(results, written, strict=True):
                 read = read_answer(answer.text)
                 category = exact_category(read.label, self.scheme.names) if answer.finished else None
@@ -122,10 +115,10 @@ class Model:
         return results
 
     def stream(self, request: ChatRequest, stop: threading.Event) -> Generator[tuple[str, str]]:
-        """Pieces of an answer, each with its field: `reasoning_content` or `content`."""
+        """Stream an answer piece by piece, each with its field: `reasoning_content` or `content`."""
         messages = [{"role": message.role, "content": message.content} for message in request.messages]
         limit = request.max_completion_tokens or request.max_tokens or self.spec.max_new_tokens
-        with self.turn:
+        with self.lock:
             pieces = self.answerer.stream(
                 messages, max_new_tokens=limit, temperature=request.temperature, stop=stop.is_set
             )
@@ -133,7 +126,7 @@ class Model:
 
 
 def split_thought(pieces: Iterator[str]) -> Iterator[tuple[str, str]]:
-    """Tell the thought from the answer in a stream that begins inside the thought.
+    """Split a stream that begins inside the think chain into chain and answer.
 
     The closing tag may arrive in parts, so as many characters as could begin it are
     held back.
@@ -160,8 +153,8 @@ def split_thought(pieces: Iterator[str]) -> Iterator[tuple[str, str]]:
         yield field, held
 
 
-def make_app(model: Model, touched: threading.Event) -> FastAPI:
-    """The HTTP surface over a loaded model; each request sets `touched`."""
+def make_app(model: Model, requested: threading.Event) -> FastAPI:
+    """Build the HTTP API over a loaded model; each request sets `requested`."""
     app = FastAPI(title="News Studio", docs_url=None, redoc_url=None)
     # A page of another site must not reach this server through a name that points here.
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK, model.spec.host])
@@ -177,12 +170,12 @@ def make_app(model: Model, touched: threading.Event) -> FastAPI:
 
     @app.post("/v1/classify")
     async def classify(request: ClassifyRequest) -> dict[str, Any]:
-        touched.set()
+        requested.set()
         return {"model": model.spec.name, "results": await run_in_threadpool(model.classify, request)}
 
     @app.post("/v1/chat/completions", response_model=None)
     async def chat(request: ChatRequest) -> StreamingResponse | JSONResponse:
-        touched.set()
+        requested.set()
         stop = threading.Event()
         head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": model.spec.name}
         if request.stream:
@@ -201,7 +194,7 @@ def make_app(model: Model, touched: threading.Event) -> FastAPI:
 async def server_sent_events(
     model: Model, request: ChatRequest, stop: threading.Event, head: dict[str, Any]
 ) -> AsyncIterator[str]:
-    """The chunks of a streamed chat. When the client goes away, the generation stops."""
+    """Stream a chat as server-sent events; stop generating when the client disconnects."""
 
     def chunk(delta: dict[str, str], finish: str | None = None) -> str:
         choice = {"index": 0, "delta": delta, "finish_reason": finish}
@@ -217,29 +210,29 @@ async def server_sent_events(
         yield "data: [DONE]\n\n"
     finally:
         stop.set()
-        # Now, not whenever it is collected: it holds the turn, and nobody else would be answered.
+        # Now, not whenever it is collected: it holds the lock, and nobody else would be answered.
         pieces.close()
 
 
 def serve(folder: RunFolder) -> dict[str, Any]:
-    """Load the model, listen, and stay until idle or stopped."""
+    """Load the model and serve it until idle or stopped."""
     spec = folder.read_spec()
     assert isinstance(spec, ServeSpec), spec.kind
     listener = _listen(spec)
-    touched = threading.Event()
+    requested = threading.Event()
     model = Model(spec, load_scheme())
-    app = make_app(model, touched)
+    app = make_app(model, requested)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
 
     @asynccontextmanager
     async def announce(_: FastAPI) -> AsyncIterator[None]:
         host, port = listener.getsockname()[:2]
-        folder.write("address.json", Address(host=host, port=port, url=f"http://{host}:{port}"))
+        folder.write("address.json", ServerAddress(host=host, port=port, url=f"http://{host}:{port}"))
         log.info("listening on http://%s:%d", host, port)
         yield
 
     app.router.lifespan_context = announce
-    threading.Thread(target=_stop_when_idle, args=(server, touched, spec.idle_seconds), daemon=True).start()
+    threading.Thread(target=_stop_when_idle, args=(server, requested, spec.idle_seconds), daemon=True).start()
     server.run(sockets=[listener])
     return {}
 
@@ -260,9 +253,9 @@ def _listen(spec: ServeSpec) -> socket.socket:
     return listener
 
 
-def _stop_when_idle(server: uvicorn.Server, touched: threading.Event, idle_seconds: float) -> None:
-    while touched.wait(timeout=idle_seconds):
-        touched.clear()
+def _stop_when_idle(server: uvicorn.Server, requested: threading.Event, idle_seconds: float) -> None:
+    while requested.wait(timeout=idle_seconds):
+        requested.clear()
     log.info("no request for %.0f s, stopping", idle_seconds)
     server.should_exit = True
 

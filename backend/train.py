@@ -2,8 +2,8 @@
 
 Reads spec.json; writes metrics.jsonl, checkpoints/step_<n>/, and after training the
 held-out rows' predictions.jsonl and scores.json; ends with result.json. Started again
-on the folder of an interrupted run, it goes on from the newest checkpoint that has what
-that needs. Started alone, by `accelerate launch -m` or by `torchrun -m`, it is the same
+on the folder of an interrupted run, it resumes from the newest checkpoint that has a
+resume state. Started alone, by `accelerate launch -m` or by `torchrun -m`, it is the same
 program.
 """
 
@@ -22,17 +22,21 @@ from transformers.utils import logging as transformers_logging
 from backend.data.datasets import encode_datasets
 from backend.data.encoding import Encoded
 from backend.data.templates import Renderer
-from backend.kernels.speedups import speed_up
-from backend.machine import device_name, memory_gib
-from backend.modeling import finished_model, load_for_training, load_tokenizer, make_optimizer, make_trainable
-from backend.training.activation_checkpointing import computes_twice
+from backend.kernels.speedups import patch_model
+from backend.machine import device_name, peak_memory_gib
+from backend.modeling.adapters import require_fitting
+from backend.modeling.loading import load_for_training
+from backend.modeling.methods import finished_model, make_trainable
+from backend.modeling.optimizers import make_optimizer
+from backend.modeling.tokenizers import load_tokenizer
 from backend.training.arguments import require_launcher, require_optimizer, training_arguments
 from backend.training.category_accuracy import category_scoring
-from backend.training.checkpoints import Checkpoints, state_of
-from backend.training.loop_control import Flow, Wish
+from backend.training.checkpoints import Checkpoints, newest_resumable, state_of
+from backend.training.gradient_checkpointing import use_gradient_checkpointing
+from backend.training.loop_control import LoopControl, StopRequest
 from backend.training.packing_check import collator_for
 from backend.training.provenance import Hashing, code_version, dataset_files, model_files
-from backend.training.resume import cut_curve, load_weights
+from backend.training.resume import load_weights, truncate_curve
 from backend.training.schedules import require_schedule
 from backend.training.trainer import StudioTrainer
 from backend.worker import Cancelled, Paused, RunFolder, is_main_process, run_worker
@@ -44,7 +48,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Prepared:
-    """What a training begins with: the encoded rows and the model whose weights will change."""
+    """What a training starts from: the encoded rows and the model whose weights will change."""
 
     tokenizer: PreTrainedTokenizerBase
     renderer: Renderer
@@ -56,23 +60,25 @@ class Prepared:
 def train(
     folder: RunFolder, load: Callable[[TrainSpec], PreTrainedModel] = load_for_training
 ) -> dict[str, Any]:
-    """Do what the folder's spec says; the fields of Result that training knows.
+    """Train the folder's run; return the fields of Result that training knows.
 
     Args:
-        load: gives the base model, which training may change.
+        folder: with a TrainSpec as its spec.json.
+        load: loads the base model, which training may change.
     """
     spec = folder.read_spec()
     assert isinstance(spec, TrainSpec), spec.kind
     ready = prepare(folder, spec, load)
-    promise_sources(folder, spec)
+    hash_sources(folder, spec)
     return train_prepared(folder, spec, ready)
 
 
 def prepare(folder: RunFolder, spec: TrainSpec, load: Callable[[TrainSpec], PreTrainedModel]) -> Prepared:
-    """Encode the rows and load the model, after a look at what would fail later."""
+    """Encode the rows and load the model, after checking what would fail later."""
     require_launcher()
     require_optimizer(spec)
     require_schedule(spec)
+    require_adapters(folder, spec)
     set_seed(spec.seed)
     folder.emit(Progress(phase="loading"))
     tokenizer = load_tokenizer(spec.model_name_or_path)
@@ -86,24 +92,35 @@ def prepare(folder: RunFolder, spec: TrainSpec, load: Callable[[TrainSpec], PreT
     return Prepared(tokenizer, renderer, training, held_out, model)
 
 
+def require_adapters(folder: RunFolder, spec: TrainSpec) -> None:
+    """Refuse to train on, or to resume from, an adapter that does not fit the base as it now is.
+
+    Raises:
+        ModelUnusable: see require_fitting.
+    """
+    resumed = newest_resumable(folder.path)
+    is_adapter = resumed is not None and (resumed / "adapter_config.json").is_file()
+    for adapter in (spec.adapter_name_or_path, resumed if is_adapter else None):
+        require_fitting(adapter, spec.model_name_or_path)
+
+
 def train_prepared(folder: RunFolder, spec: TrainSpec, ready: Prepared) -> dict[str, Any]:
-    """Train a loaded model, from its start or from where an earlier attempt was; evaluate it after."""
-    rows_of_note = {
+    """Train a prepared model, from the start or resumed; evaluate it afterwards."""
+    unusual_rows = {
         "left_out": tuple(ready.training.left_out),
         "shortened": tuple(ready.training.shortened),
     }
-    folder.known |= rows_of_note
+    folder.known |= unusual_rows
     checkpoints = Checkpoints(folder, spec, ready.model, ready.tokenizer, ready.renderer)
     trainer = make_trainer(folder.path, spec, ready)
-    flow = Flow(folder, spec, trainer, checkpoints)
+    loop = LoopControl(folder, spec, trainer, checkpoints)
     try:
-        train_loss = run_loop(flow, ready)
+        train_loss = run_loop(loop, ready)
         evaluated = spec.stage == "sft" and bool(ready.held_out.samples and spec.evaluate_after)
         if evaluated and folder.pause_requested:
-            raise Paused(say("已按要求暂停。", "Paused as asked."))
+            raise Paused(say("已按要求暂停。", "Paused as requested."))
         if evaluated and is_main_process():
-            end = flow.end_step
-            finished = finished_model(ready.model, spec, checkpoints.path(end))
+            finished = finished_model(ready.model, spec, checkpoints.path(loop.end_step))
             evaluate_after(folder, spec, finished, ready)
     except Cancelled:
         if folder.discard_requested:
@@ -111,19 +128,19 @@ def train_prepared(folder: RunFolder, spec: TrainSpec, ready: Prepared) -> dict[
             for name in ("checkpoint", "best_checkpoint"):
                 folder.known.pop(name, None)
         raise
-    checkpoints.seal()
-    return {"train_loss": train_loss, "peak_memory_gib": memory_gib(), **rows_of_note}
+    checkpoints.drop_resume_states()
+    return {"train_loss": train_loss, "peak_memory_gib": peak_memory_gib(), **unusual_rows}
 
 
 def make_trainer(output: Path, spec: TrainSpec, ready: Prepared) -> StudioTrainer:
-    """The trainer for a prepared model; the model is on its device then."""
+    """Build the trainer of a prepared model, and move the model to its device."""
     trainer = StudioTrainer(
         model=ready.model,
         args=training_arguments(
             spec,
             output,
             has_held_out=bool(ready.held_out.samples),
-            checkpointing=computes_twice(ready.model, spec, ready.training.samples),
+            checkpointing=use_gradient_checkpointing(ready.model, spec, ready.training.samples),
         ),
         train_dataset=ready.training.samples,
         eval_dataset=ready.held_out.samples or None,
@@ -132,10 +149,10 @@ def make_trainer(output: Path, spec: TrainSpec, ready: Prepared) -> StudioTraine
     )
     # The numbers go to metrics.jsonl; the Trainer's own printing would fill the log.
     trainer.remove_callback(PrinterCallback)
-    bounds = speed_up(trainer.model, spec)
+    is_varlen = patch_model(trainer.model, spec)
     with trainer.compute_loss_context_manager():
         trainer.data_collator = collator_for(
-            trainer.model, spec, ready.tokenizer.pad_token_id, boundaries=bounds
+            trainer.model, spec, ready.tokenizer.pad_token_id, varlen=is_varlen
         )
     trainer.load = lambda resume: load_weights(ready.model, Path(resume).parent)
     if ready.held_out.samples:
@@ -149,51 +166,52 @@ def make_trainer(output: Path, spec: TrainSpec, ready: Prepared) -> StudioTraine
     return trainer
 
 
-def run_loop(flow: Flow, ready: Prepared) -> float:
-    """Train to the end, or go on from an interruption; the mean loss over all steps, in nats.
+def run_loop(loop: LoopControl, ready: Prepared) -> float:
+    """Train to the end, from the start or resumed; return the mean loss over all steps, in nats.
 
-    The model ends with the weights that the run ends with.
+    The model then has the weights that the run ends with.
 
     Raises:
-        Cancelled: the user asked for it. Paused: the run can go on from its last checkpoint.
+        Cancelled: a cancel was requested.
+        Paused: a pause was requested; the run can be resumed from its last checkpoint.
     """
-    trainer, checkpoints = flow.trainer, flow.checkpoints
-    start = checkpoints.newest_resumable()
+    trainer = loop.trainer
+    start = newest_resumable(loop.folder.path)
     state = state_of(start) if start else None
     if is_main_process():
-        cut_curve(flow.folder.path / "metrics.jsonl", state.step if state else 0)
-        (flow.folder.path / "predictions.jsonl").unlink(missing_ok=True)
+        truncate_curve(loop.folder.path / "metrics.jsonl", state.step if state else 0)
+        (loop.folder.path / "predictions.jsonl").unlink(missing_ok=True)
     if state:
-        log.info("going on from step %d", state.step)
-        flow.resume(state)
+        log.info("resuming from step %d", state.step)
+        loop.resume(state)
     if state and state.finished:
         assert start and state.train_loss is not None
         trainer.state.global_step, train_loss = state.step, state.train_loss
         load_weights(ready.model, start)
     else:
-        outcome = trainer.train(resume_from_checkpoint=str(start / "resume") if start else None)
-        train_loss = outcome.training_loss
-        if flow.wish == Wish.CANCEL:
+        trainer.train(resume_from_checkpoint=str(start / "resume") if start else None)
+        if loop.request == StopRequest.CANCEL:
             raise Cancelled
-        if flow.stopped_for_now:
-            raise Paused(flow.why_paused())
-        flow.save(train_loss=train_loss)
-    flow.take_best(ready.model)
+        if loop.is_pausing:
+            raise Paused(loop.pause_reason())
+        train_loss = trainer.mean_loss()
+        loop.save(train_loss=train_loss)
+    loop.restore_best(ready.model)
     return train_loss
 
 
-def promise_sources(folder: RunFolder, spec: TrainSpec) -> None:
-    """Have the result say what the run was made from; hashed while it trains."""
+def hash_sources(folder: RunFolder, spec: TrainSpec) -> None:
+    """Record the provenance of the run in its result; hash dataset and model while it trains."""
     if not is_main_process():
         return
-    folder.promised["dataset_sha256"] = Hashing(dataset_files(spec)).wait
-    folder.promised["model_sha256"] = Hashing(model_files(spec.model_name_or_path)).wait
+    folder.pending["dataset_sha256"] = Hashing(dataset_files(spec)).wait
+    folder.pending["model_sha256"] = Hashing(model_files(spec.model_name_or_path)).wait
     known = {"device": device_name(), "code": code_version()}
     folder.known["versions"] = {name: value for name, value in known.items() if value}
 
 
 def evaluate_after(folder: RunFolder, spec: TrainSpec, model: PreTrainedModel, ready: Prepared) -> None:
-    """Answer and score the held-out rows with the model that is loaded already."""
+    """Answer and score the held-out rows with the model in memory."""
     # Here, not above: scoring brings scikit-learn and jieba, which training does not need.
     from backend.evaluate import evaluate_model
 

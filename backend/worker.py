@@ -1,4 +1,4 @@
-"""What every worker does around its work: read the spec, tell, finish.
+"""Wrap the work of a program: read the spec, emit events, write the result however it ends.
 
 The run folder is the only thing a worker is given. This module knows no model.
 """
@@ -8,7 +8,6 @@ import importlib.metadata
 import logging
 import os
 import platform
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from backend.machine import peak_process_gib
 from studio.contract import Event, Result, RunSpec, run_spec, spec_error
 from studio.errors import DiskFull, InputError, StudioError, UnreadableFile
 from studio.language import current_language, say
@@ -26,16 +26,16 @@ log = logging.getLogger(__name__)
 
 STARTED = time.monotonic()
 PACKAGES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "safetensors", "news-studio")
-PATIENCE = 5.0
-"""Seconds that a run which did not come to its end waits for what is still worked out."""
+PENDING_SECONDS = 5.0
+"""Longest wait for pending fields of the result where the run was cut short."""
 
 
 class Cancelled(Exception):
-    """The user asked this run to stop."""
+    """A cancel of this run was requested."""
 
 
 class Paused(Exception):
-    """This run stopped in such a way that it can go on; `message` says who asked for it."""
+    """This run stopped and can be resumed; `message` says who requested it."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -45,18 +45,18 @@ class Paused(Exception):
 class RunFolder:
     """The worker's side of a run folder. Of several processes, only the main one writes.
 
-    `known` are fields of Result that are known however the run ends; `promised` are those
-    that are still worked out, asked for at the end with the seconds that may be waited.
+    `known` are fields of Result that hold however the run ends; `pending` are those still being
+    computed: each is called at the end with the seconds it may wait, None for as long as it takes.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.started = STARTED
         self.known: dict[str, Any] = {}
-        self.promised: dict[str, Callable[[float | None], Any]] = {}
+        self.pending: dict[str, Callable[[float | None], Any]] = {}
 
     def read_spec(self) -> RunSpec:
-        """The spec that studio wrote.
+        """Read the spec that studio wrote.
 
         Raises:
             InputError: missing, not JSON, or a field does not validate.
@@ -96,22 +96,22 @@ class RunFolder:
 
     @property
     def cancel_requested(self) -> bool:
-        """Whether the user asked this run to stop."""
+        """Whether a cancel was requested."""
         return (self.path / "cancel").exists()
 
     @property
     def discard_requested(self) -> bool:
-        """Whether the user, asking it to stop, wants nothing of it kept."""
+        """Whether a cancel was requested that keeps no checkpoint."""
         return (self.path / "discard").exists()
 
     @property
     def pause_requested(self) -> bool:
-        """Whether the user asked this run to stop for now."""
+        """Whether a pause was requested."""
         return (self.path / "pause").exists()
 
 
 def run_worker(work: Callable[[RunFolder], dict[str, Any]]) -> int:
-    """The `main` of a worker: one folder as argument, `result.json` at the end."""
+    """Run a program from its command line: one folder as argument, `result.json` at the end."""
     parser = argparse.ArgumentParser()
     parser.add_argument("run_folder", type=Path, help="Folder with spec.json.")
     folder = RunFolder(parser.parse_args().run_folder.resolve())
@@ -122,16 +122,16 @@ def run_worker(work: Callable[[RunFolder], dict[str, Any]]) -> int:
 
 
 def work_in(folder: RunFolder, work: Callable[[RunFolder], dict[str, Any]]) -> int:
-    """Do the work of one folder and leave `result.json`; the exit code.
+    """Do the work of one folder, write `result.json`, and return the exit code.
 
-    `work` returns the fields of Result that it knows. Every way out, an error of
-    our own included, leaves a result that says what happened.
+    `work` returns the fields of Result that it knows. Every way out, a bug of our own
+    included, leaves a result that says what happened.
     """
     try:
         with guard_disk(folder.path):
             _finish(folder, "done", **work(folder))
     except Cancelled:
-        _end(folder, "cancelled", "stopped", say("已按要求停止。", "Stopped as asked."))
+        _end(folder, "cancelled", "stopped", say("已按要求停止。", "Stopped as requested."))
     except Paused as pause:
         _end(folder, "paused", "paused", pause.message)
     except DiskFull as error:
@@ -158,14 +158,14 @@ def _end(folder: RunFolder, status: str, code: str, message: str, remedy: str = 
 def _finish(folder: RunFolder, status: str, **known: Any) -> None:
     if not is_main_process():
         return
-    patience = None if status == "done" else PATIENCE
-    promised = {name: wait(patience) for name, wait in folder.promised.items()}
-    known = {**folder.known, **promised, **known}
+    timeout = None if status == "done" else PENDING_SECONDS
+    pending = {name: wait(timeout) for name, wait in folder.pending.items()}
+    known = {**folder.known, **pending, **known}
     result = Result.model_validate(
         {
             "status": status,
             "seconds": time.monotonic() - folder.started,
-            "peak_memory_gib": peak_memory_gib(),
+            "peak_memory_gib": peak_process_gib(),
             "checkpoint": _last_checkpoint(folder.path),
             **known,
             "versions": {**_versions(), **known.get("versions", {})},
@@ -204,12 +204,6 @@ def _finish_on_full_disk(folder: RunFolder) -> None:
 def is_main_process() -> bool:
     """Whether this process writes the results (rank 0, or the only one)."""
     return os.environ.get("RANK", "0") == "0"
-
-
-def peak_memory_gib() -> float:
-    """Highest resident memory of this process so far, in GiB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**30 if sys.platform == "darwin" else 2**20)
 
 
 def _last_checkpoint(run: Path) -> str | None:

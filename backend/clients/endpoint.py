@@ -1,9 +1,8 @@
-"""Ask an OpenAI-compatible endpoint and tell its failures apart.
+"""Request completions from an OpenAI-compatible endpoint: retry, back off, classify errors.
 
-One question, one answer, one reason where there is none. What is worth another try is
-tried again, bounded; what would fail for every title ends the job. The key goes into
-the request and nowhere else: neither a log nor an error shows it. This module knows
-no title and no think chain.
+Transient failures are retried, a bounded number of times; what would fail for every title
+ends the job. The key goes into the request and nowhere else: neither a log nor an error
+shows it. This module knows no title and no think chain.
 """
 
 import asyncio
@@ -29,13 +28,13 @@ from studio.system.network import is_loopback
 log = logging.getLogger(__name__)
 
 LONGEST_WAIT_SECONDS = 60.0
-"""A Retry-After beyond this is cut: the job goes on with other titles and comes back by resuming."""
+"""Cap on Retry-After: the job goes on with other titles, and resuming it drafts the rest."""
 LARGEST_ANSWER_BYTES = 2 * 2**20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
-    """What the teacher wrote, its own thoughts left out, and the tokens the endpoint counted."""
+    """A completion without its reasoning, and the tokens as the endpoint counted them."""
 
     text: str
     prompt_tokens: int
@@ -43,10 +42,10 @@ class Answer:
     attempts: int
 
 
-class NoAnswer(Exception):
-    """One question has no answer; the text says why, `attempts` how often it was asked.
+class CompletionFailed(Exception):
+    """A request got no completion; `problem` says why, `attempts` how often it was sent.
 
-    `is_endpoint`: the endpoint failed, as it may fail for every question, not this question.
+    `is_endpoint`: the endpoint failed, as it may for every request, and not this one request.
     """
 
     def __init__(self, problem: str, *, is_endpoint: bool, attempts: int = 1) -> None:
@@ -56,8 +55,8 @@ class NoAnswer(Exception):
         self.attempts = attempts
 
 
-class _Again(Exception):
-    """Worth another try; `after` is how many seconds the endpoint asked to wait."""
+class _Retryable(Exception):
+    """A transient failure; `after` is the endpoint's Retry-After in seconds."""
 
     def __init__(self, problem: str, after: float | None = None) -> None:
         super().__init__(problem)
@@ -93,13 +92,13 @@ class _Completion(BaseModel):
 
 
 class Endpoint:
-    """The teacher's endpoint; one for the whole job, shared by all that ask."""
+    """The teacher's endpoint, shared by all tasks of a job."""
 
     def __init__(self, spec: DraftSpec, key: str | None) -> None:
         self._spec = spec
         self._key = key
         self._host = urlsplit(spec.base_url).hostname
-        self._quiet_until = 0.0
+        self._paused_until = 0.0
         self._tokens_field = "max_tokens"
         self._client = openai.AsyncOpenAI(
             base_url=spec.base_url,
@@ -117,25 +116,25 @@ class Endpoint:
         )
 
     async def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         await self._client.close()
 
-    async def ask(self, messages: Sequence[ChatCompletionMessageParam]) -> Answer:
-        """The answer to one question, after as many tries as the spec allows.
+    async def complete(self, messages: Sequence[ChatCompletionMessageParam]) -> Answer:
+        """Request a completion, with as many retries as the spec allows.
 
         Raises:
-            NoAnswer: this question has none.
-            TeacherUnavailable: no question will ever have one: wrong key, model or address.
+            CompletionFailed: this request got none.
+            TeacherUnavailable: no request will get one: wrong key, model or address.
         """
         for attempt in range(1, self._spec.attempts + 1):
-            await self._wait_for_quiet()
+            await self._wait_for_pause()
             try:
                 text, usage = await self._try(messages)
-            except _Again as again:
+            except _Retryable as failure:
                 if attempt == self._spec.attempts:
-                    raise NoAnswer(again.problem, is_endpoint=True, attempts=attempt) from again
-                await self._back_off(again, attempt)
-            except NoAnswer as refusal:
+                    raise CompletionFailed(failure.problem, is_endpoint=True, attempts=attempt) from failure
+                await self._back_off(failure, attempt)
+            except CompletionFailed as refusal:
                 refusal.attempts = attempt
                 raise
             else:
@@ -147,41 +146,41 @@ class Endpoint:
                 )
         raise AssertionError("the last attempt answers or raises")
 
-    async def _wait_for_quiet(self) -> None:
-        while (wait := self._quiet_until - time.monotonic()) > 0:
+    async def _wait_for_pause(self) -> None:
+        while (wait := self._paused_until - time.monotonic()) > 0:
             await asyncio.sleep(wait)
 
-    async def _back_off(self, again: _Again, attempt: int) -> None:
-        """Wait as long as asked, all askers together, or else twice as long each time."""
-        log.warning("try %d of %d: %s", attempt, self._spec.attempts, again.problem)
-        if again.after is not None:
-            wait = min(again.after, LONGEST_WAIT_SECONDS)
-            self._quiet_until = max(self._quiet_until, time.monotonic() + wait)
+    async def _back_off(self, failure: _Retryable, attempt: int) -> None:
+        """Back off: all tasks for the endpoint's Retry-After, else this one exponentially, with jitter."""
+        log.warning("try %d of %d: %s", attempt, self._spec.attempts, failure.problem)
+        if failure.after is not None:
+            wait = min(failure.after, LONGEST_WAIT_SECONDS)
+            self._paused_until = max(self._paused_until, time.monotonic() + wait)
             await asyncio.sleep(wait)
         else:
-            # Spread out, so that askers that failed together do not come back together.
+            # Jitter, so that tasks that failed together do not retry together.
             await asyncio.sleep(2 ** (attempt - 2) * random.uniform(1, 1.5))
 
     async def _try(self, messages: Sequence[ChatCompletionMessageParam]) -> tuple[str, _Usage]:
         seconds = self._spec.timeout_seconds
         try:
-            # The client's own timeout is for silence; this one is for an answer that never ends.
+            # The client's own timeout is for silence; this one is for an answer that does not end.
             async with asyncio.timeout(seconds):
                 body = await self._send(messages)
         except (TimeoutError, openai.APITimeoutError) as error:
-            raise _Again(
-                say(f"{seconds:.0f} 秒内没有答完", f"no whole answer within {seconds:.0f} s")
+            raise _Retryable(
+                say(f"{seconds:.0f} 秒内没有答完", f"no complete answer within {seconds:.0f} s")
             ) from error
         except openai.APIStatusError as error:
-            raise self._refusal(error) from error
+            raise self._status_error(error) from error
         # While a body is read, the client lets its HTTP library's errors through as they are.
         except (openai.APIError, httpx2.HTTPError) as error:
             reason = error.__cause__ or error
-            raise _Again(
-                self._hide_key(
+            raise _Retryable(
+                self._redact_key(
                     say(
                         f"连接失败（{reason}）",
-                        f"no connection ({reason})",
+                        f"connection failed ({reason})",
                     )
                 )
             ) from error
@@ -191,38 +190,40 @@ class Endpoint:
         fields: dict[str, Any] = {self._tokens_field: self._spec.max_tokens}
         if self._spec.temperature is not None:
             fields["temperature"] = self._spec.temperature
-        asking = self._client.chat.completions.with_streaming_response.create(
+        request = self._client.chat.completions.with_streaming_response.create(
             model=self._spec.model, messages=messages, **fields
         )
         body = b""
-        async with asking as response:
+        async with request as response:
             async for piece in response.iter_bytes():
                 body += piece
                 if len(body) > LARGEST_ANSWER_BYTES:
-                    raise NoAnswer(
-                        say("回答长得没有尽头，已中断", "the answer had no end and was cut off"),
+                    raise CompletionFailed(
+                        say("回答长得没有尽头，已中断", "the answer was endless and was cut off"),
                         is_endpoint=True,
                     )
         return body
 
-    def _refusal(self, error: openai.APIStatusError) -> Exception:
-        """What a status means: another try, a lost title, or the end of the job."""
+    def _status_error(self, error: openai.APIStatusError) -> Exception:
+        """Classify an HTTP error: retry, fail this title, or end the job."""
         status = error.status_code
-        said = self._hide_key(str(error.message))[:300]
-        if status == 400 and "max_completion_tokens" in said and self._tokens_field == "max_tokens":
+        message = self._redact_key(str(error.message))[:300]
+        if status == 400 and "max_completion_tokens" in message and self._tokens_field == "max_tokens":
             self._tokens_field = "max_completion_tokens"
-            return _Again(said, after=0)
+            return _Retryable(message, after=0)
         if status in (408, 409, 425, 429) or status >= 500:
-            # An account without money is also a 429 for some, and stays one.
+            # Some send 429 for an exhausted quota too, which no retry changes.
             if "insufficient_quota" in str(error.body):
-                return _unpaid(said)
-            return _Again(f"{status}: {said}", after=_retry_after(error.response.headers.get("retry-after")))
-        return _fatal(status, said, self._spec, error.response.headers.get("location")) or NoAnswer(
-            f"{status}: {said}", is_endpoint=False
-        )
+                return _quota_exhausted(message)
+            return _Retryable(
+                f"{status}: {message}", after=_retry_after(error.response.headers.get("retry-after"))
+            )
+        return _fatal(
+            status, message, self._spec, error.response.headers.get("location")
+        ) or CompletionFailed(f"{status}: {message}", is_endpoint=False)
 
-    def _hide_key(self, text: str) -> str:
-        """Endpoints like to repeat a refused key in their message."""
+    def _redact_key(self, text: str) -> str:
+        """Redact the key: endpoints repeat a refused one in their message."""
         return text.replace(self._key, "***") if self._key else text
 
 
@@ -231,16 +232,16 @@ def _read(body: bytes) -> tuple[str, _Usage]:
         completion = _Completion.model_validate_json(body)
     except ValidationError as error:
         shown = " ".join(body[:80].decode("utf-8", errors="replace").split())
-        raise _Again(
-            say(f"回答不是 OpenAI 格式的 JSON：{shown}", f"the answer is no JSON of the OpenAI form: {shown}")
+        raise _Retryable(
+            say(f"回答不是 OpenAI 格式的 JSON：{shown}", f"the answer is not OpenAI-style JSON: {shown}")
         ) from error
     text = completion.choices[0].message.content if completion.choices else None
     if not (text or "").strip():
         cut = bool(completion.choices) and completion.choices[0].finish_reason == "length"
-        raise NoAnswer(
+        raise CompletionFailed(
             say(
                 "回答是空的" + ("：max_tokens 在思考中用完了" if cut else ""),
-                "the answer is empty" + (": max_tokens was used up by thinking" if cut else ""),
+                "the answer is empty" + (": max_tokens was used up by reasoning" if cut else ""),
             ),
             is_endpoint=False,
         )
@@ -248,7 +249,7 @@ def _read(body: bytes) -> tuple[str, _Usage]:
 
 
 def _retry_after(header: str | None) -> float | None:
-    """Seconds or a date, as HTTP allows; None for anything else."""
+    """Parse Retry-After: seconds or a date, as HTTP allows; None for anything else."""
     if header is None:
         return None
     if header.strip().replace(".", "", 1).isdecimal():
@@ -259,18 +260,21 @@ def _retry_after(header: str | None) -> float | None:
         return None
 
 
-def _unpaid(said: str) -> TeacherUnavailable:
+def _quota_exhausted(message: str) -> TeacherUnavailable:
     return TeacherUnavailable(
-        say(f"端点说账户额度已用完：{said}", f"The endpoint says that the account is used up: {said}"),
+        say(f"端点的账户额度已用完：{message}", f"The quota of the endpoint's account is used up: {message}"),
         remedy=say("请充值或换一个端点，再点“继续”。", "Top it up or use another endpoint, then resume."),
     )
 
 
-def _fatal(status: int, said: str, spec: DraftSpec, location: str | None) -> TeacherUnavailable | None:
-    """A refusal that every other title would meet as well; None for the others."""
+def _fatal(status: int, message: str, spec: DraftSpec, location: str | None) -> TeacherUnavailable | None:
+    """Make the error for a refusal that every other title would meet as well; None for any other."""
     if status in (401, 403):
         return TeacherUnavailable(
-            say(f"端点拒绝了密钥（{status}）：{said}", f"The endpoint refused the key ({status}): {said}"),
+            say(
+                f"端点拒绝了密钥（{status}）：{message}",
+                f"The endpoint refused the key ({status}): {message}",
+            ),
             remedy=say(
                 "请在教师草稿页重新填写密钥，或检查环境变量。",
                 "Enter the key again on the Teacher drafts page, or check the environment variable.",
@@ -279,8 +283,8 @@ def _fatal(status: int, said: str, spec: DraftSpec, location: str | None) -> Tea
     if status == 404:
         return TeacherUnavailable(
             say(
-                f"端点上没有模型“{spec.model}”，或地址不对（404）：{said}",
-                f"The endpoint has no model “{spec.model}”, or the address is wrong (404): {said}",
+                f"端点上没有模型“{spec.model}”，或地址不对（404）：{message}",
+                f"The endpoint has no model “{spec.model}”, or the address is wrong (404): {message}",
             ),
             remedy=say(
                 f"请核对模型名；地址一般以 /v1 结尾，现在是 {spec.base_url}。",
@@ -293,7 +297,7 @@ def _fatal(status: int, said: str, spec: DraftSpec, location: str | None) -> Tea
         return TeacherUnavailable(
             say(
                 f"{spec.base_url} 转到了别处（{status}，{host}），没有跟过去。",
-                f"{spec.base_url} redirects ({status}, to {host}); that was not followed.",
+                f"{spec.base_url} redirects ({status}, to {host}); the redirect was not followed.",
             ),
             remedy=say("请直接填写最终的地址。", "Enter the final address itself."),
         )

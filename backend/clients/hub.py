@@ -1,8 +1,8 @@
-"""ModelScope's hub through its own client: list a model's files, fetch some of them.
+"""List and fetch a model's files from ModelScope's hub, through its own client.
 
 The client resumes partial files by HTTP range, retries once at once and checks sizes and
-hashes as it receives; what it leaves to us (progress over all files, patience, a stop
-that does not wait, words that a user understands) is in `download` and here. Knows no run.
+hashes as it receives; what it leaves to us (progress over all files, longer retries, an
+immediate stop, errors with remedies) is in `download` and here. Knows no run.
 """
 
 import errno
@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -22,33 +22,30 @@ from studio.language import say
 from studio.modelfiles.hub_manifest import HubFile
 from studio.system.network import is_loopback
 
-if TYPE_CHECKING:
-    pass
-
 log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 5.0
-"""So long the hub may take to answer the telephone; the client alone would try for 24 s."""
+"""Connect timeout; the client alone would try for 24 s."""
 _EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
 class Hub:
-    """One hub or mirror of it; use as a context manager.
+    """A hub or a mirror of it, as a context manager.
 
     The client's own folders are temporary: it writes an identifier there, and would read
-    a pickle of cookies from the user's.
+    pickled cookies from the user's.
     """
 
     def __init__(self, endpoint: str | None) -> None:
-        # Read when the client is imported. One try there; the rounds of `download` are the patience.
+        # Read when the client is imported. One try there; `download` retries in rounds.
         os.environ["MODELSCOPE_DOWNLOAD_MAX_RETRIES"] = "1"
         os.environ["MODELSCOPE_DOWNLOAD_FILE_LOCK"] = "false"
         os.environ["TQDM_DISABLE"] = "1"
         from modelscope_hub import HubApi, HubConfig
 
         self._folder = TemporaryDirectory(prefix="news-studio-hub-")
-        place = Path(self._folder.name)
-        config = HubConfig(endpoint=endpoint, config_dir=place, cache_dir=place, token="")
+        folder = Path(self._folder.name)
+        config = HubConfig(endpoint=endpoint, config_dir=folder, cache_dir=folder, token="")
         self.endpoint: str = config.endpoint or ""
         config.token = _token_for(self.endpoint)
         self._api: HubApi = HubApi(config)
@@ -60,7 +57,7 @@ class Hub:
         self._folder.cleanup()
 
     def require_reachable(self) -> None:
-        """Nothing when somebody listens at the hub's address, or at the proxy before it.
+        """Require a listener at the hub's address, or at the proxy before it.
 
         Raises:
             DownloadFailed: within seconds, with what to do without a network.
@@ -72,10 +69,10 @@ class Hub:
             raise unreachable(self.endpoint, str(error)) from error
 
     def list_files(self, model_id: str, revision: str) -> list[HubFile]:
-        """Every file of the model, as the hub lists it.
+        """List every file of the model.
 
         Raises:
-            DownloadFailed: no such model or revision, no right to it, or no usable answer.
+            DownloadFailed: no such model or revision, no permission, or no usable answer.
         """
         from modelscope_hub import errors
 
@@ -89,7 +86,7 @@ class Hub:
         except errors.HubError as error:
             raise self._explain(model_id, revision, error) from error
         except (ValueError, TypeError, AttributeError) as error:
-            # A mirror, or a hotel's network, that answers something else altogether.
+            # A mirror, or a captive portal, that answers something else altogether.
             raise DownloadFailed(
                 say(
                     f"{self.endpoint} 的回答不是 ModelScope 的格式。",
@@ -110,10 +107,15 @@ class Hub:
         at_once: int,
         on_bytes: Callable[[str, int], None],
     ) -> dict[str, BaseException]:
-        """Fetch these files, going on where a partial one stopped; the errors of those that failed.
+        """Fetch these files, resuming partial ones; return the errors of those that failed.
 
         Args:
-            on_bytes: hears, from several threads, the bytes of a file that are there now.
+            model_id: owner/model.
+            revision: branch, tag or commit.
+            files: what to fetch, as `list_files` gives it.
+            into: folder to fetch into.
+            at_once: files fetched in parallel.
+            on_bytes: called from several threads with a file's name and the bytes received of it.
 
         Raises:
             OSError: the disk is full.
@@ -156,33 +158,33 @@ class Hub:
                 ),
             )
         if isinstance(error, errors.AuthenticationError | errors.PermissionDeniedError):
-            return no_right(model_id)
+            return no_permission(model_id)
         return unreachable(self.endpoint, reason(error))
 
 
 def is_hopeless(error: BaseException) -> bool:
-    """Whether trying again cannot help: no such file, no right to it."""
+    """Whether a retry cannot help: no such file, no permission."""
     from modelscope_hub import errors
 
     return isinstance(error, errors.NotExistError | errors.AuthenticationError | errors.PermissionDeniedError)
 
 
 def is_denied(error: BaseException) -> bool:
-    """Whether the hub wants to know who asks."""
+    """Whether the hub denies access to this model."""
     from modelscope_hub import errors
 
     return isinstance(error, errors.AuthenticationError | errors.PermissionDeniedError)
 
 
 def is_corrupt(error: BaseException) -> bool:
-    """Whether what came is not what the list says, after the client's own repetitions."""
+    """Whether a file differs from the list, after the client's own retries."""
     from modelscope_hub import errors
 
     return isinstance(error, errors.FileIntegrityError)
 
 
 def reason(error: BaseException) -> str:
-    """Why a file did not come, briefly: the client's own words carry whole addresses."""
+    """Describe briefly why a file failed: the client's own messages carry whole URLs."""
     from modelscope_hub import errors
 
     if isinstance(error, errors.RequestTimeoutError):
@@ -190,12 +192,12 @@ def reason(error: BaseException) -> str:
     if isinstance(error, errors.APIError) and error.status_code:
         return f"HTTP {error.status_code}"
     if isinstance(error, errors.FileIntegrityError):
-        return say("内容与列表不符", "not what the list says")
-    return say("连接中断", "the connection broke")
+        return say("内容与列表不符", "differs from the list")
+    return say("连接中断", "connection lost")
 
 
 def unreachable(endpoint: str, reason: str) -> DownloadFailed:
-    """The hub does not answer."""
+    """Make the error for a hub that does not answer."""
     return DownloadFailed(
         say(
             "连不上 {endpoint}：{reason}。",
@@ -204,25 +206,28 @@ def unreachable(endpoint: str, reason: str) -> DownloadFailed:
             reason=reason,
         ),
         remedy=say(
-            "请检查网络、代理（HTTPS_PROXY）或换一个镜像；没有网络时，把模型文件夹拷到工作区的 models/ 里即可。",
-            "Check the network, the proxy (HTTPS_PROXY) or use a mirror; without a network, copy the model folder into models/ of the workspace.",
+            "请检查网络、代理（HTTPS_PROXY）或换一个镜像；"
+            "没有网络时，把模型文件夹拷到工作区的 models/ 里即可。",
+            "Check the network and the proxy (HTTPS_PROXY), or use a mirror; "
+            "without a network, copy the model folder into models/ of the workspace.",
         ),
     )
 
 
-def no_right(model_id: str) -> DownloadFailed:
-    """The hub refuses this model to whoever asked."""
+def no_permission(model_id: str) -> DownloadFailed:
+    """Make the error for a model that the hub denies access to."""
     return DownloadFailed(
-        say(f"没有下载 {model_id} 的权限。", f"The hub refuses {model_id} to you."),
+        say(f"没有下载 {model_id} 的权限。", f"You have no permission to download {model_id}."),
         remedy=say(
             "请在 ModelScope 网页上申请，然后把访问令牌放进环境变量 MODELSCOPE_API_TOKEN 再启动工作室。",
-            "Ask for access on ModelScope's page, put your token into MODELSCOPE_API_TOKEN and start the studio again.",
+            "Request access on ModelScope's page, put your token into MODELSCOPE_API_TOKEN "
+            "and restart the studio.",
         ),
     )
 
 
 def _entry(file: HubFile) -> dict[str, Any]:
-    """A file as the hub's list has it; the client reads a size of 0 as unknown only if it is left out."""
+    """Describe a file as the hub's list does; the client takes a size for unknown only if it is left out."""
     is_sized = file.size > 0 or file.sha256 == _EMPTY_SHA256
     return {"Type": "blob", "Path": file.path, "Sha256": file.sha256} | (
         {"Size": file.size} if is_sized else {}
@@ -230,25 +235,25 @@ def _entry(file: HubFile) -> dict[str, Any]:
 
 
 def _listener(on_bytes: Callable[[str, int], None]) -> Any:
-    """A class as the client wants it: one instance for each try of a file."""
+    """Make a callback class for the client: one instance for each try of a file."""
     from modelscope_hub import ProgressCallback
 
     class Listener(ProgressCallback):
         def __init__(self, filename: str, file_size: int) -> None:
             super().__init__(filename, file_size)
-            self.there = 0
+            self.received = 0
             self.lock = threading.Lock()
 
         def update(self, size: int) -> None:
             with self.lock:
-                self.there += size
-                on_bytes(self.filename, self.there)
+                self.received += size
+                on_bytes(self.filename, self.received)
 
     return Listener
 
 
 def _token_for(endpoint: str) -> str:
-    """The user's token, for an address that keeps it secret; empty for none."""
+    """Return the user's token for an encrypted or local address, else an empty one."""
     parts = urlsplit(endpoint)
     token = os.environ.get("MODELSCOPE_API_TOKEN", "")
     if token and parts.scheme != "https" and not is_loopback(parts.hostname):
@@ -258,7 +263,7 @@ def _token_for(endpoint: str) -> str:
 
 
 def _first_hop(endpoint: str) -> tuple[str, int]:
-    """Host and port that a connection goes to first: the proxy's, where there is one."""
+    """Find the host and port that a connection goes to first: the proxy's, where there is one."""
     parts = urlsplit(endpoint)
     proxy = getproxies().get(parts.scheme)
     if proxy and not proxy_bypass(parts.netloc):

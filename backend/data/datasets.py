@@ -1,4 +1,4 @@
-"""The samples of a training: which rows are learned, which are held out, and how they are encoded.
+"""Encode the training and the held-out rows of a run, and split off held-out rows.
 
 This module knows the spec and the dataset folder, not the model that learns from them.
 """
@@ -22,9 +22,9 @@ log = logging.getLogger(__name__)
 
 
 def encode_datasets(spec: TrainSpec, renderer: Renderer) -> tuple[Encoded, Encoded]:
-    """The training rows and the held-out rows as samples.
+    """Encode the training rows and the held-out rows.
 
-    `rows` of the second says which rows of `dataset` are held out by `val_size`; it is
+    `rows` of the second are the rows of `dataset` that `val_size` holds out; it is
     None where the held-out rows are those of `eval_dataset`.
 
     Raises:
@@ -34,8 +34,8 @@ def encode_datasets(spec: TrainSpec, renderer: Renderer) -> tuple[Encoded, Encod
     training, held_out = _packed(spec, renderer) if spec.stage == "pt" else _encoded(spec, renderer)
     if not training.samples:
         raise InputError(
-            say("没有一条样本可以训练。", "Not one sample is left to train on."),
-            remedy=say("请增大 cutoff_len，或检查数据集。", "Raise cutoff_len, or check the data set."),
+            say("没有一条样本可以训练。", "No sample is left to train on."),
+            remedy=say("请增大 cutoff_len，或检查数据集。", "Raise cutoff_len, or check the dataset."),
         )
     for name, encoded in (("training", training), ("held-out", held_out)):
         cut, gone = len(encoded.shortened), len(encoded.left_out)
@@ -44,9 +44,9 @@ def encode_datasets(spec: TrainSpec, renderer: Renderer) -> tuple[Encoded, Encod
 
 
 def hold_out(texts: Sequence[str], groups: Sequence[object], *, size: float, seed: int) -> tuple[int, ...]:
-    """Places that are held out: a share of `texts` below 1 or a number, drawn in proportion from each group.
+    """Sample held-out indices, stratified by group: a share of `texts` below 1, or a number of them.
 
-    The lot of a text depends on the seed and the text alone, so that a row added to the
+    A text is ranked by a hash of the seed and the text alone, so that a row added to the
     file moves no other row to the other side.
 
     Raises:
@@ -62,20 +62,20 @@ def hold_out(texts: Sequence[str], groups: Sequence[object], *, size: float, see
             remedy=say("请减小 val_size。", "Lower val_size."),
         )
     members: dict[object, list[int]] = defaultdict(list)
-    lots = [hashlib.sha256(f"{seed}:{text}".encode()).digest() for text in texts]
-    for place in sorted(range(len(texts)), key=lambda place: (lots[place], place)):
-        members[groups[place]].append(place)
+    ranks = [hashlib.sha256(f"{seed}:{text}".encode()).digest() for text in texts]
+    for index in sorted(range(len(texts)), key=lambda index: (ranks[index], index)):
+        members[groups[index]].append(index)
     # Whole parts first, then the largest remainders; the sort is stable, so ties go by file order.
-    parts = {group: wanted * len(places) / len(texts) for group, places in members.items()}
+    parts = {group: wanted * len(indices) / len(texts) for group, indices in members.items()}
     quotas = {group: int(part) for group, part in parts.items()}
     order = sorted(sorted(members, key=lambda g: min(members[g])), key=lambda g: quotas[g] - parts[g])
     for group in order[: wanted - sum(quotas.values())]:
         quotas[group] += 1
-    return tuple(sorted(place for group, places in members.items() for place in places[: quotas[group]]))
+    return tuple(sorted(index for group, indices in members.items() for index in indices[: quotas[group]]))
 
 
 def _encoded(spec: TrainSpec, renderer: Renderer) -> tuple[Encoded, Encoded]:
-    """Conversations, and a share of the training rows once more with an empty chain."""
+    """Encode conversations, and a share of the training rows once more with an empty chain."""
     learned, held = rows.read_conversations(spec.dataset_dir, spec.dataset), []
     kept: tuple[int, ...] | None = None
     held_rows: tuple[int, ...] | None = None
@@ -101,7 +101,7 @@ def _encoded(spec: TrainSpec, renderer: Renderer) -> tuple[Encoded, Encoded]:
 
 
 def _held_rows(spec: TrainSpec, conversations: Sequence[Sequence[Message]]) -> tuple[int, ...]:
-    """Held-out rows of the training entry, spread over the categories where answers are categories."""
+    """Sample held-out rows of the training entry, stratified by category where answers are categories."""
     names = rows.dataset_scheme(spec.dataset_dir).names
     texts = ["\n".join(message["content"] for message in row) for row in conversations]
     categories = [exact_category(read_answer(row[-1]["content"]).label, names) for row in conversations]
@@ -111,15 +111,15 @@ def _held_rows(spec: TrainSpec, conversations: Sequence[Sequence[Message]]) -> t
 def _direct(
     spec: TrainSpec, renderer: Renderer, learned: Sequence[list[Message]], training: Encoded
 ) -> list[Sample]:
-    """`direct_share` of the rows with an empty chain; of rows that were left out, none."""
+    """Encode `direct_share` of the rows with an empty chain; of rows that were left out, none."""
     gone = set(training.left_out)
-    places = [i for i in range(len(learned)) if (training.rows[i] if training.rows else i) not in gone]
+    eligible = [i for i in range(len(learned)) if (training.rows[i] if training.rows else i) not in gone]
     # A seeded draw without replacement: the same rows for the same spec.
-    drawn = torch.randperm(len(places), generator=torch.Generator().manual_seed(spec.seed))
-    chosen = drawn[: round(spec.direct_share * len(places))].tolist()
+    drawn = torch.randperm(len(eligible), generator=torch.Generator().manual_seed(spec.seed))
+    chosen = drawn[: round(spec.direct_share * len(eligible))].tolist()
     return encode_all(
         renderer,
-        [without_chain(learned[places[place]]) for place in chosen],
+        [without_chain(learned[eligible[index]]) for index in chosen],
         cutoff_len=spec.cutoff_len,
         label_weight=spec.label_weight,
         train_on_prompt=spec.train_on_prompt,
@@ -127,7 +127,7 @@ def _direct(
 
 
 def _packed(spec: TrainSpec, renderer: Renderer) -> tuple[Encoded, Encoded]:
-    """Plain texts end to end; a version's `eval` need not be there."""
+    """Pack plain texts; a version's `eval` need not be there."""
     texts = list(rows.read_texts(spec.dataset_dir, spec.dataset))
     held: list[str] = []
     held_rows: tuple[int, ...] | None = None

@@ -1,4 +1,4 @@
-"""From conversations to tensors.
+"""Tokenize conversations into samples with labels and loss weights; pad samples into batches.
 
 B batch, T tokens. This module knows tokens and masks, not what a model does with them.
 """
@@ -21,10 +21,8 @@ from studio.samples.canonical import CLOSE, OPEN, read_answer, write_answer
 IGNORED = -100
 """Label of a token that is read but not learned, as in transformers."""
 
-
 Sample = dict[str, Tensor]
 """input_ids, labels and weights of one sample, each (T,)."""
-
 
 Overlong = Literal["drop", "cut_chain", "error"]
 """What becomes of a row that is longer than the limit; as in TrainSpec."""
@@ -35,7 +33,7 @@ class Encoded:
     """The samples that fit, and the rows, from 0 in their file, that were longer than the limit.
 
     `left_out` are not in the samples; `shortened` are, with a think chain cut to fit.
-    `rows`: what was encoded, as places in the file; None: the whole file.
+    `rows`: the rows of the file that were encoded; None: all.
     """
 
     samples: list[Sample]
@@ -51,13 +49,13 @@ def encode_conversation(
     label_weight: float = 1.0,
     train_on_prompt: bool = False,
 ) -> Sample:
-    """Token ids, labels and loss weights of one conversation.
+    """Encode one conversation: token ids, labels and loss weights.
 
-    Prompt and answer are tokenized apart: the tokens of the generation prompt are
+    Prompt and answer are tokenized separately: the tokens of the generation prompt are
     then exactly the first tokens of the training text. Only answers are learned,
     their end token included; with `train_on_prompt` everything is. `label_weight` weighs
-    the tokens that name the category: those behind `</think>`, and the category's name
-    wherever the chain says it. An answer that the model's own template shows otherwise to
+    the tokens that name the category: those after `</think>`, and the category's name
+    wherever the chain has it. An answer that the model's own template shows differently to
     the later ones (without its chain, for one) is not learned here: see `learnable_parts`.
     """
     input_ids: list[int] = []
@@ -90,9 +88,9 @@ def encode_conversation(
 
 
 def tokenize_answer(renderer: Renderer, answer: str) -> tuple[list[int], list[int]]:
-    """Tokens of a rendered answer up to its `</think>`, and those behind it.
+    """Tokenize a rendered answer: the tokens up to its `</think>`, and those after it.
 
-    Cut where generation starts and where scoring starts, so that both continue with
+    Split where generation starts and where scoring starts, so that both continue with
     exactly the tokens that were learned.
     """
     thought, tag, label = answer.rpartition(CLOSE)
@@ -106,7 +104,7 @@ def tokenize_answer(renderer: Renderer, answer: str) -> tuple[list[int], list[in
 def _naming_tokens(
     renderer: Renderer, thought_ids: list[int], label: str, label_weight: float
 ) -> list[float]:
-    """Weights of a thought's tokens: heavy where they spell the category that the answer gives."""
+    """Weigh a thought's tokens: `label_weight` where they spell the category of the answer."""
     weights = [1.0] * len(thought_ids)
     category = label.strip().removesuffix(renderer.eos)
     name_ids = tokenize(renderer, category)
@@ -117,24 +115,24 @@ def _naming_tokens(
 
 
 def tokenize(renderer: Renderer, text: str) -> list[int]:
-    """Token ids of a rendered text; its special tokens are written out already."""
+    """Tokenize a rendered text, which has its special tokens already."""
     ids: list[int] = renderer.tokenizer(text, add_special_tokens=False)["input_ids"]
     return ids
 
 
 def learnable_parts(renderer: Renderer, messages: Sequence[Message]) -> list[Sequence[Message]]:
-    """The beginnings of a conversation that together teach each of its answers as it will be asked for.
+    """Split a conversation into prefixes, so that each answer is learned as it will be generated.
 
     Nearly always the conversation itself. A template that cuts the chain out of earlier
-    turns shows the second answer another past than the first answer was: each is then a
+    turns shows the second answer another history than the first answer was: each is then a
     part of its own.
     """
     ends = [index for index, message in enumerate(messages) if message["role"] == "assistant"]
     parts = []
     for this, following in pairwise(ends):
         prompt = renderer.prompt(messages[:this])
-        said = prompt + renderer.answer(messages[this]["content"], prompt)
-        if not renderer.prompt(messages[:following]).startswith(said):
+        rendered = prompt + renderer.answer(messages[this]["content"], prompt)
+        if not renderer.prompt(messages[:following]).startswith(rendered):
             parts.append(messages[: this + 1])
     return [*parts, messages]
 
@@ -146,7 +144,7 @@ def encode_parts(
     label_weight: float = 1.0,
     train_on_prompt: bool = False,
 ) -> list[Sample]:
-    """The samples that a row is trained as; nearly always one. See `learnable_parts`."""
+    """Encode the samples that a row is trained as; nearly always one. See `learnable_parts`."""
     return [
         encode_conversation(renderer, part, label_weight=label_weight, train_on_prompt=train_on_prompt)
         for part in learnable_parts(renderer, messages)
@@ -163,10 +161,9 @@ def encode_all(
     overlong: Overlong = "drop",
     rows: Sequence[int] | None = None,
 ) -> Encoded:
-    """Encode every row; one longer than `cutoff_len` is named, and never cut in silence.
+    """Encode every row; one longer than `cutoff_len` is listed, and never truncated silently.
 
-    Args:
-        rows: places of the conversations in their file, where they are not all of it.
+    `rows` are the numbers of the conversations in their file, where they are not all of it.
 
     Raises:
         InputError: `overlong` is error and a row is too long.
@@ -179,10 +176,10 @@ def encode_all(
     def fits(messages: Sequence[Message]) -> bool:
         return all(len(sample["input_ids"]) <= cutoff_len for sample in encode(messages))
 
-    for place, messages in enumerate(conversations):
+    for index, messages in enumerate(conversations):
         samples = encode(messages)
         if any(len(sample["input_ids"]) > cutoff_len for sample in samples):
-            row = place if rows is None else rows[place]
+            row = index if rows is None else rows[index]
             shorter = shorten_chains(messages, fits) if overlong == "cut_chain" else None
             (encoded.shortened if shorter else encoded.left_out).append(row)
             samples = encode(shorter) if shorter else []
@@ -197,7 +194,8 @@ def _too_long(left_out: Sequence[int], cutoff_len: int) -> InputError:
     more = len(left_out) - len(numbers)
     return InputError(
         say(
-            f"{len(left_out)} 行超过 cutoff_len {cutoff_len}：第 {'、'.join(numbers)} 行{' 等' if more else ''}。",
+            f"{len(left_out)} 行超过 cutoff_len {cutoff_len}："
+            f"第 {'、'.join(numbers)} 行{' 等' if more else ''}。",
             f"{len(left_out)} rows are longer than cutoff_len {cutoff_len}: "
             f"row {', '.join(numbers)}{f' and {more} more' if more else ''}.",
         ),
@@ -209,7 +207,7 @@ def _too_long(left_out: Sequence[int], cutoff_len: int) -> InputError:
 
 
 def without_chain(messages: Sequence[Message]) -> list[Message]:
-    """The same conversation with an empty think chain in every answer."""
+    """Empty the think chain of every answer of a conversation."""
 
     def emptied(content: str) -> str:
         return write_answer("", read_answer(content).label)
@@ -223,7 +221,7 @@ def without_chain(messages: Sequence[Message]) -> list[Message]:
 def pack_texts(
     renderer: Renderer, texts: Iterable[str], *, cutoff_len: int, batch: int = 2000
 ) -> Iterator[Sample]:
-    """Pre-training samples of `cutoff_len` tokens: texts joined by the end token.
+    """Pack texts, joined by the end token, into pre-training samples of `cutoff_len` tokens.
 
     The order of the texts is kept, so neighbours in the file are neighbours in the
     sample. Only the last sample may be shorter; nothing is lost.
@@ -257,7 +255,7 @@ def _text_sample(ids: list[int]) -> Sample:
 
 
 @dataclass(frozen=True)
-class Collator:
+class PaddingCollator:
     """Pads samples on the right to the longest of the batch.
 
     `attention_mask` is left out when nothing was padded: the attention kernels are
@@ -267,6 +265,7 @@ class Collator:
     pad_token_id: int
 
     def __call__(self, samples: Sequence[Sample]) -> dict[str, Tensor]:
+        """Pad samples into a batch, (B, T) of each."""
         fills = {"input_ids": self.pad_token_id, "labels": IGNORED, "weights": 0.0}
         batch_BT = {
             key: pad_sequence([sample[key] for sample in samples], batch_first=True, padding_value=fill)

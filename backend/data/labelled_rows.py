@@ -1,4 +1,4 @@
-"""Rows whose answer is one of the categories: what is answered and scored, without the scores."""
+"""Select the rows whose answer is a category, which can be answered and scored."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from studio.samples.scheme import Scheme
 
 @dataclass(frozen=True)
 class LabelledRow:
-    """A row whose answer is one of the categories. `row` is its place in the file, from 0."""
+    """A row whose answer is one of the categories. `row` is its index in the file, from 0."""
 
     row: int
     title: str
@@ -21,7 +21,7 @@ class LabelledRow:
     chain: str
 
     def predicted_as(self, category: str | None, **answered: Any) -> Prediction:
-        """What a model made of this row; `answered` are the other fields of the prediction."""
+        """Make the prediction of a model for this row; `answered` are its other fields."""
         return Prediction(
             row=self.row,
             title=self.title,
@@ -35,7 +35,7 @@ class LabelledRow:
 def labelled_rows(
     folder: Path, name: str, scheme: Scheme, only: Sequence[int] | None = None
 ) -> tuple[list[LabelledRow], int]:
-    """Rows whose answer is one of the categories, and how many others there are; of `only` these rows."""
+    """Select the rows whose answer is a category, and count the others; among all rows, or `only` these."""
     found = []
     conversations = rows.read_conversations(folder, name)
     wanted = range(len(conversations)) if only is None else [r for r in only if r < len(conversations)]

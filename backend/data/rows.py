@@ -1,8 +1,8 @@
-"""Rows of a dataset folder, as a worker reads them.
+"""Read the rows of a dataset folder as conversations or texts.
 
 The folder is what a dataset version or LLaMA-Factory has: `dataset_info.json` and
-the files it names. Checking and repairing is studio's job; a worker takes what is
-well-formed and stops with the row's number at what is not.
+the files it names. Validation and repair are studio's job; a worker reads what is
+well-formed and fails with the row's number at what is not.
 """
 
 import gzip
@@ -38,7 +38,7 @@ class DatasetEntry:
 
 
 def find_entry(folder: Path, name: str) -> DatasetEntry:
-    """The entry `name` of the folder's dataset_info.json.
+    """Find the entry `name` of the folder's dataset_info.json.
 
     Raises:
         UnreadableFile: no such file or entry, or its file lies outside the folder.
@@ -48,7 +48,7 @@ def find_entry(folder: Path, name: str) -> DatasetEntry:
         known = "、".join(info) if isinstance(info, dict) else "-"
         raise _unreadable(
             folder / "dataset_info.json",
-            say(f"没有名为 {name} 的数据集（有：{known}）", f"no data set named {name} (it has: {known})"),
+            say(f"没有名为 {name} 的数据集（有：{known}）", f"no dataset named {name} (it has: {known})"),
         )
     entry: dict[str, Any] = info[name]
     file = (folder / str(entry.get("file_name", ""))).resolve()
@@ -65,19 +65,19 @@ def find_entry(folder: Path, name: str) -> DatasetEntry:
 
 
 def has_entry(folder: Path, name: str) -> bool:
-    """Whether the folder's dataset_info.json names that data set."""
+    """Whether the folder's dataset_info.json has that entry."""
     info = _read_json(folder / "dataset_info.json")
     return isinstance(info, dict) and name in info
 
 
 def dataset_scheme(dataset_dir: Path) -> Scheme:
-    """The categories that a dataset version was frozen with, or the bundled ones."""
+    """Load the categories that a dataset version was frozen with, or the bundled ones."""
     own = dataset_dir / "categories.toml"
     return load_scheme(own if own.is_file() else None)
 
 
 def read_conversations(folder: Path, name: str) -> list[list[Message]]:
-    """All conversations of an entry, as messages; the last turn is the assistant's."""
+    """Read all conversations of an entry, as messages; the last turn is the assistant's."""
     entry = find_entry(folder, name)
     column = entry.columns.get("messages", "conversations")
     return [
@@ -87,7 +87,7 @@ def read_conversations(folder: Path, name: str) -> list[list[Message]]:
 
 
 def read_texts(folder: Path, name: str) -> Iterator[str]:
-    """All texts of an entry for pre-training: lines of txt, or a column of json or jsonl; .gz as well."""
+    """Read the pre-training texts of an entry: lines of txt, or a column of json or jsonl; .gz as well."""
     entry = find_entry(folder, name)
     if entry.file.name.removesuffix(".gz").endswith(".txt"):
         yield from (line for line in _read_text(entry.file).splitlines() if line.strip())
@@ -164,5 +164,5 @@ def _read_text(file: Path) -> str:
 def _unreadable(file: Path, what: str) -> UnreadableFile:
     return UnreadableFile(
         say("无法使用 {file}：{what}。", "Cannot use {file}: {what}.", file=file, what=what),
-        remedy=say("请用 news-studio check 检查并修正。", "Check and mend it with news-studio check."),
+        remedy=say("请用 news-studio check 检查并修正。", "Check and repair it with news-studio check."),
     )

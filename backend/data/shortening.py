@@ -1,6 +1,6 @@
-"""Think chains cut to fit: what a row loses is the middle of its reasoning, never its answer.
+"""Shorten think chains to fit a limit: a row loses the middle of its reasoning, never its answer.
 
-This module knows text, not tokens: whoever calls it says what fits.
+This module knows text, not tokens: the caller decides what fits.
 """
 
 import re
@@ -15,35 +15,35 @@ _SENTENCE = re.compile(r"[^。！？!?；;\n]*(?:[。！？!?；;\n]+[”’」�
 def shorten_chains(
     messages: Sequence[Message], fits: Callable[[Sequence[Message]], bool]
 ) -> list[Message] | None:
-    """The conversation with its longest chains cut until it fits; None where no chain is long enough.
+    """Shorten a conversation's longest chains until it fits; None where that is not enough.
 
     Whole sentences go first, from the back, and the last one stays: it says what the
-    answer follows from. Every answer that was cut is in canonical form.
+    answer follows from. Every answer that was shortened is in canonical form.
     """
-    chains = {place: answer for place, m in enumerate(messages) if (answer := _with_chain(m))}
-    for place in sorted(chains, key=lambda place: len(chains[place].chain or ""), reverse=True):
-        kept = _longest(_rewritten(messages, place, chains[place]), fits)
+    chains = {index: answer for index, m in enumerate(messages) if (answer := _with_chain(m))}
+    for index in sorted(chains, key=lambda index: len(chains[index].chain or ""), reverse=True):
+        kept = _longest(_rewritten(messages, index, chains[index]), fits)
         if kept is not None:
             return kept
         # Even without this chain it is too long: the next longest goes as well.
-        messages = _rewritten(messages, place, chains[place])[0]
+        messages = _rewritten(messages, index, chains[index])[0]
     return None
 
 
-def _rewritten(messages: Sequence[Message], place: int, answer: Answer) -> list[list[Message]]:
-    """The conversation with ever longer shortenings of the chain in one place."""
+def _rewritten(messages: Sequence[Message], index: int, answer: Answer) -> list[list[Message]]:
+    """Rewrite one answer with ever longer versions of its chain."""
     return [
         [
-            *messages[:place],
-            {**messages[place], "content": write_answer(chain, answer.label)},
-            *messages[place + 1 :],
+            *messages[:index],
+            {**messages[index], "content": write_answer(chain, answer.label)},
+            *messages[index + 1 :],
         ]
         for chain in _cuts(answer.chain or "")
     ]
 
 
 def _with_chain(message: Message) -> Answer | None:
-    """The answer that the message is, if it is one with a think chain to cut."""
+    """Read the message as an answer, if it is one with a think chain to shorten."""
     if message["role"] != "assistant":
         return None
     answer = read_answer(message["content"])
@@ -51,7 +51,7 @@ def _with_chain(message: Message) -> Answer | None:
 
 
 def _cuts(chain: str) -> list[str]:
-    """Ever longer shortenings of a chain: nothing, the last sentence letter by letter, then more sentences."""
+    """List ever longer versions of a chain: none, the last sentence letter by letter, more sentences."""
     sentences = [found for found in _SENTENCE.findall(chain) if found]
     last = sentences[-1]
     letters = [last[:end] for end in range(len(last) + 1)]
@@ -61,7 +61,7 @@ def _cuts(chain: str) -> list[str]:
 def _longest(
     cuts: Sequence[list[Message]], fits: Callable[[Sequence[Message]], bool]
 ) -> list[Message] | None:
-    """The longest of them that fits, by halving: a longer text has more tokens. None: not even the first."""
+    """Find the longest that fits by bisection, as a longer text has more tokens; None if none fits."""
     if not fits(cuts[0]):
         return None
     low, high = 0, len(cuts)

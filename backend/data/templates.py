@@ -1,4 +1,4 @@
-"""How a conversation becomes text: one function for training, evaluation and serving.
+"""Render a conversation as text: one function for training, evaluation and serving.
 
 A template splits a conversation into a prompt, which is what generation starts
 from, and an answer, which is what is learned. The training text is their
@@ -23,8 +23,8 @@ from studio.samples.canonical import OPEN, read_answer, write_answer
 THOUGHT = f"{OPEN}\n"
 """How an answer with a think chain begins."""
 
-_MARK = "ANSWER"
-"""An answer to see what a template puts behind it."""
+_PROBE = "ANSWER"
+"""An answer to see what a template puts after it."""
 
 Message = dict[str, str]
 """{"role": "system" | "user" | "assistant", "content": text}"""
@@ -41,7 +41,7 @@ class Template:
     end: str
 
     def prompt(self, messages: Sequence[Message], *, bos: str, eos: str) -> str:
-        """All turns up to the place where the next answer starts."""
+        """Render all turns up to where the next answer starts."""
         system = self.default_system
         if messages and messages[0]["role"] == "system":
             system, messages = messages[0]["content"], messages[1:]
@@ -55,11 +55,11 @@ class Template:
         return text
 
     def answer(self, content: str, *, eos: str) -> str:
-        """An assistant turn with its end token."""
+        """Render an assistant turn with its end token."""
         return content + self.end.replace("{eos}", eos)
 
     def to_jinja(self) -> str:
-        """The same layout as a chat template of transformers, for what we save."""
+        """Write the same layout as a chat template of transformers, to save beside a model."""
 
         def literal(text: str) -> str:
             escaped = text.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
@@ -74,14 +74,15 @@ class Template:
 
         default = self.default_system.replace('"', '\\"')
         return (
-            f'{{%- set system = messages[0].content if messages and messages[0].role == "system" else "{default}" %}}'
+            '{%- set system = messages[0].content if messages and messages[0].role == "system" '
+            f'else "{default}" %}}'
             + (literal(self.start) if self.start else "")
             + f"{{%- if system %}}{literal(self.system)}{{%- endif %}}"
             + '{%- for message in messages %}{%- if message.role == "user" %}'
             + literal(self.user)
             + '{%- elif message.role == "assistant" %}'
             + literal("{q}" + self.end)
-            # A role that is no role would else be nothing, in silence: TRL trained on rows of one token.
+            # An unknown role would else render as nothing, silently: TRL trained on rows of one token.
             + '{%- elif message.role != "system" %}{{- raise_exception("Unknown role " ~ message.role'
             + ' ~ ": messages are of system, user and assistant.") }}'
             + "{%- endif %}{%- endfor %}"
@@ -110,11 +111,11 @@ TEMPLATES: dict[str, Template] = {
 
 
 class Renderer:
-    """A template bound to a tokenizer.
+    r"""A template bound to a tokenizer.
 
     With template `tokenizer` the model's own chat template renders the prompt and says
     how an answer ends; the answer itself never passes through it, since DeepSeek-R1's and
-    Qwen3's cut the chain out. Where the prompt already opens the thought (`<think>\\n`, as
+    Qwen3's cut the chain out. Where the prompt already opens the thought (`<think>\n`, as
     DeepSeek-R1's does), the answer continues it instead of opening it twice.
     """
 
@@ -138,13 +139,13 @@ class Renderer:
         self.own_end = "" if self.template else _own_end(self)
 
     def prompt(self, messages: Sequence[Message]) -> str:
-        """The text that generation starts from."""
+        """Render the text that generation starts from."""
         if self.template:
             return self.template.prompt(messages, bos=self.bos, eos=self.eos)
         return self._render(messages, opened=True)
 
     def _render(self, messages: Sequence[Message], *, opened: bool) -> str:
-        """The model's own rendering; `opened`: up to where the next answer starts."""
+        """Render by the model's own template; `opened`: up to where the next answer starts."""
         try:
             rendered = self.tokenizer.apply_chat_template(
                 list(messages), tokenize=False, add_generation_prompt=opened
@@ -163,7 +164,7 @@ class Renderer:
         return cast(str, rendered)
 
     def open_thought(self, prompt: str) -> str:
-        """What to add to `prompt` so that the answer starts with a think chain.
+        """Return what to append to `prompt` so that the answer starts with a think chain.
 
         Without it a model that has also learned empty chains may skip the thought:
         of all openings, the one empty chain is the likeliest single continuation.
@@ -171,7 +172,7 @@ class Renderer:
         return "" if prompt.endswith(THOUGHT) else THOUGHT
 
     def answer(self, content: str, prompt: str) -> str:
-        """What follows `prompt` when the assistant says `content`, end token included."""
+        """Render the answer `content` to `prompt`, end token included."""
         if self.template:
             return self.template.answer(content, eos=self.eos)
         if prompt.endswith(THOUGHT):
@@ -193,28 +194,28 @@ class Renderer:
 
 
 def _own_end(renderer: Renderer) -> str:
-    """What the model's own template puts behind an answer, white space after its end token included."""
+    """Find out how the model's own template ends an answer, with white space after the end token."""
     asked = {"role": "user", "content": "?"}
-    turns = [asked, {"role": "assistant", "content": _MARK}]
+    turns = [asked, {"role": "assistant", "content": _PROBE}]
     try:
-        last = renderer._render(turns, opened=False).rpartition(_MARK)[2]
-        followed = renderer._render([*turns, asked], opened=False).rpartition(_MARK)[2]
+        last = renderer._render(turns, opened=False).rpartition(_PROBE)[2]
+        followed = renderer._render([*turns, asked], opened=False).rpartition(_PROBE)[2]
     except InputError:
         return renderer.eos
-    # Phi-3's puts the end of the text behind the last answer's own end.
+    # Phi-3's puts the end of the text after the last answer's own end.
     candidates = (last, last.removesuffix(renderer.eos))
     ends = (end for end in candidates if followed.startswith(end) and _first_token(renderer.tokenizer, end))
     return next(ends, renderer.eos)
 
 
 def _first_token(tokenizer: PreTrainedTokenizerBase, end: str) -> str | None:
-    """The special token that `end` begins with: generation stops at it. None: there is none."""
+    """Find the special token that `end` begins with, at which generation stops; None without one."""
     special = [str(token) for token in tokenizer.added_tokens_decoder.values()]
     return max((token for token in special if end.startswith(token)), key=len, default=None)
 
 
 def _inside_thought(content: str) -> str:
-    """An answer as it goes on where the prompt has opened its thought; without a chain, it closes it."""
+    """Continue an answer where the prompt has opened its thought; without a chain, close it."""
     answer = read_answer(content)
     if answer.form in ("unclosed", "repeated"):
         return content.removeprefix(OPEN).removeprefix("\n")
@@ -222,7 +223,7 @@ def _inside_thought(content: str) -> str:
 
 
 def resolve_template(tokenizer: PreTrainedTokenizerBase, name: TemplateName) -> TemplateName:
-    """The template that `auto` stands for, by the special tokens that the model knows."""
+    """Resolve `auto` to a template by the special tokens that the model knows."""
     if name != "auto":
         return name
     vocabulary = tokenizer.get_vocab()

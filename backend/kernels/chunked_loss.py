@@ -1,8 +1,8 @@
-"""Cross-entropy through the head without ever holding the logits of a whole batch.
+"""Compute the head's cross-entropy in chunks, never holding the logits of a whole batch.
 
 The vocabulary is the widest layer of a model: 16,000 tokens times 152,000 entries are
 10 GB in single precision, and as much again for each copy. Here the head runs over a
-few hundred tokens at a time and leaves the gradient of its input behind.
+few hundred tokens at a time and keeps only the gradient of its input.
 
 N supervised tokens, H width of the hidden state, V vocabulary.
 """
@@ -18,35 +18,35 @@ from torch import Tensor, nn
 from studio.training.memory import chunk_rows
 
 
-class HeadLoss:
-    """The loss of one model's head, by chunks where the head is a plain linear layer at the very end."""
+class ChunkedLoss:
+    """The loss of a model's head, in chunks where the head is a plain linear layer at the very end."""
 
     def __init__(self, model: nn.Module) -> None:
         self.head: Any = model.get_output_embeddings()  # type: ignore[operator]
-        self.by_chunks = type(self.head) is nn.Linear and _head_is_last(model, self.head)
+        self.is_chunked = type(self.head) is nn.Linear and _head_is_last(model, self.head)
 
     def hidden(self, model: nn.Module, **inputs: Any) -> Tensor:
-        """What the model would give its head."""
-        assert self.by_chunks
+        """Compute the hidden states that the model passes to its head."""
+        assert self.is_chunked
         with _without_head(self.head):
             hidden: Tensor = model(**inputs, use_cache=False).logits
         return hidden
 
     def nll(self, hidden_NH: Tensor, target_N: Tensor, weight_N: Tensor) -> Tensor:
-        """Sum of weight times negative log-likelihood in nats, in single precision."""
+        """Sum weight times negative log-likelihood in nats, in single precision."""
         device = hidden_NH.device.type
         dtype = (
             torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else self.head.weight.dtype
         )
         with torch.autocast(device, enabled=False):
-            total: Tensor = _HeadLoss.apply(  # type: ignore[no-untyped-call]
+            total: Tensor = _ChunkedLoss.apply(  # type: ignore[no-untyped-call]
                 hidden_NH.to(dtype), self.head.weight, self.head.bias, target_N, weight_N.float()
             )
         return total
 
 
-class _HeadLoss(torch.autograd.Function):
-    """The gradients are computed with the loss, since logits are dearer to keep than to use at once."""
+class _ChunkedLoss(torch.autograd.Function):
+    """Computes the gradients together with the loss: logits cost more to keep than to use at once."""
 
     @staticmethod
     def forward(
@@ -83,7 +83,7 @@ class _HeadLoss(torch.autograd.Function):
                 dhead_VH += logits.T @ hidden_NH[part]
             if dbias_V is not None:
                 dbias_V += logits.sum(0)
-            del logits, scores  # or the next chunk would stand beside this one
+            del logits, scores  # or the next chunk would be allocated beside this one
         ctx.save_for_backward(dhidden_NH, dhead_VH, dbias_V)
         return total
 
@@ -104,7 +104,7 @@ def _without_head(head: nn.Module) -> Iterator[None]:
 
 @torch.no_grad()
 def _head_is_last(model: nn.Module, head: nn.Module) -> bool:
-    """Whether logits are the head's output as it is: no scale, no cap, no slice behind it."""
+    """Whether logits are the head's very output: no scale, no cap, no slice after it."""
     device = next(model.parameters()).device
     ids = torch.arange(1, 5, device=device)[None]
     was_training = model.training

@@ -1,11 +1,10 @@
-"""Faster forms of three pieces of a decoder: LoRA on a linear layer, the norm, the gated product.
+"""Fuse three modules of a decoder: LoRA on a linear layer, RMSNorm, the gated product of the MLP.
 
-They compute what the modules of transformers and peft compute, with fewer kernels and
-fewer kept tensors. A module is replaced only if its class is the plain one; what has
-dropout, DoRA or more than one adapter stays as it is. This module knows no batch and
-no loss.
+The fused forwards compute what the modules of transformers and peft compute, with fewer
+kernels and fewer saved tensors. A module is patched only if it is the plain one; what has
+dropout, DoRA or more than one adapter is left alone. This module knows no batch and no loss.
 
-T tokens of a batch laid end to end, I and O widths of a linear layer, R rank of its adapter.
+T tokens of a packed batch, I and O widths of a linear layer, R rank of its adapter.
 """
 
 import logging
@@ -26,10 +25,10 @@ _TOLERANCE = 2e-2
 
 
 def fuse(model: nn.Module) -> Counter[str]:
-    """Replace the forward of every module that has a faster form; how many of each kind."""
+    """Patch the forward of every module that can be fused; count them by kind."""
     fused: Counter[str] = Counter()
     for module in model.modules():
-        for kind, fits, forward in _FORMS:
+        for kind, fits, forward in _FUSIONS:
             if fits(module):
                 module.forward = types.MethodType(forward, module)
                 fused[kind] += 1
@@ -44,7 +43,7 @@ def _compute_dtype(x: Tensor) -> torch.dtype:
 
 
 class _LoraProduct(torch.autograd.Function):
-    """y = x W' + b + s (x A') B', keeping x and x A' only; the sums are taken inside the products."""
+    """y = x W' + b + s (x A') B', saving x and x A' only; the sums are fused into the products."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, a_RI: Tensor, b_OR: Tensor, scale: float, base: nn.Module) -> Tensor:
@@ -75,7 +74,7 @@ class _LoraProduct(torch.autograd.Function):
 
 
 def _dense(base: nn.Module, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
-    """Weight and bias of a frozen linear layer in this dtype; a 4-bit one is unpacked for the moment."""
+    """Cast weight and bias of a frozen linear layer to this dtype; dequantize a 4-bit one."""
     weight, bias = base.weight, base.bias
     assert isinstance(weight, Tensor)
     state = getattr(weight, "quant_state", None)
@@ -88,7 +87,7 @@ def _dense(base: nn.Module, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
 
 
 def _is_plain_lora(module: nn.Module) -> bool:
-    """Whether a module is LoRA in its plain form: one adapter, no dropout, no variant, a frozen base."""
+    """Whether a module is plain LoRA: one adapter, no dropout, no variant, a frozen base."""
     if not isinstance(module, LoraLayer) or len(module.active_adapters) != 1:
         return False
     name = module.active_adapters[0]
@@ -115,7 +114,7 @@ def _lora_forward(self: Any, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     if self.disable_adapters or self.merged or args or kwargs or len(self.lora_A) != 1:
         plain: Tensor = type(self).forward(self, x, *args, **kwargs)
         return plain
-    # Nothing is left for autocast to do: all products inside are of this one dtype.
+    # Autocast has nothing left to do: all products inside are of this one dtype.
     product: Tensor = _LoraProduct.apply(  # type: ignore[no-untyped-call]
         x.to(_compute_dtype(x)),
         self.lora_A[name].weight,
@@ -127,7 +126,7 @@ def _lora_forward(self: Any, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
 
 
 def _is_rms_norm(module: nn.Module) -> bool:
-    """Whether a module is weight * x / rms(x): told by what it computes, not by its name."""
+    """Whether a module computes weight * x / rms(x), found out by a trial, not by its name."""
     if not hasattr(module, "variance_epsilon") or [name for name, _ in module.named_parameters()] != [
         "weight"
     ]:
@@ -143,12 +142,12 @@ def _norm_forward(self: Any, x: Tensor) -> Tensor:
     dtype = _compute_dtype(x)
     with torch.autocast(x.device.type, enabled=False):
         normed = F.rms_norm(x, x.shape[-1:], self.weight.to(x.dtype), self.variance_epsilon)
-    # Every reader of a norm is a linear layer, which would round to this dtype by itself, each its own copy.
+    # Every consumer of a norm is a linear layer, which would cast to this dtype itself, each its own copy.
     return normed.to(dtype)
 
 
 class _GatedProduct(torch.autograd.Function):
-    """silu(gate) * up, keeping the two factors only."""
+    """silu(gate) * up, saving the two factors only."""
 
     @staticmethod
     def forward(ctx: Any, gate: Tensor, up: Tensor) -> Tensor:
@@ -181,7 +180,7 @@ def _close(one: Tensor, other: Tensor) -> bool:
     return bool((one.float() - other.float()).norm() / scale < _TOLERANCE)
 
 
-_FORMS = (
+_FUSIONS = (
     ("LoRA products", _is_plain_lora, _lora_forward),
     ("norms", _is_rms_norm, _norm_forward),
     ("gated products", _is_gated, _gated_forward),

@@ -1,6 +1,6 @@
-"""What makes training fast on a GPU: fused pieces, and attention over the bounds of samples.
+"""Patch a model on a GPU with fused modules and varlen attention.
 
-What is chosen here changes roundings, never what is computed. On a CPU the plain forms stay.
+A patch changes how numbers are rounded, never what is computed. On a CPU nothing is patched.
 """
 
 from typing import Any
@@ -8,14 +8,14 @@ from typing import Any
 import torch
 
 from backend.kernels.fused_modules import fuse
-from backend.kernels.varlen_attention import use_bounded_flash
-from backend.modeling import uses_bf16
+from backend.kernels.varlen_attention import use_varlen_attention
+from backend.modeling.loading import uses_bf16
 from studio.contract import TrainSpec
 
 
-def speed_up(model: Any, spec: TrainSpec) -> bool:
-    """Give a model on its device its fastest forms; whether its attention takes the bounds of samples."""
+def patch_model(model: Any, spec: TrainSpec) -> bool:
+    """Patch a model on its device with the fused kernels; return whether its attention is now varlen."""
     if not torch.cuda.is_available():
         return False
     fuse(model)
-    return use_bounded_flash(model, torch.bfloat16 if uses_bf16(spec.bf16) else torch.float32)
+    return use_varlen_attention(model, torch.bfloat16 if uses_bf16(spec.bf16) else torch.float32)

@@ -1,8 +1,8 @@
-"""Attention over samples laid end to end, by the flash kernel that torch itself carries.
+"""Compute attention over packed samples without padding, by torch's own flash kernel (varlen).
 
-transformers' own attention would build a T x T mask for such a row and compute every
-pair of it. The kernel takes the bounds of the samples instead. Used on a GPU only, and
-only after it gave on that GPU what transformers' attention gives.
+transformers' own attention would build a T x T mask for a packed row and compute every
+pair of it. The kernel takes the sample boundaries instead. Used on a GPU only, and only
+after its output there was compared with that of transformers' attention.
 
 T tokens, S samples, H heads, K key heads, D width of a head.
 """
@@ -21,16 +21,16 @@ from transformers.masking_utils import sdpa_mask
 
 log = logging.getLogger(__name__)
 
-NAME = "sample_bounds"
-"""The attention's name in a model's config while it trains; transformers takes one with "flash" in it for a package."""
+NAME = "torch_varlen"
+"""The attention's name in a model's config while it trains, without "flash": that would mean the package."""
 
-_bounds_are_given: ContextVar[bool] = ContextVar("_bounds_are_given", default=False)
+_is_packed: ContextVar[bool] = ContextVar("_is_packed", default=False)
 
 
-def use_bounded_flash(model: PreTrainedModel, dtype: torch.dtype) -> bool:
-    """Let the model attend through the kernel where its batches give bounds; whether it does.
+def use_varlen_attention(model: PreTrainedModel, dtype: torch.dtype) -> bool:
+    """Patch the model with varlen attention for packed batches; return whether it is patched.
 
-    Other batches, padded or generated ones, go on as before.
+    Other batches, padded or generated ones, are computed as before.
     """
     base: Any = model.get_base_model() if isinstance(model, PeftModel) else model
     if base.config._attn_implementation == NAME:
@@ -39,9 +39,9 @@ def use_bounded_flash(model: PreTrainedModel, dtype: torch.dtype) -> bool:
         return False
     base.set_attn_implementation(NAME)
     # On the decoder: peft calls the model's forward past its hooks.
-    base.base_model.register_forward_pre_hook(_note_bounds, with_kwargs=True)
-    base.base_model.register_forward_hook(_forget_bounds, always_call=True)
-    log.info("attention: torch's flash kernel over sample bounds")
+    base.base_model.register_forward_pre_hook(_note_packing, with_kwargs=True)
+    base.base_model.register_forward_hook(_forget_packing, always_call=True)
+    log.info("attention: varlen, by torch's flash kernel")
     return True
 
 
@@ -65,7 +65,7 @@ def _head_width(config: Any) -> int:
 
 @torch.no_grad()
 def _agrees(model: PreTrainedModel, dtype: torch.dtype) -> bool:
-    """Whether the kernel runs here, and gives what sample after sample gives, on random numbers."""
+    """Whether the kernel runs here and agrees with attention sample by sample, on random numbers."""
     config = model.config.get_text_config()
     heads, width = config.num_attention_heads, _head_width(config)
     key_heads = getattr(config, "num_key_value_heads", None) or heads
@@ -96,7 +96,7 @@ def _agrees(model: PreTrainedModel, dtype: torch.dtype) -> bool:
 
 
 def _flash(query: Tensor, key: Tensor, value: Tensor, scale: float, ends_S: Tensor, longest: int) -> Tensor:
-    """(1, H, T, D) and twice (1, K, T, D) to (1, T, H, D)."""
+    """Run the kernel: (1, H, T, D) and twice (1, K, T, D) to (1, T, H, D)."""
     q_THD, k_TKD, v_TKD = (x[0].transpose(0, 1) for x in (query, key, value))
     out: Tensor = torch.ops.aten._flash_attention_forward(
         q_THD, k_TKD, v_TKD, ends_S, ends_S, longest, longest, 0.0, True, False, scale=scale
@@ -115,7 +115,7 @@ def attention(
     max_length_q: int | None = None,
     **others: Any,
 ) -> tuple[Tensor, None]:
-    """The attention of one layer, as transformers calls it."""
+    """Compute the attention of one layer; transformers calls it."""
     if cu_seq_lens_q is None or max_length_q is None or query.shape[2] != key.shape[2]:
         attended: tuple[Tensor, None] = sdpa_attention_forward(
             module, query, key, value, attention_mask, scaling=scaling, **others
@@ -129,19 +129,19 @@ def attention(
 
 
 def _mask(*args: Any, **kwargs: Any) -> Tensor | None:
-    """No mask where the kernel is told the bounds; else the mask that transformers would build."""
-    if _bounds_are_given.get():
+    """Build transformers' mask, but none for a packed batch, whose boundaries the kernel gets."""
+    if _is_packed.get():
         return None
     mask: Tensor | None = sdpa_mask(*args, **kwargs)
     return mask
 
 
-def _note_bounds(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-    _bounds_are_given.set(kwargs.get("cu_seq_lens_q") is not None)
+def _note_packing(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    _is_packed.set(kwargs.get("cu_seq_lens_q") is not None)
 
 
-def _forget_bounds(module: nn.Module, args: tuple[Any, ...], output: object) -> None:
-    _bounds_are_given.set(False)
+def _forget_packing(module: nn.Module, args: tuple[Any, ...], output: object) -> None:
+    _is_packed.set(False)
 
 
 AttentionInterface.register(NAME, attention)

@@ -1,20 +1,17 @@
-"""Loading a base model, making it trainable in the way the spec asks for, saving what was trained.
+"""Load base models, make them trainable, save what was trained, and generate answers.
 
-    loading    weights from disk, quantized or not, with or without an adapter
-    adapters   LoRA and its kinds, a saved adapter to go on from, PiSSA made portable
-    freezing   some layers of the model itself
-    optimizers LoRA+ parameter groups
-    names      which modules a spec may name
+No code that a model folder brings is run, and no pickle is read, unless an admin allows it: see trust.
+Nothing is re-exported: a token preview needs a tokenizer, and peft beside it would cost it 2.4 s and 140 MB.
 
-No code that a model folder brings is run, and no pickle is read: see backend.modeling.trust.
+    trust           Decide which model folders may bring pickles and code.
+    tokenizers      Load a tokenizer without its model.
+    loading         Load weights from disk, quantized or not, with or without an adapter.
+    base_cache      Cache the base model between the runs of a sweep.
+    adapters        Create, attach and save LoRA adapters (rsLoRA, DoRA, PiSSA).
+    layer_freezing  Freeze all but some layers.
+    quantizing      Quantize frozen weights to 4 or 8 bit (QLoRA).
+    methods         Make a model trainable by the spec's method, and save what it trained.
+    module_names    Find the modules that a spec names.
+    optimizers      Build optimizer parameter groups for LoRA+.
+    generation      Generate think chains in batches, and score categories.
 """
-
-from backend.modeling.loading import load_for_training as load_for_training
-from backend.modeling.loading import load_model as load_model
-from backend.modeling.loading import on_device as on_device
-from backend.modeling.loading import uses_bf16 as uses_bf16
-from backend.modeling.methods import finished_model as finished_model
-from backend.modeling.methods import make_trainable as make_trainable
-from backend.modeling.methods import save_trained as save_trained
-from backend.modeling.optimizers import make_optimizer as make_optimizer
-from backend.modeling.tokenizers import load_tokenizer as load_tokenizer  # whoever loads a model wants both

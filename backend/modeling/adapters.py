@@ -1,4 +1,4 @@
-"""LoRA adapters: new ones, saved ones, and saved so that the original base is enough to use them."""
+"""Create, attach and save LoRA adapters, saved so that they work on the original base."""
 
 import json
 import logging
@@ -14,12 +14,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from backend.modeling.module_names import find_modules, linear_modules, own_modules, split_names
+from backend.modeling.module_names import find_modules, linear_modules, modules_with_parameters, split_names
 from backend.modeling.tokenizers import unusable
 from backend.modeling.trust import is_allowed, require_safe
 from studio.contract import TrainSpec
 from studio.errors import ModelUnusable
 from studio.language import say
+from studio.modelfiles.adapter_check import require_adapter
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ WEIGHTS = "adapter_model.safetensors"
 
 
 def new_adapter(model: PreTrainedModel, spec: TrainSpec) -> PeftModel:
-    """The model with a fresh adapter as the spec describes it.
+    """Put a new adapter on the model, as the spec describes it.
 
     Raises:
         ModelUnusable: lora_target or additional_target names no module of this model.
@@ -38,7 +39,9 @@ def new_adapter(model: PreTrainedModel, spec: TrainSpec) -> PeftModel:
     whole = None
     if spec.additional_target:
         # Full paths: peft goes by the end of a name, and `norm` would also mean every `input_layernorm`.
-        whole = find_modules(split_names(spec.additional_target), own_modules(model), "additional_target")
+        whole = find_modules(
+            split_names(spec.additional_target), modules_with_parameters(model), "additional_target"
+        )
     tied = _is_tied(model) and bool(whole) and _touches_embedding(model, whole)
     config = LoraConfig(
         task_type="CAUSAL_LM",
@@ -52,7 +55,7 @@ def new_adapter(model: PreTrainedModel, spec: TrainSpec) -> PeftModel:
         use_dora=spec.use_dora,
         init_lora_weights=_pissa(spec) or True,  # type: ignore[arg-type]  # the number is in the name
     )
-    # PiSSA draws: with a seed of its own a resumed run takes the base apart in the same way.
+    # PiSSA is random: with a seed of its own a resumed run decomposes the base in the same way.
     with torch.random.fork_rng(enabled=spec.pissa_init):
         if spec.pissa_init:
             torch.manual_seed(spec.seed)
@@ -62,13 +65,27 @@ def new_adapter(model: PreTrainedModel, spec: TrainSpec) -> PeftModel:
     return adapted
 
 
+def require_fitting(folder: Path | None, base: Path) -> None:
+    """Refuse an adapter that is not safe to read or does not fit its base, before a weight is loaded.
+
+    Raises:
+        ModelUnusable: with what does not fit and what to choose instead.
+    """
+    if folder is not None:
+        require_safe(folder)
+    require_adapter(folder, base)
+
+
 def attach_adapter(
     model: PreTrainedModel, folder: Path, base: Path, *, is_trainable: bool = False
 ) -> PeftModel:
-    """The model with a saved adapter on it, every matrix of which found its place.
+    """Put a saved adapter on the model, and require every matrix of it to be used.
 
     Args:
+        model: the base model.
+        folder: of the adapter.
         base: where the model came from, for the error.
+        is_trainable: whether the adapter is trained on.
 
     Raises:
         ModelUnusable: no adapter there, a pickled one, or one that was made for another base.
@@ -90,12 +107,12 @@ def attach_adapter(
 
 
 def continue_adapter(model: PreTrainedModel, spec: TrainSpec) -> PeftModel:
-    """The model with the spec's saved adapter, to be trained on.
+    """Put the spec's saved adapter on the model, to train it on.
 
-    Its shape is its own; fields of the spec that say otherwise are named in the log.
+    Its rank and targets are its own; fields of the spec that differ are logged.
 
     Raises:
-        ModelUnusable: see attach_adapter; or it is no LoRA adapter.
+        ModelUnusable: see attach_adapter; or it is not a LoRA adapter.
     """
     assert spec.adapter_name_or_path
     adapted = attach_adapter(model, spec.adapter_name_or_path, spec.model_name_or_path, is_trainable=True)
@@ -105,12 +122,12 @@ def continue_adapter(model: PreTrainedModel, spec: TrainSpec) -> PeftModel:
             say(
                 f"{spec.adapter_name_or_path} 是 {config.peft_type} 适配器，不是 LoRA，不能继续训练。",
                 f"{spec.adapter_name_or_path} is a {config.peft_type} adapter, not LoRA: "
-                "it cannot be trained on.",
+                "it cannot be trained further.",
             ),
             remedy=say("请选择一个 LoRA 适配器，或留空。", "Choose a LoRA adapter, or leave it empty."),
         )
     log.info(
-        "goes on from %s: its own rank %d, alpha %g, targets %s",
+        "training on from %s: its own rank %d, alpha %g, targets %s",
         spec.adapter_name_or_path,
         config.r,
         config.lora_alpha,
@@ -130,9 +147,9 @@ def continue_adapter(model: PreTrainedModel, spec: TrainSpec) -> PeftModel:
 def save_adapter(model: PeftModel, folder: Path, base: Path) -> None:
     """Write the adapter so that it works on the original base.
 
-    PiSSA has moved part of the base into the adapter; what is written is the difference to
-    that start, at twice the rank: W + BA - B0 A0. `base` is named in it, so that loading it
-    elsewhere can say which base it needs.
+    PiSSA has moved part of the base into the adapter; what is written is the difference from
+    that start, at twice the rank: W + BA - B0 A0. `base` is recorded in it, so that an error
+    elsewhere can name the base it needs.
 
     Source: peft, examples/pissa_finetuning, "Convert PiSSA to LoRA".
     """
@@ -160,7 +177,7 @@ def _write_difference(file: Path, start: dict[str, Tensor]) -> None:
 
 
 def _matrices(adapted: PeftModel) -> dict[str, Tensor]:
-    """Copies of all A and B, by the names they are saved under."""
+    """Copy all A and B, by the names they are saved under."""
     state = get_peft_model_state_dict(adapted, save_embedding_layers=False)
     return {
         name: tensor.detach().cpu().clone()
@@ -186,7 +203,7 @@ def _touches_embedding(model: PreTrainedModel, paths: list[str] | None) -> bool:
 
 
 def _read_tensors(folder: Path) -> dict[str, Tensor]:
-    """The adapter's tensors; from a pickle only where an admin allows that for this folder."""
+    """Read the adapter's tensors; from a pickle only where an admin allows that for this folder."""
     file, pickled = folder / WEIGHTS, folder / "adapter_model.bin"
     try:
         if file.is_file():

@@ -1,4 +1,4 @@
-"""Answers of a model: think chains written in batches, and categories scored.
+"""Generate answers with think chains in batches, and score categories by their probability.
 
 B batch, T tokens, K categories, L longest category in tokens. This module knows
 prompts and tokens, not files and scores.
@@ -26,14 +26,14 @@ from backend.data.templates import THOUGHT, Message, Renderer
 from studio.samples.canonical import CLOSE, write_answer, write_question
 
 ANSWER_TOKENS = 16
-"""Tokens of the limit that are kept for the answer behind the thought."""
+"""Tokens of the limit that are reserved for the answer after the thought."""
 
 REPEAT_WINDOW = 24
-"""Tokens of the thought that a repetition penalty looks back on."""
+"""Last tokens of the thought that the repetition penalty applies to."""
 
 
 @dataclass(frozen=True)
-class Written:
+class Generated:
     """A generated answer, its number of tokens, and whether the end token came.
 
     `forced`: the thought ran into its limit and was closed from outside.
@@ -46,7 +46,7 @@ class Written:
 
 
 class Answerer:
-    """A model and its renderer, asked for answers.
+    """Generates answers by a model and its renderer.
 
     Decoding is greedy: the same question gets the same answer.
     """
@@ -61,27 +61,29 @@ class Answerer:
         self.end_ids = [vocabulary[token] for token in renderer.end_tokens if token in vocabulary]
         self.penalty = float(model.generation_config.repetition_penalty or 1.0)
 
-    def ask(self, titles: Sequence[str], prompt: str) -> list[str]:
-        """The rendered prompts for titles under a scheme's prompt."""
+    def render_prompts(self, titles: Sequence[str], prompt: str) -> list[str]:
+        """Render the prompts for titles under a scheme's prompt."""
         return [
             self.renderer.prompt([{"role": "user", "content": write_question(prompt, title)}])
             for title in titles
         ]
 
     @torch.inference_mode()
-    def write(
+    def generate(
         self, prompts: Sequence[str], *, max_new_tokens: int, stop: Callable[[], bool] = lambda: False
-    ) -> list[Written]:
-        """Greedy answers with a think chain to rendered prompts, in their order.
+    ) -> list[Generated]:
+        """Generate answers with a think chain to rendered prompts, greedily and in their order.
 
         A thought is closed before the limit is reached, and the answer does not end inside
-        it: the model then still says a category, and `forced` says that it was made to.
+        it: the model then still names a category, and `forced` is set.
         """
         batch = self._padded([self._opened(prompt) for prompt in prompts])
         closing = self._closing(batch, max_new_tokens)
         output_BT = self.model.generate(**batch, **self._generation(max_new_tokens, closing, stop))
         rows = output_BT[:, batch["input_ids"].shape[1] :].tolist()
-        return [self._written(ids, forced) for ids, forced in zip(rows, closing.forced.tolist(), strict=True)]
+        return [
+            self._generated(ids, forced) for ids, forced in zip(rows, closing.forced.tolist(), strict=True)
+        ]
 
     def _closing(self, batch_BT: dict[str, Tensor], max_new_tokens: int) -> "_CloseThought":
         rows, prompt_tokens = batch_BT["input_ids"].shape
@@ -94,18 +96,18 @@ class Answerer:
             forced=torch.zeros(rows, dtype=torch.bool, device=self.model.device),
         )
 
-    def _written(self, ids: list[int], forced: bool) -> Written:
+    def _generated(self, ids: list[int], forced: bool) -> Generated:
         end = next((index for index, token in enumerate(ids) if token in self.end_ids), None)
         kept = ids if end is None else ids[:end]
         text = THOUGHT + self.tokenizer.decode(kept, skip_special_tokens=True)
-        return Written(text=text, tokens=len(kept), finished=end is not None, forced=forced)
+        return Generated(text=text, tokens=len(kept), finished=end is not None, forced=forced)
 
     def _opened(self, prompt: str) -> list[int]:
         return tokenize(self.renderer, prompt) + tokenize(self.renderer, self.renderer.open_thought(prompt))
 
     @torch.inference_mode()
     def score(self, prompts: Sequence[str], categories: Sequence[str]) -> list[dict[str, float]]:
-        """Probabilities of the categories after an empty think chain, for each prompt.
+        """Score the categories after an empty think chain: their probabilities, for each prompt.
 
         p(category) is proportional to the probability of its whole continuation, end
         token included, so that a category is not preferred for being short.
@@ -118,7 +120,7 @@ class Answerer:
         return [dict(zip(categories, row, strict=True)) for row in probabilities_BK]
 
     def _split(self, answers: Sequence[str]) -> tuple[list[int], list[list[int]]]:
-        """Tokens that all answers begin with, and how each goes on."""
+        """Split tokenized answers into their common prefix and each one's continuation."""
         rows = [[*thought, *label] for thought, label in (tokenize_answer(self.renderer, a) for a in answers)]
         shared = 0
         while all(len(row) > shared + 1 and row[shared] == rows[0][shared] for row in rows):
@@ -126,7 +128,7 @@ class Answerer:
         return rows[0][:shared], [row[shared:] for row in rows]
 
     def _continuation_scores(self, batch_BT: dict[str, Tensor], continuations: list[list[int]]) -> Tensor:
-        """Log probability of each continuation after each prefix, (B, K), in nats.
+        """Compute the log probability of each continuation after each prefix, (B, K), in nats.
 
         The prefix runs once; its keys and values are shared by the K continuations.
         """
@@ -176,7 +178,7 @@ class Answerer:
         temperature: float,
         stop: Callable[[], bool],
     ) -> Iterator[str]:
-        """An answer piece by piece, as it is generated; ends early when `stop` says so."""
+        """Stream an answer piece by piece as it is generated; end early when `stop` returns True."""
         batch = self._padded([self._opened(self.renderer.prompt(messages))])
         streamer = TextIteratorStreamer(self.tokenizer, skip_prompt=True, skip_special_tokens=True)
         closing = self._closing(batch, max_new_tokens)
@@ -186,7 +188,7 @@ class Answerer:
             try:
                 self.model.generate(**batch, **options, streamer=streamer)
             finally:
-                # Also after an error: whoever reads the stream would wait for ever.
+                # Also after an error: the reader of the stream would wait for ever.
                 streamer.end()
 
         thread = Thread(target=generate)
@@ -204,7 +206,7 @@ class Answerer:
         *,
         temperature: float = 0.0,
     ) -> dict[str, Any]:
-        """Options of `generate`; what is not named comes from the model's own generation config."""
+        """Options for transformers' `generate`; the others are those of the model's generation config."""
         greedy: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
         sampling = {"do_sample": True, "temperature": temperature} if temperature > 0 else greedy
         return {
@@ -212,7 +214,7 @@ class Answerer:
             "max_new_tokens": max_new_tokens,
             "eos_token_id": self.end_ids,
             "pad_token_id": self.tokenizer.pad_token_id,
-            # The model's own penalty, but where it belongs: see _PenalizeRepeats.
+            # The model's own penalty is applied by _PenalizeRepeats instead.
             "repetition_penalty": 1.0,
             "logits_processor": LogitsProcessorList([closing, _PenalizeRepeats(self.penalty, closing)]),
             "stopping_criteria": StoppingCriteriaList([_StopWhen(stop)]),
@@ -228,8 +230,11 @@ class _CloseThought(LogitsProcessor):
     """Keeps an answer from ending inside its thought, and closes a thought at its limit.
 
     Args:
-        close_ids: tokens that close a thought. mark_ids: those that show that it is closed.
-        prompt_tokens: length of the prompt. limit: length in tokens, prompt included, at which the closing begins.
+        prompt_tokens: length of the prompt.
+        close_ids: tokens that close a thought.
+        mark_ids: tokens that show that it is closed.
+        end_ids: tokens that end an answer.
+        limit: length in tokens, prompt included, at which the closing begins.
         forced: set for the rows that were closed here, (B,).
     """
 
@@ -259,11 +264,11 @@ class _CloseThought(LogitsProcessor):
 
 @dataclass
 class _PenalizeRepeats(LogitsProcessor):
-    """The model's repetition penalty over the last few tokens of the thought, and only inside it.
+    """Applies the model's repetition penalty to the last few tokens of the thought, and only inside it.
 
-    transformers' own counts all that went before, the prompt included, and reaches behind
-    the thought: a chain is then kept from quoting its title, and the answer from being the
-    category that the chain argued for. Loops are short, so a short window breaks them too.
+    transformers' own covers all that went before, the prompt included, and goes on after
+    the thought: it penalizes a chain that quotes its title, and an answer that is the
+    category which the chain argued for. Loops are short, so a short window breaks them too.
     Chosen by cross-validation over the training rows (docs/experiments.md, 2026-11-25).
     """
 
@@ -273,12 +278,12 @@ class _PenalizeRepeats(LogitsProcessor):
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         if self.penalty == 1.0:
             return scores
-        assert self.closing.closed is not None, "the closing comes first"
+        assert self.closing.closed is not None, "the closing processor runs first"
         start = max(self.closing.prompt_tokens, input_ids.shape[1] - REPEAT_WINDOW)
-        said_BT = input_ids[:, start:]
-        before_BT = scores.gather(1, said_BT)
+        recent_BT = input_ids[:, start:]
+        before_BT = scores.gather(1, recent_BT)
         after_BT = torch.where(before_BT < 0, before_BT * self.penalty, before_BT / self.penalty)
-        return scores.scatter(1, said_BT, torch.where(self.closing.closed[:, None], before_BT, after_BT))
+        return scores.scatter(1, recent_BT, torch.where(self.closing.closed[:, None], before_BT, after_BT))
 
 
 class _StopWhen(StoppingCriteria):

@@ -1,4 +1,4 @@
-"""Freeze tuning: some layers of the model learn, the others stay as they are."""
+"""Freeze all but some layers of a model (freeze tuning)."""
 
 import logging
 
@@ -13,8 +13,8 @@ from studio.language import say
 log = logging.getLogger(__name__)
 
 
-def free_layers(model: PreTrainedModel, spec: TrainSpec) -> PreTrainedModel:
-    """The model with only the layers and modules learning that the spec names.
+def freeze_layers(model: PreTrainedModel, spec: TrainSpec) -> PreTrainedModel:
+    """Freeze the model but for the layers and modules that the spec names.
 
     Raises:
         ModelUnusable: the model has fewer layers or no module of a name; with what it has.
@@ -34,7 +34,7 @@ def free_layers(model: PreTrainedModel, spec: TrainSpec) -> PreTrainedModel:
         chosen += [model.get_submodule(name) for name in extra]
     model.requires_grad_(False)
     for module in chosen:
-        # Learned in float32: a step is often smaller than what bfloat16 can tell apart.
+        # Trained in float32: a step is often smaller than bfloat16 can represent.
         module.float().requires_grad_(True)
     learning = sum(p.numel() for p in model.parameters() if p.requires_grad)
     log.info("layers %s of %d learn, %d parameters", numbers, len(layers), learning)
@@ -43,7 +43,7 @@ def free_layers(model: PreTrainedModel, spec: TrainSpec) -> PreTrainedModel:
 
 
 def find_layers(model: PreTrainedModel) -> tuple[str, nn.ModuleList]:
-    """The stack of the model's layers and its path, whatever the architecture calls it.
+    """Find the stack of the model's layers and its path, whatever the architecture calls it.
 
     Raises:
         ModelUnusable: there is no such stack.
@@ -66,7 +66,7 @@ def find_layers(model: PreTrainedModel) -> tuple[str, nn.ModuleList]:
 
 
 def _layer_numbers(wanted: int, count: int) -> list[int]:
-    """Numbers, from 0, of the last `wanted` layers, or of the first where it is negative."""
+    """List the numbers, from 0, of the last `wanted` layers, or of the first where it is negative."""
     if abs(wanted) > count:
         raise ModelUnusable(
             say(
@@ -82,7 +82,7 @@ def _layer_numbers(wanted: int, count: int) -> list[int]:
 
 
 def _modules_inside(layers: list[nn.Module], names: list[str]) -> list[nn.Module]:
-    """The modules of those names in all of the layers; layers may differ from one another."""
+    """Find the modules of those names in all of the layers; layers may differ from one another."""
     inside = [{name: module for name, module in layer.named_modules() if name} for layer in layers]
     paths = sorted({path for modules in inside for path in modules})
     known = {part for path in paths for part in path.split(".")} | set(paths)

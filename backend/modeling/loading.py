@@ -1,4 +1,4 @@
-"""Weights from disk to a model in memory."""
+"""Load weights from disk, quantized or not, with or without an adapter."""
 
 import os
 from pathlib import Path
@@ -7,14 +7,14 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
-from backend.modeling.adapters import attach_adapter
+from backend.modeling.adapters import attach_adapter, require_fitting
 from backend.modeling.tokenizers import unusable
 from backend.modeling.trust import is_allowed, require_safe
 from studio.contract import TrainSpec
 
 
 def on_device(model: PreTrainedModel) -> PreTrainedModel:
-    """The model on the first GPU, or on the CPU where there is none."""
+    """Move the model to the first GPU, or to the CPU where there is none."""
     torch.nn.Module.to(model, "cuda" if torch.cuda.is_available() else "cpu")
     return model
 
@@ -30,24 +30,27 @@ def uses_bf16(wanted: bool | None) -> bool:
 
 
 def dtype_for_use() -> torch.dtype:
-    """What a model computes in that is evaluated or served: bfloat16 on a GPU that has it, else float32."""
+    """Return the dtype for evaluation and serving: bfloat16 on a GPU that has it, else float32."""
     return torch.bfloat16 if uses_bf16(None) else torch.float32
 
 
 def load_model(
     folder: Path, adapter: Path | None = None, *, dtype: torch.dtype | None = None
 ) -> PreTrainedModel:
-    """A causal language model, with an adapter merged into it if one is given.
+    """Load a causal language model, and merge an adapter into it if one is given.
 
-    The base is loaded as it is on disk, also under an adapter that was trained on a
+    The base is loaded as it is on disk, also for an adapter that was trained on a
     quantized one: merging into 4-bit weights would round most of the adapter away.
 
     Args:
+        folder: of the base model.
+        adapter: folder of a LoRA adapter; checked before the base is loaded.
         dtype: None: see dtype_for_use.
 
     Raises:
         ModelUnusable: missing or incomplete files, pickles, or an adapter for another base.
     """
+    require_fitting(adapter, folder)
     model = _load(folder, dtype or dtype_for_use())
     if adapter is None:
         return model
@@ -56,7 +59,7 @@ def load_model(
 
 
 def load_for_training(spec: TrainSpec) -> PreTrainedModel:
-    """The spec's base model as its method wants it: frozen weights small, learned ones exact.
+    """Load the spec's base model for training: frozen weights small, trained ones exact.
 
     full: float32. lora and freeze: bfloat16 where the run computes in it, since frozen
     weights gain nothing from more; with `quantization_bit` the linear layers in 4 or 8 bit.
@@ -71,12 +74,12 @@ def load_for_training(spec: TrainSpec) -> PreTrainedModel:
     # Here, not above: bitsandbytes takes seconds to import.
     from backend.modeling.quantizing import keep_trainable, quantization
 
-    place: int | str = int(os.environ.get("LOCAL_RANK", "0")) if torch.cuda.is_available() else "cpu"
+    device: int | str = int(os.environ.get("LOCAL_RANK", "0")) if torch.cuda.is_available() else "cpu"
     model = _load(
         spec.model_name_or_path,
         dtype,
         quantization_config=quantization(spec, dtype),
-        device_map={"": place},
+        device_map={"": device},
     )
     keep_trainable(model)
     return model

@@ -1,4 +1,4 @@
-"""The methods: what of a model learns, how that is saved, and the model that comes out."""
+"""Make a model trainable by the spec's method, save what it trained, and merge the result."""
 
 from pathlib import Path
 
@@ -7,13 +7,13 @@ from peft import PeftModel
 from transformers import PreTrainedModel
 
 from backend.modeling.adapters import continue_adapter, new_adapter, save_adapter
-from backend.modeling.layer_freezing import free_layers
+from backend.modeling.layer_freezing import freeze_layers
 from backend.modeling.loading import dtype_for_use, load_model, on_device
 from studio.contract import TrainSpec
 
 
 def make_trainable(model: PreTrainedModel, spec: TrainSpec) -> PreTrainedModel | PeftModel:
-    """The model with the parameters trainable that the spec asks for, those in float32.
+    """Make the parameters trainable that the spec asks for, in float32.
 
     Raises:
         ModelUnusable: the spec names a module or more layers than this model has, with the
@@ -23,7 +23,7 @@ def make_trainable(model: PreTrainedModel, spec: TrainSpec) -> PreTrainedModel |
         model.float().train()
         return model
     if spec.finetuning_type == "freeze":
-        return free_layers(model, spec)
+        return freeze_layers(model, spec)
     adapted = continue_adapter(model, spec) if spec.adapter_name_or_path else new_adapter(model, spec)
     for parameter in adapted.parameters():
         if parameter.requires_grad:
@@ -40,9 +40,9 @@ def save_trained(model: PreTrainedModel | PeftModel, folder: Path, spec: TrainSp
 
 
 def finished_model(model: PreTrainedModel | PeftModel, spec: TrainSpec, checkpoint: Path) -> PreTrainedModel:
-    """The trained model as whoever loads the checkpoint gets it, for evaluation in the same process.
+    """Merge the trained model into what loading its checkpoint gives, to evaluate it in this process.
 
-    An adapter on a quantized or rounded base is loaded anew on the base as it is on disk:
+    An adapter on a quantized or rounded base is reloaded onto the base as it is on disk:
     that is what is served, and merging into 4 bit would round most of the adapter away.
     """
     rounded = dtype_for_use() == torch.float32 and any(p.dtype == torch.bfloat16 for p in model.parameters())

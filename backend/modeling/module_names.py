@@ -1,4 +1,4 @@
-"""Modules that a spec may name, and the error that lists them.
+"""Find the modules that a spec names, or list the valid names in an error.
 
 A name is the last part of a module's path, or more of its end: q_proj, self_attn.q_proj.
 """
@@ -13,48 +13,51 @@ from studio.language import say
 
 
 def split_names(text: str) -> list[str]:
-    """The names in a comma-separated field."""
+    """Split a comma-separated field into names."""
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def linear_modules(model: nn.Module) -> list[str]:
-    """Paths of the linear layers, the head included."""
+    """List the paths of the linear layers, the head included."""
     return [path for path, module in model.named_modules() if isinstance(module, nn.Linear | Conv1D)]
 
 
-def own_modules(model: nn.Module) -> list[str]:
-    """Paths of the modules that hold parameters themselves: linear layers, norms, embeddings."""
+def modules_with_parameters(model: nn.Module) -> list[str]:
+    """List the paths of the modules that hold parameters themselves: linear layers, norms, embeddings."""
     return [
         path for path, module in model.named_modules() if path and any(True for _ in module.parameters(False))
     ]
 
 
 def find_modules(wanted: Sequence[str], paths: Iterable[str], field: str, *, also: str = "") -> list[str]:
-    """The paths that the names mean.
+    """Find the paths that end in one of the names.
 
     Args:
+        wanted: names as the spec gives them.
+        paths: of the modules to choose from.
+        field: of the spec, for the error.
         also: another value that the field takes, for the error.
 
     Raises:
-        ModelUnusable: a name means no module; the remedy lists the valid ones.
+        ModelUnusable: a name matches no module; the remedy lists the valid ones.
     """
     paths = list(paths)
-    meant = {name: [p for p in paths if p == name or p.endswith(f".{name}")] for name in wanted}
+    matched = {name: [p for p in paths if p == name or p.endswith(f".{name}")] for name in wanted}
     require_known(
-        [name for name in wanted if not meant[name]],
+        [name for name in wanted if not matched[name]],
         sorted({path.rpartition(".")[2] for path in paths}),
         field,
         also=also,
     )
-    found = {path for name in wanted for path in meant[name]}
+    found = {path for name in wanted for path in matched[name]}
     return [path for path in paths if path in found]
 
 
 def require_known(unknown: Sequence[str], valid: Sequence[str], field: str, *, also: str = "") -> None:
-    """Nothing when no name is unknown.
+    """Refuse unknown names.
 
     Raises:
-        ModelUnusable: some are; the remedy lists the valid ones.
+        ModelUnusable: there are some; the remedy lists the valid ones.
     """
     if not unknown:
         return

@@ -1,4 +1,4 @@
-"""LoRA+: matrix B learns faster than A.
+"""Build optimizer parameter groups for LoRA+: matrix B learns faster than A.
 
 Source: Hayou et al. 2024, "LoRA+: Efficient Low Rank Adaptation of Large Models", section 4.
 """
@@ -14,7 +14,7 @@ from studio.contract import TrainSpec
 
 
 def make_optimizer(model: PreTrainedModel | PeftModel, spec: TrainSpec) -> torch.optim.Optimizer | None:
-    """The spec's `optim` over LoRA+ groups if it asks for LoRA+; None: the Trainer makes its own."""
+    """Build the spec's optimizer over LoRA+ groups; None without LoRA+: the Trainer builds its own."""
     if not spec.loraplus_lr_ratio:
         return None
     assert isinstance(model, PeftModel), "the spec allows loraplus_lr_ratio with lora only"
@@ -33,10 +33,10 @@ def make_optimizer(model: PreTrainedModel | PeftModel, spec: TrainSpec) -> torch
 
 
 def loraplus_groups(model: nn.Module, spec: TrainSpec) -> list[dict[str, object]]:
-    """Parameter groups with their rates: only the B matrices of LoRA learn `loraplus_lr_ratio` times faster.
+    """Group parameters by learning rate: only LoRA's B matrices learn `loraplus_lr_ratio` times faster.
 
-    Biases, norms, DoRA's lengths and whole modules beside the adapter do not: the reason
-    for the ratio, B's start at zero, holds for none of them. Vectors do not decay.
+    Biases, norms, DoRA's magnitudes and whole modules beside the adapter do not: the reason
+    for the ratio, B's start at zero, holds for none of them. Vectors have no weight decay.
     """
     assert spec.loraplus_lr_ratio
     groups: dict[str, list[nn.Parameter]] = {"b": [], "others": [], "vectors": []}
@@ -58,7 +58,7 @@ def loraplus_groups(model: nn.Module, spec: TrainSpec) -> list[dict[str, object]
 
 
 def _keep_embeddings_exact(model: nn.Module) -> None:
-    """Embeddings keep a 32-bit state beside an 8-bit optimizer, as the Trainer sees to for its own."""
+    """Keep a 32-bit optimizer state for embeddings, as the Trainer does for its own 8-bit optimizers."""
     import bitsandbytes
 
     manager: Any = bitsandbytes.optim.GlobalOptimManager.get_instance()  # type: ignore[attr-defined, no-untyped-call]

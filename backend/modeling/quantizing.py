@@ -1,4 +1,4 @@
-"""QLoRA: the frozen weights in 4 or 8 bit, through bitsandbytes."""
+"""Quantize the frozen weights to 4 or 8 bit through bitsandbytes (QLoRA)."""
 
 import logging
 
@@ -10,9 +10,9 @@ from studio.contract import TrainSpec
 
 
 def quantization(spec: TrainSpec, dtype: torch.dtype) -> BitsAndBytesConfig:
-    """The spec's quantization in the words of transformers; matrices are multiplied in `dtype`."""
+    """Translate the spec's quantization for transformers; matrices are multiplied in `dtype`."""
     if spec.quantization_bit == 8:
-        # It says that it rounds its inputs to 16 bit, once a matrix and step.
+        # It warns that it casts its inputs to 16 bit, once a matrix and step.
         logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
         return BitsAndBytesConfig(load_in_8bit=True)
     return BitsAndBytesConfig(
@@ -24,10 +24,10 @@ def quantization(spec: TrainSpec, dtype: torch.dtype) -> BitsAndBytesConfig:
 
 
 def keep_trainable(model: nn.Module) -> None:
-    """Let 4-bit layers go on learning after they were evaluated on a CPU.
+    """Keep 4-bit layers trainable after an evaluation on a CPU.
 
-    With AVX512-BF16 bitsandbytes packs such a layer anew at its first evaluation, and its
-    forward pass on the packed weights, used from then on, has no gradient.
+    With AVX512-BF16 bitsandbytes repacks such a layer at its first evaluation, and its
+    forward pass on the repacked weights, used from then on, has no gradient.
     """
     for module in model.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):

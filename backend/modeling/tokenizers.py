@@ -1,4 +1,4 @@
-"""Loading a tokenizer without its model: what counts and shows tokens needs no weights.
+"""Load a tokenizer without its model: what counts and shows tokens needs no weights.
 
 No code that a model folder brings is run, unless an admin allows it for that folder.
 """
@@ -13,9 +13,9 @@ from studio.language import say
 
 
 def load_tokenizer(folder: Path, base: Path | None = None) -> PreTrainedTokenizerBase:
-    """The tokenizer of a model or adapter folder, with a padding token.
+    """Load the tokenizer of a model or adapter folder, and give it a padding token.
 
-    An adapter that was trained elsewhere may bring no tokenizer; its base's is taken then.
+    An adapter that was trained elsewhere may have no tokenizer; its base's is used then.
 
     Raises:
         ModelUnusable: the folder has none that transformers can read.
@@ -34,7 +34,7 @@ def load_tokenizer(folder: Path, base: Path | None = None) -> PreTrainedTokenize
 
 
 def unusable(folder: Path, error: Exception) -> ModelUnusable:
-    """The error for a model folder that transformers cannot read."""
+    """Make the error for a model folder that transformers cannot read."""
     return ModelUnusable(
         say(f"无法载入模型 {folder}：{error}", f"Cannot load the model {folder}: {error}"),
         remedy=say(

@@ -1,4 +1,4 @@
-"""Which model folders may bring pickled weights and code of their own: none, unless an admin names it.
+"""Decide which model folders may bring pickled weights and code: none, unless an admin names it.
 
 Both can run anything on this machine as soon as they are read. The list comes from
 outside the model: STUDIO_ALLOW_UNSAFE, absolute folders separated as in PATH, set by
@@ -23,7 +23,7 @@ def is_allowed(folder: Path) -> bool:
 
 
 def require_safe(folder: Path) -> None:
-    """Nothing where the folder can be loaded without running what it brings, or is allowed to.
+    """Refuse a folder that can only be loaded by running what it brings, unless that is allowed.
 
     Raises:
         ModelUnusable: its weights are pickles only, or its model type exists only as its own code.
@@ -46,26 +46,28 @@ def require_safe(folder: Path) -> None:
     if needs_own_code(folder):
         raise ModelUnusable(
             say(
-                f"{folder} 自带代码（config.json 的 auto_map），transformers 不认识它的模型类型；自带代码不执行。",
+                f"{folder} 自带代码（config.json 的 auto_map），transformers 不认识它的模型类型；"
+                "自带代码不执行。",
                 f"{folder} brings its own code (auto_map in config.json) and transformers does not know "
                 "its model type; such code is not run.",
             ),
             remedy=say(
                 f"请换用 transformers 支持的版本；或由管理员为这个模型单独放行（{ALLOWED}）。",
-                f"Take a version that transformers supports, or let an admin allow this one model ({ALLOWED}).",
+                "Use a version that transformers supports, "
+                f"or let an admin allow this one model ({ALLOWED}).",
             ),
         )
 
 
 def needs_own_code(folder: Path) -> bool:
     """Whether the model can only be built by code in its folder."""
-    # Here, not above: who only asks is_allowed needs no transformers.
+    # Here, not above: is_allowed alone needs no transformers.
     from transformers import CONFIG_MAPPING
 
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return False  # the loader says better what is wrong
+        return False  # the loader has the better error
     return (
         isinstance(config, dict)
         and bool(config.get("auto_map"))

@@ -1,0 +1,16 @@
+"""Run the training loop: transformers' Trainer with our loss, batches, held-out evaluation and checkpoints.
+
+Knows a trainable model and encoded samples, not how they were made.
+
+    arguments               Translate a spec into TrainingArguments.
+    schedules               Fill in and check the options of a learning-rate schedule.
+    trainer                 Compute the loss over supervised tokens; extend transformers' Trainer.
+    heldout_loss            Compute the held-out loss with its cluster-robust standard error.
+    category_accuracy       Score the categories of held-out rows during training.
+    packing_check           Check that a model keeps packed samples apart; choose the collator.
+    gradient_checkpointing  Decide whether to turn gradient checkpointing on.
+    loop_control            Decide when to evaluate, save and stop; emit events.
+    checkpoints             Write, prune and find checkpoints.
+    resume                  Save and restore the state that resuming needs.
+    provenance              Hash the dataset and the base model; name the code version.
+"""

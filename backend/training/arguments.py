@@ -1,4 +1,4 @@
-"""A spec in the words of transformers' Trainer."""
+"""Translate a spec into TrainingArguments, and refuse what the loop does not support."""
 
 import dataclasses
 import importlib.util
@@ -9,25 +9,34 @@ from typing import Any
 import torch
 from transformers import TrainingArguments
 
-from backend.modeling import uses_bf16
+from backend.modeling.loading import uses_bf16
 from studio.contract import TrainSpec
 from studio.errors import InputError
 from studio.language import say
 
 NEVER = 2**31
-"""Steps between two evaluations of the Trainer's own accord; backend.training.loop_control decides when there is one."""
+"""Steps between two evaluations by the Trainer itself; backend.training.loop_control decides instead."""
+
+
+class OneDeviceArguments(TrainingArguments):
+    """TrainingArguments for one device a process: several GPUs are used by torchrun, never by threads."""
+
+    @property
+    def n_gpu(self) -> int:
+        """Number of GPUs of this process, 0 or 1, where transformers counts all that it sees."""
+        return min(int(super().n_gpu), 1)
 
 
 def training_arguments(
     spec: TrainSpec, output: Path, *, has_held_out: bool, checkpointing: bool = False
 ) -> TrainingArguments:
-    """The spec as TrainingArguments. Evaluations and checkpoints are ours, so it does none by itself."""
+    """Translate the spec. Evaluations and checkpoints are ours, so the Trainer does none by itself."""
     evaluation: dict[str, Any] = {"eval_strategy": "no"}
     if has_held_out:
         # The plateau schedule follows the held-out loss, whatever is meant by the best model.
         evaluation = {"eval_strategy": "steps", "eval_steps": NEVER, "metric_for_best_model": "eval_loss"}
         evaluation["greater_is_better"] = False
-    arguments = TrainingArguments(
+    return OneDeviceArguments(
         output_dir=str(output),
         learning_rate=spec.learning_rate,
         optim=spec.optim,
@@ -44,7 +53,7 @@ def training_arguments(
         neftune_noise_alpha=spec.neftune_noise_alpha,
         seed=spec.seed,
         logging_steps=spec.logging_steps,
-        # A loss that is no number must be seen, not replaced by the mean of the others.
+        # A NaN loss must be seen, not replaced by the mean of the others.
         logging_nan_inf_filter=False,
         bf16=uses_bf16(spec.bf16),
         use_cpu=not torch.cuda.is_available(),
@@ -58,24 +67,22 @@ def training_arguments(
         **_checkpointing(checkpointing),
         **evaluation,
     )
-    # One process, one device: several GPUs are used by torchrun, never by threads of one process.
-    arguments._n_gpu = min(arguments.n_gpu, 1)
-    return arguments
 
 
 def require_launcher() -> None:
-    """Refuse the ways of spreading one model over processes that the loop does not know.
+    """Refuse to shard one model over processes, which the loop does not support.
 
     Raises:
-        InputError: accelerate was told to use FSDP or DeepSpeed.
+        InputError: accelerate is set to use FSDP or DeepSpeed.
     """
     for name in ("FSDP", "DEEPSPEED"):
         if os.environ.get(f"ACCELERATE_USE_{name}", "false").lower() in ("1", "true"):
             raise InputError(
-                say(f"训练循环不支持 {name}。", f"The training loop does not know {name}."),
+                say(f"训练循环不支持 {name}。", f"The training loop does not support {name}."),
                 remedy=say(
                     "请用 torchrun 或普通的 accelerate 多进程，每个进程放一份完整的模型。",
-                    "Use torchrun or accelerate's plain multi-process mode, a whole model on each process.",
+                    "Use torchrun or accelerate's plain multi-process mode, "
+                    "with a whole model in each process.",
                 ),
             )
 
@@ -103,7 +110,7 @@ def _is_one_of_several() -> bool:
 
 
 def _checkpointing(wanted: bool) -> dict[str, Any]:
-    """transformers 5.20 renamed it; both names mean: compute activations twice instead of keeping them."""
+    """Name the option as the installed version does: transformers 5.20 renamed it."""
     names = {field.name for field in dataclasses.fields(TrainingArguments)}
     name = "activation_checkpointing" if "activation_checkpointing" in names else "gradient_checkpointing"
     return {name: wanted, f"{name}_kwargs": {"use_reentrant": False}} if wanted else {}

@@ -1,4 +1,4 @@
-"""Category accuracy of the model in training, by scoring the categories of the held-out rows."""
+"""Score the categories of held-out rows during training: the category accuracy."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ ROWS_AT_ONCE = 16
 
 @dataclass(frozen=True)
 class CategoryScoring:
-    """The held-out rows whose answer is a category; each process scores every `processes`-th."""
+    """Scores the held-out rows whose answer is a category; each process every `processes`-th."""
 
     rows: Sequence[LabelledRow]
     scheme: Scheme
@@ -29,13 +29,13 @@ class CategoryScoring:
     processes: int = 1
 
     def __call__(self, model: nn.Module) -> tuple[int, int]:
-        """Rows of this process whose category gets the highest direct score, and their number."""
+        """Score this process's rows; return how many get their category right, and their number."""
         answerer = Answerer(model, self.renderer)  # type: ignore[arg-type] # an adapter's wrapper answers as well
         mine = self.rows[self.rank :: self.processes]
         hits = 0
         for start in range(0, len(mine), ROWS_AT_ONCE):
             batch = mine[start : start + ROWS_AT_ONCE]
-            prompts = answerer.ask([row.title for row in batch], self.scheme.prompt)
+            prompts = answerer.render_prompts([row.title for row in batch], self.scheme.prompt)
             for row, scores in zip(batch, answerer.score(prompts, self.scheme.names), strict=True):
                 hits += max(scores, key=lambda name: scores[name]) == row.category
         return hits, len(mine)
@@ -44,13 +44,12 @@ class CategoryScoring:
 def category_scoring(
     spec: TrainSpec, renderer: Renderer, held_rows: Sequence[int] | None, *, rank: int, processes: int
 ) -> CategoryScoring | None:
-    """How the held-out rows are scored; None where there is nothing to score.
+    """Select the held-out rows to score; None where there is nothing to score.
 
-    Args:
-        held_rows: rows of `dataset` that val_size holds out; None: all of `eval_dataset`.
+    `held_rows` are the rows of `dataset` that val_size holds out; None: all of `eval_dataset`.
 
     Raises:
-        InputError: the best model is chosen by a category accuracy that there is none of.
+        InputError: the best model is to be chosen by category accuracy, and no row can be scored.
     """
     wanted = spec.eval_category_accuracy and spec.stage == "sft" and spec.has_held_out
     found: list[LabelledRow] = []
@@ -71,7 +70,8 @@ def category_scoring(
             ),
             remedy=say(
                 "请打开 eval_category_accuracy 并使用答案是类别的留出集，或改用 eval_loss。",
-                "Switch eval_category_accuracy on with held-out rows that answer a category, or use eval_loss.",
+                "Turn eval_category_accuracy on, with held-out rows whose answers are categories, "
+                "or use eval_loss.",
             ),
         )
     return None

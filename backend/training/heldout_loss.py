@@ -1,7 +1,7 @@
-"""The mean loss over held-out rows, and how far it is to be trusted.
+"""Compute the held-out loss with its cluster-robust standard error.
 
-R rows. Rows were drawn, not tokens, and the tokens of a row share its luck: rows are the
-clusters of the standard error. This module knows sums, no model.
+R rows. Rows were sampled, not tokens, and the losses of a row's tokens are correlated: rows
+are the clusters of the standard error. This module knows sums, no model.
 """
 
 import math
@@ -9,16 +9,16 @@ import math
 import torch
 from torch import Tensor
 
-SUMS = 6
-"""Length of the vector that `row_sums` gives."""
+NUM_SUMS = 6
+"""Length of the vector that `row_sums` returns."""
 
 
 def row_sums(nll_R: Tensor, tokens_R: Tensor) -> Tensor:
-    """Sums that add up over batches and processes: of nll, tokens, rows, nll², nll x tokens, tokens². (6,).
+    """Sum nll, tokens, rows, nll², nll x tokens and tokens²; they add up over batches and processes. (6,).
 
     Args:
         nll_R: summed negative log-likelihood of each row, nats.
-        tokens_R: its supervised tokens; a row without any counts for nothing.
+        tokens_R: its supervised tokens; a row without any is not counted.
     """
     nll_R, tokens_R = nll_R.double() * (tokens_R > 0), tokens_R.double()
     rows_R = (tokens_R > 0).double()
@@ -26,7 +26,7 @@ def row_sums(nll_R: Tensor, tokens_R: Tensor) -> Tensor:
 
 
 def loss_and_error(sums: Tensor) -> tuple[float, float | None]:
-    """Mean loss per token and its standard error, both in nats; no error for fewer than two rows.
+    """Compute the mean loss per token and its standard error, in nats; no error for fewer than two rows.
 
     With nll l, tokens c and mean loss L of n rows: sqrt(sum((l - L c)²) n / (n - 1)) / sum(c).
     """

@@ -1,7 +1,7 @@
-"""When a training evaluates, saves, stops: the decisions between two steps, and the events that tell.
+"""Decide between two steps when to evaluate, save and stop, and emit the events of a training.
 
-All processes decide the same: what one of them learns from outside (a file, a signal)
-is agreed on before anybody acts on it.
+All processes decide the same: a request that one of them sees (a file, a signal) is
+agreed on before any of them acts on it.
 """
 
 import logging
@@ -16,7 +16,7 @@ from torch import nn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from backend.training.checkpoints import Checkpoints
-from backend.training.resume import LoopState, collect, load_weights
+from backend.training.resume import LoopState, load_weights, resume_state
 from backend.training.trainer import StudioTrainer, require_finite
 from backend.worker import RunFolder
 from studio.contract import HeldOut, Progress, TrainSpec
@@ -25,26 +25,26 @@ from studio.language import say
 log = logging.getLogger(__name__)
 
 
-class Wish(IntEnum):
-    """What is asked of a training from outside; the larger one wins."""
+class StopRequest(IntEnum):
+    """A request to stop the training; of several, the larger one wins."""
 
-    GO_ON = 0
+    NONE = 0
     PAUSE = 1
-    END = 2
+    TERMINATE = 2
     CANCEL = 3
 
 
 @dataclass
 class BestPoint:
-    """The best held-out point so far, and how many points since brought nothing better."""
+    """The best held-out point so far, and the number of points since without improvement."""
 
     by_accuracy: bool
     step: int | None = None
     value: tuple[float, float] | None = None
     since: int = 0
 
-    def judge(self, metrics: dict[str, float], step: int) -> bool:
-        """Take a point into account; whether it is the best. Of equal accuracies the lower loss is better."""
+    def update(self, metrics: dict[str, float], step: int) -> bool:
+        """Update with a new point; return whether it is the best. On equal accuracy the lower loss wins."""
         loss = metrics["eval_loss"]
         value = (metrics["eval_category_accuracy"], -loss) if self.by_accuracy else (-loss, 0.0)
         better = self.value is None or value > self.value
@@ -55,8 +55,8 @@ class BestPoint:
         return better
 
 
-class Flow(TrainerCallback):
-    """Steers a StudioTrainer: evaluation, checkpoints, early stop, wishes from outside, events."""
+class LoopControl(TrainerCallback):
+    """Controls a StudioTrainer: evaluation, checkpoints, early stopping, stop requests, events."""
 
     def __init__(
         self, folder: RunFolder, spec: TrainSpec, trainer: StudioTrainer, checkpoints: Checkpoints
@@ -64,8 +64,8 @@ class Flow(TrainerCallback):
         self.folder, self.spec, self.trainer, self.checkpoints = folder, spec, trainer, checkpoints
         by_accuracy = spec.metric_for_best_model == "category_accuracy" and bool(trainer.category_accuracy)
         self.best = BestPoint(by_accuracy=by_accuracy)
-        self.wish = Wish.GO_ON
-        self.stopped_for_now = False
+        self.request = StopRequest.NONE
+        self.is_pausing = False
         self.resumed: LoopState | None = None
         self.last_point = 0
         self.seconds_before = 0.0
@@ -76,28 +76,28 @@ class Flow(TrainerCallback):
         trainer.add_callback(self)
 
     def resume(self, state: LoopState) -> None:
-        """Go on from here; the sums are put back once the Trainer has cleared its own."""
+        """Resume from this state; its sums are restored when training begins."""
         self.resumed = state
         self.best.step, self.best.value = state.best_step, state.best_value
         self.best.since = state.points_without_better
         self.seconds_before, self.last_point = state.seconds, state.last_point
 
-    # What the Trainer tells
+    # Callbacks of the Trainer
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Start the clock after loading; take over the sums of the interrupted run."""
+        """Start the clock after loading; restore the sums of the interrupted run."""
         self.started = time.monotonic()
         if self.resumed:
-            self._put_back(self.resumed)
+            self._restore_sums(self.resumed)
         self._handler_before = signal.signal(signal.SIGTERM, self._on_sigterm)
         self.folder.emit(Progress(phase="training", done=state.global_step, total=state.max_steps))
 
     def on_epoch_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """The order of the samples depends on the epoch."""
+        """Set the epoch, which the order of the samples depends on."""
         assert self.trainer.batches
         self.trainer.batches.epoch = round((state.epoch or 0) * 1e6) // 10**6
 
@@ -111,19 +111,19 @@ class Flow(TrainerCallback):
         control.should_evaluate = self.trainer.eval_dataset is not None and self._evaluation_is_due(state)
         if self.spec.save_steps and state.global_step % self.spec.save_steps == 0 and not last:
             control.should_save = True
-        self.wish = self._agreed_wish()
-        if self.wish == Wish.CANCEL:
+        self.request = self._agreed_request()
+        if self.request == StopRequest.CANCEL:
             control.should_training_stop, control.should_evaluate = True, False
             control.should_save = not self.folder.discard_requested
-        elif self.wish and not last:
-            self.stopped_for_now = control.should_training_stop = control.should_save = True
+        elif self.request and not last:
+            self.is_pausing = control.should_training_stop = control.should_save = True
 
     def on_evaluate(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Tell of a held-out point; keep the best; stop when nothing gets better."""
+        """Emit a held-out point; keep the best; stop early without improvement."""
         metrics: dict[str, float] = kwargs["metrics"]
-        better = self.best.judge(metrics, state.global_step)
+        better = self.best.update(metrics, state.global_step)
         self.folder.emit(
             HeldOut(
                 step=state.global_step,
@@ -139,25 +139,27 @@ class Flow(TrainerCallback):
             control.should_save = True
         patience = self.spec.early_stopping_steps
         if patience and self.best.since >= patience:
-            log.info("stopped: %d held-out points brought nothing better", self.best.since)
-            control.should_training_stop, self.stopped_for_now = True, False
+            log.info("early stopping: %d held-out points without improvement", self.best.since)
+            control.should_training_stop, self.is_pausing = True, False
 
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """One Step event for each point of the Trainer's log."""
+        """Emit a Step event for each point of the Trainer's log."""
         logs: dict[str, Any] = kwargs["logs"]
         if "loss" not in logs:
             return
-        require_finite(logs["loss"], state.global_step)
-        steps = state.global_step - self.last_point
+        steps = max(state.global_step - self.last_point, 1)
+        # Not logs["loss"]: after a resume that lacks the steps before the interruption.
+        loss = self.trainer.take_loss() / steps
+        require_finite(loss, state.global_step)
         self.folder.emit(
             self.trainer.point(
                 logs,
                 elapsed=self._seconds(),
-                loss=logs["loss"],
+                loss=loss,
                 learning_rate=logs["learning_rate"],
-                clipped=min(1.0, float(self.trainer.clipped) / steps) if steps > 0 else None,
+                clipped=min(1.0, float(self.trainer.clipped) / steps),
             )
         )
         self.trainer.clipped.zero_()
@@ -166,26 +168,26 @@ class Flow(TrainerCallback):
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Whoever ends the program from here on ends it at once."""
+        """Restore the signal handler: from here on SIGTERM ends the program at once."""
         if self._handler_before is not None:
             signal.signal(signal.SIGTERM, self._handler_before)
 
     # Checkpoints
 
     def save(self, *, train_loss: float | None = None) -> None:
-        """Write a checkpoint of the current step that the run can go on from.
+        """Write a checkpoint of the current step to resume from.
 
         With the `train_loss` of the whole run, training is over and only the evaluation is left.
         """
         step = self.trainer.state.global_step
         self.folder.emit(Progress(phase="saving", done=step, total=self.trainer.state.max_steps))
-        resumable = collect(self.trainer, self.state(train_loss))
-        self.checkpoints.write(step, resumable, best=self.best.step)
-        self.note_best()
+        state = resume_state(self.trainer, self.loop_state(train_loss))
+        self.checkpoints.write(step, state, best=self.best.step)
+        self.record_best()
 
-    def take_best(self, model: nn.Module) -> None:
-        """End with the best checkpoint instead of the last, where the spec says so."""
-        self.note_best()
+    def restore_best(self, model: nn.Module) -> None:
+        """Restore the weights of the best checkpoint, where the spec ends with it."""
+        self.record_best()
         if self.end_step == self.trainer.state.global_step:
             return
         load_weights(model, self.checkpoints.path(self.end_step))
@@ -198,12 +200,12 @@ class Flow(TrainerCallback):
         best = self.best.step if self.spec.load_best_model_at_end else None
         return self.trainer.state.global_step if best is None else best
 
-    def state(self, train_loss: float | None = None) -> LoopState:
-        """Where the loop is. All processes must call it."""
+    def loop_state(self, train_loss: float | None = None) -> LoopState:
+        """Collect the state of the loop. All processes must call it."""
         trainer = self.trainer
-        since_point = trainer.accelerator.reduce(trainer._tr_loss.clone(), reduction="mean")
-        # A model that is no numbers must not take the place of one that is.
-        require_finite(float(since_point), trainer.state.global_step)
+        since_point = trainer.pending_loss()
+        # NaN weights must not replace a sound checkpoint.
+        require_finite(since_point, trainer.state.global_step)
         tokens, samples = trainer.seen.tolist()
         return LoopState(
             step=trainer.state.global_step,
@@ -213,40 +215,37 @@ class Flow(TrainerCallback):
             tokens=tokens,
             samples=samples,
             clipped=float(trainer.clipped),
-            loss_since_point=float(since_point),
-            loss_before=trainer._total_loss_scalar,
+            loss_since_point=since_point,
+            loss_before=trainer.loss_before,
             last_point=self.last_point,
             best_step=self.best.step,
             best_value=self.best.value,
             points_without_better=self.best.since,
         )
 
-    def note_best(self) -> None:
-        """Let the result name the best checkpoint, if it was kept."""
+    def record_best(self) -> None:
+        """Record the best checkpoint in the result, if it was kept."""
         step = self.best.step
         if step is not None and self.checkpoints.path(step).is_dir():
             best = self.checkpoints.path(step).relative_to(self.folder.path)
             self.folder.known["best_checkpoint"] = str(best)
 
-    def _put_back(self, state: LoopState) -> None:
+    def _restore_sums(self, state: LoopState) -> None:
         trainer = self.trainer
         trainer.seen += torch.tensor([state.tokens, state.samples], device=trainer.seen.device)
         trainer.clipped += state.clipped
-        trainer._tr_loss += state.loss_since_point
-        trainer._total_loss_scalar = state.loss_before
-        trainer._globalstep_last_logged = state.last_point
-        # The mean loss of the result is over all steps, those before the interruption too.
-        trainer._initial_global_step = 0
+        trainer.loss_since_point += state.loss_since_point
+        trainer.loss_before = state.loss_before
 
     # Decisions
 
-    def why_paused(self) -> str:
-        """Who asked for the pause, for the result."""
-        if self.wish == Wish.PAUSE:
-            return say("已按要求暂停，可以继续。", "Paused as asked; it can go on.")
+    def pause_reason(self) -> str:
+        """Say who requested the pause, for the result."""
+        if self.request == StopRequest.PAUSE:
+            return say("已按要求暂停，可以继续。", "Paused as requested; it can be resumed.")
         return say(
             "系统要求任务结束，进度已保存，可以继续。",
-            "The system ended the run (SIGTERM); its progress is saved and it can go on.",
+            "The system ended the run (SIGTERM); its progress is saved and it can be resumed.",
         )
 
     def _evaluation_is_due(self, state: TrainerState) -> bool:
@@ -256,22 +255,22 @@ class Flow(TrainerCallback):
             return state.global_step % self.spec.eval_steps == 0
         return float(state.epoch or 0.5).is_integer()
 
-    def _agreed_wish(self) -> Wish:
-        wish = Wish.END if self._signalled else Wish.GO_ON
+    def _agreed_request(self) -> StopRequest:
+        request = StopRequest.TERMINATE if self._signalled else StopRequest.NONE
         if self.folder.cancel_requested:
-            wish = Wish.CANCEL
+            request = StopRequest.CANCEL
         elif self.folder.pause_requested:
-            wish = max(wish, Wish.PAUSE)
+            request = max(request, StopRequest.PAUSE)
         if self.trainer.args.world_size == 1:
-            return wish
-        asked = torch.tensor(int(wish), device=self.trainer.args.device)
-        torch.distributed.all_reduce(asked, op=torch.distributed.ReduceOp.MAX)
-        return Wish(int(asked))
+            return request
+        agreed = torch.tensor(int(request), device=self.trainer.args.device)
+        torch.distributed.all_reduce(agreed, op=torch.distributed.ReduceOp.MAX)
+        return StopRequest(int(agreed))
 
     def _on_sigterm(self, number: int, frame: Any) -> None:
         self._signalled = True
         if self.folder.cancel_requested:
-            # It was asked before and a step takes too long.
+            # A cancel was requested before, and a step takes too long.
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             signal.raise_signal(signal.SIGTERM)
 

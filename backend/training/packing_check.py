@@ -1,8 +1,8 @@
-"""Whether a model reads samples that are laid end to end as if each stood alone.
+"""Check whether a model keeps packed samples apart, and choose the collator accordingly.
 
-Asked of the model itself, not of a list of names: whether samples are told apart
-depends on its attention, its positions, its numbers (8-bit products round by what else
-is in the row) and the installed transformers.
+Found out by trying the model itself, not by a list of names: it depends on the attention,
+the positions, the numbers (8-bit products round by what else is in the row) and the
+installed transformers.
 """
 
 import logging
@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from backend.data.batching import Flattener
-from backend.data.encoding import Collator
+from backend.data.batching import PackingCollator
+from backend.data.encoding import PaddingCollator
 from studio.contract import TrainSpec
 from studio.language import say
 
@@ -22,21 +22,20 @@ PROBE = ((3, 5, 7, 11, 13, 17), (19, 5, 23, 29))
 """Token ids of two short samples; any two do that differ."""
 
 
-def collator_for(model: Any, spec: TrainSpec, pad_token_id: int, *, boundaries: bool = False) -> Any:
-    """What makes batches of samples for this model: laid end to end, or padded; the log says why.
+def collator_for(model: Any, spec: TrainSpec, pad_token_id: int, *, varlen: bool = False) -> Any:
+    """Choose the collator for this model, packing or padding, and log why.
 
-    Args:
-        boundaries: the model's attention wants to know where samples begin.
+    `varlen`: the model's attention takes the sample boundaries.
     """
-    flat, why = lies_flat(model, spec)
+    is_packed, why = can_pack(model, spec)
     if why:
         log.warning("%s", why)
-    log.info("batches are %s", "laid end to end" if flat else "padded")
-    return Flattener(boundaries=boundaries) if flat else Collator(pad_token_id=pad_token_id)
+    log.info("batches are %s", "packed" if is_packed else "padded")
+    return PackingCollator(varlen=varlen) if is_packed else PaddingCollator(pad_token_id=pad_token_id)
 
 
-def lies_flat(model: nn.Module, spec: TrainSpec) -> tuple[bool, str]:
-    """Whether batches are laid end to end, and the reason where that was not simply asked for."""
+def can_pack(model: nn.Module, spec: TrainSpec) -> tuple[bool, str]:
+    """Whether batches can be packed, and why not where the spec left it open or asked for it."""
     if spec.padding_free is False:
         return False, ""
     if spec.neftune_noise_alpha:
@@ -49,7 +48,7 @@ def lies_flat(model: nn.Module, spec: TrainSpec) -> tuple[bool, str]:
     if not separates_samples(model):
         return False, say(
             "首尾相接的样本在该模型里会互相影响，因此使用填充批次。",
-            "Batches are padded: in this model, samples that lie end to end would influence one another.",
+            "Batches are padded: in this model, packed samples would influence one another.",
         )
     return True, ""
 
@@ -66,7 +65,7 @@ def separates_samples(model: nn.Module) -> bool:
         beside_another = _second_logits(model, first.flip(0), second)
         alone = model(input_ids=second[None], use_cache=False).logits[0].float()
     except (TypeError, ValueError, RuntimeError) as error:
-        log.info("samples laid end to end: %s", error)  # it takes no position_ids, for one
+        log.info("packed samples: %s", error)  # it takes no position_ids, for one
         return False
     finally:
         model.train(training)
@@ -75,7 +74,7 @@ def separates_samples(model: nn.Module) -> bool:
     scale = (alone - alone.mean()).norm()
     moved = float((together - beside_another).norm() / scale)
     apart = float((together - alone).norm() / scale)
-    log.info("samples laid end to end: moved by their neighbour %.1e, against alone %.1e", moved, apart)
+    log.info("packed samples: moved by their neighbour %.1e, against alone %.1e", moved, apart)
     return moved <= 1e-4 and apart <= 0.1
 
 

@@ -1,4 +1,4 @@
-"""What a run was made from: hashes of its data and its model, and the version of the code.
+"""Hash what a run was made from, its dataset and base model, and name the code version.
 
 The model is hashed in a thread while the training runs, so that 15 GB do not delay the
 first step. Torch-free.
@@ -37,13 +37,13 @@ class Hashing(threading.Thread):
             self.digest = None
 
     def wait(self, seconds: float | None) -> str | None:
-        """The digest, or None when it is not there after so long."""
+        """Wait for the digest; None if it is not there after so many seconds."""
         self.join(seconds)
         return self.digest
 
 
 def sha256_of(files: Iterable[Path]) -> str:
-    """SHA-256 of the files' bytes in their order."""
+    """Hash the files' bytes, in their order, with SHA-256."""
     digest = hashlib.sha256()
     for file in files:
         with file.open("rb") as stream:
@@ -53,22 +53,22 @@ def sha256_of(files: Iterable[Path]) -> str:
 
 
 def dataset_files(spec: TrainSpec) -> list[Path]:
-    """The files of the entry that is trained on."""
+    """List the files of the entry that is trained on."""
     return [rows.find_entry(spec.dataset_dir, spec.dataset).file]
 
 
 def model_files(folder: Path) -> list[Path]:
-    """config.json, then the safetensors by name."""
+    """List config.json, then the safetensors by name."""
     return [folder / "config.json", *sorted(folder.glob("*.safetensors"))]
 
 
 def code_version() -> str | None:
-    """The commit of the checkout that this program runs from, `-dirty` if changed; None outside of one."""
+    """Name the commit of the checkout that this program runs from, `-dirty` if changed; None without one."""
     root = Path(__file__).resolve().parent.parent.parent
     if not (root / ".git").exists():
         return None
     try:
-        told = subprocess.run(
+        described = subprocess.run(
             ["git", "-C", str(root), "describe", "--always", "--abbrev=40", "--dirty"],
             capture_output=True,
             text=True,
@@ -77,4 +77,4 @@ def code_version() -> str | None:
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return told.stdout.strip() or None
+    return described.stdout.strip() or None

@@ -1,4 +1,4 @@
-"""What a training run needs to go on exactly where it was, and the curve up to there.
+"""Save and restore the state that resuming needs, and truncate the curve to it.
 
     resume/loop.json            LoopState: counts, sums, the best point
     resume/trainable.safetensors    the trained weights as they are in memory, where the checkpoint's own
@@ -30,7 +30,7 @@ WEIGHTS = "trainable.safetensors"
 
 
 class LoopState(BaseModel):
-    """Where the loop was. Times in seconds, sums of losses in nats over optimizer steps."""
+    """State of the loop. Times in seconds, sums of losses in nats over optimizer steps."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -51,8 +51,8 @@ class LoopState(BaseModel):
 
 
 @dataclass(frozen=True)
-class Resumable:
-    """What goes into `resume`, collected on all processes and written by the main one."""
+class ResumeState:
+    """The contents of `resume`, collected on all processes and written by the main one."""
 
     loop: LoopState
     model: nn.Module
@@ -60,16 +60,16 @@ class Resumable:
     trainer_state: TrainerState | None
 
     def write(self, resume: Path) -> None:
-        """Write it all into the folder of a checkpoint whose model is there already; the loop's state last.
+        """Write everything into the folder of a checkpoint that has its model; the loop's state last.
 
         Raises:
             OSError: among others when the disk is full.
         """
         resume.mkdir()
-        if not _is_whole(resume.parent, self.model):
+        if not _has_every_weight(resume.parent, self.model):
             save_file(trainable_weights(self.model), resume / WEIGHTS)
         for name, state in self.states.items():
-            # Through a file of ours: torch.save to a path tells a full disk as a RuntimeError.
+            # Through a file of ours: torch.save to a path reports a full disk as a RuntimeError.
             with (resume / name).open("wb") as file:
                 torch.save(state, file)
         if self.trainer_state:
@@ -83,22 +83,22 @@ class Resumable:
         unfinished.replace(resume / STATE)
 
 
-def collect(trainer: StudioTrainer, loop: LoopState) -> Resumable:
-    """Everything the loop needs to go on after this step. All processes must call it."""
+def resume_state(trainer: StudioTrainer, loop: LoopState) -> ResumeState:
+    """Collect what resuming after this step needs. All processes must call it."""
     model = trainer.accelerator.unwrap_model(trainer.model)
     if loop.finished:
-        return Resumable(loop, model, {}, None)
+        return ResumeState(loop, model, {}, None)
     assert trainer.optimizer and trainer.lr_scheduler, "collected while training"
     states: dict[str, Any] = {"optimizer.pt": trainer.optimizer.state_dict()}
     states["scheduler.pt"] = trainer.lr_scheduler.state_dict()
     every = gather_object([_random_states()])
     for rank, state in enumerate(every):
         states["rng_state.pth" if len(every) == 1 else f"rng_state_{rank}.pth"] = state
-    return Resumable(loop, model, states, trainer.state)
+    return ResumeState(loop, model, states, trainer.state)
 
 
 def _random_states() -> dict[str, Any]:
-    """The states that transformers' Trainer restores, under its names."""
+    """Collect the random states that transformers' Trainer restores, under its names."""
     states: dict[str, Any] = {
         "python": random.getstate(),
         "numpy": np.random.get_state(),
@@ -113,7 +113,7 @@ def _random_states() -> dict[str, Any]:
 
 
 def trainable_weights(model: nn.Module) -> dict[str, torch.Tensor]:
-    """The weights that are trained, by their names, on the CPU."""
+    """Copy the weights that are trained, by name, to the CPU."""
     return {
         name: parameter.detach().cpu().contiguous().clone()
         for name, parameter in model.named_parameters()
@@ -123,7 +123,7 @@ def trainable_weights(model: nn.Module) -> dict[str, torch.Tensor]:
 
 @torch.no_grad()
 def load_weights(model: nn.Module, checkpoint: Path) -> None:
-    """Put a checkpoint's trained weights into the model that they came from."""
+    """Load a checkpoint's trained weights into the model that they came from."""
     exact = checkpoint / "resume" / WEIGHTS
     missing = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
     for file in [exact] if exact.is_file() else _model_files(checkpoint):
@@ -133,8 +133,8 @@ def load_weights(model: nn.Module, checkpoint: Path) -> None:
     assert not missing, f"{checkpoint} lacks {sorted(missing)[:3]}"
 
 
-def _is_whole(checkpoint: Path, model: nn.Module) -> bool:
-    """Whether the checkpoint's own files hold every trained weight under its name."""
+def _has_every_weight(checkpoint: Path, model: nn.Module) -> bool:
+    """Whether the checkpoint's own files have every trained weight under its name."""
     saved: set[str] = set()
     for file in _model_files(checkpoint):
         with safe_open(file, framework="pt") as tensors:
@@ -146,7 +146,7 @@ def _model_files(checkpoint: Path) -> list[Path]:
     return sorted(checkpoint.glob("model*.safetensors"))
 
 
-def cut_curve(metrics: Path, step: int) -> None:
+def truncate_curve(metrics: Path, step: int) -> None:
     """Drop the points of metrics.jsonl after this step, and a last line that was cut off."""
     if not metrics.is_file():
         return

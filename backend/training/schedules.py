@@ -1,6 +1,6 @@
-"""Learning-rate schedules: transformers' own, with what they need filled in.
+"""Fill in and check the options of transformers' learning-rate schedules.
 
-Two of them refuse to start without a number; that number has a sound default here.
+Two of them refuse to start without a number, which gets a sound default here.
 """
 
 import inspect
@@ -16,16 +16,16 @@ from studio.errors import InputError
 from studio.language import say
 
 LOWEST_SHARE = 0.1
-"""Where a schedule with a lowest rate ends, as a share of the peak, unless the spec says."""
+"""Default lowest rate of a schedule that has one, as a share of the peak."""
 DECAY_SHARE = 0.2
-"""Share of the steps in which warmup_stable_decay falls, unless the spec says."""
+"""Default share of the steps in which warmup_stable_decay falls."""
 WATCHING = ("reduce_lr_on_plateau", "greedy")
 """Schedules that follow the held-out loss instead of the steps."""
-NOT_OF_THE_SPEC = {"optimizer", "num_warmup_steps", "num_training_steps", "last_epoch", "kwargs", "verbose"}
+NOT_OPTIONS = {"optimizer", "num_warmup_steps", "num_training_steps", "last_epoch", "kwargs", "verbose"}
 
 
 def schedule_options(name: str, given: dict[str, float], total_steps: int) -> dict[str, Any]:
-    """The numbers that the schedule `name` is made with; whole numbers as int."""
+    """Fill in the options of the schedule `name`; whole numbers as int."""
     options: dict[str, Any] = {key: int(v) if float(v).is_integer() else v for key, v in given.items()}
     if name in ("cosine_with_min_lr", "cosine_warmup_with_min_lr") and not options.keys() & {
         "min_lr",
@@ -38,16 +38,16 @@ def schedule_options(name: str, given: dict[str, float], total_steps: int) -> di
 
 
 def require_schedule(spec: TrainSpec) -> None:
-    """Try the spec's schedule on nothing, before a model is loaded for it.
+    """Build the spec's schedule on a dummy optimizer, before a model is loaded for it.
 
     Raises:
-        InputError: lr_scheduler_kwargs names a number that it does not take, or
-            it watches a held-out loss that there is none of, or the installed transformers lacks it.
+        InputError: lr_scheduler_kwargs has an option that it does not take, it needs a held-out
+            loss and there is none, or the installed transformers lacks it.
     """
     name = spec.lr_scheduler_type
     if name in WATCHING and not spec.has_held_out:
         raise InputError(
-            say(f"{name} 需要留出集的损失。", f"{name} watches the held-out loss."),
+            say(f"{name} 需要留出集的损失。", f"{name} needs a held-out loss."),
             remedy=say("请填写 eval_dataset 或 val_size。", "Give eval_dataset or val_size."),
         )
     if name not in {kind.value for kind in SchedulerType}:
@@ -61,14 +61,14 @@ def require_schedule(spec: TrainSpec) -> None:
             ),
         )
     names = _names_of(name)
-    nothing = torch.optim.SGD([torch.zeros(1)], lr=spec.learning_rate)
+    dummy = torch.optim.SGD([torch.zeros(1)], lr=spec.learning_rate)
     try:
-        # A constant rate takes none, and transformers would not say so.
+        # A constant rate takes none, and transformers would ignore them silently.
         if unknown := [key for key in spec.lr_scheduler_kwargs if key not in names]:
             raise ValueError(", ".join(unknown))
         get_scheduler(
             name,
-            nothing,
+            dummy,
             num_warmup_steps=1,
             num_training_steps=100,
             scheduler_specific_kwargs=schedule_options(name, spec.lr_scheduler_kwargs, 100),
@@ -86,12 +86,12 @@ def require_schedule(spec: TrainSpec) -> None:
 
 
 def _names_of(name: str) -> list[str]:
-    """Names of the numbers that a schedule takes."""
+    """List the options that a schedule takes."""
     classes = {"reduce_lr_on_plateau": ReduceLROnPlateau, "greedy": getattr(optimization, "GreedyLR", None)}
     function: Any = classes.get(name) or optimization.TYPE_TO_SCHEDULER_FUNCTION[SchedulerType(name)]
     parameters = inspect.signature(function).parameters
     return [
         key
         for key, parameter in parameters.items()
-        if key not in NOT_OF_THE_SPEC and not isinstance(parameter.default, str)
+        if key not in NOT_OPTIONS and not isinstance(parameter.default, str)
     ]

@@ -40,7 +40,8 @@ def main() -> None:
         run(options.work, *json.loads(options.only))
         return
     print(
-        f"{'shape':<6}{'method':<8}{'length':>7}{'batch':>6}{'alloc':>8}{'resv':>8}{'device':>8}  estimate ratio"
+        f"{'shape':<6}{'method':<8}{'length':>7}{'batch':>6}"
+        f"{'alloc':>8}{'resv':>8}{'device':>8}  estimate ratio"
     )
     worst = 0.0
     for shape in options.shapes:

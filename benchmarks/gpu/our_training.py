@@ -9,11 +9,13 @@ from typing import Any
 import torch
 from transformers import TrainerCallback, set_seed
 
-from backend.data.batching import Batches, Share
+from backend.data.batching import BatchLayout, BatchSampler
 from backend.data.encoding import Encoded, Sample, encode_all
 from backend.data.rows import read_conversations
 from backend.data.templates import Renderer
-from backend.modeling import load_for_training, load_tokenizer, make_trainable
+from backend.modeling.loading import load_for_training
+from backend.modeling.methods import make_trainable
+from backend.modeling.tokenizers import load_tokenizer
 from backend.train import Prepared, make_trainer
 from backend.training.trainer import StudioTrainer
 from studio.contract import TrainSpec
@@ -62,8 +64,10 @@ def build(spec: TrainSpec, samples: list[Sample], base: Any = None) -> StudioTra
     ready = Prepared(tokenizer, renderer, Encoded(samples=samples), Encoded(samples=[]), model)
     trainer = make_trainer(Path(tempfile.mkdtemp()), spec, ready)
     trainer.add_callback(Timer())
-    share = Share(batch_size=spec.per_device_train_batch_size, accumulation=spec.gradient_accumulation_steps)
-    batches = Batches([len(s["input_ids"]) for s in samples], share, seed=None, padded=False)
+    layout = BatchLayout(
+        batch_size=spec.per_device_train_batch_size, accumulation=spec.gradient_accumulation_steps
+    )
+    batches = BatchSampler([len(s["input_ids"]) for s in samples], layout, seed=None, padded=False)
     trainer.batches = batches
     trainer.get_train_dataloader = lambda: trainer._loader(samples, batches)  # type: ignore[method-assign]
     return trainer
@@ -86,7 +90,7 @@ def measure(trainer: StudioTrainer, *, profile: bool = False) -> dict[str, Any]:
 
 
 def memory() -> dict[str, float]:
-    """Peaks of this process in GiB; `device_gib` is what the driver gave away for it, its context included."""
+    """Peaks of this process in GiB; `device_gib` is what the driver allocated for it, context included."""
     if not torch.cuda.is_available():
         return {"allocated_gib": 0.0, "reserved_gib": 0.0, "device_gib": 0.0}
     free, total = torch.cuda.mem_get_info()

@@ -74,10 +74,12 @@ def run(options: argparse.Namespace, method: str, processes: int) -> tuple[list[
     program = ["-m", "backend.train", str(folder)]
     if processes > 1:
         program = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}", *program]
-    shown = ",".join(str(n) for n in range(processes))
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ",".join(str(n) for n in range(processes))}
     began = time.perf_counter()
     with (folder / "output.txt").open("w") as output:
-        done = subprocess.run([sys.executable, *program], stdout=output, stderr=subprocess.STDOUT, env={**os.environ, "CUDA_VISIBLE_DEVICES": shown})  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, *program], stdout=output, stderr=subprocess.STDOUT, env=environment
+        )
     wall = time.perf_counter() - began
     assert done.returncode == 0, (folder / "output.txt").read_text()[-3000:]
     events = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]

@@ -235,10 +235,12 @@ def print_table(options: argparse.Namespace) -> None:
     card = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
     operations = SHAPES[options.shape].flops_per_token(RANK)
     print(
-        f"\n{card}, torch {torch.__version__}, matrix rate {rate:.0f} TFLOP/s, {operations / 1e9:.2f} GFLOP/token"
+        f"\n{card}, torch {torch.__version__}, matrix rate {rate:.0f} TFLOP/s, "
+        f"{operations / 1e9:.2f} GFLOP/token"
     )
     print(
-        f"{'run':<12}{'tokens/s':>9}{'of rate':>9}{'s/step':>8}{'alloc GiB':>10}{'resv GiB':>10}  loss 1, 10, 20, last"
+        f"{'run':<12}{'tokens/s':>9}{'of rate':>9}{'s/step':>8}"
+        f"{'alloc GiB':>10}{'resv GiB':>10}  loss 1, 10, 20, last"
     )
     facts = {
         file.stem: json.loads(file.read_text())
@@ -256,7 +258,8 @@ def print_table(options: argparse.Namespace) -> None:
         losses = [fact["losses"][k] for k in (0, 9, 19, -1) if k < len(fact["losses"])]
         print(
             f"{name:<12}{tokens / seconds:>9.0f}{tokens / seconds * operations / rate / 1e12:>9.1%}"
-            f"{seconds / max(steps - WARM_UP, 1):>8.3f}{fact['allocated_gib']:>10.2f}{fact['reserved_gib']:>10.2f}  "
+            f"{seconds / max(steps - WARM_UP, 1):>8.3f}"
+            f"{fact['allocated_gib']:>10.2f}{fact['reserved_gib']:>10.2f}  "
             + ", ".join(f"{loss:.4f}" for loss in losses)
         )
     compare(facts)
@@ -278,7 +281,8 @@ def compare(facts: dict[str, Any]) -> None:
         gaps = [abs(a - b) for a, b in zip(ours["losses"][:20], fact["losses"][:20], strict=False)]
         same = ours["rows"] == fact["rows"]
         print(
-            f"ours against {name}: same token ids {same}, largest loss gap of {len(gaps)} steps {max(gaps):.4f}"
+            f"ours against {name}: same token ids {same}, "
+            f"largest loss gap of {len(gaps)} steps {max(gaps):.4f}"
         )
 
 

@@ -1,6 +1,7 @@
 """Choose settings without the evaluation rows: k-fold cross-validation over the bundled training rows.
 
-    python -m benchmarks.training.cross_validate OUT [--seeds 42 43 44] [--folds 5] [--at-once 1] [--set key=value ...]
+    python -m benchmarks.training.cross_validate OUT [--seeds 42 43 44] [--folds 5] [--at-once 1]
+        [--set key=value ...]
 
 Each fold is answered, directly and through the chain, by a model trained on the others with
 the sound default and the given changes. Prints accuracy over all folds for each seed, the share of
@@ -94,8 +95,9 @@ def answer_fold(run: Path) -> None:
 
     from backend.data.labelled_rows import labelled_rows
     from backend.data.templates import Renderer
-    from backend.modeling import load_model, load_tokenizer, on_device
     from backend.modeling.generation import Answerer
+    from backend.modeling.loading import load_model, on_device
+    from backend.modeling.tokenizers import load_tokenizer
     from studio.samples.canonical import exact_category
     from studio.samples.scheme import load_scheme
 
@@ -109,9 +111,9 @@ def answer_fold(run: Path) -> None:
     )
     answerer = Answerer(model, Renderer(load_tokenizer(checkpoint), spec.template))
     rows, _ = labelled_rows(spec.dataset_dir, "eval", scheme)
-    prompts = answerer.ask([row.title for row in rows], scheme.prompt)
+    prompts = answerer.render_prompts([row.title for row in rows], scheme.prompt)
     with torch.inference_mode():
-        written = answerer.write(prompts, max_new_tokens=spec.max_new_tokens)
+        written = answerer.generate(prompts, max_new_tokens=spec.max_new_tokens)
         scored = answerer.score(prompts, scheme.names)
     chains = [
         exact_category(read_answer(w.text).label, scheme.names) if w.finished else None for w in written

@@ -17,8 +17,9 @@ import torch
 
 from backend.data import rows
 from backend.data.templates import Renderer
-from backend.modeling import load_model, load_tokenizer, on_device
 from backend.modeling.generation import Answerer
+from backend.modeling.loading import load_model, on_device
+from backend.modeling.tokenizers import load_tokenizer
 from studio.contract import TrainSpec, run_spec
 from studio.evaluation.baselines import tfidf_predictions
 from studio.samples.canonical import exact_category, read_answer, read_question
@@ -51,9 +52,9 @@ def main() -> None:
     direct: list[str | None] = []
     chain: list[str | None] = []
     for start in range(0, len(titles), options.batch):
-        prompts = answerer.ask(titles[start : start + options.batch], scheme.prompt)
+        prompts = answerer.render_prompts(titles[start : start + options.batch], scheme.prompt)
         direct += [max(p, key=lambda name: p[name]) for p in answerer.score(prompts, scheme.names)]
-        written = answerer.write(prompts, max_new_tokens=256)
+        written = answerer.generate(prompts, max_new_tokens=256)
         chain += [exact_category(read_answer(w.text).label, scheme.names) for w in written]
     train = []
     for messages in rows.read_conversations(spec.dataset_dir, spec.dataset):

@@ -15,10 +15,11 @@ import torch
 from transformers.utils import logging
 
 from backend.data.datasets import encode_datasets
-from backend.data.encoding import Collator, Sample
+from backend.data.encoding import PaddingCollator, Sample
 from backend.data.templates import Renderer
-from backend.modeling import load_for_training, load_model, load_tokenizer
 from backend.modeling.adapters import attach_adapter
+from backend.modeling.loading import load_for_training, load_model
+from backend.modeling.tokenizers import load_tokenizer
 from backend.train import train
 from backend.training.trainer import summed_loss
 from backend.worker import RunFolder
@@ -41,7 +42,7 @@ def main() -> None:
     steps = parser.parse_args().steps
     logging.set_verbosity_error()
     tokenizer = load_tokenizer(BUNDLED_MODEL)
-    collator = Collator(tokenizer.pad_token_id)
+    collator = PaddingCollator(tokenizer.pad_token_id)
     print(f"{'':5} {'base':>8} {'rounded':>8} {'+ adapter: on disk':>20} {'rounded':>8}")
     for name, kind in KINDS.items():
         spec = TrainSpec(
@@ -75,7 +76,7 @@ def _train(spec: TrainSpec) -> Path:
 
 
 @torch.no_grad()
-def held_out_loss(model: Any, samples: list[Sample], collator: Collator) -> float:
+def held_out_loss(model: Any, samples: list[Sample], collator: PaddingCollator) -> float:
     """Mean over all supervised tokens, in nats."""
     total = torch.zeros(2)
     for start in range(0, len(samples), 16):

@@ -7,8 +7,8 @@ The bundled model and its 300 rows once, LoRA of rank 8 on all linear layers, ba
 learning from the answers alone. Every run is a process of its own; they take turns, so that
 other work on the machine hits all. Tokens are those of the rows, padding not counted, and
 the same for all. LLaMA-Factory computes in the precision of the model's files, bfloat16 here;
-ours and the plain Trainer in float32 unless told. `busy` are the processor's seconds in the loop: what is left of the
-difference when a machine is not ours alone.
+ours and the plain Trainer in float32 by default. `busy` is the CPU time of the loop in seconds: what
+is left of the difference when other work shares the machine.
 
 A start is the time from the start of the process to its first point in metrics.jsonl, of the
 sound default without its evaluation.
@@ -82,9 +82,9 @@ def in_own_process(name: str, their_python: Path) -> dict[str, Any]:
             command: list[Any] = [their_python, HERE / "llamafactory_training.py", arguments, result]
         else:
             command = [sys.executable, "-m", "benchmarks.training.training_speed", "--only", name, result]
-        # Threads that wait asleep, for all: LLaMA-Factory's would spin otherwise, and lose on a busy machine.
+        # Idle threads sleep, for all: LLaMA-Factory's would spin otherwise, and lose on a busy machine.
         environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
-        subprocess.run([*map(str, command)], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)  # fmt: skip
+        subprocess.run([*map(str, command)], env=environment, capture_output=True, check=True)
         fact = json.loads(result.read_text())
     assert not fact.get("error"), fact["error"]
     tokens = sum(len(row) for row in fact["rows"])
@@ -144,13 +144,15 @@ def our_spec(*, flat: bool, bf16: bool) -> TrainSpec:
 
 
 def run_ours(name: str) -> dict[str, Any]:
-    """One training in this process: by backend.train's trainer, or by transformers' as its manual shows it."""
+    """Train in this process: by backend.train's trainer, or by transformers' as its manual shows it."""
     from transformers import PrinterCallback, TrainerCallback
 
     from backend.data.datasets import encode_datasets
     from backend.data.encoding import Encoded
     from backend.data.templates import Renderer
-    from backend.modeling import load_for_training, load_tokenizer, make_trainable
+    from backend.modeling.loading import load_for_training
+    from backend.modeling.methods import make_trainable
+    from backend.modeling.tokenizers import load_tokenizer
     from backend.train import Prepared, make_trainer
 
     class Timer(TrainerCallback):
@@ -211,8 +213,9 @@ def show(found: dict[str, list[dict[str, Any]]]) -> None:
         ratios = {key: medians[name][key] / medians["ours"][key] for key in ("seconds", "busy")}
         fact = facts[0]
         print(
-            f"{name:<20} {fact['tokens']:>7} {fact['steps']:>5} {fact['tokens'] / medians[name]['seconds']:>9.0f} "
-            f"{medians[name]['busy']:>7.1f}  {ratios['seconds']:.2f} x, {ratios['busy']:.2f} x; {fact['losses'][-1]:.3f}"
+            f"{name:<20} {fact['tokens']:>7} {fact['steps']:>5} "
+            f"{fact['tokens'] / medians[name]['seconds']:>9.0f} {medians[name]['busy']:>7.1f}  "
+            f"{ratios['seconds']:.2f} x, {ratios['busy']:.2f} x; {fact['losses'][-1]:.3f}"
         )
 
 
@@ -226,8 +229,10 @@ def first_step() -> tuple[float, float]:
         curve = Path(folder) / "metrics.jsonl"
         began = time.perf_counter()
         process = subprocess.Popen(
-            [sys.executable, "-m", "backend.train", folder], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )  # fmt: skip
+            [sys.executable, "-m", "backend.train", folder],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         while not (curve.exists() and '"event":"step"' in curve.read_text()):
             assert time.perf_counter() - began < 300, "no first step within five minutes"
             time.sleep(0.02)

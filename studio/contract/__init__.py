@@ -30,6 +30,7 @@ from studio.contract._results import (
     ScoreFile,
     Scores,
     SeenRow,
+    ServerAddress,
     TitleToDraft,
 )
 from studio.contract._specs import (
@@ -69,6 +70,7 @@ __all__ = [
     "Scores",
     "SeenRow",
     "ServeSpec",
+    "ServerAddress",
     "Step",
     "SweepSpec",
     "TemplateName",

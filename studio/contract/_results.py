@@ -132,6 +132,17 @@ class ScoreFile(Frozen):
     evaluations: dict[AnswerMode, Scores]
 
 
+class ServerAddress(Frozen):
+    """address.json: where a model server listens, written once it does."""
+
+    # Ignored, not refused: a server of a later version may say more about itself.
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    host: str
+    port: int
+    url: str
+
+
 class Result(Frozen):
     """The content of result.json, moved into place when the worker ends."""
 

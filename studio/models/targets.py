@@ -6,15 +6,22 @@ from studio import runs
 from studio.contract import TemplateName
 from studio.errors import InputError, StudioError
 from studio.language import say
+from studio.modelfiles.adapter_check import require_adapter
 from studio.models.catalog import resolve_model
 from studio.workspace import Workspace
 
 
 def resolve_target(workspace: Workspace, target: str) -> tuple[Path, Path | None, TemplateName, str | None]:
-    """Model, adapter, template and run id of what RUN|MODEL means: a run first, then a model."""
+    """Model, adapter, template and run id of what RUN|MODEL means: a run first, then a model.
+
+    Raises:
+        InputError: there is neither, or the run's adapter no longer fits its base.
+        RunFailed: the run has no checkpoint.
+    """
     known = {run.id: run for run in runs.list_runs(workspace)}
     if target in known:
         model, adapter = runs.trained_model(known[target])
+        require_adapter(adapter, model)
         return model, adapter, known[target].spec.template, target
     try:
         return resolve_model(workspace, target), None, "auto", None

@@ -1,4 +1,4 @@
-"""Call any OpenAI-compatible server, and /v1/classify of our own.
+"""Chat with any OpenAI-compatible server, and classify titles by our own's /v1/classify.
 
 The chat works with vLLM, Ollama or a hosted model as well; NEWS_STUDIO_API_KEY is sent
 when it is set. This module knows no model and starts no server.
@@ -55,10 +55,10 @@ class ChatPiece:
 def classify(
     url: str, titles: Sequence[str], *, answer: AnswerMode = "chain", timeout_seconds: float = 600
 ) -> list[Classification]:
-    """Category, probabilities and think chain of each title, in the order given.
+    """Classify titles: category, probabilities and think chain of each, in the order given.
 
     Raises:
-        ServerUnavailable: the server does not answer, or refuses.
+        ServerUnavailable: the server does not answer, or rejects the request.
     """
     if not titles:
         return []
@@ -77,13 +77,18 @@ def stream_chat(
     model: str | None = None,
     timeout_seconds: float = 600,
 ) -> Generator[ChatPiece]:
-    """The answer piece by piece; closing the iterator ends the generation.
+    """Stream a chat's answer piece by piece; closing the iterator ends the generation.
 
     Args:
+        url: of the server, without /v1.
+        messages: the conversation so far.
+        max_tokens: longest answer in tokens.
+        temperature: 0 for greedy decoding.
         model: name of the model in the API; None: the first that the server lists.
+        timeout_seconds: longest silence of the server.
 
     Raises:
-        ServerUnavailable: the server does not answer, refuses, or breaks off.
+        ServerUnavailable: the server does not answer, rejects the request, or disconnects.
     """
     with _client(url, timeout_seconds) as client:
         stream = client.chat.completions.create(
@@ -112,20 +117,20 @@ def _pieces(delta: Any) -> Iterator[ChatPiece]:
 
 
 def _restart() -> str:
-    return say("请重新选择模型，让服务重新启动。", "Choose the model again, which starts its server anew.")
+    return say("请重新选择模型，让服务重新启动。", "Choose the model again to restart its server.")
 
 
 def _broken_off(url: str) -> ServerUnavailable:
-    """A stream that just stops must not pass for a whole answer."""
+    """Make the error for a stream that just stops: it must not pass for a complete answer."""
     return ServerUnavailable(
-        say(f"{url} 的回答中途断开了。", f"{url} broke off in the middle of its answer."),
+        say(f"{url} 的回答中途断开了。", f"{url} disconnected in the middle of its answer."),
         remedy=_restart(),
     )
 
 
 @contextmanager
 def _client(url: str, timeout_seconds: float) -> Iterator[openai.OpenAI]:
-    """A client whose errors say what the user can do."""
+    """Open a client whose errors say what the user can do."""
     host = urlsplit(url).hostname
     client = openai.OpenAI(
         base_url=f"{url.rstrip('/')}/v1",
@@ -152,26 +157,16 @@ def _client(url: str, timeout_seconds: float) -> Iterator[openai.OpenAI]:
     except openai.APIStatusError as error:
         raise ServerUnavailable(
             say(
-                "{url} 拒绝了请求（{status_code}）：{message}",
-                "{url} refused ({status_code}): {message}",
-                url=url,
-                status_code=error.status_code,
-                message=error.message,
+                f"{url} 拒绝了请求（{error.status_code}）：{error.message}",
+                f"{url} rejected the request ({error.status_code}): {error.message}",
             ),
             remedy=say(
                 "请按上面的原因改正请求，或重启模型服务。",
-                "Mend the request as it says, or restart the model server.",
+                "Correct the request accordingly, or restart the model server.",
             ),
         ) from error
     except openai.APIError as error:
         raise ServerUnavailable(
-            say(
-                "{url} 没有回答：{message}",
-                "{url} does not answer: {message}",
-                url=url,
-                message=error.message,
-            ),
-            remedy=say(
-                "请重新选择模型，让服务重新启动。", "Choose the model again, which starts its server anew."
-            ),
+            say(f"{url} 没有回答：{error.message}", f"{url} does not answer: {error.message}"),
+            remedy=_restart(),
         ) from error

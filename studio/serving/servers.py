@@ -1,9 +1,9 @@
-"""Start, find and stop model servers: one process for each model and adapter.
+"""Start, find and stop model servers: one process for each model and adapter, started on first use.
 
     serving/<key>/  spec.json in, address.json once it listens, log.txt, alive (locked)
 
-A server outlives the page that wanted it and ends itself when nobody asks for long. It
-speaks the OpenAI protocol; `client` talks to it. This module loads no model.
+A server outlives the page that started it and stops by itself when idle. It speaks the
+OpenAI protocol; `client` talks to it. This module loads no model.
 """
 
 import fcntl
@@ -21,11 +21,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
-from studio.contract import Result, ServeSpec, TemplateName
+from studio.contract import Result, ServerAddress, ServeSpec, TemplateName
 from studio.errors import PortInUse, ServerUnavailable
 from studio.language import say
+from studio.modelfiles.adapter_check import require_adapter
 from studio.modelfiles.settings import unsafe_environment
 from studio.system import processes as workers
 from studio.system.atomic import guard_disk
@@ -41,19 +42,9 @@ _FOREVER_SECONDS = 10 * 365 * 86400.0
 # A proxy of the environment is for the world outside; servers are on this machine.
 
 
-class Address(BaseModel):
-    """address.json: where a server listens."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-    host: str
-    port: int
-    url: str
-
-
 @dataclass(frozen=True, kw_only=True)
 class Server:
-    """A model server as it stood when it was read; `url` is None until it listens."""
+    """The state of a model server when it was read; `url` is None until it listens."""
 
     folder: Path
     spec: ServeSpec
@@ -71,12 +62,13 @@ def ensure_server(
     command: Sequence[str] = workers.DEFAULT_COMMAND,
     timeout_seconds: float = 300,
 ) -> str:
-    """The base URL of a server for this model, started if there is none.
+    """Return the base URL of a server for this model; start one if there is none.
 
     Returns when the model is loaded and answers.
 
     Raises:
         ServerUnavailable: it ended or did not answer in time; with the end of its log.
+        ModelUnusable: the adapter does not fit the model.
     """
     spec = ServeSpec(model_name_or_path=model, adapter_name_or_path=adapter, template=template, name=name)
     folder = workspace.serving / _key(spec)
@@ -87,11 +79,11 @@ def ensure_server(
             if not workers.is_alive(folder):
                 if started:
                     raise _unavailable(
-                        say("模型服务启动后退出了。", "The model server started and ended."), folder
+                        say("模型服务启动后退出了。", "The model server started and exited."), folder
                     )
                 _start(workspace, folder, spec, command)
                 started = True
-        # One that was found alive may be about to end for want of requests: then once more.
+        # One that was found alive may be about to stop, being idle: then try once more.
         url = _wait_until_ready(folder, deadline)
         if url:
             return url
@@ -111,6 +103,7 @@ def serve_here(
 
     Raises:
         ServerUnavailable: it ended with an error, the port being in use for instance.
+        ModelUnusable: the adapter does not fit the model.
     """
     spec = ServeSpec(
         model_name_or_path=model,
@@ -126,7 +119,7 @@ def serve_here(
             raise PortInUse(
                 say(
                     f"端口 {port} 上已有本工作区的模型服务。",
-                    f"A model server of this workspace is on port {port}.",
+                    f"A model server of this workspace is running on port {port}.",
                 ),
                 remedy=say(
                     "请用 --port 换一个端口，或先停止它。", "Choose another with --port, or stop it first."
@@ -139,17 +132,17 @@ def serve_here(
     except KeyboardInterrupt:
         stop_server(Server(folder=folder, spec=spec, state="ready", url=None))
         return
-    raise _unavailable(say("模型服务退出了。", "The model server ended."), folder)
+    raise _unavailable(say("模型服务退出了。", "The model server exited."), folder)
 
 
 def servers(workspace: Workspace) -> list[Server]:
-    """Every server that was ever wanted and not cleared away, living ones first."""
+    """List every server that was started and not cleared away, running ones first."""
     found = [_read(path.parent) for path in sorted(workspace.serving.glob("*/spec.json"))]
     return sorted((server for server in found if server), key=lambda server: server.state == "ended")
 
 
 def stop_server(server: Server, *, grace_seconds: float = 5) -> None:
-    """End a server: SIGTERM, and SIGKILL when it does not go."""
+    """Stop a server: SIGTERM, and SIGKILL if it is still alive after `grace_seconds`."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         workers.signal_worker(server.folder, number)
         deadline = time.monotonic() + grace_seconds
@@ -164,7 +157,7 @@ def _key(spec: ServeSpec) -> str:
 
 @contextmanager
 def _one_at_a_time(folder: Path) -> Iterator[None]:
-    """Two pages that want the same server at once start one."""
+    """Hold the folder's start lock: two pages that want the same server at once start one."""
     with guard_disk(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "start.lock").open("w") as lock:
@@ -173,7 +166,12 @@ def _one_at_a_time(folder: Path) -> Iterator[None]:
 
 
 def _start(workspace: Workspace, folder: Path, spec: ServeSpec, command: Sequence[str]) -> None:
-    """Start a server in a folder whose last server, if any, has ended."""
+    """Start a server in a folder whose last server, if any, has ended.
+
+    Raises:
+        ModelUnusable: the adapter does not fit its base; nothing was started.
+    """
+    require_adapter(spec.adapter_name_or_path, spec.model_name_or_path)
     for name in ("alive", "address.json", "result.json", "log.txt"):
         (folder / name).unlink(missing_ok=True)
     (folder / "spec.json").write_text(spec.model_dump_json(indent=2), encoding="utf-8")
@@ -191,7 +189,7 @@ def _start(workspace: Workspace, folder: Path, spec: ServeSpec, command: Sequenc
 
 
 def _wait_until_ready(folder: Path, deadline: float) -> str | None:
-    """The URL once it answers; None when the server has ended."""
+    """Wait for the server to answer and return its URL; None if it has exited."""
     while workers.is_alive(folder):
         address = _address(folder)
         if address and _is_healthy(address.url):
@@ -205,7 +203,7 @@ def _wait_until_ready(folder: Path, deadline: float) -> str | None:
 
 
 def _unavailable(problem: str, folder: Path) -> ServerUnavailable:
-    """The server's own reason where it left one, else the end of its log."""
+    """Make the error for a server: its own reason where it left one, else the end of its log."""
     try:
         result = Result.model_validate_json((folder / "result.json").read_bytes())
     except (FileNotFoundError, ValidationError):
@@ -214,7 +212,7 @@ def _unavailable(problem: str, folder: Path) -> ServerUnavailable:
             f"{problem}\n{tail}".strip(),
             remedy=say(
                 f"请按日志最后几行处理后重试；完整日志：{folder / 'log.txt'}",
-                f"Act on the last lines of its log and try again; the whole log: {folder / 'log.txt'}",
+                f"See the last lines of its log, then try again; the whole log: {folder / 'log.txt'}",
             ),
         )
     return ServerUnavailable(
@@ -223,10 +221,10 @@ def _unavailable(problem: str, folder: Path) -> ServerUnavailable:
     )
 
 
-def _address(folder: Path) -> Address | None:
-    """Where the server listens; None while the file is missing or half written."""
+def _address(folder: Path) -> ServerAddress | None:
+    """Read where the server listens; None while the file is missing or half written."""
     try:
-        return Address.model_validate_json((folder / "address.json").read_bytes())
+        return ServerAddress.model_validate_json((folder / "address.json").read_bytes())
     except (FileNotFoundError, ValidationError):
         return None
 

@@ -12,6 +12,7 @@ from studio.datasets.mixed_eval import entries
 from studio.errors import InputError, UnreadableFile
 from studio.ingest.plain_texts import add_texts, list_texts
 from studio.language import say
+from studio.modelfiles.adapter_check import require_adapter
 from studio.models.catalog import find_models, resolve_model
 from studio.training.presets import checked_spec, sound_default
 from studio.training.settings_file import (
@@ -64,7 +65,7 @@ def build_train_spec(
     In rising precedence: the sound default, the file, the options, each --set.
 
     Raises:
-        InputError: unreadable file, unknown field, invalid value.
+        InputError: unreadable file, unknown field, a value or an adapter that does not fit.
     """
     settings_file = read_spec_file(file) if isinstance(file, Path) else file
     if settings_file:
@@ -83,7 +84,9 @@ def build_train_spec(
     rest = {key: value for key, value in given.items() if key not in NAMES}
     base = sound_default(resolve_model(workspace, model_text), found.folder)
     values = base.model_dump() | _held_out(found.folder, given, is_foreign) | named | rest
-    return checked_spec(values), found.version
+    spec = checked_spec(values)
+    require_adapter(spec.adapter_name_or_path, spec.model_name_or_path)
+    return spec, found.version
 
 
 def _dataset(workspace: Workspace, option: str | None, given: Mapping[str, Any], is_foreign: bool) -> Dataset:

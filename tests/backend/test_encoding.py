@@ -5,7 +5,7 @@ import torch
 
 from backend.data.encoding import (
     IGNORED,
-    Collator,
+    PaddingCollator,
     encode_all,
     encode_conversation,
     pack_texts,
@@ -106,7 +106,7 @@ def test_without_chain_keeps_the_category(renderer):
 
 def test_padding_is_never_learned_and_never_seen(renderer):
     rows = [encode_conversation(renderer, conversation(title="长" * n)) for n in (1, 9)]
-    batch = Collator(pad_token_id=0)(rows)
+    batch = PaddingCollator(pad_token_id=0)(rows)
     padding = batch["attention_mask"] == 0
     assert padding.sum() == len(rows[1]["input_ids"]) - len(rows[0]["input_ids"])
     assert (batch["labels"][padding] == IGNORED).all() and (batch["weights"][padding] == 0).all()
@@ -114,7 +114,7 @@ def test_padding_is_never_learned_and_never_seen(renderer):
 
 def test_a_batch_without_padding_needs_no_mask(renderer):
     rows = [encode_conversation(renderer, conversation())] * 2
-    assert "attention_mask" not in Collator(pad_token_id=0)(rows)
+    assert "attention_mask" not in PaddingCollator(pad_token_id=0)(rows)
 
 
 def test_packed_texts_are_all_there_in_order_and_end_with_the_end_token(renderer):

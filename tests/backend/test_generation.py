@@ -5,8 +5,9 @@ import torch
 
 from backend.data.encoding import tokenize
 from backend.data.templates import THOUGHT, Renderer
-from backend.modeling import load_model, load_tokenizer
 from backend.modeling.generation import REPEAT_WINDOW, Answerer, _CloseThought, _PenalizeRepeats
+from backend.modeling.loading import load_model
+from backend.modeling.tokenizers import load_tokenizer
 from studio.samples.canonical import write_answer
 from tests.support.tiny_models import save_tiny_model
 
@@ -30,7 +31,7 @@ def log_probability(answerer, prompt, category):
 
 
 def test_scores_are_those_of_one_title_at_a_time(answerer):
-    prompts = answerer.ask(TITLES, "新闻分类：")
+    prompts = answerer.render_prompts(TITLES, "新闻分类：")
     scored = answerer.score(prompts, CATEGORIES)
     for prompt, row in zip(prompts, scored, strict=True):
         slow = torch.tensor([log_probability(answerer, prompt, c) for c in CATEGORIES]).softmax(-1)
@@ -38,27 +39,29 @@ def test_scores_are_those_of_one_title_at_a_time(answerer):
 
 
 def test_written_answers_do_not_depend_on_the_batch(answerer):
-    prompts = answerer.ask(TITLES, "新闻分类：")
-    together = answerer.write(prompts, max_new_tokens=12)
-    alone = [answerer.write([prompt], max_new_tokens=12)[0] for prompt in prompts]
+    prompts = answerer.render_prompts(TITLES, "新闻分类：")
+    together = answerer.generate(prompts, max_new_tokens=12)
+    alone = [answerer.generate([prompt], max_new_tokens=12)[0] for prompt in prompts]
     assert [w.text for w in together] == [w.text for w in alone]
 
 
 def test_an_answer_begins_with_the_thought_and_knows_whether_it_ended(answerer):
-    (written,) = answerer.write(answerer.ask(["题"], "新闻分类："), max_new_tokens=5)
+    (written,) = answerer.generate(answerer.render_prompts(["题"], "新闻分类："), max_new_tokens=5)
     assert written.text.startswith(THOUGHT)
     assert written.tokens <= 5
 
 
 def test_a_stop_ends_the_generation(answerer):
-    (written,) = answerer.write(answerer.ask(["题"], "新闻分类："), max_new_tokens=50, stop=lambda: True)
+    (written,) = answerer.generate(
+        answerer.render_prompts(["题"], "新闻分类："), max_new_tokens=50, stop=lambda: True
+    )
     assert written.tokens == 1 and not written.finished
 
 
 def test_a_stream_says_what_writing_says(answerer):
     messages = [{"role": "user", "content": "新闻分类：题"}]
     pieces = answerer.stream(messages, max_new_tokens=20, temperature=0, stop=lambda: False)
-    (written,) = answerer.write(answerer.ask(["题"], "新闻分类："), max_new_tokens=20)
+    (written,) = answerer.generate(answerer.render_prompts(["题"], "新闻分类："), max_new_tokens=20)
     assert THOUGHT + "".join(pieces) == written.text
 
 

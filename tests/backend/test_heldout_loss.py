@@ -5,11 +5,11 @@ import math
 import pytest
 import torch
 
-from backend.data.batching import Flattener, Samples
-from backend.data.encoding import IGNORED, Collator, encode_all
+from backend.data.batching import PackingCollator, SampleDataset
+from backend.data.encoding import IGNORED, PaddingCollator, encode_all
 from backend.data.rows import read_conversations
 from backend.data.templates import Renderer
-from backend.modeling import load_model
+from backend.modeling.loading import load_model
 from backend.modeling.tokenizers import load_tokenizer
 from backend.train import train
 from backend.training.heldout_loss import loss_and_error, row_sums
@@ -46,7 +46,9 @@ def by_definition(rows):
     return loss, math.sqrt(residual * len(rows) / (len(rows) - 1)) / sum(count for _, count in rows)
 
 
-@pytest.mark.parametrize("collate", [Collator(pad_token_id=0), Flattener()], ids=["padded", "flat"])
+@pytest.mark.parametrize(
+    "collate", [PaddingCollator(pad_token_id=0), PackingCollator()], ids=["padded", "flat"]
+)
 def test_each_row_has_its_own_sum_however_the_batch_is_laid_out(model_folder, collate):
     model, samples = load_model(model_folder), samples_of(LENGTHS)
     with torch.no_grad():
@@ -61,8 +63,8 @@ def test_each_row_has_its_own_sum_however_the_batch_is_laid_out(model_folder, co
 @torch.no_grad()
 def test_stand_ins_count_for_nothing_and_one_row_has_no_error(model_folder):
     model, samples = load_model(model_folder), samples_of(LENGTHS[:2])
-    collate = Collator(pad_token_id=0)
-    with_one = [samples[0], Samples(samples)[~1]]
+    collate = PaddingCollator(pad_token_id=0)
+    with_one = [samples[0], SampleDataset(samples)[~1]]
     loss, error = loss_and_error(row_sums(*row_losses(model, collate(with_one))))
     total, count = one_by_one(model, samples)[0]
     assert error is None and loss == pytest.approx(total / count, abs=1e-5)

@@ -3,12 +3,13 @@
 import pytest
 import torch
 
-from backend.data.batching import Flattener
-from backend.data.encoding import Collator
-from backend.kernels.chunked_loss import HeadLoss
+from backend.data.batching import PackingCollator
+from backend.data.encoding import PaddingCollator
+from backend.kernels.chunked_loss import ChunkedLoss
 from backend.kernels.fused_modules import fuse
 from backend.kernels.varlen_attention import NAME, attention
-from backend.modeling import load_for_training, make_trainable
+from backend.modeling.loading import load_for_training
+from backend.modeling.methods import make_trainable
 from backend.training.trainer import summed_loss
 from studio.training.memory import chunk_rows
 from tests.support.tiny_models import quick_spec, save_tiny_model
@@ -54,7 +55,7 @@ def assert_same(one, other):
 
 @pytest.mark.parametrize("architecture", ["qwen2", "qwen3", "llama", "gemma"])
 def test_fused_pieces_give_the_same_loss_and_gradients(tmp_path, architecture):
-    model, batch = trainable(tmp_path, architecture), Collator(pad_token_id=0)(samples())
+    model, batch = trainable(tmp_path, architecture), PaddingCollator(pad_token_id=0)(samples())
     plain = loss_and_gradients(model, batch)
     kinds = fuse(model)
     assert kinds["LoRA products"] == 14
@@ -69,14 +70,14 @@ def test_what_has_no_fused_form_stays_as_it_is(tmp_path, changes):
 
 @pytest.mark.parametrize("architecture", ["qwen2", "llama", "gemma"])
 @pytest.mark.parametrize("method", ["lora", "full"])
-@pytest.mark.parametrize("collator", [Collator(pad_token_id=0), Flattener()])
+@pytest.mark.parametrize("collator", [PaddingCollator(pad_token_id=0), PackingCollator()])
 def test_the_head_by_chunks_gives_the_same_loss_and_gradients(
     tmp_path, monkeypatch, architecture, method, collator
 ):
     monkeypatch.setattr("studio.training.memory.CHUNK_ELEMENTS", 2**11)
     model, batch = trainable(tmp_path, architecture, finetuning_type=method), collator(samples((90, 80, 70)))
-    head = HeadLoss(model)
-    assert head.by_chunks and chunk_rows(model.config.vocab_size) == 64
+    head = ChunkedLoss(model)
+    assert head.is_chunked and chunk_rows(model.config.vocab_size) == 64
     assert_same(loss_and_gradients(model, batch, head), loss_and_gradients(model, batch))
 
 
@@ -91,12 +92,12 @@ def test_a_head_with_something_behind_it_is_left_alone(tmp_path):
         return output
 
     inner.forward = capped
-    assert not HeadLoss(model).by_chunks
+    assert not ChunkedLoss(model).is_chunked
 
 
-def test_without_bounds_the_attention_is_transformers_own(tmp_path):
+def test_without_sample_boundaries_the_attention_is_transformers_own(tmp_path):
     model = trainable(tmp_path, "qwen2")
-    batch = Collator(pad_token_id=0)(samples())
+    batch = PaddingCollator(pad_token_id=0)(samples())
     plain = loss_and_gradients(model, batch)
     model.get_base_model().set_attn_implementation(NAME)
     assert_same(loss_and_gradients(model, batch), plain)

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from backend.data.batching import Batches, Flattener, Samples, Share
-from backend.data.encoding import Collator
-from backend.modeling import load_model
+from backend.data.batching import BatchLayout, BatchSampler, PackingCollator, SampleDataset
+from backend.data.encoding import PaddingCollator
+from backend.modeling.loading import load_model
 from backend.training.packing_check import collator_for, separates_samples
 from backend.training.trainer import summed_loss
 from tests.support.tiny_models import quick_spec, samples_of, save_tiny_model
@@ -24,14 +24,14 @@ def gradients(model, batches):
 def test_loss_and_gradients_are_those_of_separate_samples(tmp_path, architecture):
     model = load_model(save_tiny_model(tmp_path, architecture=architecture))
     samples = samples_of([17, 5, 29, 11])
-    together = Flattener()(samples)
+    together = PackingCollator()(samples)
     assert together["input_ids"].shape == (1, 62) and "attention_mask" not in together
     loss, grads = gradients(model, [together])
-    alone_loss, alone = gradients(model, [Flattener()([sample]) for sample in samples])
+    alone_loss, alone = gradients(model, [PackingCollator()([sample]) for sample in samples])
     assert loss.item() == pytest.approx(alone_loss.item(), abs=1e-5)
     for name, grad in alone.items():
         assert torch.allclose(grads[name], grad, atol=1e-5), name
-    padded_loss, padded = gradients(model, [Collator(pad_token_id=0)(samples)])
+    padded_loss, padded = gradients(model, [PaddingCollator(pad_token_id=0)(samples)])
     assert loss.item() == pytest.approx(padded_loss.item(), abs=1e-5)
     assert all(torch.allclose(grads[name], grad, atol=1e-5) for name, grad in padded.items())
 
@@ -40,7 +40,7 @@ def test_a_mask_of_ones_would_mix_the_samples(tmp_path):
     """What the flattened batch must not carry: the test above would see it."""
     model = load_model(save_tiny_model(tmp_path))
     samples = samples_of([17, 5, 29, 11])
-    batch = Flattener()(samples)
+    batch = PackingCollator()(samples)
     clean, _ = gradients(model, [batch])
     mixed, _ = gradients(model, [{**batch, "attention_mask": torch.ones_like(batch["input_ids"])}])
     assert abs(clean - mixed) > 1e-3
@@ -62,16 +62,16 @@ def test_a_model_that_would_mix_samples_is_found_out_and_padded(tmp_path, caplog
     assert separates_samples(model)
     assert not separates_samples(NoPositions(model))
     spec = quick_spec(tmp_path, tmp_path, padding_free=True)
-    assert isinstance(collator_for(model, spec, 0), Flattener)
-    assert isinstance(collator_for(NoPositions(model), spec, 0), Collator)
+    assert isinstance(collator_for(model, spec, 0), PackingCollator)
+    assert isinstance(collator_for(NoPositions(model), spec, 0), PaddingCollator)
     assert "首尾相接" in caplog.text
     noisy = spec.model_copy(update={"neftune_noise_alpha": 5.0})
-    assert isinstance(collator_for(model, noisy, 0), Collator)
-    assert isinstance(collator_for(model, spec.model_copy(update={"padding_free": None}), 0), Collator)
+    assert isinstance(collator_for(model, noisy, 0), PaddingCollator)
+    assert isinstance(collator_for(model, spec.model_copy(update={"padding_free": None}), 0), PaddingCollator)
 
 
 def test_kernels_of_variable_length_are_told_where_samples_begin():
-    batch = Flattener(boundaries=True)(samples_of([4, 6]))
+    batch = PackingCollator(varlen=True)(samples_of([4, 6]))
     assert batch["cu_seq_lens_q"].tolist() == [0, 4, 10] and batch["cu_seq_lens_q"].dtype == torch.int32
     assert batch["max_length_k"] == 6
 
@@ -83,7 +83,7 @@ def test_every_row_is_in_one_batch_of_one_process_and_the_steps_do_not_depend_on
     steps = {}
     for processes, size, accumulation in ((1, 8, 1), (2, 4, 1), (2, 2, 2), (4, 1, 2)):
         shares = [
-            Batches(lengths, Share(batch_size=size, accumulation=accumulation, processes=processes, rank=rank), seed=3, padded=padded)
+            BatchSampler(lengths, BatchLayout(batch_size=size, accumulation=accumulation, processes=processes, rank=rank), seed=3, padded=padded)
             for rank in range(processes)
         ]  # fmt: skip
         every = [list(share) for share in shares]
@@ -101,7 +101,7 @@ def test_every_row_is_in_one_batch_of_one_process_and_the_steps_do_not_depend_on
 
 def test_the_order_changes_with_the_epoch_and_the_seed():
     def order(seed, epoch):
-        batches = Batches([9] * 40, Share(batch_size=4), seed=seed, padded=True)
+        batches = BatchSampler([9] * 40, BatchLayout(batch_size=4), seed=seed, padded=True)
         batches.epoch = epoch
         return list(batches)
 
@@ -111,12 +111,12 @@ def test_the_order_changes_with_the_epoch_and_the_seed():
 
 def test_flattened_batches_of_a_step_have_like_numbers_of_tokens():
     lengths = [100, 100, 100, 100, 10, 10, 10, 10]
-    batches = list(Batches(lengths, Share(batch_size=4, accumulation=2), seed=1, padded=False))
+    batches = list(BatchSampler(lengths, BatchLayout(batch_size=4, accumulation=2), seed=1, padded=False))
     assert [sum(lengths[row] for row in batch) for batch in batches] == [220, 220]
 
 
 def test_a_stand_in_weighs_nothing(tmp_path):
     model = load_model(save_tiny_model(tmp_path))
-    for collate in (Flattener(), Collator(pad_token_id=0)):
-        loss, weight = summed_loss(model, collate([Samples(samples_of([9]))[~0]]), weighted=True)
+    for collate in (PackingCollator(), PaddingCollator(pad_token_id=0)):
+        loss, weight = summed_loss(model, collate([SampleDataset(samples_of([9]))[~0]]), weighted=True)
         assert (loss.item(), weight.item()) == (0, 0)

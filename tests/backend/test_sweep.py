@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from backend.modeling.base_cache import ResidentBase
+from backend.modeling.base_cache import BaseCache
 from backend.range_test import range_test
 from backend.sweep import sweep
 from backend.train import train
@@ -48,7 +48,7 @@ def test_a_member_is_trained_as_if_it_were_alone(tmp_path, model, dataset, metho
 
 
 def test_the_base_is_loaded_once_and_never_handed_out(model, dataset):
-    base, spec = ResidentBase(), quick_spec(model, dataset)
+    base, spec = BaseCache(), quick_spec(model, dataset)
     first, second = base.load(spec), base.load(spec)
     with torch.no_grad():
         next(first.parameters()).zero_()

@@ -8,9 +8,12 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from backend.data.encoding import Collator, encode_conversation
+from backend.data.encoding import PaddingCollator, encode_conversation
 from backend.data.templates import Renderer
-from backend.modeling import load_model, load_tokenizer, make_optimizer, make_trainable
+from backend.modeling.loading import load_model
+from backend.modeling.methods import make_trainable
+from backend.modeling.optimizers import make_optimizer
+from backend.modeling.tokenizers import load_tokenizer
 from backend.train import train
 from backend.training.trainer import StudioTrainer, summed_loss
 from backend.worker import Cancelled, RunFolder
@@ -154,7 +157,7 @@ def gradient(model_dir, dataset, tmp_path, samples, batch, accumulation):
     trainer = StudioTrainer(
         model=model,
         args=training_arguments(spec, tmp_path, has_held_out=False),
-        data_collator=Collator(pad_token_id=0),
+        data_collator=PaddingCollator(pad_token_id=0),
         train_dataset=samples,
         processing_class=load_tokenizer(model_dir),
     )
@@ -172,7 +175,7 @@ def test_accumulation_weighs_tokens_not_batches(tmp_path, model, dataset):
 
 def test_the_loss_is_the_mean_over_supervised_tokens(model):
     loaded = load_model(model)
-    batch = Collator(pad_token_id=0)(batch_of(model, [2, 6]))
+    batch = PaddingCollator(pad_token_id=0)(batch_of(model, [2, 6]))
     loss, weight = summed_loss(loaded, dict(batch), weighted=False)
     whole = loaded(
         input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], labels=batch["labels"]

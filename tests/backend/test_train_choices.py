@@ -9,7 +9,8 @@ import torch
 from transformers import get_scheduler
 from transformers.trainer_utils import SchedulerType
 
-from backend.modeling import finished_model, load_for_training, load_model, make_trainable, save_trained
+from backend.modeling.loading import load_for_training, load_model
+from backend.modeling.methods import finished_model, make_trainable, save_trained
 from backend.train import train
 from backend.training.schedules import WATCHING, require_schedule, schedule_options
 from backend.worker import Paused, RunFolder

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from tests.support.samples import sample, write_folder, write_json
-from tests.support.tiny_models import quick_spec, result_of, save_tiny_model, write_run
+from tests.support.tiny_models import quick_spec, result_of, write_run
 
 
 @pytest.fixture(scope="module")
@@ -82,19 +82,6 @@ def test_a_model_without_weights_is_told(tmp_path, dataset, model):
     write_run(tmp_path / "run", quick_spec(bare, dataset))
     assert work(tmp_path / "run").returncode == 1
     assert "models check" in result_of(tmp_path / "run").remedy
-
-
-def test_an_adapter_of_another_base_is_told(tmp_path, dataset, model):
-    from studio.contract import EvaluateSpec
-
-    other = save_tiny_model(tmp_path / "other", hidden=64)
-    write_run(tmp_path / "run", quick_spec(other, dataset, max_steps=1))
-    assert work(tmp_path / "run").returncode == 0
-    adapter = tmp_path / "run" / "checkpoints" / "step_000001"
-    spec = EvaluateSpec(model_name_or_path=model, adapter_name_or_path=adapter, dataset_dir=dataset)
-    write_run(tmp_path / "evaluation", spec)
-    assert work(tmp_path / "evaluation", "evaluate").returncode == 1
-    assert "adapter_config.json" in result_of(tmp_path / "evaluation").remedy
 
 
 def test_a_crash_is_told_and_its_traceback_is_in_the_log(tmp_path, model, dataset):

@@ -2,7 +2,7 @@
 
 import json
 
-from backend.modeling import load_model
+from backend.modeling.loading import load_model
 from studio import runs
 from studio.evaluation.scores import score
 from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL, SAMPLE_RUN, open_workspace

@@ -4,24 +4,18 @@ import json
 import subprocess
 import sys
 
-import numpy
 import pytest
-from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
 from studio.cli._models import app as cli
 from studio.errors import ModelUnusable
 from studio.language import current_language
-from studio.modelfiles import adapter_check as adaptercheck
 from studio.models import catalog as models
 from studio.workspace import BUNDLED_MODEL, open_workspace
 from tests.support.model_folders import (
     CONFIG,
-    LAYER,
-    RANK,
     WIDTH,
     cut,
-    make_adapter,
     make_model,
     split,
 )
@@ -183,46 +177,6 @@ def test_the_template_is_guessed_from_the_special_tokens(model, config, tokens, 
     (model / "tokenizer_config.json").write_text(config)
     (model / "tokenizer.json").write_text(f'{{"added_tokens": ["{tokens}"]}}')
     assert models.check_model(model).template == template
-
-
-def test_an_adapter_of_this_base_fits(model, tmp_path):
-    assert adaptercheck.check_adapter(make_adapter(tmp_path / "adapter", model), model) == []
-
-
-def test_an_adapter_of_another_base_names_its_own(model, tmp_path):
-    adapter = make_adapter(tmp_path / "adapter", "Qwen/Qwen3-8B", width=WIDTH * 2)
-    (problem,) = adaptercheck.check_adapter(adapter, model)
-    assert (problem.code, problem.severity) == ("adapter_other_base", "error")
-    assert LAYER in problem.message
-    assert "Qwen/Qwen3-8B" in problem.remedy
-
-
-def test_an_adapter_whose_layers_the_base_does_not_have(model, tmp_path):
-    adapter = make_adapter(tmp_path / "adapter", model)
-    names = {"base_model.model.transformer.h.0.attn.lora_A.weight": numpy.zeros((RANK, WIDTH))}
-    save_file(names, adapter / "adapter_model.safetensors")
-    assert [problem.code for problem in adaptercheck.check_adapter(adapter, model)] == ["adapter_other_base"]
-
-
-def test_an_adapter_of_the_same_shape_and_another_name_is_a_warning(model, tmp_path):
-    adapter = make_adapter(tmp_path / "adapter", "someone/another-model")
-    (problem,) = adaptercheck.check_adapter(adapter, model)
-    assert (problem.code, problem.severity) == ("adapter_base_name", "warning")
-
-
-def test_an_adapter_folder_that_is_no_adapter(model, tmp_path):
-    adapter = make_adapter(tmp_path / "adapter", model)
-    cut(adapter / "adapter_model.safetensors", 50)
-    assert [problem.code for problem in adaptercheck.check_adapter(adapter, model)] == ["shard_truncated"]
-    assert [problem.code for problem in adaptercheck.check_adapter(tmp_path, model)] == [
-        "adapter_config_missing"
-    ]
-
-
-def test_an_adapter_on_a_broken_base_tells_of_the_base(model, tmp_path):
-    adapter = make_adapter(tmp_path / "adapter", model)
-    (model / "model.safetensors").unlink()
-    assert [problem.code for problem in adaptercheck.check_adapter(adapter, model)] == ["weights_missing"]
 
 
 def test_models_of_the_workspace_are_found_by_name_broken_ones_too(workspace):

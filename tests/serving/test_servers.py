@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from studio.errors import ServerUnavailable
+from studio.errors import ModelUnusable, ServerUnavailable
 from studio.serving import client
 from studio.serving import servers as serving
 from studio.serving.client import ChatPiece
 from studio.system import processes as workers
 from studio.workspace import open_workspace
+from tests.support.model_folders import WIDTH, make_adapter, make_model
 from tests.support.tiny_runs import TINY_SERVER, end_everything, wait_until
 
 
@@ -23,19 +24,29 @@ def workspace(tmp_path):
     end_everything(place)
 
 
-def ensure(workspace, name="tiny", **options):
-    return serving.ensure_server(workspace, model=Path("/model"), name=name, command=TINY_SERVER, **options)
+def ensure(workspace, name="tiny", model=Path("/model"), **options):
+    return serving.ensure_server(workspace, model=model, name=name, command=TINY_SERVER, **options)
 
 
 def chat(url, words):
     return client.stream_chat(url, [{"role": "user", "content": words}], max_tokens=8, temperature=0.0)
 
 
-def test_the_same_model_is_served_once_and_another_adapter_apart(workspace):
-    url = ensure(workspace)
-    assert ensure(workspace) == url
-    assert ensure(workspace, adapter=Path("/adapter")) != url
+def test_the_same_model_is_served_once_and_another_adapter_apart(workspace, tmp_path):
+    model = make_model(tmp_path / "model")
+    url = ensure(workspace, model=model)
+    assert ensure(workspace, model=model) == url
+    assert ensure(workspace, model=model, adapter=make_adapter(tmp_path / "adapter", model)) != url
     assert [server.state for server in serving.servers(workspace)] == ["ready", "ready"]
+
+
+def test_no_server_is_started_for_an_adapter_that_does_not_fit(workspace, tmp_path):
+    model = make_model(tmp_path / "model")
+    adapter = make_adapter(tmp_path / "adapter", "/models/wide", width=2 * WIDTH)
+    with pytest.raises(ModelUnusable, match="不适用于基座") as raised:
+        ensure(workspace, model=model, adapter=adapter)
+    assert "/models/wide" in raised.value.remedy
+    assert serving.servers(workspace) == []
 
 
 def test_callers_at_once_get_one_server(workspace):

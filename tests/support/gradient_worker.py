@@ -15,7 +15,9 @@ from transformers import TrainerCallback
 
 from backend.data.datasets import encode_datasets
 from backend.data.templates import Renderer
-from backend.modeling import load_for_training, load_tokenizer, make_trainable
+from backend.modeling.loading import load_for_training
+from backend.modeling.methods import make_trainable
+from backend.modeling.tokenizers import load_tokenizer
 from backend.train import Prepared, make_trainer
 from backend.worker import RunFolder, is_main_process
 from studio.contract import TrainSpec

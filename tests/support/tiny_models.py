@@ -48,16 +48,16 @@ CONFIGS: dict[str, Any] = {
 
 
 def save_tiny_model(
-    folder: Path, *, architecture: str = "qwen2", family: str = "deepseek", hidden: int = 32
+    folder: Path, *, architecture: str = "qwen2", family: str = "deepseek", hidden: int = 32, layers: int = 2
 ) -> Path:
-    """A random model of two layers with a byte tokenizer."""
+    """A random model of a few layers with a byte tokenizer."""
     tokenizer = byte_tokenizer(family)
     torch.manual_seed(0)
     config = CONFIGS[architecture](
         vocab_size=len(tokenizer),
         hidden_size=hidden,
         intermediate_size=2 * hidden,
-        num_hidden_layers=2,
+        num_hidden_layers=layers,
         num_attention_heads=4,
         num_key_value_heads=2,
         head_dim=hidden // 4,

@@ -16,6 +16,7 @@ from studio.samples.canonical import read_answer, read_question, write_answer
 from studio.samples.scheme import load_scheme
 from studio.store import Store
 from studio.workspace import BUNDLED_DATASET, Workspace
+from tests.support.model_folders import LAYER, make_adapter
 
 CONFIG = {"model_type": "qwen2", "architectures": ["Qwen2ForCausalLM"], "hidden_size": 8}
 
@@ -34,7 +35,8 @@ def base_model(folder: Path) -> Path:
     (folder / "config.json").write_text(json.dumps(CONFIG))
     (folder / "tokenizer.json").write_text("{}")
     (folder / "tokenizer_config.json").write_text("{}")
-    save_file({"model.embed_tokens.weight": numpy.zeros((16, 8))}, folder / "model.safetensors")
+    tensors = {"model.embed_tokens.weight": numpy.zeros((16, 8)), f"{LAYER}.weight": numpy.zeros((8, 8))}
+    save_file(tensors, folder / "model.safetensors")
     return folder
 
 
@@ -59,8 +61,8 @@ def scored_run(workspace: Workspace) -> Run:
     (run.folder / "metrics.jsonl").write_text(step().model_dump_json() + "\n")
     (run.folder / "alive").touch()
     checkpoint = run.folder / "checkpoints/step_000001"
-    checkpoint.mkdir(parents=True)
-    (checkpoint / "adapter_config.json").write_text("{}")
+    checkpoint.parent.mkdir()
+    make_adapter(checkpoint, spec.model_name_or_path)
     result = Result(status="done", seconds=61, peak_memory_gib=1, checkpoint="checkpoints/step_000001")
     (run.folder / "result.json").write_text(result.model_dump_json())
     return runs.get_run(workspace, run.id)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from backend.modeling import load_for_training
-from backend.training.activation_checkpointing import needed_bytes
+from backend.modeling.loading import load_for_training
+from backend.training.gradient_checkpointing import needed_bytes
 from studio.training.memory import GIB, ModelShape, estimate, shape_of
 from studio.training.memory_fit import model_shape
 from tests.support.model_shapes import SHAPES

@@ -5,8 +5,8 @@ import pytest
 from backend.data.encoding import IGNORED, encode_all, encode_conversation, without_chain
 from backend.data.rows import read_conversations
 from backend.data.templates import TEMPLATES, Renderer
-from backend.modeling import load_tokenizer
-from backend.preview import pieces, preview, see_row
+from backend.modeling.tokenizers import load_tokenizer
+from backend.preview import preview, preview_row, split_pieces
 from backend.worker import RunFolder
 from studio.contract import PreviewFile, PreviewSpec
 from studio.system import processes
@@ -37,7 +37,7 @@ def messages(title):
 @pytest.mark.parametrize("turns", [1, 2])
 def test_the_pieces_are_what_training_encodes(bound, title, turns):
     conversation = messages(title) * turns
-    seen = see_row(bound, 0, conversation, label_weight=5.0)
+    seen = preview_row(bound, 0, conversation, label_weight=5.0)
     for shown, source in ((seen.chain, conversation), (seen.direct, without_chain(conversation))):
         trained = encode_all(bound, [source], cutoff_len=10**6, label_weight=5.0).samples
         ids = [token for piece in shown for token in piece.ids]
@@ -50,14 +50,14 @@ def test_the_pieces_are_what_training_encodes(bound, title, turns):
 
 def test_half_a_character_is_never_shown():
     bound = renderer("qwen")  # one token a byte: a Chinese character is three
-    shown = pieces(bound, encode_conversation(bound, messages("绝杀🎉")))
+    shown = split_pieces(bound, encode_conversation(bound, messages("绝杀🎉")))
     assert all("\ufffd" not in piece.text for piece in shown)
     assert {len(piece.ids) for piece in shown} == {1, 3, 4}
 
 
 def test_the_category_is_the_heavy_part():
     bound = renderer("deepseekr1")
-    seen = see_row(bound, 0, messages("绝杀"), label_weight=5.0)
+    seen = preview_row(bound, 0, messages("绝杀"), label_weight=5.0)
     heavy = "".join(piece.text for piece in seen.direct if piece.weight == 5.0)
     assert heavy == "\n\n体育" + bound.eos
 

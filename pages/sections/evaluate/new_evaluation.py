@@ -13,6 +13,7 @@ from studio.datasets.versions import list_versions
 from studio.jobs import queue as jobs
 from studio.language import say
 from studio.messages import message, shown, stored
+from studio.modelfiles.adapter_check import require_adapter
 from studio.models.catalog import find_models
 from studio.runs import Run
 from studio.workspace import BUNDLED_DATASET, BUNDLED_NAME, Workspace
@@ -80,6 +81,7 @@ def _choices(workspace: Workspace, subjects: dict[str, Subject]) -> None:
     if st.button(say("开始评估", "Start"), key="new-start", type="primary"):
         with shell.report_errors():
             subject = subjects[option]
+            require_adapter(subject.adapter, subject.model)
             spec = EvaluateSpec(
                 model_name_or_path=subject.model,
                 adapter_name_or_path=subject.adapter,

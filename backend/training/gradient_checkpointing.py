@@ -1,4 +1,4 @@
-"""Whether a training fits into the memory of the GPU without computing activations twice."""
+"""Decide whether to turn gradient checkpointing on: only where a training does not fit without it."""
 
 import math
 from collections.abc import Sequence
@@ -10,14 +10,14 @@ from backend.data.encoding import Sample
 from studio.contract import TrainSpec
 from studio.training.memory import GIB, estimate, shape_of
 
-SHARE_TO_FILL = 0.85
+MEMORY_SHARE = 0.85
 """Of the memory that is free or holds this model already; the rest is for what an estimate cannot know."""
 
 
-def computes_twice(model: nn.Module, spec: TrainSpec, samples: Sequence[Sample]) -> bool:
-    """Whether gradient checkpointing is on: as the spec says, or only where memory would not do.
+def use_gradient_checkpointing(model: nn.Module, spec: TrainSpec, samples: Sequence[Sample]) -> bool:
+    """Whether to use gradient checkpointing: as the spec says, else where memory would not suffice.
 
-    On where the shape of the model cannot be told.
+    True where the shape of the model is unknown.
     """
     if spec.gradient_checkpointing is not None:
         return spec.gradient_checkpointing
@@ -25,11 +25,11 @@ def computes_twice(model: nn.Module, spec: TrainSpec, samples: Sequence[Sample])
         return False
     free, _ = torch.cuda.mem_get_info()
     needed = needed_bytes(model, spec, samples)
-    return needed is None or needed > SHARE_TO_FILL * (free + torch.cuda.memory_allocated())
+    return needed is None or needed > MEMORY_SHARE * (free + torch.cuda.memory_allocated())
 
 
 def needed_bytes(model: nn.Module, spec: TrainSpec, samples: Sequence[Sample]) -> float | None:
-    """What the training takes without checkpointing, by its longest rows; None where it cannot be told."""
+    """Estimate the memory without checkpointing, by the longest rows; None for an unknown model shape."""
     longest = sorted((len(sample["input_ids"]) for sample in samples), reverse=True)
     rows = longest[: spec.per_device_train_batch_size]
     try:
