@@ -90,7 +90,10 @@ def sign_in() -> Person | None:
     name = (
         " ".join(str(st.session_state["annotator"] or "").split())[: people.LONGEST_NAME] or computer_user()
     )
-    st.session_state["annotator"] = name
+    # Written only where it differs: what a run writes into a widget goes back to the browser, and an
+    # answer that comes late would undo the name that was chosen meanwhile.
+    if st.session_state["annotator"] != name:
+        st.session_state["annotator"] = name
     if asked is not None or name != computer_user():
         st.query_params["annotator"] = name
     person, names = known_people(name)

@@ -1,16 +1,78 @@
-"""A studio in a process of its own and a page of it in Debian's Chromium, for browser tests."""
+"""A studio in a process of its own and pages of it in Debian's Chromium, for browser tests.
+
+What is on screen says little about what the server knows: a text may have stood there before,
+and a run that a click starts has not begun when the click returns. So each page counts the runs
+that it asks for and those that were answered, and `settle` waits for the difference.
+"""
 
 import re
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import Page, TimeoutError, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.support.web_process import WebProcess
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+PATIENCE_MS = 60_000
+"""How long anything may take on a busy machine; an idle one needs a second."""
+HEARINGS = 100
+"""How often a key is pressed, 0.1 s apart, until a button hears it."""
+
+COUNT_RUNS = """(() => {
+  // Numbers of Streamlit's BackMsg and ForwardMsg.
+  const RERUN_SCRIPT = 11, NEW_SESSION = 4, SCRIPT_FINISHED = 6, EARLY_FOR_RERUN = 2
+  const runs = window.runs = { asked: 0, begun: 0, arrived: 0, answered: 0, held: null }
+  // The fields at the top of a protobuf message, with the values of its numbers.
+  const fieldsOf = (bytes) => {
+    const found = {}
+    let at = 0
+    const number = () => {
+      let value = 0, factor = 1, byte
+      do { byte = bytes[at++]; value += (byte & 127) * factor; factor *= 128 } while (byte > 127)
+      return value
+    }
+    while (at < bytes.length) {
+      const tag = number(), field = Math.floor(tag / 8), value = number()
+      found[field] = value
+      if (tag % 8 === 2) at += value
+    }
+    return found
+  }
+  const { send, addEventListener } = WebSocket.prototype
+  WebSocket.prototype.send = function (message) {
+    if (RERUN_SCRIPT in fieldsOf(new Uint8Array(message))) runs.asked += 1
+    send.call(this, message)
+  }
+  WebSocket.prototype.addEventListener = function (kind, listener, ...rest) {
+    if (kind !== "message") return addEventListener.call(this, kind, listener, ...rest)
+    const listen = (event) => {
+      const fields = fieldsOf(new Uint8Array(event.data))
+      if (NEW_SESSION in fields) runs.begun = runs.asked
+      if (SCRIPT_FINISHED in fields && fields[SCRIPT_FINISHED] !== EARLY_FOR_RERUN) runs.arrived = runs.begun
+      const { arrived } = runs
+      const hear = () => { listener(event); runs.answered = arrived }
+      runs.held ? runs.held.push(hear) : hear()
+    }
+    addEventListener.call(this, kind, listen, ...rest)
+  }
+})()"""
+
+SETTLE = """async (patience) => {
+  const drawn = () => document.querySelector("[data-testid=stApp]")?.dataset.testScriptState === "notRunning"
+    && document.querySelector("h1") !== null
+  for (const began = performance.now(); performance.now() - began < patience;) {
+    // A click asks in a timer of its own; what was answered is drawn in the frames that follow.
+    await new Promise(done => setTimeout(done, 20))
+    for (const _ of [1, 2]) await new Promise(requestAnimationFrame)
+    if (runs.asked === runs.answered && drawn()) return
+  }
+  throw new Error(`not settled: ${JSON.stringify({ ...runs, held: runs.held?.length })}`)
+}"""
+ASKED = "() => new Promise(done => setTimeout(() => done(runs.asked), 20))"
+
+expect.set_options(timeout=PATIENCE_MS)
 
 
 class Studio(WebProcess):
@@ -27,10 +89,17 @@ class Studio(WebProcess):
         settle(page)
 
 
+def new_page(browser: Browser, *, height: int = 900) -> Page:
+    """A patient page in a context of its own, which counts its runs."""
+    page = browser.new_page(viewport={"width": 1280, "height": height})
+    page.set_default_timeout(PATIENCE_MS)
+    page.add_init_script(COUNT_RUNS)
+    return page
+
+
 def settle(page: Page) -> None:
-    """Wait until the page's script has run."""
-    page.wait_for_selector("h1", timeout=60_000)
-    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]", timeout=60_000)
+    """Wait until every run that the page asked for is answered and drawn."""
+    page.evaluate(SETTLE, PATIENCE_MS)
 
 
 def go(page: Page, name: str) -> None:
@@ -41,40 +110,33 @@ def go(page: Page, name: str) -> None:
 
 
 def shown_title(page: Page) -> str:
-    """The title that is on screen on the Label page."""
+    """The title that is on screen on the Label or Review page."""
     return page.get_by_role("heading", level=2).inner_text()
 
 
-NEW_BUTTONS = """([selector, before]) => {
-  const button = document.querySelector(selector)
-  return button ? button.className !== before : !document.querySelector("h2")
-}"""
+def press(page: Page, key: str) -> None:
+    """Press a key until a button hears it, and wait for the answer.
 
-
-def label(page: Page, digit: str) -> str:
-    """Press a digit, wait for the next title and its buttons, return the title that was labelled."""
-    selector = f'[class*="st-key-digit-{digit}-"]'
-    page.wait_for_selector(selector)
-    before, title = page.locator(selector).get_attribute("class"), shown_title(page)
-    # The last title is followed by none.
-    press_until(
-        page, digit, lambda: page.wait_for_function(NEW_BUTTONS, arg=[selector, before], timeout=8000)
-    )
+    Buttons listen only a moment after they are drawn. A press that none of them heard asks
+    for no run; one that was heard is never made twice.
+    """
     settle(page)
-    return title
-
-
-def press_until(page: Page, key: str, happened: Callable[[], object]) -> None:
-    """Press a key until something happens: buttons listen only a moment after they are drawn."""
-    for last in (False, False, True):
-        page.wait_for_timeout(150)
+    before = page.evaluate(ASKED)
+    for _ in range(HEARINGS):
         page.keyboard.press(key)
-        try:
-            happened()
+        if page.evaluate(ASKED) > before:
+            settle(page)
             return
-        except TimeoutError:
-            if last:
-                raise
+        page.wait_for_timeout(100)
+    raise AssertionError(f"no button heard {key}")
+
+
+def answer(page: Page, key: str) -> str:
+    """Press a key that brings another title or none; return the one that it was about."""
+    before = shown_title(page)
+    press(page, key)
+    page.wait_for_function("before => document.querySelector('h2')?.innerText !== before", arg=before)
+    return before
 
 
 def choose(page: Page, key: str, option: str) -> None:
@@ -91,3 +153,30 @@ def click_cell(page: Page, true: str, pred: str) -> None:
     assert box is not None, (true, pred)
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     settle(page)
+
+
+class LateAnswers:
+    """A slow network: what the server says reaches the page only when it is let through."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        page.evaluate("() => { runs.held = [] }")
+
+    def await_all(self) -> None:
+        """Wait until the server has answered, behind the page's back, all that was asked."""
+        self.page.evaluate(ASKED)
+        self.page.wait_for_function("() => runs.asked === runs.arrived")
+
+    def take(self) -> int:
+        """How many messages are held by now, for `let_through`."""
+        return int(self.page.evaluate("() => runs.held.length"))
+
+    def let_through(self, messages: int) -> None:
+        """Hand the first so many messages to the page, and hold the others back still."""
+        self.page.evaluate("count => runs.held.splice(0, count).forEach(hear => hear())", messages)
+        self.page.wait_for_timeout(0)
+
+    def end(self) -> None:
+        """Hand everything to the page and hold back nothing any more."""
+        self.page.evaluate("() => { const held = runs.held; runs.held = null; held.forEach(hear => hear()) }")
+        settle(self.page)

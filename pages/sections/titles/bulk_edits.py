@@ -35,7 +35,10 @@ def ticked() -> dict[int, int]:
 def tick(place: DeltaGenerator, title: Title, label: str) -> None:
     """A title with its tick. A title that moved on since it was ticked has a box of its own, unticked."""
     key = f"tick-{title.id}-{title.revision}"
-    st.session_state[key] = ticked().get(title.id) == title.revision
+    is_ticked = ticked().get(title.id) == title.revision
+    # Only where it differs: what a run writes comes back late and would undo a tick made meanwhile.
+    if bool(st.session_state.get(key)) != is_ticked:
+        st.session_state[key] = is_ticked
     place.checkbox(label, key=key, on_change=_tick, args=(title.id, title.revision, key))
 
 
