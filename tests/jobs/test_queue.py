@@ -161,7 +161,7 @@ def test_a_download_does_not_wait_for_a_training(workspace, one_device):
 
 
 def test_a_restarted_job_process_gives_no_device_away_twice(workspace):
-    going = submitted(workspace, steps=30, device="cuda:1")
+    going = submitted(workspace, steps=2000, device="cuda:1")
     wait_until(lambda: (going.folder / "seen-0.json").exists())
     end_job_process(workspace)
     second, third = submitted(workspace, steps=8), submitted(workspace, steps=1)
