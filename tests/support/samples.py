@@ -86,7 +86,7 @@ def unlike(count):
     return [f"{pair}：{ord(pair[0]) * 7919 % 9973}" for pair in pairs[:count]]
 
 
-def take_in(place, titles, tmp_path, name="rows.json", category=None):
+def import_titles(opened, titles, tmp_path, name="rows.json", category=None):
     """Import answered titles without a split."""
     rows = [sample(title, category or SCHEME.names[len(title.split("！")[0]) % 10]) for title in titles]
-    import_path(place[0], write_json(tmp_path / name, rows), SCHEME)
+    import_path(opened[0], write_json(tmp_path / name, rows), SCHEME)
