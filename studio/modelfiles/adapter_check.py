@@ -12,7 +12,7 @@ _LORA = re.compile(r"^base_model\.model\.(?P<module>.+)\.lora_(?P<side>[AB])(?:\
 
 
 def check_adapter(adapter: Path, base: Path) -> list[ModelProblem]:
-    """Why the LoRA adapter cannot be put on that base; empty when it can."""
+    """Check a LoRA adapter against a base; returns the problems, empty when it fits."""
     config = read_json(adapter / "adapter_config.json")
     if isinstance(config, ModelProblem):
         return [config]
@@ -29,7 +29,7 @@ def check_adapter(adapter: Path, base: Path) -> list[ModelProblem]:
 
 
 def _misfit(adapter: Mapping[str, Shape], base: Mapping[str, Shape]) -> str | None:
-    """The first place where the adapter does not fit the base, in words; None if it fits."""
+    """Find the first layer whose shape does not fit the base; returns it in words, None if all fit."""
     known = 0
     for name, shape in adapter.items():
         match = _LORA.match(name)

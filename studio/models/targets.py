@@ -11,7 +11,11 @@ from studio.workspace import Workspace
 
 
 def resolve_target(workspace: Workspace, target: str) -> tuple[Path, Path | None, TemplateName, str | None]:
-    """Model, adapter, template and run id of what RUN|MODEL means: a run first, then a model."""
+    """Resolve RUN|MODEL, a run first, then a model, to its model folder, adapter, template and run id.
+
+    Raises:
+        InputError: it is neither a run nor a usable model.
+    """
     known = {run.id: run for run in runs.list_runs(workspace)}
     if target in known:
         model, adapter = runs.trained_model(known[target])
