@@ -46,7 +46,7 @@ class _Classifications(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class ChatPiece:
-    """A piece of a streamed answer: of the think chain (`reasoning`) or of the answer."""
+    """A delta of a streamed answer: of the think chain (`reasoning`) or of the answer (`content`)."""
 
     kind: Literal["reasoning", "content"]
     text: str
@@ -55,7 +55,7 @@ class ChatPiece:
 def classify(
     url: str, titles: Sequence[str], *, answer: AnswerMode = "chain", timeout_seconds: float = 600
 ) -> list[Classification]:
-    """Category, probabilities and think chain of each title, in the order given.
+    """Classify titles: category, probabilities and think chain of each, in the order given.
 
     Raises:
         ServerUnavailable: the server does not answer, or refuses.
@@ -64,8 +64,8 @@ def classify(
         return []
     body = {"titles": list(titles), "answer": answer}
     with _client(url, timeout_seconds) as client:
-        answered = client.post("/classify", cast_to=object, body=body)
-    return _Classifications.model_validate(answered).results
+        document = client.post("/classify", cast_to=object, body=body)
+    return _Classifications.model_validate(document).results
 
 
 def stream_chat(
@@ -77,10 +77,15 @@ def stream_chat(
     model: str | None = None,
     timeout_seconds: float = 600,
 ) -> Generator[ChatPiece]:
-    """The answer piece by piece; closing the iterator ends the generation.
+    """Stream a chat completion; closing the iterator cancels the generation.
 
     Args:
+        url: base URL of the server, without /v1.
+        messages: the conversation so far.
+        max_tokens: limit of the answer, think chain included.
+        temperature: 0 is greedy decoding.
         model: name of the model in the API; None: the first that the server lists.
+        timeout_seconds: limit for one read.
 
     Raises:
         ServerUnavailable: the server does not answer, refuses, or breaks off.
@@ -116,7 +121,7 @@ def _restart() -> str:
 
 
 def _broken_off(url: str) -> ServerUnavailable:
-    """A stream that just stops must not pass for a whole answer."""
+    """Build the error of a truncated stream: one that just stops must not pass for a whole answer."""
     return ServerUnavailable(
         say(f"{url} 的回答中途断开了。", f"{url} broke off in the middle of its answer."),
         remedy=_restart(),
@@ -125,7 +130,7 @@ def _broken_off(url: str) -> ServerUnavailable:
 
 @contextmanager
 def _client(url: str, timeout_seconds: float) -> Iterator[openai.OpenAI]:
-    """A client whose errors say what the user can do."""
+    """Open an OpenAI client, and translate its errors to ServerUnavailable with a remedy."""
     host = urlsplit(url).hostname
     client = openai.OpenAI(
         base_url=f"{url.rstrip('/')}/v1",
@@ -157,7 +162,7 @@ def _client(url: str, timeout_seconds: float) -> Iterator[openai.OpenAI]:
             ),
             remedy=say(
                 "请按上面的原因改正请求，或重启模型服务。",
-                "Mend the request as it says, or restart the model server.",
+                "Correct the request accordingly, or restart the model server.",
             ),
         ) from error
     except openai.APIError as error:

@@ -2,8 +2,8 @@
 
     serving/<key>/  spec.json in, address.json once it listens, log.txt, alive (locked)
 
-A server outlives the page that wanted it and ends itself when nobody asks for long. It
-speaks the OpenAI protocol; `client` talks to it. This module loads no model.
+A server outlives the page that requested it and shuts itself down after an idle time. It
+speaks the OpenAI protocol; `client` calls it. This module loads no model.
 """
 
 import fcntl
@@ -52,7 +52,7 @@ class Address(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class Server:
-    """A model server as it stood when it was read; `url` is None until it listens."""
+    """A snapshot of a model server's state; `url` is None until it listens."""
 
     folder: Path
     spec: ServeSpec
@@ -70,7 +70,7 @@ def ensure_server(
     command: Sequence[str] = workers.DEFAULT_COMMAND,
     timeout_seconds: float = 300,
 ) -> str:
-    """The base URL of a server for this model, started if there is none.
+    """Ensure that a server for this model runs, starting it if there is none; returns its base URL.
 
     Returns when the model is loaded and answers.
 
@@ -142,13 +142,13 @@ def serve_here(
 
 
 def servers(workspace: Workspace) -> list[Server]:
-    """Every server that was ever wanted and not cleared away, living ones first."""
+    """List every server whose folder remains, running ones first."""
     found = [_read(path.parent) for path in sorted(workspace.serving.glob("*/spec.json"))]
     return sorted((server for server in found if server), key=lambda server: server.state == "ended")
 
 
 def stop_server(server: Server, *, grace_seconds: float = 5) -> None:
-    """End a server: SIGTERM, and SIGKILL when it does not go."""
+    """Stop a server: SIGTERM, and SIGKILL after `grace_seconds`."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         workers.signal_worker(server.folder, number)
         deadline = time.monotonic() + grace_seconds
@@ -163,7 +163,7 @@ def _key(spec: ServeSpec) -> str:
 
 @contextmanager
 def _one_at_a_time(folder: Path) -> Iterator[None]:
-    """Two pages that want the same server at once start one."""
+    """Lock a server's folder: two pages that request the same server at once start one."""
     with guard_disk(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "start.lock").open("w") as lock:
@@ -190,7 +190,7 @@ def _start(workspace: Workspace, folder: Path, spec: ServeSpec, command: Sequenc
 
 
 def _wait_until_ready(folder: Path, deadline: float) -> str | None:
-    """The URL once it answers; None when the server has ended."""
+    """Poll until the server is healthy; returns its URL, None when the server has ended."""
     while workers.is_alive(folder):
         address = _address(folder)
         if address and _is_healthy(address.url):
@@ -204,7 +204,7 @@ def _wait_until_ready(folder: Path, deadline: float) -> str | None:
 
 
 def _unavailable(problem: str, folder: Path) -> ServerUnavailable:
-    """The server's own reason where it left one, else the end of its log."""
+    """Build the error: the server's own reason where it left a result, else the tail of its log."""
     try:
         result = Result.model_validate_json((folder / "result.json").read_bytes())
     except (FileNotFoundError, ValidationError):
@@ -220,7 +220,7 @@ def _unavailable(problem: str, folder: Path) -> ServerUnavailable:
 
 
 def _address(folder: Path) -> Address | None:
-    """Where the server listens; None while the file is missing or half written."""
+    """Read the server's address; None while the file is missing or half written."""
     try:
         return Address.model_validate_json((folder / "address.json").read_bytes())
     except (FileNotFoundError, ValidationError):
