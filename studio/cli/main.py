@@ -33,7 +33,7 @@ def demo(home: Home = None, as_json: AsJson = False) -> None:
     with report_errors():
         done = run_demo(
             open_workspace(home),
-            tell=lambda line: typer.echo(line, err=as_json),
+            on_message=lambda line: typer.echo(line, err=as_json),
             watcher=StatusLine(quiet=as_json),
         )
         if as_json:
