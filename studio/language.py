@@ -1,6 +1,6 @@
 """Two languages for everything a person reads: Chinese first, English beside it.
 
-Both texts stand where they are used, so that neither can be forgotten or drift
+Both texts are written where they are used, so that neither can be forgotten or drift
 away from the code. This module knows no page and no command.
 """
 
@@ -14,5 +14,5 @@ current_language: ContextVar[Language] = ContextVar("current_language", default=
 
 
 def say(zh: str, en: str) -> str:
-    """The text in the language of the current page run or command."""
+    """Choose the text in the language of the current page run or command."""
     return zh if current_language.get() == "zh" else en

@@ -1,6 +1,6 @@
-"""Take and test lock files (flock).
+"""Acquire and test lock files (flock).
 
-A lock goes when the last process that holds it ends, however it ends. POSIX only.
+A lock is released when the last process that holds it ends, however it ends. POSIX only.
 """
 
 import fcntl
@@ -10,7 +10,7 @@ from typing import IO
 
 
 def is_locked(path: Path) -> bool:
-    """Whether some process holds the exclusive lock of the file."""
+    """Return whether some process holds the exclusive lock of the file."""
     try:
         probe = path.open("rb")
     except FileNotFoundError:
@@ -20,7 +20,7 @@ def is_locked(path: Path) -> bool:
 
 
 def is_held(file: IO[bytes]) -> bool:
-    """Whether some process holds the exclusive lock of this very file, whatever its name means by now."""
+    """Return whether some process holds the exclusive lock of this open file, even if it was replaced."""
     try:
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -30,9 +30,9 @@ def is_held(file: IO[bytes]) -> bool:
 
 
 def take_lock(file: IO[str]) -> bool:
-    """Take the exclusive lock of an open file; False when another process has it.
+    """Acquire the exclusive lock of an open file without blocking; False when another process has it.
 
-    It goes with the last descriptor of this opening, also one given to a child.
+    It is released with the last descriptor of this opening, also one inherited by a child.
     """
     while True:
         try:
