@@ -20,7 +20,7 @@ FOLDS, FOLDS_OF_MANY, MANY = 5, 3, 20_000
 SMALLEST = 10
 """Titles that a category needs before its labels are checked."""
 NEAREST = 3
-WORDS = 4
+BIGRAMS = 4
 
 Probabilities = NDArray[np.float64]
 Progress = Callable[[int, int], None]
@@ -220,6 +220,6 @@ class _CrossValidation:
             if len(gram) == 2 and gram.isalnum()
         ]
         return (
-            tuple(gram for gram, force in bigrams if force > 0)[:WORDS],
-            tuple(gram for gram, force in reversed(bigrams) if force < 0)[:WORDS],
+            tuple(gram for gram, force in bigrams if force > 0)[:BIGRAMS],
+            tuple(gram for gram, force in reversed(bigrams) if force < 0)[:BIGRAMS],
         )

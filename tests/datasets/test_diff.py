@@ -10,7 +10,7 @@ from studio.cli.main import app
 from studio.corpus.titles import get_title
 from studio.datasets import versions
 from studio.datasets.diff import diff_versions
-from tests.support.samples import CHAIN, SCHEME, new_store, import_titles, unlike
+from tests.support.samples import CHAIN, SCHEME, import_titles, new_store, unlike
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from studio.datasets import versions
 from studio.datasets.eval_list import read_eval_list
 from studio.datasets.freeze_process import FreezeRequest, freeze_apart
 from studio.errors import FreezeRefused, InputError, RunFailed, StudioError
-from tests.support.samples import SCHEME, new_store, sample, import_titles, unlike, write_json
+from tests.support.samples import SCHEME, import_titles, new_store, sample, unlike, write_json
 
 
 @pytest.fixture
