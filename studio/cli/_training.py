@@ -103,18 +103,18 @@ def serve(
 
 
 def scores_line(scores: Scores) -> str:
-    """The headline of an evaluation in one line."""
+    """Format the headline scores of an evaluation in one line."""
     low, high = scores.accuracy_interval
-    beside = "  ".join(f"{name} {value:.1%}" for name, value in scores.baselines.items())
+    baselines = "  ".join(f"{name} {value:.1%}" for name, value in scores.baselines.items())
     return (
         f"{scores.answer:<7} {say('准确率', 'accuracy')} {scores.accuracy:.1%} [{low:.1%}, {high:.1%}]"
         f"  {say('宏 F1', 'macro F1')} {scores.macro_f1:.1%}  n={scores.n}"
-        f"  {say('无法解析', 'unparsed')} {scores.unparsed}  {beside}"
+        f"  {say('无法解析', 'unparsed')} {scores.unparsed}  {baselines}"
     )
 
 
 def run_document(run: Run) -> dict[str, Any]:
-    """A finished training run as JSON: where it is, and what it measured."""
+    """Build the document of `news-studio train --json`: the run's folder, result and scores."""
     assert run.result is not None, run.state
     return {
         "run": run.id,

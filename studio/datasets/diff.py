@@ -1,4 +1,4 @@
-"""Compare two dataset versions row by row, and in a sentence.
+"""Diff two dataset versions row by row, and in a sentence.
 
 Reads only the store: a version's rows and the decisions they were frozen from never change.
 """
@@ -34,7 +34,7 @@ class ChangedRow:
     split_after: Split | None
 
     def to_json(self) -> dict[str, Any]:
-        """An entry of `news-studio dataset diff --json`."""
+        """Build an entry of `news-studio dataset diff --json`."""
         return {
             "title_id": self.title_id,
             "title": self.text,
@@ -54,7 +54,7 @@ class VersionDiff:
     unchanged: int
 
     def count(self, change: Change) -> int:
-        """How many titles changed in that way."""
+        """Count the titles that changed in that way."""
         return sum(change in row.changes for row in self.rows)
 
     @property
@@ -69,7 +69,7 @@ class VersionDiff:
 
     @property
     def sentence(self) -> str:
-        """The difference as a person says it."""
+        """The difference in one sentence."""
         if not self.rows:
             return say(
                 f"{self.before} 与 {self.after} 的 {self.unchanged} 行完全相同。",
@@ -89,7 +89,7 @@ class VersionDiff:
         return sum(change in row.changes and row.split_after == "eval" for row in self.rows)
 
     def to_json(self) -> dict[str, Any]:
-        """The document of `news-studio dataset diff --json`."""
+        """Build the document of `news-studio dataset diff --json`."""
         return {
             "a": self.before,
             "b": self.after,
@@ -119,7 +119,7 @@ def _phrase(change: Change, count: int, to_eval: int) -> str:
 
 
 def diff_versions(db: Store, before: Version, after: Version) -> VersionDiff:
-    """What one has to do to `before` to get `after`; of any two names and numbers.
+    """Diff two versions, of any names and numbers: the changes that lead from `before` to `after`.
 
     SQLite compares, so that only the rows that differ are in memory.
     """
@@ -136,15 +136,17 @@ def diff_versions(db: Store, before: Version, after: Version) -> VersionDiff:
 
 
 _SIDE = (
-    "select version_rows.title_id, version_rows.split, version_rows.category, coalesce(decisions.chain, '') as chain"
+    "select version_rows.title_id, version_rows.split, version_rows.category,"
+    " coalesce(decisions.chain, '') as chain"
     " from version_rows join decisions on decisions.id = version_rows.decision_id where version_id = :{side}"
 )
 _DIFFERING = (
     f"with one as ({_SIDE.format(side='old')}), other as ({_SIDE.format(side='new')})"
     " select title_id, titles.text, one.split, other.split, one.category, other.category,"
-    " one.chain is not other.chain from one full join other using (title_id) join titles on titles.id = title_id"
-    " where one.split is not other.split or one.category is not other.category or one.chain is not other.chain"
-    " order by title_id"
+    " one.chain is not other.chain"
+    " from one full join other using (title_id) join titles on titles.id = title_id"
+    " where one.split is not other.split or one.category is not other.category"
+    " or one.chain is not other.chain order by title_id"
 )
 
 

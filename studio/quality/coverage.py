@@ -1,4 +1,4 @@
-"""Compute the balance of the categories, and the evaluation rows that an interval needs.
+"""Compute the class balance, and the sample size that a confidence interval needs.
 
 Pure arithmetic over counts; knows no store.
 """
@@ -32,7 +32,7 @@ def coverage(
     evaluated: Mapping[str, int],
     wanted: int,
 ) -> list[Coverage]:
-    """One line for each category, in the given order; what is absent counts as 0."""
+    """Build one row for each category, in the given order; what is absent counts as 0."""
     return [
         Coverage(
             category=name,
@@ -46,7 +46,7 @@ def coverage(
 
 
 def rows_for_interval(half_width: float, accuracy: float) -> int:
-    """Evaluation rows after which the 95 % Wilson interval of a rate is at most that wide to each side.
+    """Compute the sample size: evaluation rows whose 95 % Wilson interval is at most that wide to each side.
 
     Args:
         half_width: half the interval, 0 to 1.

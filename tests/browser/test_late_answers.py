@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 
 from studio.corpus.titles import find_title
 from studio.team import people
-from tests.support.browser import CHROMIUM, LateAnswers, Studio, answer, new_page
+from tests.support.browser import CHROMIUM, LateAnswers, Studio, answer
 from tests.support.team import team
 
 pytestmark = [

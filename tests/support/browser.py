@@ -76,7 +76,7 @@ expect.set_options(timeout=PATIENCE_MS)
 
 
 class Studio(WebProcess):
-    """The web process of one workspace, running, and its pages by name."""
+    """The running web process of one workspace, and its pages by name."""
 
     def __init__(self, home: Path) -> None:
         super().__init__(home)
@@ -84,8 +84,8 @@ class Studio(WebProcess):
 
     def open(self, page: Page, name: str = "", **query: str) -> None:
         """Go to a page by its address and wait until it is drawn."""
-        asked = "&".join(f"{key}={value}" for key, value in {"annotator": "ann", **query}.items())
-        page.goto(f"{self.url}/{name}?{asked}")
+        parameters = "&".join(f"{key}={value}" for key, value in {"annotator": "ann", **query}.items())
+        page.goto(f"{self.url}/{name}?{parameters}")
         settle(page)
 
 
@@ -147,7 +147,7 @@ def choose(page: Page, key: str, option: str) -> None:
 
 
 def click_cell(page: Page, true: str, pred: str) -> None:
-    """Click the middle of a cell of the confusion matrix, where its number stands."""
+    """Click the middle of a cell of the confusion matrix, where its number is drawn."""
     name = re.compile(f"数据集: {true}; 模型: {pred}; ")
     box = page.locator(".st-key-matrix").get_by_label(name).last.bounding_box()
     assert box is not None, (true, pred)

@@ -1,4 +1,4 @@
-"""What the tests of runs, jobs and servers share: a tiny worker, specs for it, patience."""
+"""A tiny worker, specs for it, and polling with a timeout, for the tests of runs, jobs and servers."""
 
 import os
 import signal
@@ -21,20 +21,20 @@ TINY_SERVER = (sys.executable, str(Path(__file__).with_name("tiny_server.py")), 
 
 
 def tiny_spec(steps: int = 3) -> TrainSpec:
-    """A training of `steps` steps of 50 ms."""
+    """Build the spec of a training of `steps` steps of 50 ms."""
     return TrainSpec(model_name_or_path=Path("model"), dataset_dir=Path("data"), max_steps=steps)
 
 
 def tiny_run(
     workspace: Workspace, *, steps: int = 3, label: str = "", device: str | None = None, processes: int = 1
 ) -> Run:
-    """A prepared training run that takes `steps` steps of 50 ms."""
+    """Prepare a training run of `steps` steps of 50 ms."""
     place = Place(device=device, processes=processes)
     return runs.prepare_run(workspace, tiny_spec(steps), label=label, place=place)
 
 
 def tiny_evaluation(workspace: Workspace) -> Run:
-    """A prepared evaluation."""
+    """Prepare an evaluation."""
     return runs.prepare_run(
         workspace, EvaluateSpec(model_name_or_path=Path("model"), dataset_dir=Path("data"))
     )
@@ -47,7 +47,7 @@ def start(run: Run) -> None:
 
 
 def wait_until(condition: Callable[[], bool], *, seconds: float = 20) -> None:
-    """Wait for something that must come true."""
+    """Poll until a condition holds; fails after `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come true in time"
