@@ -147,8 +147,8 @@ def test_a_scan_runs_beside_the_web_app(opened, db):
     assert findings.look(db, workspace).behind == 1
 
 
-def test_only_one_scan_runs_at_a_time(place):
-    workspace = place[1]
+def test_only_one_scan_runs_at_a_time(opened):
+    workspace = opened[1]
     with findings.scan_process(workspace).held(None) as lock:
         assert lock is not None
         findings.start_scan(workspace)
