@@ -44,7 +44,7 @@ def start(run: Run) -> None:
     workers.reap(process)
 
 
-def wait_until(condition: Callable[[], bool], *, seconds: float = 20) -> None:
+def wait_until(condition: Callable[[], bool], *, seconds: float = 60) -> None:
     """Wait for something that must come true."""
     deadline = time.monotonic() + seconds
     while not condition():
