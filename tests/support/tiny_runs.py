@@ -46,7 +46,7 @@ def start(run: Run) -> None:
     reap(process)
 
 
-def wait_until(condition: Callable[[], bool], *, seconds: float = 20) -> None:
+def wait_until(condition: Callable[[], bool], *, seconds: float = 60) -> None:
     """Poll until a condition holds; fails after `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
