@@ -35,7 +35,7 @@ Kind = Literal["category", "skip", "flag"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Suggested:
-    """The suggestion that was on screen: its category, and who made it (`import`, `tfidf`, a run, a draft)."""
+    """The suggestion that was on screen: its category, and its source (`import`, `tfidf`, a run, a draft)."""
 
     category: str
     source: str
@@ -106,7 +106,7 @@ def annotate(
 
 
 def _make_room(db: Store, title: Title, author: str, *, may_change: bool) -> None:
-    """A person answers a waiting title once; who opened it again on purpose takes the first answer back."""
+    """Retract a person's earlier answer where they reopened the title; refuse a second one otherwise."""
     if title.status != "waiting":
         return
     for own in _answers(db, title):
@@ -117,7 +117,7 @@ def _make_room(db: Store, title: Title, author: str, *, may_change: bool) -> Non
 
 
 def _answers(db: Store, title: Title) -> list[_Said]:
-    """What stands of all that was said about the decision that counts, gold apart."""
+    """List the standing answers about the decision that counts, gold apart."""
     rows = db.query(
         "select id as annotation_id, author, kind, category, chain from annotations"
         " where title_id = ? and decision_id = ? and not is_gold"
@@ -230,7 +230,8 @@ def _put_down(
     is_gold = held is not None and held.title_id == title.id and held.is_gold
     _make_room(db, title, author, may_change=held is not None and held.is_reopened)
     annotation_id = db.execute(
-        "insert into annotations (title_id, decision_id, author, kind, reason, is_gold) values (?, ?, ?, ?, ?, ?)",
+        "insert into annotations (title_id, decision_id, author, kind, reason, is_gold)"
+        " values (?, ?, ?, ?, ?, ?)",
         [title.id, title.decision_id, author, kind, reason, is_gold],
     ).lastrowid
     assert annotation_id is not None
@@ -294,7 +295,7 @@ def _retract(db: Store, annotation_id: int, author: str) -> None:
 
 
 def _led_to(db: Store, decision_id: int) -> int | None:
-    """The decision that counted before that one; None where no answer of a person led to it."""
+    """Find the decision that counted before that one; None where no answer of a person led to it."""
     by_answer = db.execute(
         "select 1 from decisions where id = ? and annotation_id is not null and action <> 'review'",
         [decision_id],
@@ -303,7 +304,7 @@ def _led_to(db: Store, decision_id: int) -> int | None:
 
 
 def recent(db: Store, *, author: str, limit: int = 10) -> list[OwnAnswer]:
-    """The author's answers that still stand and matter, latest first, one a title."""
+    """List the author's answers that still stand and matter, latest first, one a title."""
     found: dict[int, OwnAnswer] = {}
     rows = db.query(
         "select said.id as annotation_id, said.title_id, text, kind, said.category, revision,"

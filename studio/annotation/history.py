@@ -1,6 +1,6 @@
 """Read the history of one title, and restore any state of it.
 
-Reads what `studio.annotation.annotations`, `studio.annotation.review` and `studio.annotation.bulk_edits` wrote; adds the
+Reads what `annotations`, `review` and `bulk_edits` of this package wrote; adds the
 `restore`, with which any earlier state counts again. Nothing is ever removed by it.
 """
 
@@ -61,7 +61,8 @@ _DECISIONS = """
     left join reviews on reviews.decision_id = done.id
 """
 _ANSWERS = """
-    select decision_id as about, at, author, kind, category, chain, reason as note, suggestion, suggestion_source, active_seconds, is_gold,
+    select decision_id as about, at, author, kind, category, chain, reason as note, suggestion, suggestion_source,
+           active_seconds, is_gold,
            exists (select 1 from retractions where annotation_id = annotations.id) as is_taken_back
     from annotations where title_id = :title_id
     and id not in (select annotation_id from decisions join json_each(:decisions) on decisions.id = value
@@ -135,7 +136,7 @@ def restore(db: Store, title_id: int, decision_id: int, *, author: str, seen_rev
 
 
 def _state(db: Store, title_id: int, decision_id: int) -> int:
-    """The decision whose state counted from that decision on."""
+    """Find the decision whose state counted from that decision on."""
     row = db.execute(
         "select coalesce(restores, id) from decisions where id = ? and title_id = ?", [decision_id, title_id]
     ).fetchone()

@@ -57,7 +57,7 @@ _FREE = f"""not exists (select 1 {_SAID_NOW} and said.author = :author)
 
 
 def offer(db: Store, *, author: str, settings: LabelSettings, now: datetime | None = None) -> Offer | None:
-    """The title that this person should label now; the same one until they press a key.
+    """Offer the title that this person should label now; the same one until they press a key.
 
     First what was sent back, to them above all, then the queue from where they are.
     None when nothing waits for them.
@@ -105,14 +105,14 @@ def reopen(
 
 
 def release(db: Store, author: str) -> None:
-    """The person left without a press: others may have the title, and they themselves when they return."""
+    """Release the lease of a person who left: others may have the title, and they when they return."""
     held = find_lease(db, author)
     if held is not None and held.title_id is not None:
         _end(db, author, place=_return_to(held))
 
 
 def end_lease(db: Store, author: str) -> None:
-    """The person pressed a key; from here the queue goes on. Inside a `writing` block."""
+    """End the lease after a press; from here the queue goes on. Inside a `writing` block."""
     held = find_lease(db, author)
     if held is not None and held.title_id is not None:
         _end(db, author, place=held.place)
@@ -132,7 +132,7 @@ def _return_to(held: Lease) -> int:
 
 
 def find_lease(db: Store, author: str) -> Lease | None:
-    """What the person has on screen, if they ever had anything."""
+    """Find what the person has on screen, if they ever had anything."""
     row = next(db.query("select * from leases where author = ?", [author]), None)
     if row is None:
         return None
@@ -201,14 +201,14 @@ def _choose(db: Store, author: str, settings: LabelSettings, place: int, now: st
 
 
 def _due_gold(db: Store, author: str, settings: LabelSettings) -> int | None:
-    """A gold title for this person, if the draw for their next answer says so."""
+    """Draw a gold title for this person, if their next answer is due one."""
     answers = db.execute("select answers from answer_counts where author = ?", [author]).fetchone()
     draw = random.Random(f"{author}/{answers[0] if answers else 0}")
     return _open_gold(db, author) if draw.random() < settings.gold_share else None
 
 
 def _open_gold(db: Store, author: str, title_id: int | None = None) -> int | None:
-    """A gold title, or that one, that this person has not answered."""
+    """Find a gold title, or that one, that this person has not answered."""
     row = db.execute(
         "select gold_titles.title_id from gold_titles join states using (title_id)"
         " where status = 'decided' and (:title_id is null or gold_titles.title_id = :title_id)"

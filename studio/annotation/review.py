@@ -55,7 +55,7 @@ class Case:
         return self.title.category or self.title.proposal
 
     def chain_for(self, category: str) -> str | None:
-        """The think chain that argues for a category, the title's own before an annotator's."""
+        """Pick the think chain that argues for a category, the title's own before an annotator's."""
         if self.title.chain and category == self.favoured:
             return self.title.chain
         return next((said.chain for said in self.answers if said.category == category and said.chain), None)
@@ -91,7 +91,7 @@ _SAMPLE = f"""select title_id, lot from unreviewed
 def next_case(
     db: Store, *, queue: Queue, author: str, settings: LabelSettings, now: datetime | None = None
 ) -> Case | None:
-    """The title that this reviewer should look at; the same one until they move it or pass on.
+    """Offer the title that this reviewer should look at; the same one until they move it or pass on.
 
     Raises:
         NotAllowed: they are no reviewer.
@@ -113,7 +113,7 @@ def next_case(
 
 
 def case_of(db: Store, title_id: int) -> Case:
-    """A title and the answers that led to where it stands.
+    """Read a title and the answers that led to its state.
 
     Raises:
         InputError: there is no such title.
@@ -138,7 +138,7 @@ def pass_on(db: Store, *, queue: Queue, author: str) -> None:
 
 
 def release(db: Store, author: str) -> None:
-    """The reviewer left the page: others may have their titles, and they themselves when they return."""
+    """Release the leases of a reviewer who left: others may have the titles, and they when they return."""
     if db.execute("select 1 from review_leases where author = ? and expires_at > ''", [author]).fetchone():
         with writing(db):
             db.execute("update review_leases set expires_at = '' where author = ?", [author])
@@ -318,7 +318,7 @@ def _still_theirs(db: Store, queue: Queue, title_id: int, asked: dict[str, Any])
 
 
 def _choose(db: Store, queue: Queue, place: int, asked: dict[str, Any]) -> tuple[int, int] | None:
-    """The first title behind `place`, else the first of all: its number and its place."""
+    """Choose the first title behind `place`, else the first of all: its number and its place."""
     for start in (place, -1):
         if queue == "adjudicate":
             found = db.execute(_QUESTION, {**asked, "place": start}).fetchone()

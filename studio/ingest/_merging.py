@@ -49,7 +49,7 @@ class KeptRow:
 
 
 def said_by(item: Judged, scheme: Scheme) -> Said:
-    """What a judged row says."""
+    """Reduce a judged row to what it says about its title."""
     answer, errors = item.answer, item.errors
     reasons = [problem.reason for problem in errors if problem.reason]
     note = stored(*reasons) if reasons else None
@@ -66,12 +66,12 @@ def said_by(item: Judged, scheme: Scheme) -> Said:
 
 
 def stricter(one: Split | None, other: Split | None) -> Split | None:
-    """Evaluation wins: a title that is learned must not be tested."""
+    """Combine two splits; evaluation wins, as a title that is learned must not be tested."""
     return "eval" if "eval" in (one, other) else one or other
 
 
 def conclude(rows: Sequence[Said]) -> Decision:
-    """What all rows of a title say together."""
+    """Merge all rows of a title into one decision."""
     answers = [said for said in rows if said.label is not None]
     if not answers:
         note = next((said.note for said in rows if said.note), None)
@@ -164,7 +164,7 @@ def _fix_splits(
     kept: Mapping[int, Sequence[KeptRow]],
     states: Mapping[int, Mapping[str, Any]],
 ) -> int:
-    """A title takes on the split that a row names, evaluation before training.
+    """Set the split that the rows of a title name, evaluation before training.
 
     Returns how many known ones moved from training to evaluation.
     """
@@ -192,7 +192,7 @@ def _meetings(title_ids: Sequence[int], kept: Mapping[int, Sequence[KeptRow]], b
 
 
 def notes_on(tally: Counter[str]) -> list[str]:
-    """What a person should know about rows that met each other or a known title."""
+    """Report rows that met each other or a known title, in sentences for a person."""
     remarks = (
         ("both", "个标题同时在训练集和评估集中，归入评估集", "titles in both splits are now for evaluation"),
         ("differing", "个标题的几行答案不一致，进入标注队列", "titles have rows that disagree, and wait"),

@@ -193,7 +193,7 @@ def _insert_rows(db: Store, incoming: Iterable[_Incoming], batch_id: int) -> Non
 
 
 def titles_of_batch(db: Store, batch_id: int) -> Iterator[list[int]]:
-    """The titles that a batch has rows for, a portion at a time."""
+    """Yield the titles that an import has rows for, a portion at a time."""
     last = 0
     while portion := db.execute(
         "select distinct title_id from imported_rows where batch_id = ? and title_id > ?"

@@ -214,7 +214,7 @@ class ClusterRun:
             self.save()
 
     def conclude(self, status: str | None) -> None:
-        """The job is over: wait for its result to come through the shared file system, or write one."""
+        """Wait for the result of a job that is over to come through the shared file system, or write one."""
         deadline = time.monotonic() + _RESULT_SECONDS
         while status == "SUCCEEDED" and not self.has_result and time.monotonic() < deadline:
             time.sleep(0.2)
@@ -307,7 +307,7 @@ class ClusterRun:
 
 
 def submission(run: Job, settings: RaySettings, gpus: float) -> dict[str, Any]:
-    """What the cluster is asked for: command, environment, cores and GPUs of one node.
+    """Build what the cluster is asked for: command, environment, cores and GPUs of one node.
 
     Ray takes the command as a line for a shell; every word of it is quoted.
     """

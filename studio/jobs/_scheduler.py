@@ -65,7 +65,7 @@ class Scheduler:
             threading.Thread(target=self._work, args=[assignment], name=job.id, daemon=True).start()
 
     def next_assignment(self) -> Assignment | None:
-        """The next assignment; None when all is in hand or has to wait."""
+        """Choose the next assignment; None when all is in hand or has to wait."""
         jobs = runs.list_unfinished(self.workspace)
         going = [job for job in jobs if job.state == "running" or job.id in self.in_hand]
         for job in going:
@@ -179,7 +179,7 @@ def _press(job: Job, waited: float, settings: JobSettings, sent: set[signal.Sign
 
 
 def _class_of(job: Job) -> str:
-    """What limits how many go on at once: a device, the cluster, or next to nothing."""
+    """Classify a job by what limits how many run at once: a device, the cluster, or next to nothing."""
     if job.card.device == RAY:
         return "cluster"
     return "device" if job.needs_device else "light"

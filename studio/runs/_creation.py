@@ -101,7 +101,7 @@ def can_retry(job: Job) -> bool:
 
 
 def prepare_retry(workspace: Workspace, job: Job) -> Job:
-    """A new job with the spec, label and place of one that is over, linked to it.
+    """Prepare a new job with the spec, label and device of one that is over, linked to it.
 
     Raises:
         InputError: it is not over, or its kind is repeated elsewhere.

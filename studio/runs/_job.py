@@ -108,7 +108,8 @@ class Job:
                 ),
                 say(
                     f"{self._go_on[0]}；若再次发生，减小批大小或 cutoff_len，并查看日志。",
-                    f"{self._go_on[1]}; if it happens again, lower the batch size or cutoff_len and read the log.",
+                    f"{self._go_on[1]}; if it happens again, lower the batch size or cutoff_len and read"
+                    " the log.",
                 ),
             )
         if self.state == "failed" and self.result:
@@ -174,7 +175,7 @@ def unreadable_runs(workspace: Workspace) -> list[UnreadableFile]:
 
 
 def get_run(workspace: Workspace, run_id: str, *, sample: Path = SAMPLE_RUN) -> Run:
-    """The run of that id.
+    """Find the run of that id.
 
     Raises:
         InputError: there is none.
@@ -187,7 +188,7 @@ def get_run(workspace: Workspace, run_id: str, *, sample: Path = SAMPLE_RUN) -> 
 
 
 def get_job(workspace: Workspace, run_id: str, *, sample: Path = SAMPLE_RUN) -> Job:
-    """The job of that id, whatever its kind.
+    """Find the job of that id, whatever its kind.
 
     Raises:
         InputError: there is none.
@@ -221,7 +222,7 @@ def _readable_run(folder: Path, recorded: bool = False) -> Job | None:
 
 
 def read_folder(folder: Path, recorded: bool = False) -> Job:
-    """The job of a folder as it stands at this moment.
+    """Read the job of a folder as it stands at this moment.
 
     Raises:
         UnreadableFile: spec, card or result is not what studio and workers write.
@@ -272,7 +273,7 @@ def _state(folder: Path, started: bool, alive: bool, result: Result | None) -> R
 
 
 def _state_of_member(folder: Path, worked_by: str) -> RunState:
-    """A member that has not begun waits or pauses with the job that does it, and never begins without it."""
+    """Derive the state of a member that has not begun: it waits or pauses with the job that does it."""
     place = folder.parent / worked_by
     # While a sweep is made its members are there before it is.
     is_there = _ID.fullmatch(worked_by) and (place / "spec.json").exists()

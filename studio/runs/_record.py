@@ -42,7 +42,7 @@ class RunCard(BaseModel):
 
 
 def read_card(folder: Path) -> RunCard:
-    """The card of a run folder, or a bare one where there is none.
+    """Read the record of a run folder, or a bare one where there is none.
 
     Raises:
         OSError: it cannot be read.

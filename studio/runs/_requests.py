@@ -163,7 +163,7 @@ def make_ready_to_go_on(workspace: Workspace, run_id: str) -> Job:
 
 
 def waiting(workspace: Workspace) -> list[Job]:
-    """What waits in the queue, the next first; members of a sweep wait in theirs."""
+    """List what waits in the queue, the next first; members of a sweep wait in theirs."""
     return in_order(list_unfinished(workspace))
 
 
