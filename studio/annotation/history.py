@@ -61,8 +61,8 @@ _DECISIONS = """
     left join reviews on reviews.decision_id = done.id
 """
 _ANSWERS = """
-    select decision_id as about, at, author, kind, category, chain, reason as note, suggestion, suggestion_source,
-           active_seconds, is_gold,
+    select decision_id as about, at, author, kind, category, chain, reason as note, suggestion,
+           suggestion_source, active_seconds, is_gold,
            exists (select 1 from retractions where annotation_id = annotations.id) as is_taken_back
     from annotations where title_id = :title_id
     and id not in (select annotation_id from decisions join json_each(:decisions) on decisions.id = value
@@ -83,9 +83,11 @@ def history(db: Store, title_id: int) -> list[HistoryEntry]:
         event = HistoryEntry(**row, counts=row["decision_id"] == title.decision_id)
         events.append((event.at, row["decision_id"], event))
     decisions = str([event.decision_id for _, _, event in events])
-    for row in db.query(_ANSWERS, {"title_id": title_id, "decisions": decisions}):
-        # Within a millisecond: behind the decision that the answer is about, before the next.
-        events.append((row["at"], row.pop("about") + 0.5, _answer(row)))
+    # Within a millisecond: behind the decision that the answer is about, before the next.
+    events += [
+        (row["at"], row.pop("about") + 0.5, _answer(row))
+        for row in db.query(_ANSWERS, {"title_id": title_id, "decisions": decisions})
+    ]
     return [event for _, _, event in sorted(events, key=lambda item: item[:2], reverse=True)]
 
 

@@ -181,7 +181,10 @@ def _still_theirs(db: Store, held: Lease, moment: datetime) -> bool:
 def _choose(db: Store, author: str, settings: LabelSettings, place: int, now: str) -> Lease | None:
     """Sent back, gold when it is time, the queue behind `place`, the queue from its head."""
     asked = {"author": author, "now": now, "place": place}
-    queue = f"select title_id, place from states where status = 'waiting' and rank = 1 and {{}} and {_FREE} order by place limit 1"
+    queue = (
+        "select title_id, place from states where status = 'waiting' and rank = 1 and {}"
+        f" and {_FREE} order by place limit 1"
+    )
     back = (
         "select states.title_id, :place from states join decisions on decisions.id = states.decision_id"
         " where states.status = 'waiting' and states.rank = 0 and (addressee is null or addressee = :author"

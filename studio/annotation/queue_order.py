@@ -49,7 +49,8 @@ def arrange(db: Store, settings: LabelSettings, *, from_id: int = 0) -> None:
     for start in range(from_id, last + 1, PORTION):
         with writing(db):
             db.execute(
-                f"update states set place = {place}, wanted = case when {UNANSWERED} then {wanted} else wanted end"
+                f"update states set place = {place},"
+                f" wanted = case when {UNANSWERED} then {wanted} else wanted end"
                 " where title_id >= :start and title_id < :end and status = 'waiting'",
                 {
                     "share": settings.overlap_share,
@@ -76,7 +77,8 @@ def place_in_order(db: Store, title_ids: Sequence[int]) -> int:
             [LAST],
         ).fetchall()
         db.execute(
-            f"update states set place = {LAST} + {_SCRAMBLED} where status = 'waiting' and rank = 1 and place < ?",
+            f"update states set place = {LAST} + {_SCRAMBLED}"
+            " where status = 'waiting' and rank = 1 and place < ?",
             [LAST],
         )
         front = list(dict.fromkeys([*(title_id for (title_id,) in begun), *title_ids]))

@@ -81,7 +81,8 @@ _NOT_OWN = (
     " and own.author = :author and own.kind = 'category' and not own.is_gold)"
 )
 _QUESTION = f"""select title_id, decision_id from states indexed by states_in_question
-    where status in ('disputed', 'flagged') and decision_id > :place and {_NOT_TAKEN.format(title_id="states.title_id")}
+    where status in ('disputed', 'flagged') and decision_id > :place
+    and {_NOT_TAKEN.format(title_id="states.title_id")}
     order by decision_id limit 1"""
 _SAMPLE = f"""select title_id, lot from unreviewed
     where author = :of and lot > :place and lot < :lots and {_NOT_OWN}
@@ -121,7 +122,8 @@ def case_of(db: Store, title_id: int) -> Case:
     title = get_title(db, title_id)
     rows = db.query(
         "select said.id as annotation_id, said.author, said.kind, said.category, said.chain, said.reason,"
-        " said.active_seconds, said.at from decisions as done join decisions as before on before.id = done.follows"
+        " said.active_seconds, said.at from decisions as done"
+        " join decisions as before on before.id = done.follows"
         " join annotations as said on said.title_id = done.title_id"
         " and said.decision_id = coalesce(before.restores, before.id)"
         " where done.id = ? and not said.is_gold"
@@ -265,8 +267,8 @@ def waiting(db: Store, *, author: str, settings: LabelSettings, at_most: int = 1
     lots, spot_check = round(settings.review_rate * LOTS), 0
     for name in _deciders(db, author):
         spot_check += db.execute(
-            f"select count(*) from (select 1 from unreviewed where author = :of and lot < :lots and {_NOT_OWN}"
-            " limit :most)",
+            "select count(*) from (select 1 from unreviewed where author = :of and lot < :lots"
+            f" and {_NOT_OWN} limit :most)",
             {"of": name, "lots": lots, "most": at_most, "author": author},
         ).fetchone()[0]
     return Waiting(

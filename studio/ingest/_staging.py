@@ -179,8 +179,8 @@ def _put_down(db: Store, incoming: Sequence[_Incoming], source: str, batch_id: i
 
 def _insert_rows(db: Store, incoming: Iterable[_Incoming], batch_id: int) -> None:
     values = (
-        (batch_id, item.title_id, file, row, split, said.label, said.means, said.category, said.chain, said.note,
-         said.proposal)
+        (batch_id, item.title_id, file, row, split, said.label, said.means, said.category, said.chain,
+         said.note, said.proposal)
         for item in incoming
         for file, row, split, said in item.rows
     )  # fmt: skip

@@ -49,7 +49,7 @@ class ImportBatch:
 
 @dataclass(kw_only=True, slots=True)
 class Undone:
-    """What undoing an import did: titles withdrawn, kept as a person had worked on them, brought by others."""
+    """What undoing an import did: titles withdrawn, kept since people worked on them, brought by others."""
 
     batch_id: int
     withdrawn: int = 0
@@ -175,7 +175,7 @@ def _withdraw(db: Store, title_id: int, author: str, undone: Undone) -> None:
 
 
 def row_report(db: Store, batch_id: int) -> Iterator[tuple[str, int, RowOutcome, str | None, str | None]]:
-    """Yield every row of an import in file order: file, row, outcome, title, and the reason or the near copy."""
+    """Yield every row of an import in file order: file, row, outcome, title, and the reason or near copy."""
     rows = db.execute(
         "select file, row, imported_rows.id, title_id, titles.batch_id, text, null,"
         " (select text from near_groups join titles as first on first.id = group_id"

@@ -233,9 +233,10 @@ class ClusterRun:
             if status
             else say("集群已不认识这个任务。", "The cluster does not know the job any more."),
             say(
-                f"请查看日志；运行文件夹 {self.folder} 必须在各节点的共享文件系统上、路径相同，节点上须装有 news-studio。",
-                f"Read the log; the run folder {self.folder} must be on a file system that the nodes share, at the"
-                " same path, and news-studio must be installed there.",
+                f"请查看日志；运行文件夹 {self.folder} 必须在各节点的共享文件系统上、路径相同，"
+                "节点上须装有 news-studio。",
+                f"Read the log; the run folder {self.folder} must be on a file system that the nodes share,"
+                " at the same path, and news-studio must be installed there.",
             ),
         )
 

@@ -58,7 +58,7 @@ def write_note(lock: IO[str], note: str) -> None:
 
 
 def read_note(path: Path) -> str | None:
-    """Read the note of the process that holds the lock, waiting until it is written; None: nobody holds it."""
+    """Read the note of the process that holds the lock, once it is written; None: nobody holds it."""
     while is_locked(path):
         if note := path.read_text():
             return note

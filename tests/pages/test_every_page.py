@@ -128,10 +128,12 @@ def test_home_says_why_an_upload_cannot_be_read(workspace):
 def bomb():
     """A workbook of four megabytes that would unpack to six hundred."""
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as parts:
-        with parts.open("xl/worksheets/sheet1.xml", "w") as sheet:
-            for _ in range(600):
-                sheet.write(bytes(1 << 20))
+    with (
+        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as parts,
+        parts.open("xl/worksheets/sheet1.xml", "w") as sheet,
+    ):
+        for _ in range(600):
+            sheet.write(bytes(1 << 20))
     return file.getvalue()
 
 
