@@ -13,16 +13,18 @@ def page():
     """What the Train page draws of these parts."""
     import streamlit as st
 
-    from pages.shared import run_controls, shell
+    from pages.shared import run_controls, session
+    from pages.shared.feedback import show_notices
+    from pages.shared.text import state_name
     from studio import runs
 
-    shell.speak()
-    shell.show_notices()
+    session.use_language()
+    show_notices()
     st.session_state["place"] = run_controls.place_choice("choose-train")
     run_controls.queue_view()
     if watched := st.session_state.get("choose-watched-run"):
-        run = runs.get_run(shell.workspace(), watched)
-        st.markdown(shell.state_name(run.state))
+        run = runs.get_run(session.workspace(), watched)
+        st.markdown(state_name(run.state))
         run_controls.run_controls(run)
 
 
