@@ -27,18 +27,20 @@ def choose_language() -> None:
     """
     asked = st.query_params.get("lang")
     setting = current_settings().lang
-    wanted: Language = next((each for each in LANGUAGES if each == asked), setting)
+    known = (asked, st.session_state.get("lang-before"))
+    fallback: Language = next((each for each in known if each in LANGUAGES), setting)
     if st.session_state.get("lang") not in LANGUAGES:
-        st.session_state["lang"] = wanted
+        st.session_state["lang"] = fallback
     chosen = choose_one(
         "语言 / Language",
         LANGUAGES,
         key="lang",
-        fallback=wanted,
+        fallback=fallback,
         format_func=lambda language: LANGUAGE_NAMES[language],
         on_change=_keep_choices,
     )
     current_language.set(chosen)
+    st.session_state["lang-before"] = chosen
     if chosen != setting or asked is not None:
         st.query_params["lang"] = chosen
 
