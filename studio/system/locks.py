@@ -51,7 +51,7 @@ def take_lock(file: IO[str]) -> bool:
 
 
 def write_note(lock: IO[str], note: str) -> None:
-    """Leave a note in a lock file that is open and held, such as a process id."""
+    """Write a note into a lock file that is open and held, such as a process id."""
     lock.truncate(0)
     lock.write(note)
     lock.flush()
