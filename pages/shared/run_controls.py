@@ -164,7 +164,7 @@ def queue_view() -> None:
 def _open_jobs(workspace: Workspace) -> tuple[list[Job], list[Job]]:
     """Return running jobs, and waiting ones with the next first."""
     found = runs.list_unfinished(workspace)
-    going = [job for job in found if job.state == "running" and not job.card.worked_by]
+    going = [job for job in found if job.state == "running" and not job.record.worked_by]
     return going, runs.in_order(found)
 
 
@@ -221,25 +221,27 @@ def _row(job: Job, position: str, *, first: bool = False, last: bool = False) ->
             on_click=_cancel,
             args=(job.id,),
         )
-    reason = why_never(job.card.device, job.card.processes, list_devices()) if _wants_device(job) else None
+    reason = (
+        why_never(job.record.device, job.record.processes, list_devices()) if _wants_device(job) else None
+    )
     if reason:
         st.warning(plain(reason))
         _new_place(job)
 
 
 def _wants_device(job: Job) -> bool:
-    return job.needs_device and job.card.device != RAY
+    return job.needs_device and job.record.device != RAY
 
 
 def _where(job: Job) -> str:
     """Name the device on which a job runs or will run."""
-    if job.state == "running" and job.card.placed_on:
-        return ", ".join(job.card.placed_on)
-    if job.card.device == RAY:
+    if job.state == "running" and job.record.placed_on:
+        return ", ".join(job.record.placed_on)
+    if job.record.device == RAY:
         return say("Ray 集群", "Ray cluster")
     if not job.needs_device:
         return say("不占用设备", "needs no device")
-    return job.card.device or say("下一个空闲设备", "next free device")
+    return job.record.device or say("下一个空闲设备", "next free device")
 
 
 def _new_place(job: Job) -> None:

@@ -51,13 +51,13 @@ _DECISIONS = """
         union all select decisions.id from decisions join line on decisions.follows = line.id
     )
     select done.at, done.author, done.action, done.id as decision_id, kept.status, kept.category, kept.chain,
-           done.note, kept.proposal, said.suggestion, said.suggestion_source,
-           coalesce(said.active_seconds, reviews.active_seconds) as active_seconds,
+           done.note, kept.proposal, answer.suggestion, answer.suggestion_source,
+           coalesce(answer.active_seconds, reviews.active_seconds) as active_seconds,
            reviews.verdict, kept.addressee, done.step_id,
            exists (select 1 from decisions as undone where undone.undoes = done.id) as is_taken_back
     from line join decisions as done on done.id = line.id
     join decisions as kept on kept.id = coalesce(done.restores, done.id)
-    left join annotations as said on said.id = done.annotation_id
+    left join annotations as answer on answer.id = done.annotation_id
     left join reviews on reviews.decision_id = done.id
 """
 _ANSWERS = """

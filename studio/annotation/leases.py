@@ -44,15 +44,15 @@ class Lease:
     expires_at: str
 
 
-_STANDS = "not exists (select 1 from retractions where annotation_id = said.id)"
-_SAID_NOW = (
-    "from annotations as said where said.title_id = states.title_id"
-    f" and said.decision_id = states.decision_id and {_STANDS}"
+_STANDS = "not exists (select 1 from retractions where annotation_id = answer.id)"
+_ANSWERED_NOW = (
+    "from annotations as answer where answer.title_id = states.title_id"
+    f" and answer.decision_id = states.decision_id and {_STANDS}"
 )
-_FREE = f"""not exists (select 1 {_SAID_NOW} and said.author = :author)
+_FREE = f"""not exists (select 1 {_ANSWERED_NOW} and answer.author = :author)
     and (select count(*) from leases where leases.title_id = states.title_id
          and leases.author <> :author and leases.expires_at > :now and not leases.is_gold)
-      + (select count(*) {_SAID_NOW} and said.kind = 'category') < states.wanted"""
+      + (select count(*) {_ANSWERED_NOW} and answer.kind = 'category') < states.wanted"""
 """Neither answered by this person nor on the screens of as many others as are asked."""
 
 
@@ -215,8 +215,8 @@ def _open_gold(db: Store, author: str, title_id: int | None = None) -> int | Non
     row = db.execute(
         "select gold_titles.title_id from gold_titles join states using (title_id)"
         " where status = 'decided' and (:title_id is null or gold_titles.title_id = :title_id)"
-        " and not exists (select 1 from annotations as said where said.title_id = gold_titles.title_id"
-        f" and said.author = :author and {_STANDS})"
+        " and not exists (select 1 from annotations as answer where answer.title_id = gold_titles.title_id"
+        f" and answer.author = :author and {_STANDS})"
         " order by (gold_titles.title_id * 2654435761) & 4294967295 limit 1",
         {"author": author, "title_id": title_id},
     ).fetchone()

@@ -20,9 +20,9 @@ LAST = 1 << 40
 _SCRAMBLED = "((title_id * 2654435761 + 97) & 4294967295)"
 _DRAWN = "((title_id * 1597334677 + 12345) & 1048575) / 1048576.0"
 UNANSWERED = (
-    "not exists (select 1 from annotations as said where said.title_id = states.title_id"
-    " and said.decision_id = states.decision_id and said.kind = 'category'"
-    " and not exists (select 1 from retractions where annotation_id = said.id))"
+    "not exists (select 1 from annotations as answer where answer.title_id = states.title_id"
+    " and answer.decision_id = states.decision_id and answer.kind = 'category'"
+    " and not exists (select 1 from retractions where annotation_id = answer.id))"
 )
 """A condition on `states`: nobody's category stands for the decision that counts."""
 

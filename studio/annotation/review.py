@@ -30,7 +30,7 @@ LOTS = 1 << 20
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StandingAnswer:
-    """What one person said, and stands; `reason` is why they flagged or skipped."""
+    """One person's standing answer; `reason` is why they flagged or skipped."""
 
     annotation_id: int
     author: str
@@ -58,7 +58,9 @@ class Case:
         """Pick the think chain that argues for a category, the title's own before an annotator's."""
         if self.title.chain and category == self.favoured:
             return self.title.chain
-        return next((said.chain for said in self.answers if said.category == category and said.chain), None)
+        return next(
+            (answer.chain for answer in self.answers if answer.category == category and answer.chain), None
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,7 +77,7 @@ _NOT_TAKEN = (
     " and taken.author <> :author and taken.expires_at > :now)"
 )
 _NOT_OWN = (
-    # By title: by author SQLite would read everything that a busy person ever said, once a title.
+    # By title: by author SQLite would read everything that a busy person ever answered, once a title.
     "not exists (select 1 from annotations as own indexed by annotations_by_title"
     " where own.title_id = unreviewed.title_id"
     " and own.author = :author and own.kind = 'category' and not own.is_gold)"
@@ -121,13 +123,13 @@ def case_of(db: Store, title_id: int) -> Case:
     """
     title = get_title(db, title_id)
     rows = db.query(
-        "select said.id as annotation_id, said.author, said.kind, said.category, said.chain, said.reason,"
-        " said.active_seconds, said.at from decisions as done"
+        "select answer.id as annotation_id, answer.author, answer.kind, answer.category, answer.chain, answer.reason,"
+        " answer.active_seconds, answer.at from decisions as done"
         " join decisions as before on before.id = done.follows"
-        " join annotations as said on said.title_id = done.title_id"
-        " and said.decision_id = coalesce(before.restores, before.id)"
-        " where done.id = ? and not said.is_gold"
-        " and not exists (select 1 from retractions where annotation_id = said.id) order by said.id",
+        " join annotations as answer on answer.title_id = done.title_id"
+        " and answer.decision_id = coalesce(before.restores, before.id)"
+        " where done.id = ? and not answer.is_gold"
+        " and not exists (select 1 from retractions where annotation_id = answer.id) order by answer.id",
         [title.decision_id],
     )
     return Case(title=title, answers=[StandingAnswer(**row) for row in rows])
@@ -249,8 +251,8 @@ def _heard(db: Store, title: Title) -> bool:
     """Whether somebody has answered since the decision that counts: their work is not taken from them."""
     return (
         db.execute(
-            "select 1 from annotations as said where title_id = ? and decision_id = ? and not is_gold"
-            " and not exists (select 1 from retractions where annotation_id = said.id) limit 1",
+            "select 1 from annotations as answer where title_id = ? and decision_id = ? and not is_gold"
+            " and not exists (select 1 from retractions where annotation_id = answer.id) limit 1",
             [title.id, title.decision_id],
         ).fetchone()
         is not None

@@ -312,7 +312,7 @@ def submission(run: Job, settings: RaySettings, gpus: float) -> dict[str, Any]:
 
     Ray takes the command as a line for a shell; every word of it is quoted.
     """
-    processes = run.card.processes
+    processes = run.record.processes
     command = workers.launched(workers.worker_command(run.spec.kind, settings.worker), processes)
     language = {"STUDIO_LANG": os.environ["STUDIO_LANG"]} if os.environ.get("STUDIO_LANG") else {}
     return {

@@ -38,7 +38,7 @@ from studio.contract import (
 from studio.errors import InputError, UnreadableFile
 from studio.language import say
 from studio.messages import shown
-from studio.runs._record import RunCard, read_card
+from studio.runs._record import RunRecord, read_record
 from studio.system import processes as workers
 from studio.workspace import SAMPLE_RUN, Workspace
 
@@ -63,23 +63,23 @@ class Job:
     spec: JobSpec
     state: RunState
     result: Result | None
-    card: RunCard
+    record: RunRecord
     recorded: bool
 
     @property
     def created_at(self) -> datetime:
         """When it was asked for."""
-        return self.card.created_at
+        return self.record.created_at
 
     @property
     def label(self) -> str:
         """Read the name that somebody gave it; often empty."""
-        return shown(self.card.label) or ""
+        return shown(self.record.label) or ""
 
     @property
     def version(self) -> str | None:
         """Dataset version as `name@3`, when the rows come from one."""
-        return self.card.version
+        return self.record.version
 
     @property
     def is_over(self) -> bool:
@@ -225,7 +225,7 @@ def read_folder(folder: Path, recorded: bool = False) -> Job:
     """Read the job of a folder as it stands at this moment.
 
     Raises:
-        UnreadableFile: spec, card or result is not what studio and workers write.
+        UnreadableFile: spec, record or result is not what studio and workers write.
     """
     # The lock before the result: a worker that ends in between must not look lost.
     started, alive = workers.was_started(folder), workers.is_alive(folder)
@@ -233,7 +233,7 @@ def read_folder(folder: Path, recorded: bool = False) -> Job:
         result = _read_result(folder)
         # A recorded run was made in the repository and names its paths from there.
         spec = absolute(_job_spec.validate_json(read_bytes(folder / "spec.json")), SAMPLE_RUN.parent.parent)
-        card = read_card(folder)
+        record = read_record(folder)
     except (ValidationError, OSError) as error:
         raise unreadable(folder, error) from error
     state = _state(folder, started, alive, result)
@@ -242,9 +242,9 @@ def read_folder(folder: Path, recorded: bool = False) -> Job:
         id=folder.name,
         folder=folder,
         spec=spec,  # type: ignore[arg-type]  # a Run's spec is one of those two
-        state=_state_of_member(folder, card.worked_by) if card.worked_by and state == "queued" else state,
+        state=_state_of_member(folder, record.worked_by) if record.worked_by and state == "queued" else state,
         result=result,
-        card=card,
+        record=record,
         recorded=recorded,
     )
 
@@ -278,7 +278,7 @@ def _state_of_member(folder: Path, worked_by: str) -> RunState:
     # While a sweep is made its members are there before it is.
     is_there = _ID.fullmatch(worked_by) and (place / "spec.json").exists()
     owner = _readable_run(place) if is_there else None
-    if owner is None or owner.card.worked_by:
+    if owner is None or owner.record.worked_by:
         return "cancelled"
     return "queued" if not owner.is_over else "paused" if owner.state == "paused" else "cancelled"
 

@@ -104,8 +104,8 @@ def test_a_repeated_run_is_the_one_that_is_watched(workspace):
     run = tiny_run(workspace, steps=1)
     (run.folder / "alive").touch()
     app = press(open_page(run), f"retry-{run.id}")
-    again = next(found for found in runs.list_runs(workspace) if found.card.retry_of)
-    assert again.card.retry_of == run.id
+    again = next(found for found in runs.list_runs(workspace) if found.record.retry_of)
+    assert again.record.retry_of == run.id
     assert app.session_state["choose-watched-run"] == again.id
 
 
@@ -151,4 +151,4 @@ def test_a_wish_that_cannot_come_true_can_be_changed(workspace):
     app = open_page()
     assert any("cuda:7" in warning.value.replace("\\", "") for warning in app.warning)
     press(app, f"anywhere-{run.id}")
-    assert runs.get_run(workspace, run.id).card.device is None
+    assert runs.get_run(workspace, run.id).record.device is None
