@@ -1,4 +1,4 @@
-"""Tell the person what happened: errors with their remedy, notices after a callback, parts that redraw alone."""
+"""Tell the person what happened: errors with their remedy, notices after a callback, fragments."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

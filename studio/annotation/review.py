@@ -123,7 +123,8 @@ def case_of(db: Store, title_id: int) -> Case:
     """
     title = get_title(db, title_id)
     rows = db.query(
-        "select answer.id as annotation_id, answer.author, answer.kind, answer.category, answer.chain, answer.reason,"
+        "select answer.id as annotation_id, answer.author, answer.kind, answer.category, "
+        "answer.chain, answer.reason,"
         " answer.active_seconds, answer.at from decisions as done"
         " join decisions as before on before.id = done.follows"
         " join annotations as answer on answer.title_id = done.title_id"

@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 
 from studio.cli._common import AsJson, Home, print_json, report_errors
+from studio.datasets.card import write_card
 from studio.datasets.diff import CHANGES, diff_versions
 from studio.datasets.export import ExportForm, export_files, zip_files
-from studio.datasets.card import write_card
 from studio.datasets.versions import Version, find_version, list_versions
 from studio.errors import InputError
 from studio.language import say

@@ -5,11 +5,11 @@ import json
 import zipfile
 
 import pytest
-from studio.datasets.card import write_card
 from typer.testing import CliRunner
 
 from studio.cli.main import app
 from studio.datasets import versions
+from studio.datasets.card import write_card
 from studio.datasets.export import EXPORT_FORMS, export_files, zip_files
 from studio.ingest.importer import import_path
 from studio.workspace import BUNDLED_DATASET

@@ -37,9 +37,10 @@ def handlers(tree: ast.Module) -> Iterator[ast.expr]:
             names = [argument.arg for argument in function.args.args]
             for call in calls(function):
                 for keyword in call.keywords:
-                    if keyword.arg in EVENTS and isinstance(keyword.value, ast.Name):
-                        if keyword.value.id in names:  # a helper that passes its argument on
-                            passing[function.name] = names.index(keyword.value.id)
+                    # A helper that passes its argument on.
+                    value = keyword.value
+                    if keyword.arg in EVENTS and isinstance(value, ast.Name) and value.id in names:
+                        passing[function.name] = names.index(value.id)
     for call in calls(tree):
         yield from (keyword.value for keyword in call.keywords if keyword.arg in EVENTS)
         if isinstance(call.func, ast.Name) and call.func.id in passing:

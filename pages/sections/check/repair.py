@@ -21,7 +21,7 @@ SHOWN = 5
 
 
 def repair_section(desk: Desk) -> None:
-    """Draw the button that makes a copy with the safe repairs and the edits; then what changed, row by row."""
+    """Draw the button that makes a copy with the safe repairs and edits, then what changed row by row."""
     edits = len(desk.edits)
     st.markdown(
         say(

@@ -77,7 +77,8 @@ def _freeze_form() -> None:
                 key="freeze-resplit",
                 help=say(
                     "不勾选：进过评估集的标题一直留在评估集，各版本的分数才可比。",
-                    "Off: a title that was in an evaluation set stays in it, so that the scores of all versions "
+                    "Off: a title that was in an evaluation set stays in it, so that the scores of "
+                    "all versions "
                     "can be compared.",
                 ),
             )
@@ -118,7 +119,8 @@ def _freeze(request: FreezeRequest) -> None:
     st.success(
         say(
             f"已冻结 {version.ref}：训练 {version.rows['train']} 条，评估 {version.rows['eval']} 条。",
-            f"Frozen as {version.ref}: {version.rows['train']} for training, {version.rows['eval']} for evaluation.",
+            f"Frozen as {version.ref}: {version.rows['train']} for training, {version.rows['eval']} "
+            "for evaluation.",
         )
     )
     for note in notes:

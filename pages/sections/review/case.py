@@ -88,7 +88,8 @@ def _nothing_left(queue: Queue, settings: LabelSettings) -> None:
     st.caption(
         say(
             "两个人的答案不同、有人标“存疑”，或抽查抽到别人标的标题时，会出现在这里。",
-            "Titles appear here when answers differ, when somebody flags one, or when one that others decided "
+            "Titles appear here when answers differ, when somebody flags one, or when one that "
+            "others decided "
             "is sampled.",
         )
     )

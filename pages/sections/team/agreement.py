@@ -67,7 +67,8 @@ def _overall(found: Agreement) -> None:
         )
     st.caption(
         say(
-            f"95% 区间（对标题做 {1000} 次自助抽样）：一致率 {low:.1%} – {high:.1%}，κ {interval_text(overall)}。",
+            f"95% 区间（对标题做 {1000} 次自助抽样）：一致率 {low:.1%} – {high:.1%}，κ "
+            f"{interval_text(overall)}。",
             f"95 % bootstrap intervals ({1000} resamples of the titles): agreement {low:.1%} – {high:.1%}, "
             f"κ {interval_text(overall)}.",
         )
@@ -123,8 +124,8 @@ def _by_category(found: Agreement) -> None:
             st.markdown(
                 f"{category_mark(pair.one)} / {category_mark(pair.other)}　"
                 + say(f"混淆 **{pair.confused}** 次", f"confused **{pair.confused}** times")
-                + f"　:gray[{say('一致率', 'agreement')} {pair.measure.percent:.0%} · κ {kappa_text(pair.measure)}"
-                + f", {interval_text(pair.measure)}]"
+                + f"　:gray[{say('一致率', 'agreement')} {pair.measure.percent:.0%}"
+                + f" · κ {kappa_text(pair.measure)}, {interval_text(pair.measure)}]"
                 + (f"  \n:small[:gray[:material/balance: {plain(rule)}]]" if rule else "")
             )
 

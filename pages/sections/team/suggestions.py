@@ -57,7 +57,8 @@ def _standing_line(settings: LabelSettings, state: Standing | None, *, is_up: bo
     if state is None or not state.labelled:
         return say(
             f"已定标题达到 {FEWEST} 条、至少两类之后，有人标注时就开始训练。",
-            f"Training starts while people label, once {FEWEST} titles in at least two categories are decided.",
+            f"Training starts while people label, once {FEWEST} titles in at least two categories "
+            "are decided.",
         )
     when = local_time(state.at.isoformat())
     line = say(
