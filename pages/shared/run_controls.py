@@ -15,7 +15,7 @@ from studio.jobs import queue
 from studio.jobs.devices import Device, list_devices, why_never
 from studio.jobs.settings import RaySettings
 from studio.language import say
-from studio.runs import ANYWHERE, RAY, Job, Move, Place
+from studio.runs import ANY_DEVICE, RAY, DeviceChoice, Job, Move
 from studio.workspace import Workspace
 
 KIND_NAMES = {
@@ -256,7 +256,7 @@ def _new_place(job: Job) -> None:
 @reporting
 def _anywhere(run_id: str) -> None:
     """Put the run on whatever device is free."""
-    queue.put_on(session.workspace(), run_id, ANYWHERE)
+    queue.put_on(session.workspace(), run_id, ANY_DEVICE)
 
 
 @reporting
@@ -265,7 +265,7 @@ def _move(run_id: str, to: Move) -> None:
     runs.move(session.workspace(), run_id, to)
 
 
-def choose_place(key: str) -> Place:
+def choose_place(key: str) -> DeviceChoice:
     """Draw the choice of a device for a new run; nothing where there is no choice.
 
     Args:
@@ -275,7 +275,7 @@ def choose_place(key: str) -> Place:
     cluster = RaySettings().address
     gpus = sum(device.is_gpu for device in devices)
     if len(devices) == 1 and not cluster:
-        return ANYWHERE
+        return ANY_DEVICE
     names = {_NEXT_FREE: say("下一个空闲设备", "next free device")}
     names |= {device.id: _device_name(device) for device in devices}
     names |= {RAY: say(f"Ray 集群 {cluster}", f"Ray cluster {cluster}")} if cluster else {}
@@ -303,7 +303,7 @@ def choose_place(key: str) -> Place:
                 help=say("每个进程占用一张 GPU（torchrun）。", "Each process takes one GPU (torchrun)."),
             )
         )
-    return Place(device=device or None, processes=processes)
+    return DeviceChoice(device=device or None, processes=processes)
 
 
 def _device_name(device: Device) -> str:

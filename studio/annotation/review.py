@@ -64,7 +64,7 @@ class Case:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Waiting:
+class ReviewBacklog:
     """How many titles each queue has. `spot_check` counts up to a limit, as nobody reads further numbers."""
 
     disputed: int
@@ -260,7 +260,7 @@ def _heard(db: Store, title: Title) -> bool:
     )
 
 
-def waiting(db: Store, *, author: str, settings: LabelSettings, at_most: int = 1000) -> Waiting:
+def waiting(db: Store, *, author: str, settings: LabelSettings, at_most: int = 1000) -> ReviewBacklog:
     """How long both queues are for this reviewer."""
     counts = dict(
         db.execute(
@@ -274,7 +274,7 @@ def waiting(db: Store, *, author: str, settings: LabelSettings, at_most: int = 1
             f" and {_NOT_OWN} limit :most)",
             {"of": name, "lots": lots, "most": at_most, "author": author},
         ).fetchone()[0]
-    return Waiting(
+    return ReviewBacklog(
         disputed=counts.get("disputed", 0),
         flagged=counts.get("flagged", 0),
         spot_check=min(spot_check, at_most),

@@ -14,7 +14,7 @@ from studio.jobs import queue as jobs
 from studio.language import say
 from studio.operations import supervisor
 from studio.operations.doctor import diagnose
-from studio.runs import Job, Place, Run
+from studio.runs import DeviceChoice, Job, Run
 from studio.workspace import Workspace, open_workspace
 
 app = typer.Typer()
@@ -120,7 +120,7 @@ def place(
     as_json: AsJson = False,
 ) -> None:
     """Choose the device of a waiting run; without --device the next free one."""
-    chosen = Place(device=device, processes=processes)
+    chosen = DeviceChoice(device=device, processes=processes)
     _for_each(context, [run], home, as_json, lambda workspace, run_id: jobs.put_on(workspace, run_id, chosen))
 
 

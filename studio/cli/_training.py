@@ -17,7 +17,7 @@ from studio.jobs import queue as jobs
 from studio.language import say
 from studio.models.targets import resolve_target
 from studio.operations.waiting import evaluate_and_wait, train_and_wait
-from studio.runs import Place, Run
+from studio.runs import DeviceChoice, Run
 from studio.serving.servers import serve_here
 from studio.training.spec_loading import build_train_spec, read_spec_file, remarks
 from studio.workspace import BUNDLED_NAME, open_workspace
@@ -43,7 +43,7 @@ def train(
     """Train a model on a dataset version, and evaluate it on the held-out rows."""
     with report_errors():
         workspace = open_workspace(home)
-        place = Place(device=device, processes=processes)
+        place = DeviceChoice(device=device, processes=processes)
         jobs.require_place(place)
         settings_file = read_spec_file(spec) if spec else None
         for line in remarks(settings_file) if settings_file else ():

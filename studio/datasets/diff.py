@@ -13,8 +13,8 @@ from studio.language import say
 from studio.samples.title_text import Split
 from studio.store import Store
 
-Change = Literal["added", "removed", "relabelled", "chain", "moved"]
-CHANGES: tuple[Change, ...] = ("added", "removed", "relabelled", "chain", "moved")
+RowChange = Literal["added", "removed", "relabelled", "chain", "moved"]
+CHANGES: tuple[RowChange, ...] = ("added", "removed", "relabelled", "chain", "moved")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,7 +27,7 @@ class ChangedRow:
 
     title_id: int
     text: str
-    changes: tuple[Change, ...]
+    changes: tuple[RowChange, ...]
     category_before: str | None
     category_after: str | None
     split_before: Split | None
@@ -53,14 +53,14 @@ class VersionDiff:
     rows: tuple[ChangedRow, ...]
     unchanged: int
 
-    def count(self, change: Change) -> int:
+    def count(self, change: RowChange) -> int:
         """Count the titles that changed in that way."""
         return sum(change in row.changes for row in self.rows)
 
     @property
-    def per_category(self) -> Mapping[str, Mapping[Change, int]]:
+    def per_category(self) -> Mapping[str, Mapping[RowChange, int]]:
         """Changes by the category that a title has now, or had when it was removed."""
-        counts: dict[str, Counter[Change]] = {}
+        counts: dict[str, Counter[RowChange]] = {}
         for row in self.rows:
             category = row.category_after or row.category_before
             assert category is not None, row
@@ -85,7 +85,7 @@ class VersionDiff:
             f"From {self.before} to {self.after}: {', '.join(parts)}; {self.unchanged} rows are the same.",
         )
 
-    def _to_eval(self, change: Change) -> int:
+    def _to_eval(self, change: RowChange) -> int:
         return sum(change in row.changes and row.split_after == "eval" for row in self.rows)
 
     def to_json(self) -> dict[str, Any]:
@@ -101,7 +101,7 @@ class VersionDiff:
         }
 
 
-def _phrase(change: Change, count: int, to_eval: int) -> str:
+def _phrase(change: RowChange, count: int, to_eval: int) -> str:
     match change:
         case "added":
             return say(f"新增 {count} 行", f"{count} rows added")
@@ -166,7 +166,7 @@ def _changed(
     category_after: str | None,
     chain_differs: int,
 ) -> ChangedRow:
-    changes: list[Change] = []
+    changes: list[RowChange] = []
     if split_before is None or split_after is None:
         changes.append("added" if split_before is None else "removed")
     else:

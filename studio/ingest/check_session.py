@@ -19,17 +19,19 @@ from studio.store import Store
 from studio.validation.repair import Edit, Edits
 from studio.validation.rows import Judged, judge_each, judge_row
 
-Place = tuple[str, int]
+RowLocation = tuple[str, int]
 """A row: the file as problems name it, and the row's number."""
 
 
-def rows_at(path: Path, places: Collection[Place], prefix: str, scheme: Scheme) -> dict[Place, Judged]:
+def rows_at(
+    path: Path, places: Collection[RowLocation], prefix: str, scheme: Scheme
+) -> dict[RowLocation, Judged]:
     """Judge these rows; files are read no further than needed.
 
     Args:
         prefix: `CheckReport.prefix`.
     """
-    found: dict[Place, Judged] = {}
+    found: dict[RowLocation, Judged] = {}
     for file in open_files(path).files:
         wanted = {row for name, row in places if name == file.source.name}
         try:
@@ -92,7 +94,7 @@ def send_to_queue(
     db: Store,
     path: Path,
     scheme: Scheme,
-    edits: Mapping[Place, Edit | None],
+    edits: Mapping[RowLocation, Edit | None],
     *,
     source: str,
     author: str,

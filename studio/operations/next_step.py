@@ -21,7 +21,7 @@ LoopStep = Literal["import", "label", "freeze", "train", "evaluate"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class WorkspaceState:
     """The state of a workspace. `scored` is the newest run that has scores, a recorded one last."""
 
     titles: Mapping[Status, int]
@@ -49,11 +49,11 @@ class Standing:
         return "label" if waiting and trained[0].state == "done" else "evaluate"
 
 
-def standing(db: Store, workspace: Workspace) -> Standing:
+def standing(db: Store, workspace: Workspace) -> WorkspaceState:
     """Read the current state of the workspace: titles, versions, runs and the newest scores."""
     runs = tuple(list_runs(workspace))
     scored, scores = _newest_scores(runs)
-    return Standing(
+    return WorkspaceState(
         titles=count_by_status(db),
         versions=tuple(list_versions(db, workspace)),
         runs=runs,

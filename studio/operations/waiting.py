@@ -11,7 +11,7 @@ from studio.contract import AnswerMode, EvaluateSpec, TrainSpec
 from studio.datasets.lookup import resolve_dataset
 from studio.jobs import queue as jobs
 from studio.models.targets import resolve_target
-from studio.runs import ANYWHERE, Job, Place, Run
+from studio.runs import ANY_DEVICE, DeviceChoice, Job, Run
 from studio.workspace import Workspace
 
 
@@ -33,7 +33,7 @@ def train_and_wait(
     spec: TrainSpec,
     *,
     version: str | None,
-    place: Place = ANYWHERE,
+    place: DeviceChoice = ANY_DEVICE,
     watcher: Watcher | None = None,
 ) -> Run:
     """Queue a training run and wait until it is done; Ctrl-C cancels it.

@@ -10,7 +10,7 @@ from studio.stats import wilson_half_width
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Coverage:
+class CategoryCoverage:
     """One category: decided titles, and rows of the newest version per split."""
 
     category: str
@@ -31,10 +31,10 @@ def coverage(
     train: Mapping[str, int],
     evaluated: Mapping[str, int],
     wanted: int,
-) -> list[Coverage]:
+) -> list[CategoryCoverage]:
     """Build one row for each category, in the given order; what is absent counts as 0."""
     return [
-        Coverage(
+        CategoryCoverage(
             category=name,
             decided=decided.get(name, 0),
             train=train.get(name, 0),

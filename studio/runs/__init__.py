@@ -8,8 +8,8 @@ _requests  Ask something of a run: cancel, pause, resume, move, discard.
 """
 
 from studio.runs._creation import (
-    ANYWHERE,
-    Place,
+    ANY_DEVICE,
+    DeviceChoice,
     can_retry,
     prepare_job,
     prepare_retry,
@@ -60,13 +60,13 @@ from studio.runs._requests import (
 )
 
 __all__ = [
-    "ANYWHERE",
+    "ANY_DEVICE",
     "RAY",
+    "DeviceChoice",
     "Job",
     "JobSpec",
     "Move",
     "Phase",
-    "Place",
     "Run",
     "RunProgress",
     "RunRecord",

@@ -19,14 +19,14 @@ from studio.workspace import Workspace
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
+class DeviceChoice:
     """Where a run shall run: on a device, empty for the next free one, as so many processes."""
 
     device: str | None = None
     processes: int = 1
 
 
-ANYWHERE = Place()
+ANY_DEVICE = DeviceChoice()
 _REPEATABLE = ("train", "evaluate", "range_test", "download")
 
 
@@ -36,7 +36,7 @@ def prepare_run(
     *,
     label: str = "",
     version: str | None = None,
-    place: Place = ANYWHERE,
+    place: DeviceChoice = ANY_DEVICE,
 ) -> Run:
     """Make the folder of a new run; it is queued once it is submitted.
 
@@ -55,7 +55,7 @@ def prepare_job(
     label: str = "",
     version: str | None = None,
     files: Mapping[str, bytes] | None = None,
-    place: Place = ANYWHERE,
+    place: DeviceChoice = ANY_DEVICE,
     retry_of: str | None = None,
 ) -> Job:
     """Make the folder of a new job, with the files that its worker reads beside the spec."""
@@ -71,7 +71,7 @@ def prepare_sweep(
     field: str = "learning_rate",
     label: str = "",
     version: str | None = None,
-    place: Place = ANYWHERE,
+    place: DeviceChoice = ANY_DEVICE,
 ) -> tuple[Job, list[Run]]:
     """Make a sweep and its member runs, each with its label; the sweep alone is to be submitted.
 
@@ -116,7 +116,7 @@ def prepare_retry(workspace: Workspace, job: Job) -> Job:
             say(f"{job.id} 不能原样重来。", f"{job.id} cannot be repeated as it is."),
             remedy=say("请在开始它的页面重新开始。", "Start it again on the page that started it."),
         )
-    place = Place(device=job.record.device, processes=job.record.processes)
+    place = DeviceChoice(device=job.record.device, processes=job.record.processes)
     return prepare_job(
         workspace, job.spec, label=job.record.label, version=job.version, place=place, retry_of=job.id
     )

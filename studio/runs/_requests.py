@@ -11,7 +11,7 @@ from typing import Literal
 
 from studio.errors import InputError
 from studio.language import say
-from studio.runs._creation import Place
+from studio.runs._creation import DeviceChoice
 from studio.runs._job import Job, get_job, list_unfinished
 from studio.runs._record import change_record, changing, read_record, write_record
 from studio.workspace import Workspace
@@ -196,7 +196,7 @@ def move(workspace: Workspace, run_id: str, to: Move) -> None:
                 write_record(job.folder, record.model_copy(update={"order": places[number]}))
 
 
-def put_on(workspace: Workspace, run_id: str, place: Place) -> None:
+def put_on(workspace: Workspace, run_id: str, place: DeviceChoice) -> None:
     """Choose where a run that has not begun, or is paused, shall run.
 
     Raises:

@@ -26,7 +26,7 @@ from studio.serving import client, servers
 from studio.store import Store, open_store
 from studio.suggestions.classifier import Mix, Suggester, can_learn, most_teaching
 from studio.suggestions.records import (
-    Standing,
+    SuggesterState,
     Suggestion,
     is_wanted,
     state_path,
@@ -220,7 +220,7 @@ def _change(db: Store) -> tuple[int, ...]:
 
 def one_round(
     db: Store, workspace: Workspace, settings: LabelSettings, draw: np.random.Generator
-) -> Standing:
+) -> SuggesterState:
     """Train once; then reorder and suggest by the settings, and write state.json."""
     began, problem, source = time.monotonic(), "", "tfidf"
     is_tuned = settings.suggestions and settings.suggestion_model != "tfidf"
@@ -240,7 +240,7 @@ def one_round(
             log.warning("%s cannot be asked: %s", settings.suggestion_model, problem)
     if settings.suggestions and source == "tfidf" and model:
         suggested = suggest(db, model)
-    state = Standing(
+    state = SuggesterState(
         at=datetime.now(UTC),
         seconds=round(time.monotonic() - began, 2),
         labelled=0 if model is None else int(model.labelled.shape[0]),

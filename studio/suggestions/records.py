@@ -56,7 +56,7 @@ class Acceptance:
         return self.accepted / self.shown if self.shown else 0.0
 
 
-class Standing(BaseModel):
+class SuggesterState(BaseModel):
     """state.json: the last round of the process. `problem` is why a tuned model could not be used."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -152,10 +152,10 @@ def suggester_process(workspace: Workspace) -> Background:
     )
 
 
-def standing(workspace: Workspace) -> Standing | None:
+def standing(workspace: Workspace) -> SuggesterState | None:
     """Read state.json: the last round of the process; None before its first training."""
     try:
-        return Standing.model_validate_json(state_path(workspace).read_bytes())
+        return SuggesterState.model_validate_json(state_path(workspace).read_bytes())
     except (OSError, ValidationError):
         return None
 

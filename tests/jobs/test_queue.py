@@ -16,7 +16,7 @@ from studio.errors import DiskFull, InputError, RunFailed
 from studio.jobs import queue as jobs
 from studio.jobs._scheduler import Scheduler
 from studio.jobs.settings import JobSettings
-from studio.runs import Place
+from studio.runs import DeviceChoice
 from studio.system import processes as workers
 from studio.workspace import open_workspace
 from tests.support.full_disk import error_on_a_full_disk
@@ -192,7 +192,7 @@ def test_a_wish_that_cannot_come_true_holds_nobody_up(workspace):
     _nowhere, run = tiny_run(workspace, device="cuda:7"), tiny_run(workspace)
     assert next_up(workspace) == (run.id, ["cuda:0"])
     with pytest.raises(InputError, match="cuda:7"):
-        jobs.put_on(workspace, run.id, Place(device="cuda:7"))
+        jobs.put_on(workspace, run.id, DeviceChoice(device="cuda:7"))
 
 
 def test_a_run_that_was_given_a_device_but_never_started_is_next_again(workspace):
@@ -211,7 +211,7 @@ def test_a_worker_that_nobody_watches_is_watched_first(workspace):
 def test_another_device_lets_a_waiting_run_start(workspace):
     going, pinned = submitted(workspace, steps=400, device="cuda:0"), submitted(workspace, device="cuda:0")
     wait_for_state(workspace, going, "running")
-    jobs.put_on(workspace, pinned.id, Place())
+    jobs.put_on(workspace, pinned.id, DeviceChoice())
     assert ended(workspace, pinned).state == "done"
     assert state(workspace, going) == "running"
 

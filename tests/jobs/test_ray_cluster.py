@@ -21,7 +21,7 @@ from studio.errors import InputError
 from studio.jobs import queue as jobs
 from studio.jobs._ray_cluster import RayJob, submission
 from studio.jobs.settings import RaySettings
-from studio.runs import Place
+from studio.runs import DeviceChoice
 from studio.system import processes as workers
 from studio.workspace import open_workspace
 from tests.support.tiny_runs import TINY, end_everything, end_job_process, tiny_run, wait_until
@@ -211,7 +211,7 @@ def test_a_cluster_that_does_not_answer_is_told(workspace, on_ray, monkeypatch):
 def test_a_run_for_a_cluster_needs_its_address(workspace, monkeypatch):
     monkeypatch.delenv("STUDIO_RAY_ADDRESS", raising=False)
     with pytest.raises(InputError, match="STUDIO_RAY_ADDRESS"):
-        jobs.require_place(Place(device="ray"))
+        jobs.require_place(DeviceChoice(device="ray"))
 
 
 @pytest.mark.skipif(RAY.exists(), reason="the extra is installed")

@@ -5,7 +5,7 @@ from streamlit.testing.v1 import AppTest
 
 from studio import runs
 from studio.jobs import queue
-from studio.runs import Place
+from studio.runs import DeviceChoice
 from tests.support.tiny_runs import tiny_run, wait_until
 
 
@@ -143,7 +143,7 @@ def test_a_device_is_chosen_where_there_is_a_choice(workspace, monkeypatch):
     assert len(box.options) == 4 and "Ray" in box.options[-1]
     box.set_value("cuda:1").run()
     app.number_input(key="choose-train-processes").set_value(2).run()
-    assert app.session_state["place"] == Place(device="cuda:1", processes=2)
+    assert app.session_state["place"] == DeviceChoice(device="cuda:1", processes=2)
 
 
 def test_a_wish_that_cannot_come_true_can_be_changed(workspace):

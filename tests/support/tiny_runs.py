@@ -10,7 +10,7 @@ from pathlib import Path
 from studio import runs
 from studio.contract import EvaluateSpec, TrainSpec
 from studio.jobs import queue as jobs
-from studio.runs import Place, Run
+from studio.runs import DeviceChoice, Run
 from studio.system import processes as workers
 from studio.system.background import reap
 from studio.system.locks import read_note
@@ -29,7 +29,7 @@ def tiny_run(
     workspace: Workspace, *, steps: int = 3, label: str = "", device: str | None = None, processes: int = 1
 ) -> Run:
     """Prepare a training run of `steps` steps of 50 ms."""
-    place = Place(device=device, processes=processes)
+    place = DeviceChoice(device=device, processes=processes)
     return runs.prepare_run(workspace, tiny_spec(steps), label=label, place=place)
 
 
