@@ -16,6 +16,7 @@ from backend.data.templates import Message
 from studio.errors import UnreadableFile
 from studio.language import say
 from studio.samples.scheme import Scheme, load_scheme
+from studio.samples.title_text import split_lines
 
 ROLE_OF_TAG = {"user_tag": "user", "assistant_tag": "assistant", "system_tag": "system"}
 SHAREGPT_TAGS = {
@@ -90,7 +91,7 @@ def read_texts(folder: Path, name: str) -> Iterator[str]:
     """Read the pre-training texts of an entry: lines of txt, or a column of json or jsonl; .gz as well."""
     entry = find_entry(folder, name)
     if entry.file.name.removesuffix(".gz").endswith(".txt"):
-        yield from (line for line in _read_text(entry.file).splitlines() if line.strip())
+        yield from (line for line in split_lines(_read_text(entry.file)) if line.strip())
         return
     column = entry.columns.get("prompt", "text")
     for number, row in enumerate(_json_rows(entry.file), start=1):

@@ -33,6 +33,7 @@ from studio.ingest.import_batches import finish_undo
 from studio.language import say
 from studio.messages import message, stored
 from studio.samples.scheme import Scheme
+from studio.samples.title_text import split_lines
 from studio.store import Store, writing
 from studio.team.settings import load_settings
 from studio.validation.rows import judge_each
@@ -93,7 +94,7 @@ def import_path(
 
 def import_text(db: Store, text: str, scheme: Scheme, *, author: str = AUTHOR) -> ImportReport:
     """Take in a pasted list, one title a line."""
-    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), start=1)]
+    lines = [(number, line.strip()) for number, line in enumerate(split_lines(text), start=1)]
     source = stored(message("source_pasted"))
     rows = [
         RawRow(file=source, row=number, split=None, kind="title", record=line, title=line)

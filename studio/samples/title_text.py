@@ -10,6 +10,14 @@ from typing import Literal
 Split = Literal["train", "eval"]
 
 
+def split_lines(text: str) -> list[str]:
+    """Split pasted text at line breaks, and at nothing else.
+
+    `str.splitlines` also splits at U+2028, U+0085 and vertical tabs, which web pages leave inside a title.
+    """
+    return re.split(r"\r\n|\n|\r", text)
+
+
 def clean_title(text: str) -> str:
     """Clean a title to one line: collapse white space, remove control and direction marks.
 

@@ -427,3 +427,11 @@ def test_a_million_characters_are_refused_by_row_and_the_rest_comes_in(db, tmp_p
     report = import_path(db, tmp_path / name, SCHEME)
     assert (report.added, [row["row"] for row in report.refused]) == (2, [2])
     assert "1000000 个字符，最多 500" in report.refused_rows[0]["reason"]
+
+
+@pytest.mark.parametrize("mark", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c"])
+def test_only_a_line_break_separates_pasted_titles(db, mark):
+    import_text(db, f"退役军人创业大赛{mark}收官\r\n第二条\r第三条\n\n第四条", SCHEME)
+    texts = [title.text for title in next_waiting(db, limit=9)]
+    assert texts[1:] == ["第二条", "第三条", "第四条"]
+    assert texts[0].startswith("退役军人创业大赛") and texts[0].endswith("收官")

@@ -14,6 +14,7 @@ from studio.annotation import requeue
 from studio.contract import AnswerMode, TemplateName
 from studio.language import say
 from studio.models.catalog import find_models
+from studio.samples.title_text import split_lines
 from studio.serving import servers
 from studio.serving.client import Classification, classify
 
@@ -129,7 +130,7 @@ def classify_section(choice: Choice) -> None:
                 format_func=answer_name,
                 label_visibility="collapsed",
             )
-    titles = [line.strip() for line in text.splitlines() if line.strip()]
+    titles = [line.strip() for line in split_lines(text) if line.strip()]
     if pressed and not titles:
         st.caption(say("先粘贴一个标题。", "Paste a title first."))
     if pressed and titles:
