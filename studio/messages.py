@@ -124,7 +124,10 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A code of MESSAGES and what fills its template: text, numbers, lists of text, or counts by name."""
+    """A code of MESSAGES and what fills its template: text, numbers, lists of text, counts by name.
+
+    Text may be a stored message itself, such as the label of a run that nobody named.
+    """
 
     code: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
@@ -146,6 +149,7 @@ class _Filled(Formatter):
     """`str.format` that writes lists and counts as the language does."""
 
     def __init__(self, language: Language) -> None:
+        self.language = language
         self.comma = "、" if language == "zh" else ", "
 
     def format_field(self, value: Any, format_spec: str) -> str:
@@ -153,7 +157,8 @@ class _Filled(Formatter):
             return self.comma.join(f"{name} {count}" for name, count in value.items())
         if isinstance(value, (list, tuple)):
             return self.comma.join(f"“{each}”" if format_spec == "quoted" else str(each) for each in value)
-        return str(value)
+        inner = parsed(value) if isinstance(value, str) else None
+        return str(value) if inner is None else "".join(each.text(self.language) for each in inner)
 
 
 def fields_of(template: str) -> set[str]:

@@ -67,3 +67,10 @@ def test_no_sentence_can_be_written_to_a_store(tmp_path):
     with pytest.raises(AssertionError, match=r"studio\.messages"):
         db.execute("insert into batches (source, author) values (?, 'li')", [say("粘贴", "pasted")])
     assert isinstance(say("一", "one"), Sentence)
+
+
+def test_an_argument_may_be_a_stored_message_itself():
+    run = stored(message("label_bundled_base"))
+    text = stored(message("run_answered", run=run, label="体育", expected="教育"))
+    current_language.set("en")
+    assert shown(text) == "bundled small model (not tuned) said “体育”, the dataset says “教育”."

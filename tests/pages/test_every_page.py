@@ -102,6 +102,14 @@ def test_the_language_comes_from_the_setting(workspace, monkeypatch):
     assert AppTest.from_file(str(APP), default_timeout=30).run().title[0].value == "News Studio"
 
 
+@pytest.mark.parametrize("name", ["home", "train", "evaluate", "try_it"])
+def test_the_name_of_a_run_is_text_wherever_it_is_drawn(filled_run, name):
+    runs.change_record(filled_run.folder, label="![x](http://127.0.0.1:9/x.png) **bold**")
+    kinds = ("caption", "markdown", "info", "success", "warning", "error", "subheader")
+    drawn = words(open_page(name), kinds=kinds)
+    assert "![x](" not in drawn and "**bold**" not in drawn
+
+
 def test_home_imports_the_bundled_samples(workspace, db):
     app = open_page("home")
     app.button(key="import-samples").click().run()

@@ -10,7 +10,7 @@ import streamlit as st
 
 from pages.shared import charts, session
 from pages.shared.feedback import report_errors, reporting
-from pages.shared.text import category_name, plain, run_name
+from pages.shared.text import category_name, plain
 from studio.contract import UNPARSED, Prediction, Scores
 from studio.evaluation.feedback import send_predictions_back
 from studio.language import say
@@ -121,7 +121,7 @@ def _send_back(run: Run, picked: Sequence[Prediction]) -> None:
         sent = send_predictions_back(
             session.store(),
             picked,
-            run_name=run_name(run),
+            run_name=run.record.label or run.id,
             author=session.annotator(),
             scheme=session.scheme(),
         )

@@ -8,7 +8,7 @@ import streamlit as st
 
 from pages.shared import session
 from pages.shared.feedback import live_fragment, report_errors, show_failure
-from pages.shared.text import answer_name, run_name, run_option, state_name
+from pages.shared.text import answer_name, plain, run_name, run_option, state_name
 from studio import runs
 from studio.contract import AnswerMode, EvaluateSpec, TemplateName
 from studio.datasets.versions import list_versions
@@ -146,7 +146,7 @@ def _live_evaluations() -> None:
     for run in going:
         now = runs.progress(run)
         count = f" · {now.done} / {now.total}" if now.total else ""
-        st.progress(now.fraction, text=f"{run_name(run)} · {state_name(run.state)}{count}")
+        st.progress(now.fraction, text=f"{plain(run_name(run))} · {state_name(run.state)}{count}")
 
 
 def _failure(run: Run) -> None:

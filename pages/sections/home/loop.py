@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages.shared import charts, session
-from pages.shared.text import answer_name, baseline_name, run_name, state_name
+from pages.shared.text import answer_name, baseline_name, plain, run_name, state_name
 from studio.language import say
 from studio.operations.next_step import LoopStep, WorkspaceState
 
@@ -82,11 +82,11 @@ def latest_score(now: WorkspaceState) -> None:
     rows = [(answer_name(answer), scores.accuracy, True) for answer, scores in now.scores.items()]
     baselines = next(iter(now.scores.values())).baselines
     rows += [(baseline_name(name), value, False) for name, value in baselines.items()]
-    n = next(iter(now.scores.values())).n
+    name, n = plain(run_name(now.scored)), next(iter(now.scores.values())).n
     st.caption(
         say(
-            f"{run_name(now.scored)}，{n} 条评估标题上的准确率",
-            f"{run_name(now.scored)}: accuracy on {n} evaluation titles",
+            f"{name}，{n} 条评估标题上的准确率",
+            f"{name}: accuracy on {n} evaluation titles",
         )
     )
     st.altair_chart(charts.accuracy_bars(rows), alt=say("准确率与基线", "Accuracy and baselines"))
