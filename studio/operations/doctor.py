@@ -152,7 +152,7 @@ def _workspace(workspace: Workspace) -> MachineCheck:
             ),
             remedy=say(
                 "请改正权限，或用 --home 指定另一个文件夹。",
-                "Mend its permissions, or name another folder with --home.",
+                "Fix its permissions, or name another folder with --home.",
             ),
         )
     return MachineCheck(name="workspace", ok=True, message=str(workspace.home))

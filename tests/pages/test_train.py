@@ -231,7 +231,7 @@ def test_a_broken_curve_is_drawn_and_warned_about(workspace):
     app.selectbox(key="choose-watched-run").set_value(run.id).run()
     app.multiselect(key="compare-runs").set_value([other.id]).run()
     assert not app.exception and not app.error
-    assert "不是数字" in said(app) and "2 行太长" in said(app) and "第 1、5 行" in said(app)
+    assert "NaN" in said(app) and "2 行太长" in said(app) and "第 1、5 行" in said(app)
     group(app, f"curve-quantity-{run.id}").set_value("accuracy").run()
     assert not app.exception and "没有记录" in said(app)
 
