@@ -127,10 +127,12 @@ def test_home_says_why_an_upload_cannot_be_read(workspace):
 def bomb():
     """A workbook of four megabytes that would unpack to six hundred."""
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as parts:
-        with parts.open("xl/worksheets/sheet1.xml", "w") as sheet:
-            for _ in range(600):
-                sheet.write(bytes(1 << 20))
+    with (
+        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as parts,
+        parts.open("xl/worksheets/sheet1.xml", "w") as sheet,
+    ):
+        for _ in range(600):
+            sheet.write(bytes(1 << 20))
     return file.getvalue()
 
 
@@ -349,7 +351,8 @@ def test_who_waits_for_others_is_told_so(waiting, db):
 def suggest(db, title_id, category, probability, runner_up=None, runner_up_probability=None):
     with writing(db):
         db.execute(
-            "insert into suggestions (title_id, category, probability, runner_up, runner_up_probability, source)"
+            "insert into suggestions"
+            " (title_id, category, probability, runner_up, runner_up_probability, source)"
             " values (?, ?, ?, ?, ?, 'tfidf')",
             [title_id, category, probability, runner_up, runner_up_probability],
         )

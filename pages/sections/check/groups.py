@@ -1,4 +1,4 @@
-"""Draw the problems of a checked file: counted, filtered, in groups of one code, each with its row to edit."""
+"""Draw the problems of a checked file: counted, filtered, grouped by code, each with its row to edit."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Draw the memory estimate of a training: devices it fits, its parts, the cheapest change, the tutorial's table."""
+"""Draw the memory estimate of a training: devices, parts, the cheapest change, the tutorial's table."""
 
 from typing import cast
 
@@ -120,8 +120,8 @@ def hardware_table(spec: TrainSpec, parameters: int) -> None:
         say(
             "教程所用工具（LLaMA-Factory）README 的估算，单位 GB，不考虑批大小、长度和词表，实际往往更高。"
             "x 是以十亿计的参数量。",
-            "The estimate in the README of the tutorial's tool (LLaMA-Factory), in GB. It ignores batch size, "
-            "length and vocabulary, and is often too low. x: billions of parameters.",
+            "The estimate in the README of the tutorial's tool (LLaMA-Factory), in GB. It ignores batch "
+            "size, length and vocabulary, and is often too low. x: billions of parameters.",
         )
     )
     columns = (say("方法", "method"), say("位数", "bits"), "7B", "14B", "30B", "70B", "x B")
@@ -137,6 +137,7 @@ def hardware_table(spec: TrainSpec, parameters: int) -> None:
         st.caption(
             say(
                 f"按这张表，这次训练需要 {size} GB（{rule.method}，{rule.bits} 位：{rule.per_billion}）。",
-                f"By this table, this training takes {size} GB ({rule.method}, {rule.bits} bit: {rule.per_billion}).",
+                f"By this table, this training takes {size} GB ({rule.method}, {rule.bits} bit: "
+                f"{rule.per_billion}).",
             )
         )
