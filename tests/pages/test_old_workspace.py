@@ -1,4 +1,4 @@
-"""A workspace of an earlier studio in which everything has happened opens, whole, in its reader's language."""
+"""A workspace of an earlier studio in which everything has happened opens, whole, in the reader's language."""
 
 import re
 import sqlite3
