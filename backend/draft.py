@@ -17,7 +17,7 @@ from typing import Any
 from openai.types.chat import ChatCompletionMessageParam
 from pydantic import TypeAdapter
 
-from backend.clients.endpoint import Answer, CompletionFailed, Endpoint
+from backend.clients.endpoint import Completion, CompletionFailed, Endpoint
 from backend.worker import Cancelled, RunFolder, run_worker
 from studio.contract import Drafted, DraftSpec, Progress, TitleToDraft
 from studio.errors import TeacherUnavailable
@@ -134,8 +134,8 @@ class _Job:
         messages: list[ChatCompletionMessageParam],
         chain: str,
         findings: list[ChainRemark],
-        answer: Answer,
-    ) -> tuple[str, list[ChainRemark], Answer]:
+        answer: Completion,
+    ) -> tuple[str, list[ChainRemark], Completion]:
         """Ask once for a revision; keep the draft with fewer remarks, and sum the tokens of both."""
         again: list[ChatCompletionMessageParam] = [
             *messages,
@@ -147,7 +147,7 @@ class _Job:
         except CompletionFailed as failure:
             log.warning("title %d keeps its first draft: %s", title.title_id, failure.problem)
             return chain, findings, answer
-        paid = Answer(
+        paid = Completion(
             text="",
             prompt_tokens=answer.prompt_tokens + second.prompt_tokens,
             completion_tokens=answer.completion_tokens + second.completion_tokens,
@@ -184,7 +184,9 @@ def _messages(system: str, title: TitleToDraft, scheme: Scheme) -> list[ChatComp
     ]
 
 
-def _failed(title: TitleToDraft, problem: str, *, attempts: int = 1, answer: Answer | None = None) -> Drafted:
+def _failed(
+    title: TitleToDraft, problem: str, *, attempts: int = 1, answer: Completion | None = None
+) -> Drafted:
     return Drafted(
         **title.model_dump(),
         chain=None,

@@ -1,4 +1,4 @@
-"""Every error that a user can mend.
+"""Every error that a user can fix, each with its remedy.
 
 StudioError
 ├── InputError            unusable arguments, an unreadable file or folder
@@ -7,7 +7,7 @@ StudioError
 ├── NothingToFreeze       no decided title, or a split that would be empty
 ├── NotAllowed            the person's role does not cover this step
 ├── FreezeRefused         errors among the decided titles, or warnings that nobody accepted
-├── StalePress            a key was pressed for a title that has moved on
+├── StalePress            a key was pressed for a title that was decided anew
 ├── RunFailed             a worker ended without its result
 ├── JobProcessUnavailable the job process ends again and again
 ├── ClusterUnavailable    the Ray cluster does not answer, or Ray is not installed
@@ -21,7 +21,7 @@ StudioError
 
 
 class StudioError(Exception):
-    """A problem the user can mend: what happened, then what to do."""
+    """A problem the user can fix: what happened, then what to do."""
 
     exit_code = 1
 
@@ -32,7 +32,7 @@ class StudioError(Exception):
 
 
 class InputError(StudioError):
-    """What was given cannot be used as it is."""
+    """An argument, file or folder cannot be used as it is."""
 
     exit_code = 2
 
@@ -40,7 +40,7 @@ class InputError(StudioError):
 class UnreadableFile(InputError):
     """A file is missing, empty, truncated, wrongly encoded or wrongly shaped.
 
-    `code` says which, in the words of `news-studio check`.
+    `code` is the problem code of `news-studio check`.
     """
 
     def __init__(self, problem: str, *, remedy: str, code: str = "unreadable") -> None:
@@ -61,9 +61,9 @@ class NotAllowed(StudioError):
 
 
 class FreezeRefused(StudioError):
-    """Freezing needs a repair first or, where `can_accept`, somebody who takes the warnings.
+    """Freezing needs a repair first or, where `can_accept`, somebody who accepts the warnings.
 
-    `reasons` says each of them in one line.
+    `reasons` has one line for each error or warning.
     """
 
     def __init__(self, problem: str, *, remedy: str, reasons: tuple[str, ...], can_accept: bool) -> None:

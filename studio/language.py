@@ -1,6 +1,6 @@
 """Two languages for everything a person reads: Chinese first, English beside it.
 
-Both texts stand where they are used, so that neither can be forgotten or drift
+Both texts are written where they are used, so that neither can be forgotten or drift
 away from the code. This module knows no page and no command.
 """
 

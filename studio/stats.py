@@ -1,4 +1,4 @@
-"""Wilson's score interval of a rate: once, for pages, scores and sample sizes alike.
+"""Compute Wilson's score interval of a rate: once, for pages, scores and sample sizes alike.
 
 Written out, since statsmodels would cost the web process 150 MiB; a test compares the two.
 Source: Wilson (1927), as statsmodels' `proportion_confint(method="wilson")`.
@@ -11,7 +11,7 @@ Z95 = 1.959963984540054
 
 
 def wilson_interval(correct: float, n: int) -> tuple[float, float]:
-    """Bound a rate of `correct` out of `n` with 95 % confidence; (0, 1) where nothing was counted."""
+    """Compute the 95 % confidence interval of a rate of `correct` out of `n`; (0, 1) for n = 0."""
     if not n:
         return 0.0, 1.0
     share = Z95 * Z95 / n
@@ -21,6 +21,6 @@ def wilson_interval(correct: float, n: int) -> tuple[float, float]:
 
 
 def wilson_half_width(rate: float, n: int) -> float:
-    """Halve the 95 % interval of a rate, 0 to 1, over `n` rows; falls with n."""
+    """Compute the half width of the 95 % interval of a rate, 0 to 1, over `n` rows; falls with n."""
     share = Z95 * Z95 / n
     return Z95 * math.sqrt((rate * (1 - rate) + share / 4) / n) / (1 + share)

@@ -1,4 +1,4 @@
-"""The workspace: one folder that holds everything a studio knows.
+"""The workspace: one folder that holds all data of a studio.
 
     studio.db  datasets/<name>/v<k>/  runs/<id>/  models/  exports/
     backups/   serving/  previews/  quality/  suggesting/
@@ -19,7 +19,7 @@ from studio.language import Language, say
 from studio.samples.scheme import BUNDLED_DATA
 
 BUNDLED_NAME = "bundled"
-"""What people call the bundled model and the bundled samples."""
+"""The name of the bundled model and of the bundled samples."""
 BUNDLED_MODEL = BUNDLED_DATA / "base_model"
 BUNDLED_DATASET = BUNDLED_DATA / "news_300"
 SAMPLE_RUN = BUNDLED_DATA / "sample_run"
@@ -31,9 +31,9 @@ PARTS = (
 
 
 class Settings(BaseSettings):
-    """Read from the environment: STUDIO_HOME, STUDIO_LANG, STUDIO_SUGGESTER, STUDIO_OFFLINE, STUDIO_HUB_ENDPOINT.
+    """Settings from the environment: STUDIO_HOME, _LANG, _SUGGESTER, _OFFLINE, _HUB_ENDPOINT.
 
-    `suggester`: whether the Label page may start the process that trains beside it.
+    `suggester`: whether the Label page may start the background process that trains beside it.
     """
 
     model_config = SettingsConfigDict(env_prefix="STUDIO_", extra="ignore")
@@ -41,14 +41,14 @@ class Settings(BaseSettings):
     home: Path = Path("workspace")
     lang: Language = "zh"
     offline: bool = False
-    """No network: downloads say so at once."""
+    """No network: downloads fail at once."""
     hub_endpoint: str | None = None
     """Address of a mirror of ModelScope; None: the hub itself."""
     suggester: bool = True
 
 
 def current_settings() -> Settings:
-    """The settings; read anew only when the environment says something else, since every press asks."""
+    """Read the settings; cached until the environment changes, since every press asks for them."""
     return _settings(*(os.environ.get(f"STUDIO_{name.upper()}") for name in Settings.model_fields))
 
 
@@ -70,7 +70,7 @@ class Workspace:
 
     @property
     def teacher_key(self) -> Path:
-        """The key of the teacher's endpoint, if one was entered; for its owner's eyes only."""
+        """The API key of the teacher's endpoint, if one was entered; readable by its owner alone."""
         return self.home / "teacher.key"
 
     @property
@@ -90,17 +90,17 @@ class Workspace:
 
     @property
     def previews(self) -> Path:
-        """One folder for each question what a training would see; safe to delete."""
+        """One folder for each token preview of a training; safe to delete."""
         return self.home / "previews"
 
     @property
     def quality(self) -> Path:
-        """The last quality scan and how far the next one is; safe to delete."""
+        """The last quality scan and the progress of a running one; safe to delete."""
         return self.home / "quality"
 
     @property
     def suggesting(self) -> Path:
-        """What the model beside the annotators did last; safe to delete."""
+        """Lock, log and state of the process that trains beside the annotators; safe to delete."""
         return self.home / "suggesting"
 
     @property
@@ -110,7 +110,7 @@ class Workspace:
 
 
 def open_workspace(home: Path | None = None) -> Workspace:
-    """The workspace at `home` (default: STUDIO_HOME), its folders made if needed.
+    """Open the workspace at `home` (default: STUDIO_HOME), creating its folders if needed.
 
     Raises:
         InputError: the folder cannot be made or written.

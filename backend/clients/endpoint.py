@@ -33,7 +33,7 @@ LARGEST_ANSWER_BYTES = 2 * 2**20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Answer:
+class Completion:
     """A completion without its reasoning, and the tokens as the endpoint counted them."""
 
     text: str
@@ -119,7 +119,7 @@ class Endpoint:
         """Close the connections."""
         await self._client.close()
 
-    async def complete(self, messages: Sequence[ChatCompletionMessageParam]) -> Answer:
+    async def complete(self, messages: Sequence[ChatCompletionMessageParam]) -> Completion:
         """Request a completion, with as many retries as the spec allows.
 
         Raises:
@@ -138,7 +138,7 @@ class Endpoint:
                 refusal.attempts = attempt
                 raise
             else:
-                return Answer(
+                return Completion(
                     text=text,
                     prompt_tokens=usage.prompt_tokens,
                     completion_tokens=usage.completion_tokens,

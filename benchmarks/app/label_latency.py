@@ -1,4 +1,4 @@
-"""How long from a digit key to the next title on screen, and how large the web process grows.
+"""Measure the latency from a digit key to the next title on screen, and the memory of the web process.
 
     python -m benchmarks.app.label_latency [--titles 10000] [--presses 100] [--chromium PATH]
 
@@ -89,7 +89,7 @@ def fill(home: Path, count: int) -> None:
 def measure(
     url: str, process: psutil.Process, chromium: str, presses: int
 ) -> tuple[dict[str, float], list[float]]:
-    """Size in MiB after each page, and milliseconds of each press."""
+    """Measure the memory in MiB after each page, and the milliseconds of each press."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGS)
         page = browser.new_page(viewport={"width": 1280, "height": 800})

@@ -1,4 +1,4 @@
-"""How long the Models page looks for: many models of a real one's size, first and again.
+"""Measure how long a scan for many models of realistic size takes, the first time and again.
 
     python -m benchmarks.app.model_scan [--models 100]
 
@@ -24,12 +24,12 @@ CONFIG = {"model_type": "qwen2", "architectures": ["Qwen2ForCausalLM"], "hidden_
 
 
 def make_model(folder: Path, tokenizer: Path) -> None:
-    """A model folder that is whole as far as headers tell."""
+    """Write a model folder that is complete as far as headers show."""
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps(CONFIG))
     (folder / "tokenizer_config.json").write_text("{}")
     shutil.copyfile(tokenizer, folder / "tokenizer.json")
-    places: dict[str, str] = {}
+    weight_map: dict[str, str] = {}
     for shard in range(1, SHARDS + 1):
         name = f"model-{shard:05}-of-{SHARDS:05}.safetensors"
         each = SHARD_BYTES // 84
@@ -45,33 +45,33 @@ def make_model(folder: Path, tokenizer: Path) -> None:
         with (folder / name).open("wb") as file:
             file.write(struct.pack("<Q", len(header)) + header)
             file.truncate(8 + len(header) + 84 * each)
-        places |= dict.fromkeys(tensors, name)
-    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": places}))
+        weight_map |= dict.fromkeys(tensors, name)
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weight_map}))
 
 
 def main() -> None:
-    """Build a cache, look twice, print the times."""
+    """Build a cache, scan it twice, print the times."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", type=int, default=100)
     count = parser.parse_args().models
-    with tempfile.TemporaryDirectory() as place:
-        os.environ["MODELSCOPE_CACHE"] = f"{place}/modelscope"
-        tokenizer = Path(place) / "tokenizer.json"
+    with tempfile.TemporaryDirectory() as name:
+        parent = Path(name)
+        os.environ["MODELSCOPE_CACHE"] = str(parent / "modelscope")
+        tokenizer = parent / "tokenizer.json"
         tokenizer.write_text(json.dumps({"added_tokens": ["<|im_start|>"], "vocab": "x" * 11_000_000}))
         for number in range(count):
             make_model(
-                Path(place) / "modelscope" / "models" / f"owner--{number}" / "snapshots" / "master", tokenizer
+                parent / "modelscope" / "models" / f"owner--{number}" / "snapshots" / "master", tokenizer
             )
-        workspace = open_workspace(Path(place) / "home")
-        for look in ("first", "second"):
+        workspace = open_workspace(parent / "home")
+        for which in ("first", "second"):
             began = time.perf_counter()
             found = scan_models(workspace)
             seconds = time.perf_counter() - began
             ok = sum(model.ok for model in found)
             size = sum(model.size_bytes for model in found) / 2**40
-            print(
-                f"{look:<7} look at {len(found)} models ({ok} whole, {size:.1f} TiB): {seconds * 1000:7.0f} ms"
-            )
+            models = f"{len(found)} models ({ok} complete, {size:.1f} TiB)"
+            print(f"{which:<7} scan of {models}: {seconds * 1000:7.0f} ms")
 
 
 if __name__ == "__main__":

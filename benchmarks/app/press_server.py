@@ -1,6 +1,7 @@
-"""What one press costs the server, with ten people at work: save, next title, and everything drawn around it.
+"""Measure what one press costs the server under load: save, next title, and everything drawn around it.
 
-    python -m benchmarks.app.press_server [--titles 100000 1000000] [--people 10] [--presses 500] [--think-seconds 1]
+    python -m benchmarks.app.press_server [--titles 100000 1000000] [--people 10] [--presses 500]
+                                          [--think-seconds 1]
 
 The real web process on a throw-away workspace. The people speak the browser's protocol
 over web sockets, so that no drawing in a browser is in the numbers. The time runs from
@@ -44,19 +45,19 @@ WARM_UP = 3
 ALONE_MS = 15
 ONE_BY_ONE = 200
 CPUCLOCK_SCHED = 2
-"""The last bits of a process's clock, in which clock_gettime counts its processor time (Linux, posix-timers.h)."""
+"""The last bits of a process's clock id, by which clock_gettime reads its processor time (posix-timers.h)."""
 
 
 @dataclass
 class Screen:
-    """What one person's browser would know after the messages so far."""
+    """The state of one person's browser after the messages so far."""
 
     title: str = ""
     fragment: str = ""
     digits: dict[str, str] = field(default_factory=dict)
 
     def take(self, message: Any) -> None:
-        """Keep the title, and the button of each digit."""
+        """Update the state: the title, and the button of each digit."""
         element = message.delta.new_element
         if element.WhichOneof("type") == "heading" and element.heading.tag == "h2":
             self.title = element.heading.body
@@ -107,7 +108,8 @@ def measure(titles: int, arguments: argparse.Namespace) -> float:
         raise SystemExit(f"Pressed {expected}, saved {saved}: this measured something else.")
     p95 = percentile(times.answer)
     sys.stdout.write(
-        f"{titles:>9} titles, {arguments.people} people, {len(times.answer)} presses, {times.refused} refused\n"
+        f"{titles:>9} titles, {arguments.people} people, {len(times.answer)} presses,"
+        f" {times.refused} refused\n"
         f"  press -> next title: median {statistics.median(times.next_title):6.1f} ms,"
         f" p95 {percentile(times.next_title):6.1f}\n"
         f"  press -> whole answer: median {statistics.median(times.answer):6.1f} ms, p95 {p95:6.1f}\n"
@@ -121,7 +123,7 @@ def measure(titles: int, arguments: argparse.Namespace) -> float:
 
 
 def same_work_alone() -> float:
-    """Milliseconds for as much work as a press is, with nobody to wait for: what a busy machine adds."""
+    """Time a press's amount of work in an idle process, in milliseconds: what a busy machine adds."""
     time.sleep(0.02)
     began, busy = time.perf_counter(), time.thread_time()
     while time.thread_time() - busy < ALONE_MS / 1000:
@@ -130,13 +132,13 @@ def same_work_alone() -> float:
 
 
 def answers_by_person(home: Path) -> dict[str, int]:
-    """How many answers of each person the database holds."""
+    """Count the answers of each person in the database."""
     with closing(open_store(open_workspace(home).database)) as db:
         return dict(db.execute("select author, count(*) from annotations group by author").fetchall())
 
 
 def work(web: WebProcess, times: Times, arguments: argparse.Namespace) -> float:
-    """Let everybody press; return the server's processor time for each press in milliseconds."""
+    """Run all people at once; return the server's processor time for each press in milliseconds."""
     each = arguments.presses // arguments.people
     ready = threading.Barrier(arguments.people + 1)
     threads = [
@@ -153,9 +155,9 @@ def work(web: WebProcess, times: Times, arguments: argparse.Namespace) -> float:
 
 
 def one_by_one(web: WebProcess) -> list[float]:
-    """The server's processor time in milliseconds for each press of one person, who is alone.
+    """Measure the server's processor time in milliseconds for each press of one person, who is alone.
 
-    What the server itself has to do, whatever else the machine is busy with.
+    This is the server's own work, independent of other load on the machine.
     """
     screen, used = Screen(), []
     with sitting(web) as socket:
@@ -171,14 +173,14 @@ def one_by_one(web: WebProcess) -> list[float]:
 
 
 def processor_seconds(web: WebProcess) -> float:
-    """What the web process has used of the processors so far, ended threads included (Linux)."""
+    """Read the processor time of the web process in seconds, ended threads included (Linux)."""
     return float(time.clock_gettime((~web.process.pid << 3) | CPUCLOCK_SCHED))
 
 
 def person(
     web: WebProcess, name: str, presses: int, think_seconds: float, times: Times, ready: threading.Barrier
 ) -> None:
-    """One annotator: open the Label page, then think and press, and so on."""
+    """Simulate one annotator: open the Label page, then think and press, and so on."""
     draw, screen = random.Random(name), Screen()
     with sitting(web) as socket:
         for message in answer(socket, opening(name)):
@@ -191,13 +193,13 @@ def person(
 
 
 def sitting(web: WebProcess) -> ClientConnection:
-    """A connection as a browser's."""
+    """Connect to the web socket as a browser does."""
     url = f"{web.url.replace('http', 'ws')}/_stcore/stream"
     return connect(url, subprotocols=[Subprotocol("streamlit")], max_size=None)
 
 
 def press(socket: ClientConnection, screen: Screen, digit: str, times: Times) -> None:
-    """Press one digit on the title that is on screen, and take the time of the answer."""
+    """Press one digit on the title that is on screen, and time the answer."""
     before, began, seen = screen.title, time.perf_counter(), None
     for message in answer(socket, pressed(screen, digit)):
         screen.take(message)
@@ -211,7 +213,7 @@ def press(socket: ClientConnection, screen: Screen, digit: str, times: Times) ->
 
 
 def opening(name: str) -> Any:
-    """The message of a browser that opens the Label page under this name."""
+    """Build the message of a browser that opens the Label page under this name."""
     message = BackMsg()
     message.rerun_script.query_string = f"annotator={name}"
     message.rerun_script.page_name = "label"
@@ -219,7 +221,7 @@ def opening(name: str) -> Any:
 
 
 def pressed(screen: Screen, digit: str) -> Any:
-    """The message of a press on the button of that digit."""
+    """Build the message of a press on the button of that digit."""
     message = BackMsg()
     message.rerun_script.query_string = ""
     message.rerun_script.fragment_id = screen.fragment
@@ -239,7 +241,7 @@ def answer(socket: ClientConnection, question: Any) -> Iterator[Any]:
 
 
 def percentile(times: list[float]) -> float:
-    """The 95th percentile."""
+    """Compute the 95th percentile."""
     return sorted(times)[int(0.95 * (len(times) - 1))]
 
 

@@ -1,6 +1,7 @@
-"""Ten people label at once in real browsers, while things go wrong; then every answer is accounted for.
+"""Simulate ten annotators in real browsers under failures; then account for every answer.
 
-    python -m benchmarks.app.ten_annotators [--people 10] [--titles 2000] [--workspace-titles 0] [--chromium PATH]
+    python -m benchmarks.app.ten_annotators [--people 10] [--titles 2000] [--workspace-titles 0]
+                                            [--chromium PATH]
 
 Each person has a page of Chromium and labels by keyboard, with random skips, undos and
 reloads; three tenths of the titles are asked of two people. A third of the way the web

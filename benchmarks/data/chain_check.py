@@ -1,4 +1,4 @@
-"""What a pause in the typing costs: the closeness check of a think chain among many.
+"""Measure what a pause in typing costs: the near-duplicate check of a think chain among many.
 
     python -m benchmarks.data.chain_check [--chains 10000]
 

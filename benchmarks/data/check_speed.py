@@ -1,13 +1,13 @@
-"""What `news-studio check` of a ShareGPT file takes: seconds and memory, for files of several sizes.
+"""Measure `news-studio check` of a ShareGPT file: seconds and memory, for files of several sizes.
 
     python -m benchmarks.data.check_speed [--rows 10000 100000 1000000] [--repeat 1]
 
 Rows of about 800 bytes, as long as those of the bundled set with a chain of 200 characters, no two
 alike; of every 1,000 rows eight have a fault each, and the check must count exactly those. The
-command runs in a process of its own, with --json, start-up included. Exit code 1 when a count is
+command runs in a subprocess, with --json, start-up included. Exit code 1 when a count is
 wrong, when 1,000,000 rows take more than 3 minutes or 600 MiB, or when a row costs more than 1.3
-times as much in the largest file as in the one before. Seconds are of the clock; on a machine with
-other work, those of the processor say more.
+times as much in the largest file as in the one before. Seconds are wall time; on a machine with
+other work, processor time is more reliable.
 """
 
 import argparse
@@ -36,7 +36,7 @@ PROMPT = load_scheme().prompt
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What one check took; `processor` is user and system time."""
+    """The cost of one check: wall time and processor time (user and system) in seconds, peak memory."""
 
     seconds: float
     processor: float
@@ -72,7 +72,7 @@ def main() -> int:
 
 
 def write_folder(folder: Path, rows: int) -> Path:
-    """A folder with one ShareGPT file, a row a line, and its dataset_info.json."""
+    """Write a folder with one ShareGPT file, a row a line, and its dataset_info.json."""
     with (folder / "train.json").open("w", encoding="utf-8") as file:
         file.write("[\n")
         for row, turns in enumerate(conversations(rows)):
@@ -84,7 +84,7 @@ def write_folder(folder: Path, rows: int) -> Path:
 
 
 def conversations(rows: int) -> Iterator[list[dict[str, Any]]]:
-    """Questions and answers, with a fault in those whose number says so."""
+    """Generate questions and answers, with a fault in the first rows of every thousand."""
     draw = random.Random(1)
     characters = [chr(code) for code in range(0x4E00, 0x4E00 + 3000)]
     text = "".join("，" if n % 13 == 12 else draw.choice(characters) for n in range(1_000_000))
@@ -120,11 +120,11 @@ FAULTS: dict[str, Callable[[list[dict[str, Any]]], object]] = {
     "role_order": lambda turns: turns.reverse(),
     "answer_not_category": _change(1, "</think>\n\n", "</think>\n\n另"),
 }
-"""What is wrong with the first rows of every 1,000, by the code that tells it."""
+"""The faults planted in the first rows of every 1,000, by the problem code that reports them."""
 
 
 def check(folder: Path, rows: int) -> Cost:
-    """`news-studio check` of the folder, from start to end; every planted fault is counted, no other error."""
+    """Time `news-studio check` of the folder; every planted fault must be counted, and no other error."""
     command = [
         sys.executable,
         "-c",

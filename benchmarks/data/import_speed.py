@@ -1,8 +1,8 @@
-"""What taking titles in costs, and how it grows: the search for near repeats, and whole imports.
+"""Measure what an import costs, and how it grows: the search for near duplicates, and whole imports.
 
     python -m benchmarks.data.import_speed [--titles 10000 100000 1000000]
 
-Each size runs in a process of its own, so that its peak memory is its own.
+Each size runs in a subprocess, so that its peak memory is its own.
 """
 
 import argparse
@@ -58,7 +58,7 @@ def in_own_process(part: str, count: int) -> dict[str, Any]:
 
 
 def invented_titles(count: int) -> list[str]:
-    """Titles of 6 to 34 characters, of words that are used as unevenly as real ones; 1 in 20 is an edited copy."""
+    """Generate titles of 6 to 34 characters, words with a Zipf distribution; 1 in 20 is an edited copy."""
     draw = random.Random(3)
     words = [
         "".join(chr(draw.randint(0x4E00, 0x6500)) for _ in range(draw.choice((1, 2, 2, 3))))
@@ -77,7 +77,7 @@ def invented_titles(count: int) -> list[str]:
 
 
 def measured(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Seconds, seconds of processor time and peak memory of the work, and what it found."""
+    """Measure wall time, processor time in seconds and peak memory of the work; returns its result too."""
     began, busy = time.perf_counter(), time.process_time()
     found = work()
     seconds, found["cpu_s"] = time.perf_counter() - began, round(time.process_time() - busy, 2)
@@ -85,19 +85,19 @@ def measured(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     return {"seconds": seconds, "peak_mib": peak, **found}
 
 
-def near_repeats(count: int) -> dict[str, Any]:
+def near_duplicates(count: int) -> dict[str, Any]:
     titles = invented_titles(count)
     return measured(lambda: {"groups": len(group_near(titles))})
 
 
 def one_formula(count: int) -> dict[str, Any]:
-    """The worst case: every title is near thousands of others."""
+    """Measure the worst case: every title is near thousands of others."""
     titles = [f"第{number}条新闻标题" for number in range(count)]
     return measured(lambda: {"groups": len(group_near(titles))})
 
 
-def taking_in(suffix: str) -> Callable[[int], dict[str, Any]]:
-    """An import into an empty workspace, then a small one into the workspace that is full by then."""
+def importing(suffix: str) -> Callable[[int], dict[str, Any]]:
+    """Measure an import into an empty workspace, then a small one into the workspace that is full by then."""
 
     def part(count: int) -> dict[str, Any]:
         with tempfile.TemporaryDirectory() as folder:
@@ -128,11 +128,11 @@ def reported(report: ImportReport) -> dict[str, Any]:
 
 
 PARTS: dict[str, Callable[[int], dict[str, Any]]] = {
-    "near repeats": near_repeats,
+    "near repeats": near_duplicates,
     "one formula": one_formula,
-    "import txt": taking_in(".txt"),
-    "import jsonl": taking_in(".jsonl"),
-    "import json": taking_in(".json"),
+    "import txt": importing(".txt"),
+    "import jsonl": importing(".jsonl"),
+    "import json": importing(".json"),
 }
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""How long LLaMA-Factory takes to load a ShareGPT file, and how long `news-studio check` of the same file.
+"""Compare how long LLaMA-Factory takes to load a ShareGPT file and `news-studio check` to check it.
 
     make conformance                      once, for its environment
     python -m benchmarks.data.llamafactory_loading [--rows 10000 100000] [--repeat 3]
 
-Three times for each size, the best of `--repeat` runs, each in a process of its own, one after the
+Three times for each size, the best of `--repeat` runs, each in a subprocess, one after the
 other: LLaMA-Factory's reading and converting, the same with tokenizing (its `get_dataset`), and our
 check with all its checks. Theirs is timed inside their process, when its imports are done; ours from
 the start of the command to its end. 1,000,000 rows are estimated from the largest size, and marked so,
@@ -32,7 +32,7 @@ FINAL = 1_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What one way took: seconds, and the highest memory of its process in MiB."""
+    """The cost of one loading: seconds, and the peak memory of its process in MiB."""
 
     seconds: float
     peak_mib: float
@@ -60,7 +60,7 @@ def main() -> int:
 
 
 def write_folder(folder: Path, rows: int) -> Path:
-    """A folder with one ShareGPT file: the bundled rows again and again, each title with its number."""
+    """Write a folder with one ShareGPT file: the bundled rows repeated, each title with its number."""
     samples = json.loads((BUNDLED_DATASET / "train.json").read_text(encoding="utf-8"))
     texts = [[turn["value"] for turn in sample["conversations"]] for sample in samples]
     with (folder / "train.json").open("w", encoding="utf-8") as file:
@@ -76,7 +76,7 @@ def write_folder(folder: Path, rows: int) -> Path:
 
 
 def measure(folder: Path, rows: int, repeat: int) -> dict[str, Cost]:
-    """The best of `repeat` runs of each way; the ways take turns, so that a busy machine hits all."""
+    """Measure the best of `repeat` runs of each way, interleaved, so that a busy machine hits all."""
     ways: dict[str, Callable[[], Cost]] = {
         "their converter": lambda: load(folder, rows, None),
         "their get_dataset": lambda: load(folder, rows, BUNDLED_MODEL),
@@ -90,12 +90,12 @@ def measure(folder: Path, rows: int, repeat: int) -> dict[str, Cost]:
 
 
 def load(folder: Path, rows: int, tokenizer: Path | None) -> Cost:
-    """LLaMA-Factory's own loading, with tokenizing where a tokenizer is given."""
+    """Time LLaMA-Factory's own loading, with tokenizing where a tokenizer is given."""
     request: dict[str, Any] = {"action": "count", "folder": str(folder), "dataset": "train"}
     if tokenizer is not None:
         request["tokenizer"] = str(tokenizer)
     done = subprocess.run(
-        [THEIR_PYTHON, ROOT / "tests_conformance" / "llamafactory_side.py"],
+        [THEIR_PYTHON, ROOT / "tests" / "conformance" / "llamafactory_side.py"],
         input=json.dumps(request), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True,
     )  # fmt: skip
     answer = json.loads(done.stdout)
@@ -104,7 +104,7 @@ def load(folder: Path, rows: int, tokenizer: Path | None) -> Cost:
 
 
 def check(folder: Path, rows: int) -> Cost:
-    """`news-studio check` of the folder, from start to end."""
+    """Time `news-studio check` of the folder, from the start of the command to its end."""
     command = [
         sys.executable,
         "-c",

@@ -1,12 +1,13 @@
-"""Broken files through `news-studio check` and `import`: a message and exit code 1 or 2, whatever is in them.
+"""Fuzz `news-studio check` and `import` with mutated files: each must end with a message and exit code.
 
     python -m benchmarks.data.mutated_files [--files 10000] [--seed 1]
 
-Good files and folders of eight kinds, each broken at random: cut, spliced, bytes turned, wrong types,
-deep nesting, numbers without end, lone surrogates, duplicate keys, paths that lead out. Each goes
-through both commands (every fourth check with --fix), in a process of its own that may take 600 MiB
-more than the start of Python and 60 seconds. Files that stay usable may end with 0. Exit code 1 when any
-ends with a traceback, a signal, another code, or without a word; the seed and number of each are printed.
+Good files and folders of eight kinds, each mutated at random: truncated, spliced, bytes overwritten, wrong
+types, deep nesting, endless numbers, lone surrogates, duplicate keys, path traversal. Each goes through
+both commands (every fourth check with --fix), in a process of its own that may take 600 MiB more than the
+start of Python and 60 seconds. The expected exit codes are 1 and 2, and 0 for files that stay usable. This
+program's is 1 when any ends with a traceback, a signal, another code, or without a message; the number of
+each is printed, and repeats it with the same seed.
 """
 
 import argparse

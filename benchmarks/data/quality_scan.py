@@ -1,4 +1,4 @@
-"""How long a quality scan and a freeze take, and how much memory, by the number of decided titles.
+"""Measure a quality scan and a freeze: seconds and memory, by the number of decided titles.
 
     python -m benchmarks.data.quality_scan [--titles 10000 100000]
 
@@ -20,7 +20,7 @@ from pathlib import Path
 
 from studio.datasets.versions import freeze
 from studio.ingest.importer import import_path
-from studio.quality import findings as quality
+from studio.quality import findings
 from studio.samples.canonical import read_answer, write_answer
 from studio.samples.scheme import load_scheme
 from studio.store import Store, open_store
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def measure(db: Store, workspace: Workspace, count: int) -> None:
-    """Fill, scan in a process of its own, freeze, and print what it took."""
+    """Fill, scan in a subprocess, freeze, and print the times and the peak memory."""
     source = workspace.home / "titles.json"
     source.write_text(json.dumps(made_up(count), ensure_ascii=False), encoding="utf-8")
     import_path(db, source, load_scheme())
@@ -50,9 +50,9 @@ def measure(db: Store, workspace: Workspace, count: int) -> None:
     scanned = time.monotonic() - started
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     started = time.monotonic()
-    last = quality.look(db, workspace).last
+    last = findings.look(db, workspace).last
     assert last is not None
-    opened = sum(len(quality.open_findings(db, last, kind)) for kind in last.found)
+    opened = sum(len(findings.open_findings(db, last, kind)) for kind in last.found)
     shown = time.monotonic() - started
     started = time.monotonic()
     version = freeze(db, workspace, "bench", author="bench", scheme=load_scheme(), accept_warnings=True)
@@ -64,13 +64,13 @@ def measure(db: Store, workspace: Workspace, count: int) -> None:
 
 
 def made_up(count: int) -> list[dict[str, object]]:
-    """Answered titles of the bundled categories, seeded."""
+    """Generate labelled titles of the bundled categories, seeded."""
     draw = random.Random(0)
     by_category: dict[str, list[tuple[str, str]]] = {}
     for row in json.loads((BUNDLED_DATASET / "train.json").read_text(encoding="utf-8")):
         question, answer = (turn["value"] for turn in row["conversations"])
-        said = read_answer(answer)
-        by_category.setdefault(said.label, []).append((question.partition("：")[2], said.chain or ""))
+        parsed = read_answer(answer)
+        by_category.setdefault(parsed.label, []).append((question.partition("：")[2], parsed.chain or ""))
     names = sorted(by_category)
     rows: list[dict[str, object]] = []
     title = ""
@@ -78,8 +78,8 @@ def made_up(count: int) -> list[dict[str, object]]:
         category = draw.choice(names)
         if number % 10 and title:
             (one, chain), (other, _) = draw.choice(by_category[category]), draw.choice(by_category[category])
-            place = chr(0x4E00 + draw.randrange(5000)) + chr(0x4E00 + draw.randrange(5000))
-            title = one[: draw.randint(4, len(one))] + place + other[draw.randint(0, len(other) - 3) :]
+            filler = chr(0x4E00 + draw.randrange(5000)) + chr(0x4E00 + draw.randrange(5000))
+            title = one[: draw.randint(4, len(one))] + filler + other[draw.randint(0, len(other) - 3) :]
         else:
             chain = by_category[category][0][1]
             title = f"{title}！" + chr(0x4E00 + number % 5000)

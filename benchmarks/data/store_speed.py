@@ -1,4 +1,4 @@
-"""What the data side costs a key press: save, next title, pace and last ten, as the Label page asks them.
+"""Measure the store's latency of a key press: save, next title, pace and last ten, as the Label page does.
 
     python -m benchmarks.data.store_speed [--titles 100000 1000000] [--presses 1000]
 
@@ -72,7 +72,7 @@ def measure(titles: int, presses: int) -> float:
 
 
 def fill(db: Store, titles: int) -> None:
-    """Ten people, and so many different titles."""
+    """Sign in ten people, and import `titles` different titles."""
     for name in PEOPLE:
         people.sign_in(db, name)
     draw = random.Random(1)
@@ -81,25 +81,25 @@ def fill(db: Store, titles: int) -> None:
 
 
 def label_two_thirds(db: Store, titles: int) -> None:
-    """What ten people have done so far, in few transactions, so that it takes no night."""
-    draw, names, place = random.Random(3), load_scheme().names, -1
+    """Annotate two thirds of the titles as ten people, in few transactions, so that it takes no night."""
+    draw, names, position = random.Random(3), load_scheme().names, -1
     for start in range(0, 2 * titles // 3, 5000):
         with writing(db):
             rows = db.execute(
                 "select title_id, revision, wanted, place from states where status = 'waiting' and place > ?"
                 " order by place limit ?",
-                [place, min(5000, 2 * titles // 3 - start)],
+                [position, min(5000, 2 * titles // 3 - start)],
             ).fetchall()
             for number, (title_id, revision, wanted, _) in enumerate(rows):
                 for author in (PEOPLE[number % 10], PEOPLE[(number + 1) % 10])[:wanted]:
                     annotations.annotate(
                         db, title_id, category=draw.choice(names), author=author, seen_revision=revision
                     )
-            place = rows[-1][3]
+            position = rows[-1][3]
 
 
 def press(db: Store, author: str, draw: random.Random) -> None:
-    """One digit: save it, find the next title, and read what stands around it."""
+    """Press one digit: save it, find the next title, and read what the page shows around it."""
     found = offer(db, author=author, settings=SETTINGS)
     assert found is not None
     annotations.annotate(
@@ -114,21 +114,21 @@ def press(db: Store, author: str, draw: random.Random) -> None:
 
 
 def shown(db: Store, author: str) -> None:
-    """The next title of a person, their pace and their last ten answers."""
+    """Query the next title of a person, their pace and their last ten answers."""
     offer(db, author=author, settings=SETTINGS)
     progress.pace(db, author)
     annotations.recent(db, author=author)
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """How long the work takes."""
+    """Time the work, in seconds."""
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
 
 
 def report(name: str, value: float) -> None:
-    """One line of the table."""
+    """Print one line of the table."""
     sys.stdout.write(f"  {name:30s} {value:9.2f}\n")
     sys.stdout.flush()
 

@@ -1,4 +1,4 @@
-"""What the pages for several people ask of the store: at 10 k, 100 k, 1 M titles and as many answers.
+"""Measure the queries of the team's pages: at 10 k, 100 k, 1 M titles and as many answers.
 
     python -m benchmarks.data.team_speed [--titles 1000000] [--repeats 7] [--trigram]
 
@@ -18,16 +18,14 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from studio.annotation import annotations, review
-from studio.annotation import bulk_edits as steps
+from studio.annotation import annotations, bulk_edits, review
 from studio.annotation.history import history
 from studio.annotation.leases import offer
 from studio.corpus.search import Query, search
 from studio.corpus.titles import get_title
 from studio.samples.scheme import load_scheme
 from studio.store import Store, open_store, writing
-from studio.team import agreement_data as agreement_store
-from studio.team import gold, people, progress
+from studio.team import agreement_data, gold, people, progress
 from studio.team.agreement import measure_agreement
 from studio.team.settings import LabelSettings
 from studio.workspace import open_workspace
@@ -87,7 +85,7 @@ def main() -> int:
 
 
 def fill(db: Store, count: int) -> None:
-    """Titles and answers as if ten people had worked for a while, in portions under one lock each."""
+    """Insert titles and answers as if ten people had worked for a while, a transaction for each batch."""
     for name in NAMES:
         people.sign_in(db, name)
     draw, categories = random.Random(1), load_scheme().names
@@ -102,24 +100,25 @@ def fill(db: Store, count: int) -> None:
             )
             first = db.execute("select coalesce(max(id), 0) + 1 from decisions").fetchone()[0]
             db.conn.executemany(
-                "insert into decisions (id, title_id, author, action, status) values (?, ?, 'import', 'import', 'waiting')",
+                "insert into decisions (id, title_id, author, action, status)"
+                " values (?, ?, 'import', 'import', 'waiting')",
                 [(first + n - start, n) for n in numbers],
             )
             answer(db, numbers, first, draw, categories)
 
 
 def answer(db: Store, numbers: range, first: int, draw: random.Random, categories: tuple[str, ...]) -> None:
-    """Eight in ten titles of a portion; the decision about which they are is `first` and on."""
-    said, decided = [], []
+    """Answer eight in ten titles of a batch; the ids of their import decisions start at `first`."""
+    answers, decided = [], []
     for n in numbers:
         if n % 10 >= 8:
             continue
         about, who, category = first + n - numbers[0], draw.sample(NAMES, 2), draw.choice(categories)
-        said.append((n, about, who[0], category, draw.uniform(1, 9)))
+        answers.append((n, about, who[0], category, draw.uniform(1, 9)))
         shared, agrees = draw.random() < 0.25, draw.random() < 0.9
         if shared:
             other = category if agrees else draw.choice(categories)
-            said.append((n, about, who[1], other, draw.uniform(1, 9)))
+            answers.append((n, about, who[1], other, draw.uniform(1, 9)))
             agrees = other == category
         action = "annotate" if not shared else "agree" if agrees else "dispute"
         status = "disputed" if action == "dispute" else "decided"
@@ -127,16 +126,17 @@ def answer(db: Store, numbers: range, first: int, draw: random.Random, categorie
     db.conn.executemany(
         "insert into annotations (title_id, decision_id, author, kind, category, active_seconds)"
         " values (?, ?, ?, 'category', ?, ?)",
-        said,
+        answers,
     )
     db.conn.executemany(
-        "insert into decisions (title_id, follows, author, action, status, category) values (?, ?, ?, ?, ?, ?)",
+        "insert into decisions (title_id, follows, author, action, status, category)"
+        " values (?, ?, ?, ?, ?, ?)",
         decided,
     )
 
 
 def press_cases(db: Store) -> Iterator[tuple[str, Callable[[], object]]]:
-    """What a press or an opened page waits for."""
+    """List the queries that a press or an opened page waits for."""
     yield "annotate: offer and save", lambda: label(db)
     yield "review: next dispute", lambda: review_next(db, "adjudicate")
     yield "review: next spot check", lambda: review_next(db, "spot_check")
@@ -147,7 +147,7 @@ def press_cases(db: Store) -> Iterator[tuple[str, Callable[[], object]]]:
     yield "pace of everybody", lambda: progress.team_pace(db)
     yield "answers per day", lambda: progress.per_day(db)
     yield "coverage", lambda: progress.coverage(db, load_scheme().names, 40)
-    yield "tags", lambda: steps.list_tags(db)
+    yield "tags", lambda: bulk_edits.list_tags(db)
     yield "gold accuracies", lambda: gold.accuracies(db)
     yield "search: first page", lambda: search(db, Query())
     yield "search: page at the end", lambda: search(db, Query(), after=last_title(db) - 40)
@@ -157,16 +157,16 @@ def press_cases(db: Store) -> Iterator[tuple[str, Callable[[], object]]]:
 
 
 def on_demand_cases(db: Store) -> Iterator[tuple[str, Callable[[], object]]]:
-    """What a person asks for and waits a moment."""
+    """List the queries on demand, for which a person waits a moment."""
     seen = {n: get_title(db, n).revision for n in range(100, 200)}
-    made = [steps.tag(db, [last_title(db)], "rare", author="p0")]
+    made = [bulk_edits.tag(db, [last_title(db)], "rare", author="p0")]
     yield "search: rare tag", lambda: search(db, Query(tag="rare"))
     yield "search: word nowhere", lambda: search(db, Query(text="火星"), seconds=60)
     yield "search: word nowhere, cut short", lambda: search(db, Query(text="火星"))
     yield "search: author nobody is", lambda: search(db, Query(author="nobody"), seconds=60)
     yield "step: relabel 100 and undo", lambda: relabel(db, seen)
-    yield "agreement: read 20,000", lambda: agreement_store.load_shared(db)
-    titles = agreement_store.load_shared(db)
+    yield "agreement: read 20,000", lambda: agreement_data.load_shared(db)
+    titles = agreement_data.load_shared(db)
     yield "agreement: measure", lambda: measure_agreement(titles, load_scheme().names)
     assert made
 
@@ -196,9 +196,9 @@ def decide(db: Store) -> None:
 
 def relabel(db: Store, seen: dict[int, int]) -> None:
     current = {n: get_title(db, n).revision for n in seen}
-    outcome = steps.relabel(db, current, category="社会", author="p0")
+    outcome = bulk_edits.relabel(db, current, category="社会", author="p0")
     assert outcome.step_id is not None
-    steps.undo_edit(db, outcome.step_id, author="p0")
+    bulk_edits.undo_edit(db, outcome.step_id, author="p0")
 
 
 def last_title(db: Store) -> int:
@@ -206,11 +206,12 @@ def last_title(db: Store) -> int:
 
 
 def trigram(db: Store, path: Path) -> None:
-    """What the index over three characters would cost, and what it cannot find."""
+    """Measure what a trigram index would cost, and what it cannot find."""
     before = path.stat().st_size
     began = time.perf_counter()
     db.execute(
-        "create virtual table words using fts5(text, content='titles', content_rowid='id', tokenize='trigram')"
+        "create virtual table words using"
+        " fts5(text, content='titles', content_rowid='id', tokenize='trigram')"
     )
     db.execute("insert into words (words) values ('rebuild')")
     report("trigram: build, s", [time.perf_counter() - began])

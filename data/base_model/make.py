@@ -46,7 +46,7 @@ HELD_OUT_TITLES = 3000
 
 
 def main() -> None:
-    """Parse the command line and do the step it names."""
+    """Parse the command line and run the step it names."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -86,7 +86,7 @@ def main() -> None:
 
 
 def prepare(options: argparse.Namespace) -> None:
-    """Write tokenizer, random model, ordered text and spec."""
+    """Write the tokenizer, a randomly initialized model, the text in training order and the spec."""
     draw = random.Random(options.seed)
     held_out, titles = split_titles(options, draw)
     prose = share(read_lines(options.texts / "prose.txt.gz"), options.prose_share, draw)
@@ -116,7 +116,7 @@ def prepare(options: argparse.Namespace) -> None:
 
 
 def write_spec(options: argparse.Namespace, model: Path, *, weight_decay: float, eval_steps: int) -> None:
-    """spec.json of a pre-training run that starts from `model` and keeps a checkpoint at each evaluation."""
+    """Write spec.json of a pre-training run that starts from `model`, a checkpoint at each evaluation."""
     spec = TrainSpec(
         stage="pt",
         finetuning_type="full",
@@ -145,8 +145,9 @@ def converse(options: argparse.Namespace) -> None:
     documents = [
         conversation(title, like, draw) for _ in range(2) for title, like in like_pairs(titles, draw)
     ]
-    for start in range(0, len(prose), 8):
-        documents.append(draw.choice(["\n", "\n\n"]).join(prose[start : start + 8]))
+    documents += [
+        draw.choice(["\n", "\n\n"]).join(prose[start : start + 8]) for start in range(0, len(prose), 8)
+    ]
     documents += ["\n".join(draw.sample(titles, 20)) for _ in range(2000)]
     draw.shuffle(documents)
     text = options.run / "text"
@@ -159,7 +160,7 @@ def converse(options: argparse.Namespace) -> None:
 
 
 def conversation(title: str, like: str, draw: random.Random) -> str:
-    """A title as question, words of it quoted as thought (or none), a like title as answer."""
+    """Render a sample: a title as question, words of it quoted as chain (or none), a like title as answer."""
     question = draw.choice(["新闻标题：", "看这条新闻：", "新闻：", "找一条相近的新闻："]) + title
     words = [word for word in jieba.cut(title) if len(word) > 1 and word.strip()]
     chosen = [
@@ -183,7 +184,7 @@ def conversation(title: str, like: str, draw: random.Random) -> str:
 
 
 def like_pairs(titles: list[str], draw: random.Random) -> Iterator[tuple[str, str]]:
-    """Each title with one of the three nearest titles of its cluster."""
+    """Pair each title with one of its three nearest neighbours within its cluster."""
     topics = title_topics(titles, draw.randrange(2**31))
     cluster_of = cluster(topics, 400, draw.randrange(2**31))
     for number in range(400):
@@ -219,7 +220,7 @@ def finish(options: argparse.Namespace) -> None:
 
 
 def train_tokenizer(lines: list[str], size: int) -> PreTrainedTokenizerFast:
-    """Byte-level BPE with single digits and DeepSeek-R1's special tokens."""
+    """Train a byte-level BPE tokenizer with single digits and DeepSeek-R1's special tokens."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -251,7 +252,7 @@ def train_tokenizer(lines: list[str], size: int) -> PreTrainedTokenizerFast:
 
 
 def save_random_model(folder: Path, tokenizer: PreTrainedTokenizerFast, options: argparse.Namespace) -> None:
-    """A randomly initialised model of Qwen2 architecture."""
+    """Save a randomly initialized model of Qwen2 architecture."""
     set_seed(options.seed)
     config = Qwen2Config(
         vocab_size=len(tokenizer),
@@ -272,20 +273,20 @@ def save_random_model(folder: Path, tokenizer: PreTrainedTokenizerFast, options:
 
 
 def topical_orders(titles: list[str], passes: int, seed: int) -> Iterator[list[str]]:
-    """The titles once a pass, like titles side by side; each pass with other, coarser or finer clusters."""
+    """Yield an order of the titles for each pass, like titles side by side; each pass has other clusters."""
     if not passes:
         return
     topics = title_topics(titles, seed)
     for number in range(passes):
         draw = np.random.default_rng(seed + number)
         count = (400, 800, 1600)[number % 3]
-        place = draw.permutation(count)
+        position = draw.permutation(count)
         cluster_of = cluster(topics, count, seed + number)
-        yield [titles[i] for i in np.lexsort((draw.random(len(titles)), place[cluster_of]))]
+        yield [titles[i] for i in np.lexsort((draw.random(len(titles)), position[cluster_of]))]
 
 
 def title_topics(titles: list[str], seed: int) -> np.ndarray:
-    """Unit vectors of 128 latent topics for each title, from its characters and character pairs."""
+    """Embed each title as a unit vector of 128 latent topics (SVD of TF-IDF over characters and bigrams)."""
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.preprocessing import normalize
@@ -298,7 +299,7 @@ def title_topics(titles: list[str], seed: int) -> np.ndarray:
 
 
 def cluster(topics: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """The cluster of each topic vector."""
+    """Assign each topic vector to one of `count` clusters (k-means)."""
     from sklearn.cluster import MiniBatchKMeans
 
     clusters = MiniBatchKMeans(count, batch_size=4096, n_init=1, max_iter=30, random_state=seed)
@@ -307,32 +308,32 @@ def cluster(topics: np.ndarray, count: int, seed: int) -> np.ndarray:
 
 
 def split_titles(options: argparse.Namespace, draw: random.Random) -> tuple[list[str], list[str]]:
-    """Titles kept aside, and titles to train on; the same split in every step for a seed."""
+    """Split titles into held-out and training ones; the same split in every step for a seed."""
     titles = sorted(set(read_lines(options.texts / "titles.txt.gz")))
     draw.shuffle(titles)
     return titles[:HELD_OUT_TITLES], titles[HELD_OUT_TITLES:]
 
 
 def shuffled(lines: list[str], draw: random.Random) -> list[str]:
-    """A shuffled copy."""
+    """Return a shuffled copy."""
     return draw.sample(lines, len(lines))
 
 
 def share(lines: list[str], part: float, draw: random.Random) -> list[str]:
-    """A contiguous part of the lines from a random place, as long as asked."""
+    """Sample a contiguous share (`part`, 0 to 1) of the lines, from a random offset."""
     count = int(len(lines) * part)
     start = draw.randrange(len(lines) - count + 1)
     return lines[start : start + count]
 
 
 def read_lines(file: Path) -> list[str]:
-    """Stripped, non-empty lines of a gzip text file."""
+    """Read the stripped, non-empty lines of a gzip text file."""
     with gzip.open(file, "rt", encoding="utf-8") as lines:
         return [line.strip() for line in lines if line.strip()]
 
 
 def write_info(folder: Path, *, train: str) -> None:
-    """dataset_info.json for the training file and eval.txt."""
+    """Write dataset_info.json for the training file and eval.txt."""
     files = {"train": train, "eval": "eval.txt"}
     info = {name: {"file_name": file, "columns": {"prompt": "text"}} for name, file in files.items()}
     (folder / "dataset_info.json").write_text(json.dumps(info, indent=2), encoding="utf-8")

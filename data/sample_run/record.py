@@ -3,8 +3,8 @@
     news-studio train --dataset bundled --home HOME
     python data/sample_run/record.py HOME/runs/ID
 
-Copies the run to data/sample_run with paths relative to the repository, without what
-only its own machine needs: the lock, the log and the tokenizer, which is the base's.
+Copies the run to data/sample_run with paths relative to the repository, without the files
+that only its own machine needs: the lock, the log and the tokenizer, which is the base's.
 """
 
 import json
@@ -21,7 +21,7 @@ ADAPTER = ("adapter_config.json", "adapter_model.safetensors", "chat_template.ji
 
 
 def main() -> None:
-    """Copy and make paths relative."""
+    """Copy the run and make its paths relative."""
     run = Path(sys.argv[1])
     result = json.loads((run / "result.json").read_text(encoding="utf-8"))
     shutil.rmtree(SAMPLE_RUN, ignore_errors=True)
@@ -33,13 +33,13 @@ def main() -> None:
         shutil.copyfile(run / result["checkpoint"] / name, checkpoint / name)
     base = str(BUNDLED_MODEL.relative_to(ROOT))
     data = str(BUNDLED_DATASET.relative_to(ROOT))
-    change(SAMPLE_RUN / "spec.json", model_name_or_path=base, dataset_dir=data)
-    change(checkpoint / "adapter_config.json", base_model_name_or_path=base)
-    change(SAMPLE_RUN / "run.json", id="sample_run", label="")
+    update(SAMPLE_RUN / "spec.json", model_name_or_path=base, dataset_dir=data)
+    update(checkpoint / "adapter_config.json", base_model_name_or_path=base)
+    update(SAMPLE_RUN / "run.json", id="sample_run", label="")
 
 
-def change(file: Path, **values: Any) -> None:
-    """Set values of a JSON file."""
+def update(file: Path, **values: Any) -> None:
+    """Update values of a JSON file."""
     document = {**json.loads(file.read_text(encoding="utf-8")), **values}
     file.write_text(json.dumps(document, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
 

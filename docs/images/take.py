@@ -53,7 +53,7 @@ TITLE = "新一代国产大飞机完成高原试飞，航程再提升"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Fill, train, photograph."""
+    """Fill the workspace, train, take the screenshots."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def fill(db: Store, workspace: Workspace) -> None:
-    """Data in every stage of the loop; what is there already is left alone."""
+    """Fill every stage of the loop with data; what is there already is left alone."""
     scheme = load_scheme()
     if not list_versions(db, workspace):
         import_path(db, BUNDLED_DATASET, scheme)
@@ -102,7 +102,7 @@ def fill(db: Store, workspace: Workspace) -> None:
 
 
 def photograph(page: Page, url: str, out: Path) -> None:
-    """The five pages, each in a state that shows what it is for."""
+    """Take a screenshot of the five pages, each in a state that shows its purpose."""
     for name in ("home", "label", "train", "evaluate", "try_it"):
         page.goto(f"{url}/{'' if name == 'home' else name}?annotator=li")
         settle(page)
@@ -116,7 +116,7 @@ def photograph(page: Page, url: str, out: Path) -> None:
 
 
 def save(picture: bytes, path: Path) -> None:
-    """Write a picture with a palette of 256 colours: a third of the size, no visible loss."""
+    """Save a screenshot with a palette of 256 colours: a third of the size, no visible loss."""
     image = Image.open(BytesIO(picture)).convert("RGB")
     image.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
     sys.stdout.write(f"{path} {path.stat().st_size / 1024:.0f} KB\n")

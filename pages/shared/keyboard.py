@@ -138,4 +138,4 @@ def typed_text(watch: str) -> str | None:
 
 
 def _nothing() -> None:
-    """The new text is read in the run that follows."""
+    """Leave the new text to the run that follows."""

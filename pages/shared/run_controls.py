@@ -15,7 +15,7 @@ from studio.jobs import queue
 from studio.jobs.devices import Device, list_devices, why_never
 from studio.jobs.settings import RaySettings
 from studio.language import say
-from studio.runs import ANYWHERE, RAY, Job, Move, Place
+from studio.runs import ANY_DEVICE, RAY, DeviceChoice, Job, Move
 from studio.workspace import Workspace
 
 KIND_NAMES = {
@@ -164,7 +164,7 @@ def queue_view() -> None:
 def _open_jobs(workspace: Workspace) -> tuple[list[Job], list[Job]]:
     """Return running jobs, and waiting ones with the next first."""
     found = runs.list_unfinished(workspace)
-    going = [job for job in found if job.state == "running" and not job.card.worked_by]
+    going = [job for job in found if job.state == "running" and not job.record.worked_by]
     return going, runs.in_order(found)
 
 
@@ -221,25 +221,27 @@ def _row(job: Job, position: str, *, first: bool = False, last: bool = False) ->
             on_click=_cancel,
             args=(job.id,),
         )
-    reason = why_never(job.card.device, job.card.processes, list_devices()) if _wants_device(job) else None
+    reason = (
+        why_never(job.record.device, job.record.processes, list_devices()) if _wants_device(job) else None
+    )
     if reason:
         st.warning(plain(reason))
         _new_place(job)
 
 
 def _wants_device(job: Job) -> bool:
-    return job.needs_device and job.card.device != RAY
+    return job.needs_device and job.record.device != RAY
 
 
 def _where(job: Job) -> str:
     """Name the device on which a job runs or will run."""
-    if job.state == "running" and job.card.placed_on:
-        return ", ".join(job.card.placed_on)
-    if job.card.device == RAY:
+    if job.state == "running" and job.record.placed_on:
+        return ", ".join(job.record.placed_on)
+    if job.record.device == RAY:
         return say("Ray 集群", "Ray cluster")
     if not job.needs_device:
         return say("不占用设备", "needs no device")
-    return job.card.device or say("下一个空闲设备", "next free device")
+    return job.record.device or say("下一个空闲设备", "next free device")
 
 
 def _new_place(job: Job) -> None:
@@ -254,7 +256,7 @@ def _new_place(job: Job) -> None:
 @reporting
 def _anywhere(run_id: str) -> None:
     """Put the run on whatever device is free."""
-    queue.put_on(session.workspace(), run_id, ANYWHERE)
+    queue.put_on(session.workspace(), run_id, ANY_DEVICE)
 
 
 @reporting
@@ -263,7 +265,7 @@ def _move(run_id: str, to: Move) -> None:
     runs.move(session.workspace(), run_id, to)
 
 
-def choose_place(key: str) -> Place:
+def choose_place(key: str) -> DeviceChoice:
     """Draw the choice of a device for a new run; nothing where there is no choice.
 
     Args:
@@ -273,7 +275,7 @@ def choose_place(key: str) -> Place:
     cluster = RaySettings().address
     gpus = sum(device.is_gpu for device in devices)
     if len(devices) == 1 and not cluster:
-        return ANYWHERE
+        return ANY_DEVICE
     names = {_NEXT_FREE: say("下一个空闲设备", "next free device")}
     names |= {device.id: _device_name(device) for device in devices}
     names |= {RAY: say(f"Ray 集群 {cluster}", f"Ray cluster {cluster}")} if cluster else {}
@@ -301,7 +303,7 @@ def choose_place(key: str) -> Place:
                 help=say("每个进程占用一张 GPU（torchrun）。", "Each process takes one GPU (torchrun)."),
             )
         )
-    return Place(device=device or None, processes=processes)
+    return DeviceChoice(device=device or None, processes=processes)
 
 
 def _device_name(device: Device) -> str:

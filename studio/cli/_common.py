@@ -46,10 +46,10 @@ def report_errors() -> Iterator[None]:
 
 
 def print_json(document: Any) -> None:
-    """Print one JSON document, Chinese readable, on stdout."""
+    """Print one JSON document on stdout, Chinese unescaped."""
     sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
 
 
 def user_name() -> str:
-    """Name whoever works on the command line."""
+    """Return the author of what the command line does: the login name."""
     return login_name("command line")

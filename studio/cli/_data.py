@@ -1,4 +1,4 @@
-"""Commands on data: check, freeze.
+"""Check data and freeze dataset versions: `check`, `freeze`.
 
 Exit code 0: done; 1: problems found or the work failed; 2: unusable arguments or input.
 """
@@ -33,7 +33,7 @@ SHOWN = 50
 def check(
     path: Annotated[Path, typer.Argument(help="A data file, or a folder with dataset_info.json.")],
     fix: Annotated[
-        Path | None, typer.Option("--fix", help="Write a copy with every safe repair to this new place.")
+        Path | None, typer.Option("--fix", help="Write a copy with every safe repair to this new path.")
     ] = None,
     categories: Categories = None,
     as_json: AsJson = False,
@@ -51,8 +51,10 @@ def check(
             if repaired is not None:
                 typer.echo(
                     say(
-                        f"已写入 {repaired.out}：{repaired.rows} 行，其中 {repaired.changed} 行有修改，逐行记在 {repaired.changes}。",
-                        f"Wrote {repaired.out}: {repaired.rows} rows, {repaired.changed} of them changed, row by row in {repaired.changes}.",
+                        f"已写入 {repaired.out}：{repaired.rows} 行，其中 {repaired.changed} 行有修改，"
+                        f"逐行记在 {repaired.changes}。",
+                        f"Wrote {repaired.out}: {repaired.rows} rows, {repaired.changed} of them changed,"
+                        f" row by row in {repaired.changes}.",
                     )
                 )
         if report.unreadable:
@@ -84,8 +86,8 @@ def _show_report(report: CheckReport) -> None:
 
 
 def _line(problem: Problem) -> str:
-    place = problem.file if problem.row is None else f"{problem.file}:{problem.row}"
-    return f"{place}  {problem.severity}  {problem.code}  {problem.message}"
+    location = problem.file if problem.row is None else f"{problem.file}:{problem.row}"
+    return f"{location}  {problem.severity}  {problem.code}  {problem.message}"
 
 
 @app.command("freeze")
@@ -95,7 +97,8 @@ def freeze_(
         float | None,
         typer.Option(
             "--eval-share",
-            help="Share of the titles without a fixed split to evaluate (default: 0.2, or none if the import fixed some).",
+            help="Share of the titles without a fixed split to evaluate"
+            " (default: 0.2, or none if the import fixed some).",
         ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Which titles the share picks.")] = 42,
@@ -147,7 +150,8 @@ def _show_version(version: Version) -> None:
     typer.echo(
         say(
             f"已冻结 {version.ref}：训练 {rows['train']} 行，评估 {rows['eval']} 行。\n  {version.folder}",
-            f"Froze {version.ref}: {rows['train']} rows to train on, {rows['eval']} to evaluate.\n  {version.folder}",
+            f"Froze {version.ref}: {rows['train']} rows to train on, {rows['eval']} to evaluate."
+            f"\n  {version.folder}",
         )
     )
     for note in version.notes:

@@ -1,6 +1,6 @@
-"""Commands on frozen versions: `dataset list | diff | export | card | preview`.
+"""List, compare, export and describe frozen versions: `dataset list | diff | export | card`.
 
-Exit code 0: done; 1: the work failed; 2: there is no such version, or the place is taken.
+Exit code 0: done; 1: the work failed; 2: there is no such version, or the output path exists.
 """
 
 from contextlib import closing
@@ -21,9 +21,7 @@ from studio.store import open_store
 from studio.system.atomic import guard_disk
 from studio.workspace import Workspace, open_workspace
 
-dataset = typer.Typer(
-    help="Frozen dataset versions: list, compare, take away, describe.", no_args_is_help=True
-)
+dataset = typer.Typer(help="Frozen dataset versions: list, compare, export, describe.", no_args_is_help=True)
 app = typer.Typer()
 app.add_typer(dataset, name="dataset")
 
@@ -32,7 +30,7 @@ Ref = Annotated[str, typer.Argument(help="A version: its name (the latest) or na
 
 @dataset.command("list")
 def list_(home: Home = None, as_json: AsJson = False) -> None:
-    """Every frozen version, the newest first."""
+    """List every frozen version, the newest first."""
     with report_errors():
         workspace = open_workspace(home)
         with closing(open_store(workspace.database)) as db:
@@ -47,7 +45,7 @@ def list_(home: Home = None, as_json: AsJson = False) -> None:
 
 @dataset.command()
 def diff(a: Ref, b: Ref, home: Home = None, as_json: AsJson = False) -> None:
-    """What changed from version A to version B: rows, categories, chains, splits."""
+    """Compare version A with version B: rows, categories, chains, splits."""
     with report_errors():
         workspace = open_workspace(home)
         with closing(open_store(workspace.database)) as db:
@@ -69,7 +67,7 @@ def export(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a version with its dataset_info.json and its card, ready for LLaMA-Factory and others."""
+    """Export a version with its dataset_info.json and dataset card, ready for LLaMA-Factory and others."""
     with report_errors():
         version = _find(open_workspace(home), ref)
         files = export_files(version.files, form, _card(version))
@@ -82,7 +80,7 @@ def export(
 
 @dataset.command()
 def card(ref: Ref, home: Home = None) -> None:
-    """Print the card of a version: rows, categories, lengths, near copies, hashes, in Markdown."""
+    """Print the dataset card of a version: rows, categories, lengths, near copies, hashes, in Markdown."""
     with report_errors():
         typer.echo(_card(_find(open_workspace(home), ref)), nl=False)
 
@@ -98,7 +96,7 @@ def _card(version: Version) -> str:
 
 
 def _write_new(out: Path, files: dict[str, bytes], version: Version) -> None:
-    """Into a new place only: an export never replaces what is there."""
+    """Write to a new path only: an export never overwrites anything."""
     if out.exists():
         raise InputError(
             say(f"{out} 已经存在。", f"{out} is there already."),

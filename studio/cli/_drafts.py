@@ -1,4 +1,4 @@
-"""Let a teacher draft think chains: `drafts`."""
+"""Let a teacher model draft think chains: `drafts`."""
 
 from contextlib import closing
 from dataclasses import asdict
@@ -16,22 +16,22 @@ from studio.operations.waiting import wait_or_cancel
 from studio.runs import Job
 from studio.samples.scheme import load_scheme
 from studio.store import Store, open_store
-from studio.teacher import drafts as drafts_
-from studio.teacher import runs as teacher_jobs
+from studio.teacher import drafts
+from studio.teacher import runs as teacher_runs
 from studio.teacher.prompts import Cost, estimate
 from studio.workspace import Workspace, open_workspace
 
 app = typer.Typer()
 
 
-@app.command()
-def drafts(
+@app.command("drafts")
+def draft(
     base_url: Annotated[
-        str | None, typer.Option(help="Endpoint, up to and with /v1; without it nothing is asked.")
+        str | None, typer.Option(help="Endpoint, up to and with /v1; without it nothing is sent.")
     ] = None,
     model: Annotated[str, typer.Option(help="Name of the teacher in the API.")] = "",
     limit: Annotated[
-        int, typer.Option(min=1, max=teacher_jobs.MOST_TITLES, help="At most so many titles.")
+        int, typer.Option(min=1, max=teacher_runs.MOST_TITLES, help="At most so many titles.")
     ] = 200,
     prompt_price: Annotated[float, typer.Option(min=0, help="Price of a million prompt tokens.")] = 0,
     completion_price: Annotated[float, typer.Option(min=0, help="Price of a million completion tokens.")] = 0,
@@ -40,15 +40,15 @@ def drafts(
 ) -> None:
     """Let a teacher draft think chains for labelled titles; without --base-url only count and estimate.
 
-    The key comes from teacher.key of the workspace or from NEWS_STUDIO_TEACHER_KEY. People
+    The API key comes from teacher.key of the workspace or from NEWS_STUDIO_TEACHER_KEY. People
     accept or reject the drafts on the Label page.
     """
     with report_errors():
         workspace, scheme = open_workspace(home), load_scheme()
         prices = {"prompt_price": prompt_price, "completion_price": completion_price}
         with closing(open_store(workspace.database)) as db:
-            drafts_.take_in(db, workspace)
-            titles = drafts_.titles_without_chain(db, limit=limit)
+            drafts.take_in(db, workspace)
+            titles = drafts.titles_without_chain(db, limit=limit)
             known = [title for title in titles if title.category in scheme.names]
             expected = estimate(known, scheme, **prices)
             document: dict[str, Any] = {"titles": len(known), "estimate": asdict(expected)}
@@ -56,15 +56,16 @@ def drafts(
                 typer.echo(_sentence(say("估计", "estimate"), len(known), expected))
             if base_url is not None:
                 spec = _spec(workspace, base_url, model, prices)
-                if teacher_jobs.travels_in_the_clear(base_url):
+                if teacher_runs.travels_in_the_clear(base_url):
                     typer.echo(
                         say(
                             "注意：http 不加密，密钥和标题会以明文经过网络。",
-                            "Note: http is not encrypted; the key and the titles cross the network in the clear.",
+                            "Note: http is not encrypted;"
+                            " the key and the titles cross the network in the clear.",
                         ),
                         err=True,
                     )
-                job = teacher_jobs.start(db, workspace, spec, known, scheme)
+                job = teacher_runs.start(db, workspace, spec, known, scheme)
                 document |= _wait(db, workspace, job, quiet=as_json)
         if as_json:
             print_json(document)
@@ -76,13 +77,13 @@ def _spec(workspace: Workspace, base_url: str, model: str, prices: dict[str, flo
             say("没有给出模型。", "No model was named."),
             remedy=say("请用 --model 写明模型名。", "Name it with --model."),
         )
-    return teacher_jobs.draft_spec(workspace, base_url=base_url, model=model, **prices)
+    return teacher_runs.draft_spec(workspace, base_url=base_url, model=model, **prices)
 
 
 def _wait(db: Store, workspace: Workspace, job: Job, *, quiet: bool) -> dict[str, Any]:
     job = wait_or_cancel(workspace, job, StatusLine(quiet=quiet))
-    drafts_.take_in(db, workspace)
-    outcome = teacher_jobs.outcome(job)
+    drafts.take_in(db, workspace)
+    outcome = teacher_runs.outcome(job)
     if not quiet:
         typer.echo(_sentence(say("草稿", "drafts"), outcome.drafted, outcome.cost))
         for line in outcome.failed:

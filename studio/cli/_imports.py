@@ -49,22 +49,20 @@ def import_(
     date_column: Annotated[str | None, _column("date")] = None,
     preview: Annotated[
         bool,
-        typer.Option(
-            "--preview", help="Show the first rows and what the columns are taken for; import nothing."
-        ),
+        typer.Option("--preview", help="Show the first rows and how the columns are mapped; import nothing."),
     ] = False,
     report: Annotated[
-        Path | None, typer.Option("--report", help="Write what became of every row to this CSV file.")
+        Path | None, typer.Option("--report", help="Write the outcome of every row to this CSV file.")
     ] = None,
     list_: Annotated[bool, typer.Option("--list", help="List the imports of the workspace.")] = False,
     undo: Annotated[
-        int | None, typer.Option("--undo", help="Take back the import of this number.", metavar="BATCH")
+        int | None, typer.Option("--undo", help="Undo the import of this number.", metavar="BATCH")
     ] = None,
     home: Home = None,
     categories: Categories = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take in titles or conversations; no row is lost, repeats are merged."""
+    """Import titles or conversations; no row is lost, duplicates are merged."""
     columns = Columns(
         title=title_column,
         category=category_column,
@@ -100,7 +98,7 @@ def _import(
     try:
         done = import_path(db, path, load_scheme(categories), columns=columns, author=user_name())
     except KeyboardInterrupt:
-        _say_cancelled(db)
+        _report_interrupt(db)
         raise
     if report is not None:
         write_report(db, done.batch_id, report)
@@ -110,28 +108,30 @@ def _import(
         _show_import(done)
 
 
-def _say_cancelled(db: Store) -> None:
-    """What became of the import that was just interrupted."""
+def _report_interrupt(db: Store) -> None:
+    """Report on stderr whether the interrupted import was cancelled or is staged to finish later."""
     newest = next(iter(list_import_batches(db)), None)
     if newest is not None and newest.state == "staged":
-        words = say(
+        message = say(
             "已中断：各行都已读入，下次导入或打开首页时自动完成。",
-            "Interrupted after every row was read: the next import, or the Home page, brings it to its end.",
+            "Interrupted after every row was read: the next import, or the Home page, completes it.",
         )
     else:
-        words = say(
+        message = say(
             "已取消，没有导入任何标题；重新运行即可再次导入。",
-            "Cancelled, no title came in; run the command again to import.",
+            "Cancelled, no title was imported; run the command again to import.",
         )
-    typer.echo(words, err=True)
+    typer.echo(message, err=True)
 
 
 def _show_import(report: ImportReport) -> None:
     typer.echo(
         say(
-            f"{report.rows} 行：新增 {report.added} 个标题（{report.decided} 个已定类别，{report.waiting} 个待标注），"
+            f"{report.rows} 行：新增 {report.added} 个标题"
+            f"（{report.decided} 个已定类别，{report.waiting} 个待标注），"
             f"合并重复 {report.merged} 行，拒收 {len(report.refused)} 行。导入编号 {report.batch_id}。",
-            f"{report.rows} rows: {report.added} new titles ({report.decided} decided, {report.waiting} waiting), "
+            f"{report.rows} rows: {report.added} new titles"
+            f" ({report.decided} decided, {report.waiting} waiting), "
             f"{report.merged} merged, {len(report.refused)} refused. Import number {report.batch_id}.",
         )
     )
@@ -162,8 +162,8 @@ def _show_preview(preview: FilePreview, as_json: bool) -> None:
         typer.echo(say(f"编码：{preview.encoding}", f"Encoding: {preview.encoding}"))
     if preview.columns:
         typer.echo(say("列：", "Columns: ") + ", ".join(preview.columns))
-        taken = [f"{part} ← {column}" for part, column in asdict(preview.chosen).items() if column]
-        typer.echo(say("读作：", "Read as: ") + "; ".join(taken))
+        mapped = [f"{part} ← {column}" for part, column in asdict(preview.chosen).items() if column]
+        typer.echo(say("读作：", "Read as: ") + "; ".join(mapped))
         if preview.chosen.title is None:
             typer.echo(
                 say(
@@ -188,9 +188,11 @@ def _show_batches(batches: Sequence[ImportBatch], as_json: bool) -> None:
         typer.echo(
             say(
                 f"{batch.id:5d}  {batch.imported_at[:16]}  {batch.author}  {shown(batch.source)}："
-                f"{batch.rows} 行，新增 {batch.added}，合并 {batch.merged}，拒收 {batch.refused}  [{batch.state}]",
+                f"{batch.rows} 行，新增 {batch.added}，合并 {batch.merged}，"
+                f"拒收 {batch.refused}  [{batch.state}]",
                 f"{batch.id:5d}  {batch.imported_at[:16]}  {batch.author}  {shown(batch.source)}: "
-                f"{batch.rows} rows, {batch.added} added, {batch.merged} merged, {batch.refused} refused  [{batch.state}]",
+                f"{batch.rows} rows, {batch.added} added, {batch.merged} merged, "
+                f"{batch.refused} refused  [{batch.state}]",
             )
         )
 
@@ -201,7 +203,8 @@ def _show_undone(undone: Undone, as_json: bool) -> None:
         return
     typer.echo(
         say(
-            f"已撤销：{undone.withdrawn} 个标题撤下，{undone.shared} 个还有别的来源，{len(undone.kept)} 个已有人处理、保留：",
+            f"已撤销：{undone.withdrawn} 个标题撤下，{undone.shared} 个还有别的来源，"
+            f"{len(undone.kept)} 个已有人处理、保留：",
             f"Undone: {undone.withdrawn} titles withdrawn, {undone.shared} also came from elsewhere, "
             f"{len(undone.kept)} that people have worked on stay:",
         )

@@ -79,7 +79,7 @@ def check(
 
 
 def _report(text: str, home: Path | None) -> ModelReport:
-    """What is to say about the folder or name, also when it means nothing."""
+    """Diagnose the folder or name; one that resolves to nothing is a `folder_missing` problem."""
     folder = Path(tidy(text)).expanduser()
     try:
         # A path needs no workspace, and looking at one should make none.
@@ -102,8 +102,10 @@ def _echo_hashes(compared: HashReport | None) -> None:
         return
     typer.echo(
         say(
-            f"SHA-256 与发布的一致：{len(compared.same)} 个文件；不一致：{len(compared.problems)} 个；没有公布的值可比：{len(compared.unknown)} 个。",
-            f"SHA-256 as published: {len(compared.same)} files; different: {len(compared.problems)}; nothing known to compare with: {len(compared.unknown)}.",
+            f"SHA-256 与发布的一致：{len(compared.same)} 个文件；不一致：{len(compared.problems)} 个；"
+            f"没有公布的值可比：{len(compared.unknown)} 个。",
+            f"SHA-256 as published: {len(compared.same)} files; different: {len(compared.problems)};"
+            f" nothing known to compare with: {len(compared.unknown)}.",
         )
     )
 
@@ -118,7 +120,7 @@ def download(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Download a model into the workspace, each file verified. Ctrl-C pauses; the same command goes on."""
+    """Download a model into the workspace, each file verified. Ctrl-C pauses; the same command resumes."""
     with report_errors():
         workspace = open_workspace(home)
         spec = downloads.download_spec(workspace, model, endpoint=endpoint, revision=revision)
@@ -133,7 +135,8 @@ def download(
         typer.echo(
             say(
                 f"已下载并校验 {document['files']} 个文件，{_bytes(document['bytes'])}：{spec.target}",
-                f"Downloaded and verified {document['files']} files, {_bytes(document['bytes'])}: {spec.target}",
+                f"Downloaded and verified {document['files']} files,"
+                f" {_bytes(document['bytes'])}: {spec.target}",
             )
         )
 

@@ -10,7 +10,7 @@ from studio.runs import Job
 
 
 class StatusLine:
-    """Written over while the work goes on; a `Watcher`.
+    """A `Watcher` that overwrites one line of stderr while the job runs.
 
     Args:
         text_of: what to show of a job; without it its progress, loss and ETA.
@@ -23,7 +23,7 @@ class StatusLine:
         self.last = ""
 
     def show(self, job: Job) -> None:
-        """Write how far it is over what stood there."""
+        """Overwrite the line with the progress of the job."""
         text = self.text_of(job)
         if not self.quiet and text != self.last:
             typer.echo(f"\r{text:<60}", nl=False, err=True)
@@ -34,14 +34,14 @@ class StatusLine:
         typer.echo(say("正在停止……", "Stopping ..."), err=True)
 
     def end(self) -> None:
-        """Let the next output begin on a line of its own."""
+        """Begin a new line for the next output."""
         if self.last:
             typer.echo("", err=True)
             self.last = ""
 
 
 def progress_text(job: Job) -> str:
-    """How far a job is, in a line."""
+    """Format the progress of a job in one line."""
     progress = runs.progress(job)
     loss = f"  loss {progress.last.loss:.3f}" if progress.last else ""
     eta = f"  {progress.eta_seconds:.0f} s" if progress.eta_seconds else ""

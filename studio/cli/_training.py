@@ -17,7 +17,7 @@ from studio.jobs import queue as jobs
 from studio.language import say
 from studio.models.targets import resolve_target
 from studio.operations.waiting import evaluate_and_wait, train_and_wait
-from studio.runs import Place, Run
+from studio.runs import DeviceChoice, Run
 from studio.serving.servers import serve_here
 from studio.training.spec_loading import build_train_spec, read_spec_file, remarks
 from studio.workspace import BUNDLED_NAME, open_workspace
@@ -43,7 +43,7 @@ def train(
     """Train a model on a dataset version, and evaluate it on the held-out rows."""
     with report_errors():
         workspace = open_workspace(home)
-        place = Place(device=device, processes=processes)
+        place = DeviceChoice(device=device, processes=processes)
         jobs.require_place(place)
         settings_file = read_spec_file(spec) if spec else None
         for line in remarks(settings_file) if settings_file else ():
@@ -103,18 +103,18 @@ def serve(
 
 
 def scores_line(scores: Scores) -> str:
-    """The headline of an evaluation in one line."""
+    """Format the headline scores of an evaluation in one line."""
     low, high = scores.accuracy_interval
-    beside = "  ".join(f"{name} {value:.1%}" for name, value in scores.baselines.items())
+    baselines = "  ".join(f"{name} {value:.1%}" for name, value in scores.baselines.items())
     return (
         f"{scores.answer:<7} {say('准确率', 'accuracy')} {scores.accuracy:.1%} [{low:.1%}, {high:.1%}]"
         f"  {say('宏 F1', 'macro F1')} {scores.macro_f1:.1%}  n={scores.n}"
-        f"  {say('无法解析', 'unparsed')} {scores.unparsed}  {beside}"
+        f"  {say('无法解析', 'unparsed')} {scores.unparsed}  {baselines}"
     )
 
 
 def run_document(run: Run) -> dict[str, Any]:
-    """A finished training run as JSON: where it is, and what it measured."""
+    """Build the document of `news-studio train --json`: the run's folder, result and scores."""
     assert run.result is not None, run.state
     return {
         "run": run.id,

@@ -1,15 +1,10 @@
-"""Put the commands together; entry of `news-studio`. Names and JSON keys are stable."""
+"""Assemble the commands; entry point of `news-studio`. Names and JSON keys are stable."""
 
 import logging
 
 import typer
 
-from studio.cli import _data as cli_data
-from studio.cli import _datasets as cli_datasets
-from studio.cli import _drafts as cli_drafts
-from studio.cli import _models as cli_models
-from studio.cli import _runs as cli_runs
-from studio.cli import _training as cli_train
+from studio.cli import _data, _datasets, _drafts, _models, _runs, _training
 from studio.cli._common import AsJson, Home, print_json, report_errors
 from studio.cli._status import StatusLine
 from studio.language import current_language, say
@@ -20,8 +15,8 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
-for part in (cli_data.app, cli_datasets.app, cli_drafts.app, cli_train.app, cli_models.app, cli_runs.app):
-    app.add_typer(part)
+for module in (_data, _datasets, _drafts, _training, _models, _runs):
+    app.add_typer(module.app)
 
 
 @app.command()
@@ -33,7 +28,7 @@ def demo(home: Home = None, as_json: AsJson = False) -> None:
     with report_errors():
         done = run_demo(
             open_workspace(home),
-            tell=lambda line: typer.echo(line, err=as_json),
+            on_message=lambda line: typer.echo(line, err=as_json),
             watcher=StatusLine(quiet=as_json),
         )
         if as_json:
@@ -50,7 +45,7 @@ def demo(home: Home = None, as_json: AsJson = False) -> None:
 
 
 def main() -> None:
-    """Entry of the `news-studio` command."""
+    """Run the `news-studio` command: set the language, log warnings, dispatch to a command."""
     current_language.set(Settings().lang)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     app()

@@ -1,7 +1,7 @@
-"""Describe a dataset version in Markdown: rows, categories, lengths, near copies, hashes.
+"""Write the dataset card in Markdown: rows, categories, lengths, near copies, hashes.
 
-Pure, and in both languages at once: the card travels with the data, and the same version
-has the same card in every studio.
+Pure, and in both languages at once: the dataset card travels with the data, and the same
+version has the same card in every studio.
 """
 
 import json
@@ -24,11 +24,13 @@ class _Row:
 
 
 def write_card(name: str, files: Mapping[str, bytes], category_names: Sequence[str], prompt: str) -> str:
-    """The card of a version whose files these are.
+    """Write the dataset card of a version.
 
     Args:
+        name: heading of the card.
+        files: those of the version, by name.
         category_names: in the order of the table.
-        prompt: what stands before a title in the question.
+        prompt: prefix of a title in the question.
     """
     rows = [row for split in SPLITS for row in _read(split, files[f"{split}.json"], prompt)]
     parts = [
@@ -46,9 +48,9 @@ def _read(split: str, content: bytes, prompt: str) -> list[_Row]:
     rows = []
     for sample in json.loads(content):
         question, answer = (turn["value"] for turn in sample["conversations"])
-        said = read_answer(answer)
+        parsed = read_answer(answer)
         title = read_question(question, prompt)[0]
-        rows.append(_Row(split=split, title=title, chain=said.chain or "", category=said.label))
+        rows.append(_Row(split=split, title=title, chain=parsed.chain or "", category=parsed.label))
     return rows
 
 
@@ -97,7 +99,7 @@ def _spread(name: str, lengths: Sequence[int]) -> str:
 
 def _near(rows: Sequence[_Row]) -> str:
     groups = group_near([row.title for row in rows])
-    across = sum(len({rows[place].split for place in group}) > 1 for group in groups)
+    across = sum(len({rows[index].split for index in group}) > 1 for group in groups)
     return "\n".join(
         [
             "## 近似重复 Near-duplicates",

@@ -1,4 +1,4 @@
-"""Compare two dataset versions row by row, and in a sentence.
+"""Diff two dataset versions row by row, and in a sentence.
 
 Reads only the store: a version's rows and the decisions they were frozen from never change.
 """
@@ -13,8 +13,8 @@ from studio.language import say
 from studio.samples.title_text import Split
 from studio.store import Store
 
-Change = Literal["added", "removed", "relabelled", "chain", "moved"]
-CHANGES: tuple[Change, ...] = ("added", "removed", "relabelled", "chain", "moved")
+RowChange = Literal["added", "removed", "relabelled", "chain", "moved"]
+CHANGES: tuple[RowChange, ...] = ("added", "removed", "relabelled", "chain", "moved")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,14 +27,14 @@ class ChangedRow:
 
     title_id: int
     text: str
-    changes: tuple[Change, ...]
+    changes: tuple[RowChange, ...]
     category_before: str | None
     category_after: str | None
     split_before: Split | None
     split_after: Split | None
 
     def to_json(self) -> dict[str, Any]:
-        """An entry of `news-studio dataset diff --json`."""
+        """Build an entry of `news-studio dataset diff --json`."""
         return {
             "title_id": self.title_id,
             "title": self.text,
@@ -53,14 +53,14 @@ class VersionDiff:
     rows: tuple[ChangedRow, ...]
     unchanged: int
 
-    def count(self, change: Change) -> int:
-        """How many titles changed in that way."""
+    def count(self, change: RowChange) -> int:
+        """Count the titles that changed in that way."""
         return sum(change in row.changes for row in self.rows)
 
     @property
-    def per_category(self) -> Mapping[str, Mapping[Change, int]]:
+    def per_category(self) -> Mapping[str, Mapping[RowChange, int]]:
         """Changes by the category that a title has now, or had when it was removed."""
-        counts: dict[str, Counter[Change]] = {}
+        counts: dict[str, Counter[RowChange]] = {}
         for row in self.rows:
             category = row.category_after or row.category_before
             assert category is not None, row
@@ -69,7 +69,7 @@ class VersionDiff:
 
     @property
     def sentence(self) -> str:
-        """The difference as a person says it."""
+        """The difference in one sentence."""
         if not self.rows:
             return say(
                 f"{self.before} 与 {self.after} 的 {self.unchanged} 行完全相同。",
@@ -85,11 +85,11 @@ class VersionDiff:
             f"From {self.before} to {self.after}: {', '.join(parts)}; {self.unchanged} rows are the same.",
         )
 
-    def _to_eval(self, change: Change) -> int:
+    def _to_eval(self, change: RowChange) -> int:
         return sum(change in row.changes and row.split_after == "eval" for row in self.rows)
 
     def to_json(self) -> dict[str, Any]:
-        """The document of `news-studio dataset diff --json`."""
+        """Build the document of `news-studio dataset diff --json`."""
         return {
             "a": self.before,
             "b": self.after,
@@ -101,7 +101,7 @@ class VersionDiff:
         }
 
 
-def _phrase(change: Change, count: int, to_eval: int) -> str:
+def _phrase(change: RowChange, count: int, to_eval: int) -> str:
     match change:
         case "added":
             return say(f"新增 {count} 行", f"{count} rows added")
@@ -119,7 +119,7 @@ def _phrase(change: Change, count: int, to_eval: int) -> str:
 
 
 def diff_versions(db: Store, before: Version, after: Version) -> VersionDiff:
-    """What one has to do to `before` to get `after`; of any two names and numbers.
+    """Diff two versions, of any names and numbers: the changes that lead from `before` to `after`.
 
     SQLite compares, so that only the rows that differ are in memory.
     """
@@ -136,15 +136,17 @@ def diff_versions(db: Store, before: Version, after: Version) -> VersionDiff:
 
 
 _SIDE = (
-    "select version_rows.title_id, version_rows.split, version_rows.category, coalesce(decisions.chain, '') as chain"
+    "select version_rows.title_id, version_rows.split, version_rows.category,"
+    " coalesce(decisions.chain, '') as chain"
     " from version_rows join decisions on decisions.id = version_rows.decision_id where version_id = :{side}"
 )
 _DIFFERING = (
     f"with one as ({_SIDE.format(side='old')}), other as ({_SIDE.format(side='new')})"
     " select title_id, titles.text, one.split, other.split, one.category, other.category,"
-    " one.chain is not other.chain from one full join other using (title_id) join titles on titles.id = title_id"
-    " where one.split is not other.split or one.category is not other.category or one.chain is not other.chain"
-    " order by title_id"
+    " one.chain is not other.chain"
+    " from one full join other using (title_id) join titles on titles.id = title_id"
+    " where one.split is not other.split or one.category is not other.category"
+    " or one.chain is not other.chain order by title_id"
 )
 
 
@@ -164,7 +166,7 @@ def _changed(
     category_after: str | None,
     chain_differs: int,
 ) -> ChangedRow:
-    changes: list[Change] = []
+    changes: list[RowChange] = []
     if split_before is None or split_after is None:
         changes.append("added" if split_before is None else "removed")
     else:

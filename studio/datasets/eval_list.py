@@ -1,4 +1,4 @@
-"""Read a fixed list of evaluation titles from any file that titles can be imported from."""
+"""Read a fixed list of eval titles from any file that titles can be imported from."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from studio.validation.rows import judge_rows
 
 
 def read_eval_list(path: Path, scheme: Scheme) -> tuple[str, ...]:
-    """The titles of a file, each once; answers that stand beside them do not matter.
+    """Read the titles of a file, deduplicated; answers beside them are ignored.
 
     Raises:
         UnreadableFile: the file cannot be read.

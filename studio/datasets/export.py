@@ -23,11 +23,12 @@ _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 
 def export_files(files: Mapping[str, bytes], form: ExportForm, card: str) -> dict[str, bytes]:
-    """The files of an export by name: both splits, dataset_info.json, the categories, the card.
+    """Export a version: both splits, dataset_info.json, the categories and the dataset card, by name.
 
     Args:
         files: those of the version, in canonical ShareGPT.
-        card: Markdown that describes the version.
+        form: layout of the exported rows.
+        card: the dataset card, in Markdown.
     """
     exported = {}
     for split in SPLITS:
@@ -42,7 +43,7 @@ def export_files(files: Mapping[str, bytes], form: ExportForm, card: str) -> dic
 
 
 def export_blocks(form: ExportForm) -> dict[str, Any]:
-    """How the rows of a form are built, for their entry in dataset_info.json; complete.
+    """Build the entry of a form in dataset_info.json: formatting, all columns and all tags.
 
     OpenAI messages are declared as ShareGPT with other tags: LLaMA-Factory's own
     formatting `openai` writes "detailed thinking off" into every system prompt.
@@ -62,7 +63,7 @@ def export_blocks(form: ExportForm) -> dict[str, Any]:
 
 
 def zip_files(files: Mapping[str, bytes], folder: str) -> bytes:
-    """One zip with the files in a folder; the same bytes for the same content, wherever and whenever."""
+    """Zip the files into one folder, reproducibly: the same content gives the same bytes anywhere."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in files.items():
@@ -82,7 +83,7 @@ def _write_sharegpt(turns: _Turns) -> dict[str, Any]:
 
 
 def _write_alpaca(turns: _Turns) -> dict[str, Any]:
-    """The whole question is the instruction: LLaMA-Factory would put a line break before an input."""
+    """Make the whole question the instruction: LLaMA-Factory would put a line break before an input."""
     question, answer = turns
     return {"instruction": question["value"], "input": "", "output": answer["value"]}
 

@@ -1,4 +1,4 @@
-"""Write the files of a dataset version as bytes: what LLaMA-Factory and the workers load.
+"""Serialize the files of a dataset version: what LLaMA-Factory and the workers load.
 
 Pure: the same titles and the same scheme give the same bytes. This module knows no
 store and no folder.
@@ -21,7 +21,7 @@ DATA_FILES = ("train.json", "eval.json", "dataset_info.json", "categories.toml")
 
 
 def data_files(splits: Mapping[Split, Sequence[Title]], scheme: Scheme) -> dict[str, bytes]:
-    """Every file of DATA_FILES by name, for titles that are all decided."""
+    """Serialize every file of DATA_FILES, by name; all titles must be decided."""
     samples = {f"{split}.json": [_sample(title, scheme) for title in splits[split]] for split in SPLITS}
     files = {name: json_bytes(rows) for name, rows in samples.items()}
     files["dataset_info.json"] = json_bytes(
@@ -38,7 +38,7 @@ def _sample(title: Title, scheme: Scheme) -> dict[str, Any]:
 
 
 def write_scheme(scheme: Scheme) -> str:
-    """A scheme as the text of a categories.toml that reads back equal."""
+    """Serialize a scheme as a categories.toml that reads back equal."""
     lines = [f"prompt = {_quoted(scheme.prompt)}"]
     for category in scheme.categories:
         lines += ["", "[[category]]"]
@@ -63,10 +63,10 @@ def _quoted(text: str) -> str:
 
 
 def file_hash(content: bytes) -> str:
-    """SHA-256 in hexadecimal."""
+    """Hash a file: SHA-256 in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
 
 
 def content_hash(contents: Mapping[str, bytes]) -> str:
-    """One hash over the data files, names included, as `sha256sum` would list them."""
+    """Hash the data files together, names included, as `sha256sum` would list them."""
     return file_hash("".join(f"{file_hash(contents[name])}  {name}\n" for name in DATA_FILES).encode())

@@ -1,7 +1,7 @@
-"""Check what is about to be frozen: errors stop a freeze, warnings have to be accepted.
+"""Check titles before a freeze: errors stop it, warnings have to be accepted.
 
-Errors stop it. Of the warnings only those ask that make learning or measuring wrong as a
-whole; a remark on a row is for the Problems tab. Pure: knows titles and problems, no store.
+Only those warnings have to be accepted that make training or evaluation wrong as a whole;
+a remark on a row is for the Problems tab. Pure: knows titles and problems, no store.
 """
 
 import re
@@ -44,7 +44,7 @@ def require_no_errors(problems: Iterable[Problem], titles: Sequence[Title]) -> N
 
 
 def warnings_to_accept(titles: Sequence[Title], division: Division) -> list[str]:
-    """What somebody must knowingly take into the version, a line each; usually nothing."""
+    """List the warnings that a person must accept before freezing, a line each; usually none."""
     by_id = {title.id: title for title in titles}
     reasons = [_contradictory(by_id, division), _divided(by_id, division)]
     reasons += [_returned(division), _unknown(division)]
@@ -52,10 +52,10 @@ def warnings_to_accept(titles: Sequence[Title], division: Division) -> list[str]
 
 
 def require_accepted(reasons: Sequence[str], accepted: bool) -> None:
-    """Ask once for everything.
+    """Require that all warnings were accepted; asks once for everything.
 
     Raises:
-        FreezeRefused: there are reasons, and they were not accepted.
+        FreezeRefused: there are warnings, and they were not accepted.
     """
     if reasons and not accepted:
         raise FreezeRefused(
@@ -72,7 +72,7 @@ def require_accepted(reasons: Sequence[str], accepted: bool) -> None:
 def contradictory_near_groups(
     titles: Mapping[int, Title], near_groups: Iterable[Sequence[int]]
 ) -> list[tuple[int, ...]]:
-    """Near copies with the same numbers in them that were decided differently."""
+    """Find contradictory labels: near copies with the same numbers in them but different categories."""
     found = []
     for near_group in near_groups:
         by_digits: dict[tuple[str, ...], list[int]] = {}
@@ -142,14 +142,14 @@ def _quote(titles: Mapping[int, Title], ids: Sequence[int], *, with_category: bo
 
 
 def notes_on(problems: Iterable[Problem], division: Division) -> tuple[str, ...]:
-    """What a person should know about the version and need not accept, in sentences."""
+    """Write the notes on a version: what a person should know but need not accept, in sentences."""
     notes = []
     contradicting = sum(problem.code == "chain_contradicts" for problem in problems)
     if contradicting:
         notes.append(
             say(
                 f"{contradicting} 条思维链的结论与类别不符，见“数据问题”。",
-                f"{contradicting} think chains argue for another category than their title has; see Problems.",
+                f"{contradicting} think chains argue for another category than their title's; see Problems.",
             )
         )
     if division.joined:
@@ -170,10 +170,10 @@ def notes_on(problems: Iterable[Problem], division: Division) -> tuple[str, ...]
 
 
 def require_arguments(name: str, eval_share: float | None) -> None:
-    """A usable name and share.
+    """Require a usable name and evaluation share.
 
     Raises:
-        InputError: which one is not, and what would be.
+        InputError: names the unusable one and what would be usable.
     """
     if eval_share is not None and not 0 < eval_share < 1:
         raise InputError(
@@ -185,16 +185,16 @@ def require_arguments(name: str, eval_share: float | None) -> None:
             say(f"“{name}”不能作数据集名称。", f"“{name}” cannot name a dataset."),
             remedy=say(
                 "请只用汉字、字母、数字、下划线、点和短横，以字或数字开头，不超过 80 个字。",
-                "Use letters, digits, underscores, dots and hyphens, begin with a letter or digit, at most 80.",
+                "Use letters, digits, underscores, dots and hyphens, first a letter or digit, at most 80.",
             ),
         )
 
 
 def require_scheme(titles: Iterable[Title], scheme: Scheme) -> None:
-    """Every decision inside the scheme.
+    """Require that every decision is inside the scheme.
 
     Raises:
-        InputError: the foreign categories with their counts.
+        InputError: lists the unknown categories with their counts.
     """
     foreign = Counter(title.category for title in titles if title.category not in scheme.names)
     if foreign:
@@ -212,7 +212,7 @@ def require_scheme(titles: Iterable[Title], scheme: Scheme) -> None:
 
 
 def require_rows(splits: Mapping[Split, Sequence[Title]]) -> None:
-    """Something to learn from and something to evaluate.
+    """Require at least one row in each split.
 
     Raises:
         NothingToFreeze: no decided title, or one split is empty.

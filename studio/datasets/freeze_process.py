@@ -1,7 +1,7 @@
-"""Freeze in a process of its own: a request on stdin, an answer on stdout.
+"""Freeze in a subprocess: a request on stdin, an answer on stdout.
 
-To check and split a hundred thousand titles takes half a gigabyte for a few seconds. The
-web app has not that much, and would not give it back.
+Checking and splitting a hundred thousand titles takes half a gigabyte for a few seconds. The
+web app does not have that much, and would not give it back.
 """
 
 import os
@@ -44,7 +44,7 @@ class _Order(_Message):
 
 
 class _Answer(_Message):
-    """A version's reference and notes, or what a StudioError says."""
+    """A version's reference and notes, or the fields of a StudioError."""
 
     ref: str | None = None
     notes: tuple[Text, ...] = ()
@@ -55,12 +55,12 @@ class _Answer(_Message):
 
 
 def freeze_apart(workspace: Workspace, request: FreezeRequest) -> tuple[Version, tuple[str, ...]]:
-    """Freeze in another process; the version and its notes.
+    """Freeze in a subprocess; returns the version and its notes.
 
     Raises:
         FreezeRefused: as `freeze` raises it.
-        StudioError: what else `freeze` could not do, with its own problem and remedy.
-        RunFailed: the process was killed.
+        StudioError: any other error of `freeze`, with its problem and remedy.
+        RunFailed: the subprocess was killed.
     """
     order = _Order(home=workspace.home, language=current_language.get(), request=request)
     done = subprocess.run(
@@ -74,9 +74,9 @@ def freeze_apart(workspace: Workspace, request: FreezeRequest) -> tuple[Version,
     try:
         answer = _Answer.model_validate_json(done.stdout)
     except ValidationError as error:
-        last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        last_line = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
         raise RunFailed(
-            say(f"冻结没有完成：{last}", f"Freezing did not finish: {last}"),
+            say(f"冻结没有完成：{last_line}", f"Freezing did not finish: {last_line}"),
             remedy=say("没有写下任何版本，请再试一次。", "No version was written; try again."),
         ) from error
     if answer.can_accept is not None:
@@ -90,7 +90,7 @@ def freeze_apart(workspace: Workspace, request: FreezeRequest) -> tuple[Version,
 
 
 def main() -> None:
-    """Answer one request."""
+    """Answer one request: read it from stdin, freeze, write the answer to stdout."""
     order = _Order.model_validate_json(sys.stdin.buffer.read())
     current_language.set(order.language)
     workspace = open_workspace(order.home)

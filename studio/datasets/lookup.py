@@ -18,7 +18,7 @@ class Dataset:
 
 
 def resolve_dataset(workspace: Workspace, text: str) -> Dataset:
-    """The folder that `bundled`, a version (`name`, `name@3`) or a path means.
+    """Resolve `bundled`, a version (`name`, `name@3`) or a path to its dataset folder.
 
     Raises:
         InputError: there is no such version and no such folder.

@@ -1,4 +1,4 @@
-"""Choose the rows that a training is measured on: its version's, held-out ones, or another version's.
+"""Combine the train split of one dataset with the eval split of another.
 
 A worker reads one dataset folder. The held-out rows of another version are therefore put
 beside the training rows in a folder of their own, made once for each pair of contents:
@@ -34,7 +34,7 @@ class Mixed:
 
 
 def entries(folder: Path) -> list[str]:
-    """The names in a folder's dataset_info.json; empty where it cannot be read."""
+    """List the entries of a folder's dataset_info.json; empty where it cannot be read."""
     try:
         return list(_info(folder))
     except UnreadableFile:
@@ -42,7 +42,7 @@ def entries(folder: Path) -> list[str]:
 
 
 def with_eval_of(workspace: Workspace, training: Path, held_out: Path) -> Mixed:
-    """The training rows of one dataset folder with the held-out rows of another.
+    """Combine the training rows of one dataset folder with the held-out rows of another.
 
     Raises:
         UnreadableFile: a file or an entry of one of them is missing.
@@ -89,7 +89,7 @@ def _part(folder: Path, name: str) -> tuple[dict[str, Any], bytes]:
 
 
 def _questions(content: bytes) -> list[str]:
-    """What makes a row: all that is asked before the last turn, whatever the layout calls it."""
+    """Serialize the question of each row: all turns before the last, whatever the layout names them."""
     rows = json.loads(content)
     return [json.dumps(_without_answer(row), ensure_ascii=False, sort_keys=True) for row in rows]
 

@@ -1,8 +1,9 @@
-"""Split titles into train and eval, near duplicates on one side.
+"""Split titles into train and eval, stratified by category, near duplicates on one side.
 
-A pure rule over titles: no store, no file, no chance that is not seeded. Near copies of
-a title tell the same story: whoever has learned one has nearly learned the other, so
-they fall on one side. Titles that follow one pattern (第 1 条…, 第 2 条…) only look alike.
+A pure rule over titles: no store, no file, no randomness without a seed. Near copies of
+a title report the same event: a model that has learned one has nearly learned the other, so
+a near-duplicate group falls on one side. Titles that follow one pattern (第 1 条…, 第 2 条…)
+only look alike.
 """
 
 import hashlib
@@ -18,11 +19,11 @@ DEFAULT_EVAL_SHARE = 0.2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SplitWish:
-    """How someone wants titles divided.
+class SplitOptions:
+    """How titles are to be split.
 
     `eval_share` of the titles without a fixed split is evaluated; None: 0.2, or nothing
-    where the import or a list fixes what is evaluated. `seed` says which. `eval_titles`,
+    where the import or a list fixes what is evaluated. `seed` decides which. `eval_titles`,
     a fixed list, are evaluated. `resplit` forgets what earlier versions and the import
     fixed.
     """
@@ -61,30 +62,30 @@ class _Fixed:
 
 
 def in_file_order(titles: Sequence[Title]) -> list[Title]:
-    """Titles in the order of a version's files: by the hash of their text.
+    """Shuffle titles into the order of a version's files: by the hash of their text.
 
     The order of the work and the ids do not show, and the first n rows, which is what
-    LLaMA-Factory's `max_samples` takes, are a fair draw over the categories.
+    LLaMA-Factory's `max_samples` takes, are a fair sample over the categories.
     """
     return sorted(titles, key=lambda title: hashlib.sha256(f"news{title.text}".encode()).digest())
 
 
 def split_titles(
-    titles: Sequence[Title], evaluated: Collection[int], trained: Collection[int], wish: SplitWish
+    titles: Sequence[Title], evaluated: Collection[int], trained: Collection[int], options: SplitOptions
 ) -> Division:
-    """Divide titles into train and eval, each in file order.
+    """Split titles into train and eval, each in file order.
 
     In this order: a listed title is evaluated; one evaluated before (`evaluated`, ids)
     stays in eval; one that the import fixed goes where it was fixed; one `trained`
-    before stays in train. Then near copies follow their group. The rest is drawn, spread
-    over the categories, one near-duplicate group at a time.
+    before stays in train. Then near copies follow their group. The rest is sampled,
+    stratified by category, one near-duplicate group at a time.
     """
     titles = in_file_order(titles)
-    listed, unknown = _listed(titles, wish.eval_titles)
-    fixed = _fixed_sides(titles, listed, evaluated, trained, wish.resplit)
+    listed, unknown = _listed(titles, options.eval_titles)
+    fixed = _fixed_sides(titles, listed, evaluated, trained, options.resplit)
     near_groups = _near_groups(titles)
     joined = _follow_their_near_group(near_groups, fixed)
-    chosen = fixed.evaluated | _drawn(titles, near_groups, fixed, listed, wish)
+    chosen = fixed.evaluated | _sample(titles, near_groups, fixed, listed, options)
     return Division(
         splits={
             "train": [title for title in titles if title.id not in chosen],
@@ -100,7 +101,7 @@ def split_titles(
 
 
 def _listed(titles: Sequence[Title], texts: Sequence[str]) -> tuple[set[int], tuple[str, ...]]:
-    """The ids of the listed titles, and the listed texts that are none of the titles."""
+    """Resolve listed texts to title ids; returns also the texts that match no title."""
     if not texts:
         return set(), ()
     by_key = {title_key(title.text): title.id for title in titles}
@@ -128,13 +129,13 @@ def _fixed_sides(
 
 
 def _near_groups(titles: Sequence[Title]) -> list[list[Title]]:
-    """Groups of near copies, small enough to be about one event."""
+    """Find the near-duplicate groups that are small enough to be about one event."""
     groups = group_near([title.text for title in titles])
-    return [[titles[place] for place in group] for group in groups if len(group) <= LARGEST_NEAR_GROUP]
+    return [[titles[index] for index in group] for group in groups if len(group) <= LARGEST_NEAR_GROUP]
 
 
 def _follow_their_near_group(near_groups: Sequence[Sequence[Title]], fixed: _Fixed) -> set[int]:
-    """Put the free copies of a fixed title on its side; return those that joined the evaluation.
+    """Assign the free copies of a fixed title to its side; return those that joined the evaluation.
 
     Learning a copy of an evaluated title would flatter the score; evaluating one more row
     costs nothing. Where a group is on both sides already, its free titles stay free.
@@ -151,61 +152,58 @@ def _follow_their_near_group(near_groups: Sequence[Sequence[Title]], fixed: _Fix
     return joined
 
 
-def _drawn(
+def _sample(
     titles: Sequence[Title],
     near_groups: Sequence[Sequence[Title]],
     fixed: _Fixed,
     listed: set[int],
-    wish: SplitWish,
+    options: SplitOptions,
 ) -> set[int]:
-    """The ids that are evaluated by lot."""
-    free = [title for title in titles if wish.resplit or title.split is None]
-    share = wish.eval_share
+    """Sample the eval titles that nothing fixes; returns their ids."""
+    free = [title for title in titles if options.resplit or title.split is None]
+    share = options.eval_share
     if share is None:
-        settled = bool(listed) or (not wish.resplit and any(title.split == "eval" for title in titles))
+        settled = bool(listed) or (not options.resplit and any(title.split == "eval" for title in titles))
         share = 0.0 if settled else DEFAULT_EVAL_SHARE
     kept = sum(title.id in fixed.evaluated for title in free)
     wanted = max(0, _at_least_one(share * len(free), free) - kept)
     settled_ids = fixed.evaluated | fixed.trained
     candidates = [title for title in free if title.id not in settled_ids]
-    return _draw_near_groups(candidates, near_groups, _quotas(candidates, wanted), wish.seed)
+    return _sample_near_groups(candidates, near_groups, _quotas(candidates, wanted), options.seed)
 
 
-def _draw_near_groups(
+def _sample_near_groups(
     candidates: Sequence[Title], near_groups: Sequence[Sequence[Title]], quotas: Mapping[str, int], seed: int
 ) -> set[int]:
-    """Draw whole near-duplicate groups while the quotas of their categories last, then while their sum does.
+    """Sample whole near-duplicate groups within the quotas of their categories, then within their sum.
 
     Where that leaves less than half of what is wanted, hardly a title is without a
-    near copy: then titles are drawn one by one.
+    near copy: then titles are sampled one by one.
     """
-    lots = {title.id: _draw(title, seed) for title in candidates}
-    ordered = sorted(candidates, key=lambda title: lots[title.id])
+    ranks = {title.id: _rank(title, seed) for title in candidates}
+    ordered = sorted(candidates, key=lambda title: ranks[title.id])
     wanted = sum(quotas.values())
-    units = _units(ordered, near_groups, lots)
-    chosen = _take_whole(units, quotas)
+    units = _units(ordered, near_groups)
+    chosen = _fill_quotas(units, quotas)
     for unit in units:
         if unit[0].id not in chosen and len(chosen) + len(unit) <= wanted:
             chosen.update(title.id for title in unit)
-    return chosen if 2 * len(chosen) >= wanted else _take_whole([[title] for title in ordered], quotas)
+    return chosen if 2 * len(chosen) >= wanted else _fill_quotas([[title] for title in ordered], quotas)
 
 
-def _units(
-    ordered: Sequence[Title], near_groups: Sequence[Sequence[Title]], lots: Mapping[int, bytes]
-) -> list[list[Title]]:
-    """What is drawn as one: the candidates of a near-duplicate group, or a title alone; in the order of the lots."""
+def _units(ordered: Sequence[Title], near_groups: Sequence[Sequence[Title]]) -> list[list[Title]]:
+    """Group the candidates into sampling units: a near-duplicate group, or a title alone; by rank."""
+    candidates = {title.id for title in ordered}
     together: dict[int, list[Title]] = {}
     for group in near_groups:
-        members = [title for title in group if title.id in lots]
+        members = [title for title in group if title.id in candidates]
         together.update((title.id, members) for title in members)
-    return [
-        members
-        for title in ordered
-        if (members := together.get(title.id, [title]))[0].id == title.id  # a group has its first title's lot
-    ]
+    # A group has the rank of its first title.
+    return [members for title in ordered if (members := together.get(title.id, [title]))[0].id == title.id]
 
 
-def _take_whole(units: Sequence[Sequence[Title]], quotas: Mapping[str, int]) -> set[int]:
+def _fill_quotas(units: Sequence[Sequence[Title]], quotas: Mapping[str, int]) -> set[int]:
+    """Choose units in order, each one whole, while every category in it has quota left."""
     left = dict(quotas)
     taken: set[int] = set()
     for unit in units:
@@ -225,12 +223,12 @@ def _divided(near_groups: Sequence[Sequence[Title]], chosen: set[int]) -> tuple[
 
 
 def _at_least_one(count: float, free: Sequence[Title]) -> int:
-    """Half up; a share of a few titles is still one, as long as one is left to learn from."""
+    """Round half up; a share of a few titles is still one, as long as one is left to train on."""
     return int(count + 0.5) or int(count > 0 and len(free) > 1)
 
 
 def _quotas(candidates: Sequence[Title], wanted: int) -> dict[str, int]:
-    """How many of each category: in proportion, largest remainders first.
+    """Apportion `wanted` over the categories in proportion, by largest remainder.
 
     A category gives its last title only when the others have none left to give.
     """
@@ -253,6 +251,6 @@ def _most_short(sizes: Mapping[str, int], quotas: Mapping[str, int], share: floa
     return max((category for category in sizes if quotas[category] < sizes[category]), key=shortage)
 
 
-def _draw(title: Title, seed: int) -> bytes:
-    """A title's lot: the same in every store, and independent of the other titles."""
+def _rank(title: Title, seed: int) -> bytes:
+    """Hash a title with the seed: its rank in the sample, the same in every store and beside any titles."""
     return hashlib.sha256(f"{seed}:{title.text}".encode()).digest()

@@ -28,7 +28,7 @@ from studio.datasets.freeze_checks import (
     require_scheme,
     warnings_to_accept,
 )
-from studio.datasets.splits import SplitWish, split_titles
+from studio.datasets.splits import SplitOptions, split_titles
 from studio.errors import InputError, UnreadableFile
 from studio.formats.conversations import RawRow
 from studio.formats.sharegpt import json_bytes
@@ -48,7 +48,7 @@ class Version:
     """One frozen version of the dataset `name`.
 
     `rows` counts rows per split, `categories` rows per split and category.
-    `created_at` is UTC, ISO 8601. `notes` is what `freeze` has to say about this version;
+    `created_at` is UTC, ISO 8601. `notes` are the remarks of `freeze` on this version;
     empty when it is found again later.
     """
 
@@ -85,7 +85,7 @@ class Version:
         return contents
 
     def to_json(self) -> dict[str, Any]:
-        """The document of `news-studio freeze --json`."""
+        """Build the document of `news-studio freeze --json`."""
         return {
             "name": self.name,
             "number": self.number,
@@ -132,8 +132,8 @@ def freeze(
     What an earlier version of that name evaluated stays in eval, else a split that the
     import fixed stays, unless `resplit` forgets both. `eval_titles`, a fixed list, are
     evaluated. Where nothing fixes an eval row, or an `eval_share` is given, that share of
-    the remaining titles (default 0.2), spread over the categories, is evaluated. Near
-    copies fall on one side; the version's notes say where that moved a title.
+    the remaining titles (default 0.2), stratified by category, is evaluated. Near
+    copies fall on one side; the version's notes report where that moved a title.
 
     Raises:
         NothingToFreeze: no decided title, or a split would be empty.
@@ -146,19 +146,24 @@ def freeze(
     require_scheme(titles, scheme)
     problems = problems_of(titles, scheme)
     require_no_errors(problems, titles)
-    wish = SplitWish(eval_share=eval_share, seed=seed, eval_titles=tuple(eval_titles), resplit=resplit)
-    division = split_titles(titles, *_earlier_rows(db, name), wish)
+    options = SplitOptions(eval_share=eval_share, seed=seed, eval_titles=tuple(eval_titles), resplit=resplit)
+    division = split_titles(titles, *_earlier_rows(db, name), options)
     require_rows(division.splits)
     reasons = warnings_to_accept(titles, division)
     require_accepted(reasons, accept_warnings)
-    version = _write_version(db, workspace.datasets / name, author, division.splits, wish, scheme)
+    version = _write_version(db, workspace.datasets / name, author, division.splits, options, scheme)
     return replace(version, notes=(*notes_on(problems, division), *reasons))
 
 
 def _write_version(
-    db: Store, parent: Path, author: str, splits: Mapping[Split, list[Title]], wish: SplitWish, scheme: Scheme
+    db: Store,
+    parent: Path,
+    author: str,
+    splits: Mapping[Split, list[Title]],
+    options: SplitOptions,
+    scheme: Scheme,
 ) -> Version:
-    """The files and the entry in the store, both or neither."""
+    """Write the files and the entry in the store, both or neither."""
     files = data_files(splits, scheme)
     with guard_disk(parent), ExitStack() as leftovers:
         draft = _draft_folder(parent)
@@ -167,7 +172,7 @@ def _write_version(
             _write(draft / file_name, content)
         with writing(db):
             version = _record(db, parent, parent.name, author, splits, content_hash(files))
-            _write(draft / "version.json", json_bytes(_describe(version, splits, files, asdict(wish))))
+            _write(draft / "version.json", json_bytes(_describe(version, splits, files, asdict(options))))
             # In one step, and last: whoever sees the folder sees all of it.
             draft.rename(version.folder)
             leftovers.callback(shutil.rmtree, version.folder, ignore_errors=True)
@@ -192,7 +197,7 @@ def _write(path: Path, content: bytes) -> None:
 def _record(
     db: Store, parent: Path, name: str, author: str, splits: Mapping[Split, list[Title]], sha256: str
 ) -> Version:
-    """Enter the version under the next free number."""
+    """Insert the version and its rows under the next free number."""
     number = _next_number(db, parent, name)
     version_id, created_at = db.execute(
         "insert into versions (name, number, sha256, author) values (?, ?, ?, ?) returning id, created_at",
@@ -220,9 +225,9 @@ def _describe(
     version: Version,
     splits: Mapping[Split, list[Title]],
     files: Mapping[str, bytes],
-    recipe: Mapping[str, Any],
+    split_options: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """version.json: what the data files cannot say, enough to rebuild the store from the folder."""
+    """Build version.json: the metadata that the data files lack, enough to rebuild the store."""
     return {
         "format_version": 1,
         "name": version.name,
@@ -231,13 +236,13 @@ def _describe(
         "files": {name: file_hash(content) for name, content in files.items()},
         "created_at": version.created_at,
         "author": version.author,
-        **recipe,
+        **split_options,
         "rows": {split: [_origin(title) for title in splits[split]] for split in SPLITS},
     }
 
 
 def _origin(title: Title) -> dict[str, Any]:
-    """What a row of train.json or eval.json cannot say; enough to rebuild the store."""
+    """Build the metadata that a row of train.json or eval.json lacks; enough to rebuild the store."""
     return {
         "title_id": title.id,
         "decision_id": title.decision_id,
@@ -248,7 +253,7 @@ def _origin(title: Title) -> dict[str, Any]:
 
 
 def list_versions(db: Store, workspace: Workspace) -> list[Version]:
-    """Every version, the newest first."""
+    """List every version, the newest first."""
     counts: dict[int, dict[Split, dict[str, int]]] = {}
     for version_id, split, category, count in db.execute(
         "select version_id, split, category, count(*) from version_rows group by version_id, split, category"
@@ -270,7 +275,7 @@ def list_versions(db: Store, workspace: Workspace) -> list[Version]:
 
 
 def find_version(db: Store, workspace: Workspace, ref: str) -> Version:
-    """The version that `name` (the latest) or `name@number` means, its files unchanged.
+    """Find the version that `name` (the latest) or `name@number` means, and verify its files.
 
     Raises:
         InputError: there is no such version.
@@ -298,12 +303,12 @@ def _count(titles: Iterable[Title]) -> dict[str, int]:
 
 
 def data_problems(db: Store, scheme: Scheme) -> list[Problem]:
-    """What `check` says about the decided titles, each problem with its `title_id`."""
+    """Check the decided titles; each problem has its `title_id`."""
     return problems_of(decided_titles(db), scheme)
 
 
 def problems_of(titles: Iterable[Title], scheme: Scheme) -> list[Problem]:
-    """What `check` says about these titles."""
+    """Check these titles as `news-studio check` would; each problem has its `title_id`."""
     rows = [
         RawRow(
             file=say("已确定的标题", "decided titles"),
@@ -320,9 +325,10 @@ def problems_of(titles: Iterable[Title], scheme: Scheme) -> list[Problem]:
 
 
 def _earlier_rows(db: Store, name: str) -> tuple[set[int], set[int]]:
-    """Titles that earlier versions of that name evaluated, and that they trained on."""
+    """Query the ids of titles that earlier versions of that name evaluated, and that they trained on."""
     rows = db.execute(
-        "select distinct split, title_id from version_rows join versions on versions.id = version_id where name = ?",
+        "select distinct split, title_id from version_rows"
+        " join versions on versions.id = version_id where name = ?",
         [name],
     ).fetchall()
     return {title for split, title in rows if split == "eval"}, {
@@ -331,7 +337,7 @@ def _earlier_rows(db: Store, name: str) -> tuple[set[int], set[int]]:
 
 
 def _next_number(db: Store, parent: Path, name: str) -> int:
-    """Behind every version in the store and on disk: a folder whose entry was lost is not overwritten."""
+    """Count past every version in the store and on disk: a folder whose entry was lost is not overwritten."""
     stored = db.execute("select coalesce(max(number), 0) from versions where name = ?", [name]).fetchone()[0]
     on_disk = [int(folder.name[1:]) for folder in parent.glob("v*") if folder.name[1:].isdecimal()]
     return int(max([stored, *on_disk]) + 1)

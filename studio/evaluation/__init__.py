@@ -1,6 +1,6 @@
-"""Score a model's answers, and lead from each mistake back to its title.
+"""Score a model's predictions, and lead from each error back to its title.
 
 baselines  Train two cheap baselines that a language model has to beat: majority and TF-IDF.
-feedback   Follow a wrong answer back to its title, and requeue it.
+feedback   Requeue the titles of wrong predictions for labelling.
 scores     Score predictions: accuracy, F1 and confusion first, ROUGE and BLEU beside them.
 """

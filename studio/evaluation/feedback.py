@@ -1,6 +1,6 @@
-"""Follow a wrong answer back to its title, and requeue it.
+"""Requeue the titles of wrong predictions for labelling.
 
-Knows predictions and titles; it does not know which cell of which matrix they are from.
+Knows predictions and titles; it does not know which cell of which confusion matrix they are from.
 """
 
 from collections import defaultdict
@@ -20,10 +20,10 @@ from studio.store import Store
 def send_predictions_back(
     db: Store, predictions: Sequence[Prediction], *, run_name: str, author: str, scheme: Scheme
 ) -> int:
-    """Let the titles of these answers wait for a label again; return how many wait now.
+    """Requeue the titles of these predictions for labelling; return how many wait now.
 
-    A title that the workspace lacks is taken in first, with the dataset's category and
-    chain and for evaluation, since it was evaluated: it must not be learned by accident.
+    A title that the workspace lacks is imported first, with the dataset's category and
+    chain and for evaluation, since it was evaluated: it must not be trained on by accident.
     """
     missing = [prediction for prediction in predictions if find_title(db, prediction.title) is None]
     if missing:

@@ -23,9 +23,12 @@ def score(
     """Score the predictions of one evaluation.
 
     Args:
+        predictions: one for each evaluated row.
         categories: rows of the confusion matrix, in the scheme's order. Labels
             outside them do not occur: a dataset version holds none.
+        answer: how the model answered; only `chain` has text scores.
         seconds: time for answering all rows, model loading not counted.
+        baselines: accuracies to print beside, by name.
 
     Raises:
         ValueError: there is no prediction.
@@ -54,7 +57,7 @@ def score(
 
 
 def confusion_matrix(predictions: Sequence[Prediction], categories: Sequence[str]) -> Confusion:
-    """Counts of (label, predicted), with a last column for unparsed answers."""
+    """Count (label, predicted) pairs, with a last column for unparsed answers."""
     columns = (*categories, UNPARSED)
     counts = [[0] * len(columns) for _ in categories]
     row_of = {name: index for index, name in enumerate(categories)}
@@ -65,7 +68,7 @@ def confusion_matrix(predictions: Sequence[Prediction], categories: Sequence[str
 
 
 def category_scores(confusion: Confusion) -> dict[str, CategoryScore]:
-    """Precision, recall and F1 of each category; 0 where nothing was predicted or nothing is there."""
+    """Compute precision, recall and F1 of each category; 0 without a prediction or without a row."""
     scores = {}
     for index, name in enumerate(confusion.rows):
         support = sum(confusion.counts[index])
@@ -79,9 +82,9 @@ def category_scores(confusion: Confusion) -> dict[str, CategoryScore]:
 
 
 def text_scores(predictions: Sequence[Prediction]) -> dict[str, float]:
-    """ROUGE-1, -2, -L and BLEU-4 of the whole answers, 0 to 100, as LLaMA-Factory computes them.
+    """Compute ROUGE-1, -2, -L and BLEU-4 of the whole answers, 0 to 100, as LLaMA-Factory does.
 
-    They are here to compare with its numbers. They say little about the category: a
+    They are here to compare with its numbers. They measure little of the category: a
     wrong answer with a copied chain scores about 95.
 
     Source: LLaMA-Factory 0.9.5, train/sft/metric.py (jieba words for ROUGE, set
@@ -92,7 +95,7 @@ def text_scores(predictions: Sequence[Prediction]) -> dict[str, float]:
 
 
 def text_score(predicted: str, label: str) -> dict[str, float]:
-    """ROUGE and BLEU of one answer against its label, by field name of Scores."""
+    """Compute ROUGE and BLEU of one answer against its reference, by field name of Scores."""
     import jieba
     from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
     from rouge_chinese import Rouge

@@ -19,17 +19,19 @@ from studio.store import Store
 from studio.validation.repair import Edit, Edits
 from studio.validation.rows import Judged, judge_each, judge_row
 
-Place = tuple[str, int]
+RowLocation = tuple[str, int]
 """A row: the file as problems name it, and the row's number."""
 
 
-def rows_at(path: Path, places: Collection[Place], prefix: str, scheme: Scheme) -> dict[Place, Judged]:
-    """These rows, judged; files are read no further than needed.
+def rows_at(
+    path: Path, places: Collection[RowLocation], prefix: str, scheme: Scheme
+) -> dict[RowLocation, Judged]:
+    """Judge these rows; files are read no further than needed.
 
     Args:
         prefix: `CheckReport.prefix`.
     """
-    found: dict[Place, Judged] = {}
+    found: dict[RowLocation, Judged] = {}
     for file in open_files(path).files:
         wanted = {row for name, row in places if name == file.source.name}
         try:
@@ -45,14 +47,14 @@ def rows_at(path: Path, places: Collection[Place], prefix: str, scheme: Scheme) 
 
 
 def as_edit(item: Judged, scheme: Scheme) -> Edit:
-    """A row as texts to edit; a title that its format keeps apart stands in the question."""
+    """Return a row as texts to edit; a title that its format keeps apart stands in the question."""
     row = item.row
     question = row.question if row.title is None else write_question(scheme.prompt, item.title)
     return Edit(question=question or "", answer=row.answer or "")
 
 
 def judge_edit(item: Judged, edit: Edit, scheme: Scheme) -> Judged:
-    """What the row is with that edit; what it does to other rows only a check of the copy tells."""
+    """Judge the row with that edit; what it does to other rows only a check of the copy tells."""
     row = RawRow(
         file=item.row.file,
         row=item.row.row,
@@ -71,7 +73,7 @@ def is_for_people(problems: Collection[Problem]) -> bool:
 
 
 def rows_for_people(path: Path, scheme: Scheme, edits: Edits) -> Iterator[RawRow]:
-    """Rows with a title whose error only a person can mend, as edited; those that are left out are none of them.
+    """Yield the edited rows whose error only a person can repair; rows that the user excluded are skipped.
 
     Raises:
         UnreadableFile: the input cannot be read.
@@ -92,7 +94,7 @@ def send_to_queue(
     db: Store,
     path: Path,
     scheme: Scheme,
-    edits: Mapping[Place, Edit | None],
+    edits: Mapping[RowLocation, Edit | None],
     *,
     source: str,
     author: str,

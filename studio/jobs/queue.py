@@ -13,7 +13,7 @@ from studio.errors import InputError, JobProcessUnavailable
 from studio.jobs import devices
 from studio.jobs.settings import RaySettings
 from studio.language import say
-from studio.runs import Job, Place, Run
+from studio.runs import DeviceChoice, Job, Run
 from studio.system.background import Background
 from studio.system.jsonl import read_tail
 from studio.workspace import Workspace
@@ -50,7 +50,7 @@ def retry(workspace: Workspace, run_id: str) -> Job:
     return job
 
 
-def put_on(workspace: Workspace, run_id: str, place: Place) -> None:
+def put_on(workspace: Workspace, run_id: str, place: DeviceChoice) -> None:
     """Choose where a run that waits or is paused shall run.
 
     Raises:
@@ -63,7 +63,7 @@ def put_on(workspace: Workspace, run_id: str, place: Place) -> None:
         submit(workspace, job)
 
 
-def require_place(place: Place) -> None:
+def require_place(place: DeviceChoice) -> None:
     """Nothing when this machine, or the cluster in the settings, has such a place.
 
     Raises:
@@ -82,7 +82,7 @@ def require_place(place: Place) -> None:
 
 
 def job_process(workspace: Workspace) -> Background:
-    """The process that works this workspace's queue; its lock file is touched to wake it."""
+    """Return the process that works this workspace's queue; its lock file is touched to wake it."""
     return Background(
         module="studio.jobs._process",
         home=workspace.home,

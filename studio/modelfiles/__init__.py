@@ -1,8 +1,8 @@
-"""Read what a model folder's files say, before anything loads them. Pure but for its settings.
+"""Diagnose the files of a model folder before anything loads them. Pure but for its settings.
 
 adapter_check        Check by names and shapes alone that a LoRA adapter fits a base model.
 folder_check         Diagnose a model folder: what is missing, damaged or unsafe.
 hub_manifest         List the files of a model on a hub, and verify a copy against them.
 safetensors_headers  Read and check the headers of safetensors files.
-settings             Read where models are looked for and fetched from, and which unsafe ones are allowed.
+settings             Read and write the model settings: search folders, hub mirror, unsafe models allowed.
 """

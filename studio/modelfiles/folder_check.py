@@ -1,7 +1,8 @@
 """Diagnose a model folder: what is missing, damaged or unsafe.
 
-Everything is read from the files themselves (JSON, and headers through `weights`); no
-torch, no transformers, no workspace. This module never changes a model folder.
+Everything is read from the files themselves (JSON, and headers through
+`safetensors_headers`); no torch, no transformers, no workspace. This module never changes
+a model folder.
 """
 
 import json
@@ -35,7 +36,7 @@ TOKENIZERS = (
 )
 """Files of which a tokenizer needs one."""
 UNSAFE_VARIABLE = "STUDIO_ALLOW_UNSAFE"
-"""Tells a worker the folders whose pickle weights and own code it may load; os.pathsep between them."""
+"""A worker's variable: folders whose pickle weights and own code it may load, os.pathsep between them."""
 _NO_GENERATOR = (
     "ForSequenceClassification",
     "ForTokenClassification",
@@ -50,7 +51,7 @@ _HEAD_BYTES = 2_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class ModelReport:
-    """What the files of a model folder say; sizes are 0 where nothing could be read."""
+    """The diagnosis of a model folder; sizes are 0 where nothing could be read."""
 
     path: Path
     architecture: str
@@ -61,47 +62,49 @@ class ModelReport:
 
     @property
     def errors(self) -> tuple[ModelProblem, ...]:
-        """The problems that stand in the way of loading it."""
+        """The problems that keep it from loading."""
         return tuple(problem for problem in self.problems if problem.severity == "error")
 
     @property
     def ok(self) -> bool:
-        """Whether nothing stands in the way of loading it."""
+        """Whether it can be loaded: no problem is an error."""
         return not self.errors
 
     def allowing_unsafe(self) -> "ModelReport":
-        """The same folder where an admin has allowed its pickle weights and its own code."""
+        """Downgrade to warnings what an admin has allowed: pickle weights and the model's own code."""
         return replace(self, problems=tuple(map(_allowed, self.problems)))
 
     def to_json(self) -> dict[str, Any]:
-        """The report as `models check --json` prints it."""
+        """Build the document of `news-studio models check --json`."""
         return {**asdict(self), "path": str(self.path), "ok": self.ok}
 
 
 def check_model(path: Path) -> ModelReport:
-    """Everything that would keep the folder from loading as a base model."""
+    """Diagnose a folder: everything that would keep it from loading as a base model."""
     path = path.expanduser().absolute()
     return _checked(path, _fingerprint(path), current_language.get())
 
 
 def unsafe_folders() -> set[Path]:
-    """In a worker: the folders that an admin has allowed."""
+    """Read, in a worker, the folders that an admin has allowed."""
     return {Path(part) for part in os.environ.get(UNSAFE_VARIABLE, "").split(os.pathsep) if part}
 
 
 def models_below(folder: Path, *, depth: int = 3, most: int = 5000) -> Iterator[Path]:
-    """Folders below this one that hold a config.json, shallow ones first; hidden ones are left out.
+    """Search below a folder for a config.json, breadth first; hidden folders are skipped.
 
     Args:
-        most: folders that are looked into; whoever types `/` should not wait for a minute.
+        folder: root of the search.
+        depth: levels below it.
+        most: folders that are visited; a person who types `/` should not wait for a minute.
     """
-    level, looked = [folder], 0
+    level, visited = [folder], 0
     for _ in range(depth):
         below = [child for parent in level for child in _subfolders(parent)]
         level = []
         for child in below:
-            looked += 1
-            if looked > most:
+            visited += 1
+            if visited > most:
                 return
             if (child / "config.json").is_file():
                 yield child
@@ -119,7 +122,7 @@ def _subfolders(folder: Path) -> list[Path]:
 
 
 def _allowed(problem: ModelProblem) -> ModelProblem:
-    """The problem as it stands once pickle weights and the model's own code are allowed."""
+    """Downgrade a problem to a warning if it is about pickle weights or the model's own code."""
     if problem.code not in ("bin_only", "remote_code"):
         return problem
     return replace(
@@ -137,7 +140,7 @@ def _allowed(problem: ModelProblem) -> ModelProblem:
 
 
 def _fingerprint(path: Path) -> tuple[tuple[str, int, int], ...]:
-    """Changes whenever a file of the folder does; empty for what is no folder."""
+    """Fingerprint the folder's files by name, size and time, as a cache key; empty for what is no folder."""
     try:
         files = sorted(path.iterdir()) if path.is_dir() else []
     except OSError:
@@ -149,7 +152,7 @@ def _fingerprint(path: Path) -> tuple[tuple[str, int, int], ...]:
 # A report is a few hundred bytes; a studio with more models than this checks some anew.
 @lru_cache(maxsize=2048)
 def _checked(path: Path, fingerprint: object, language: Language) -> ModelReport:
-    """The check itself; the arguments beside `path` are there for the cache."""
+    """Check the folder; the arguments beside `path` are there for the cache."""
     problem = _not_a_model(path)
     config = problem or read_json(path / "config.json")
     if isinstance(config, ModelProblem):
@@ -172,7 +175,7 @@ def _checked(path: Path, fingerprint: object, language: Language) -> ModelReport
 
 
 def _not_a_model(path: Path) -> ModelProblem | None:
-    """The reason why there is no config.json to look at, if there is none."""
+    """Diagnose why the path has no config.json; None if it has one."""
     if path.suffix == ".gguf" and path.is_file():
         return gguf_only(path)
     if path.is_file():
@@ -252,7 +255,7 @@ def _adapter_instead(path: Path) -> ModelProblem:
 
 
 def read_json(path: Path) -> dict[str, Any] | ModelProblem:
-    """A JSON object, or the problem that it is none."""
+    """Read a JSON object, or return the problem that it is none."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(document, dict):
@@ -312,7 +315,8 @@ def _remote_code(path: Path, config: Mapping[str, Any]) -> ModelProblem | None:
         ),
         remedy=say(
             "transformers 自己认得这个架构就能用；否则需要管理员在模型页允许。",
-            "It works if transformers itself knows the architecture; else an admin has to allow it on the Models page.",
+            "It works if transformers itself knows the architecture;"
+            " else an admin has to allow it on the Models page.",
         ),
     )
 
@@ -341,14 +345,14 @@ def _tokenizer_problem(path: Path) -> ModelProblem | None:
 
 
 def _ends_like_json(path: Path) -> bool:
-    """Whether the last character closes an object; parsing 11 MB for this would take long."""
+    """Return whether the last character closes an object; parsing 11 MB for this would take long."""
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - 64))
         return file.read().rstrip().endswith(b"}")
 
 
 def _size_mismatch(path: Path, config: Mapping[str, Any], shapes: Mapping[str, Shape]) -> ModelProblem | None:
-    """The config of another model beside these weights, told by the width of the embedding."""
+    """Detect a config of another model beside these weights, by the width of the embedding."""
     width = config.get("hidden_size")
     table = next((shape for name, shape in shapes.items() if name.endswith("embed_tokens.weight")), None)
     if not isinstance(width, int) or table is None or len(table) != 2 or table[1] == width:
@@ -366,7 +370,7 @@ def _size_mismatch(path: Path, config: Mapping[str, Any], shapes: Mapping[str, S
 
 
 def _template(path: Path) -> TemplateName:
-    """The template that `auto` will choose, told by the special tokens."""
+    """Predict the template that `auto` will choose, from the special tokens."""
     texts = {}
     for name in ("tokenizer_config.json", "chat_template.jinja", "tokenizer.json"):
         texts[name] = _head(path / name)
@@ -381,7 +385,7 @@ def _template(path: Path) -> TemplateName:
 
 
 def _head(file: Path) -> str:
-    """The start of a text file; empty without one."""
+    """Read the head of a text file; empty without one."""
     try:
         with file.open("rb") as opened:
             return opened.read(_HEAD_BYTES).decode("utf-8", errors="replace")

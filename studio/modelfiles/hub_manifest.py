@@ -1,7 +1,7 @@
 """List the files of a model on a hub, and verify a copy against them.
 
-Hashes are known from the list that a download leaves beside the model, from the names
-of the blobs in Hugging Face's cache, and from what `hf download --local-dir` notes.
+Hashes are known from the manifest that a download leaves beside the model, from the names
+of the blobs in Hugging Face's cache, and from the metadata of `hf download --local-dir`.
 This module knows no network.
 """
 
@@ -20,7 +20,7 @@ from studio.modelfiles.folder_check import TOKENIZERS
 from studio.modelfiles.safetensors_headers import ModelProblem
 
 RECORD = "studio_download.json"
-"""Beside a downloaded model: what the hub says its files are."""
+"""The manifest beside a downloaded model: its files as the hub lists them."""
 WEIGHTS = (".safetensors", ".bin", ".pth", ".pt")
 CHUNK = 8 * 2**20
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -31,7 +31,7 @@ _PICKLES = (".bin", ".pth", ".pt")
 
 
 class HubFile(BaseModel):
-    """A file as the hub lists it. `size` in bytes; `sha256` is None where the hub tells none."""
+    """A file as the hub lists it. `size` in bytes; `sha256` is None where the hub gives none."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -41,7 +41,7 @@ class HubFile(BaseModel):
 
     @property
     def is_weights(self) -> bool:
-        """Whether it holds numbers, and not what says how to read them."""
+        """Whether it holds weights rather than config or tokenizer."""
         return self.path.endswith(WEIGHTS)
 
 
@@ -61,7 +61,7 @@ class DownloadRecord(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class HashReport:
-    """What comparing with the hub's hashes came to; files by name, sizes in bytes."""
+    """The result of verifying against the hub's hashes; files by name."""
 
     same: tuple[str, ...]
     unknown: tuple[str, ...]
@@ -69,13 +69,13 @@ class HashReport:
 
 
 def wanted_files(model_id: str, files: Sequence[HubFile], *, unsafe: bool = False) -> list[HubFile]:
-    """What of a repository is fetched: what transformers reads, and the papers.
+    """Select the files of a repository to download: what transformers reads, and the license texts.
 
-    Pictures, other formats and folders stay where they are, and so do pickle weights and
-    code unless `unsafe`.
+    Pictures, other formats and folders are skipped, and so are pickle weights and code
+    unless `unsafe`.
 
     Raises:
-        DownloadFailed: no base model can come of it; nothing was fetched yet.
+        DownloadFailed: the repository holds no complete base model; nothing was fetched yet.
     """
     for file in files:
         _require_plain_path(model_id, file.path)
@@ -143,7 +143,8 @@ def _no_safetensors(model_id: str, names: set[str]) -> DownloadFailed:
         )
         remedy = say(
             "请选有 safetensors 的仓库；确需使用时，管理员可在模型页单独允许它。",
-            "Choose a repository with safetensors; if it has to be this one, an admin can allow it on the Models page.",
+            "Choose a repository with safetensors; if it has to be this one,"
+            " an admin can allow it on the Models page.",
         )
     elif any(name.endswith(".safetensors") for name in names):
         found = say("的权重在子文件夹里", "keeps its weights in a subfolder")
@@ -165,7 +166,7 @@ def _no_safetensors(model_id: str, names: set[str]) -> DownloadFailed:
 
 
 def read_record(folder: Path) -> DownloadRecord | None:
-    """What a download left beside the model; None where it was not ours or cannot be read."""
+    """Read the manifest that a download left beside the model; None without a readable one of ours."""
     try:
         return DownloadRecord.model_validate_json((folder / RECORD).read_bytes())
     except (OSError, ValidationError):
@@ -173,7 +174,7 @@ def read_record(folder: Path) -> DownloadRecord | None:
 
 
 def file_sha256(path: Path, on_bytes: Callable[[int], None] | None = None) -> str:
-    """The hash of a file, in hexadecimal; `on_bytes` hears of every piece."""
+    """Hash a file: SHA-256 in hexadecimal; `on_bytes` is called with the bytes of every chunk."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while piece := file.read(CHUNK):
@@ -184,26 +185,26 @@ def file_sha256(path: Path, on_bytes: Callable[[int], None] | None = None) -> st
 
 
 def known_hashes(folder: Path) -> dict[str, str]:
-    """SHA-256 by file name, as far as something beside the model tells them."""
+    """Collect the known SHA-256 by file name: from our manifest, else from Hugging Face's cache."""
     record = read_record(folder)
     known = {file.path: file.sha256 for file in record.files if file.sha256} if record else {}
     for file in sorted(folder.iterdir()) if folder.is_dir() else []:
-        told = _blob_name(file) or _local_dir_note(folder, file.name)
-        if told:
-            known.setdefault(file.name, told)
+        sha256 = _blob_name(file) or _local_dir_etag(folder, file.name)
+        if sha256:
+            known.setdefault(file.name, sha256)
     return known
 
 
 def _blob_name(file: Path) -> str | None:
-    """In Hugging Face's cache a file is a link to a blob; LFS blobs are named by their hash."""
+    """Read the hash from a link in Hugging Face's cache: LFS blobs are named by their hash."""
     name = file.readlink().name if file.is_symlink() else ""
     return name if _SHA256.fullmatch(name) else None
 
 
-def _local_dir_note(folder: Path, name: str) -> str | None:
-    note = folder / ".cache" / "huggingface" / "download" / f"{name}.metadata"
+def _local_dir_etag(folder: Path, name: str) -> str | None:
+    metadata = folder / ".cache" / "huggingface" / "download" / f"{name}.metadata"
     try:
-        lines = note.read_text(encoding="utf-8").splitlines()
+        lines = metadata.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
         return None
     # Commit, ETag, time. The ETag of an LFS file is its hash.
@@ -211,23 +212,24 @@ def _local_dir_note(folder: Path, name: str) -> str | None:
 
 
 def verify_hashes(folder: Path, on_progress: Callable[[int, int], None] | None = None) -> HashReport:
-    """Read every file of a model whose hash is known and compare; takes a second a gigabyte or two.
+    """Verify every file of a model whose hash is known; takes a second a gigabyte or two.
 
     Args:
-        on_progress: hears bytes done and bytes in all.
+        folder: the model.
+        on_progress: called with bytes done and bytes in all.
     """
     known = known_hashes(folder)
     paths = {name: folder / name for name in known}
     total = sum(path.stat().st_size for path in paths.values() if path.is_file())
     done = 0
 
-    def tell(count: int) -> None:
+    def report(count: int) -> None:
         nonlocal done
         done += count
         if on_progress:
             on_progress(done, total)
 
-    problems = [_compare(paths[name], known[name], tell) for name in known]
+    problems = [_compare(paths[name], known[name], report) for name in known]
     bad = {name for name, problem in zip(known, problems, strict=True) if problem}
     return HashReport(
         same=tuple(name for name in known if name not in bad),
@@ -241,10 +243,10 @@ def _loose_files(folder: Path, known: Iterable[str]) -> set[str]:
     return {name for name in files - set(known) - {RECORD} if not name.startswith(".")}
 
 
-def _compare(path: Path, expected: str, tell: Callable[[int], None]) -> ModelProblem | None:
+def _compare(path: Path, expected: str, on_bytes: Callable[[int], None]) -> ModelProblem | None:
     if not path.is_file():
         code, zh, en = "file_missing", "不在了", "is missing"
-    elif file_sha256(path, tell) != expected:
+    elif file_sha256(path, on_bytes) != expected:
         code, zh, en = (
             "hash_mismatch",
             "的内容与发布的不同（SHA-256 不符）",
@@ -257,6 +259,7 @@ def _compare(path: Path, expected: str, tell: Callable[[int], None]) -> ModelPro
         message=say(f"{path} {zh}。", f"{path} {en}."),
         remedy=say(
             f"请重新下载 {path.name}；在模型页下载同一个模型只会取坏掉的文件。",
-            f"Download {path.name} again; downloading the model once more on the Models page fetches only what is bad.",
+            f"Download {path.name} again; downloading the model once more on the Models page"
+            " fetches only what is bad.",
         ),
     )

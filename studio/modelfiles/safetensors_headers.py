@@ -41,7 +41,7 @@ class Weights:
 
 
 def read_weights(folder: Path, stem: str = "model") -> Weights:
-    """The tensors of `stem.safetensors`, or of the shards that its index names."""
+    """Read the tensor shapes of `stem.safetensors`, or of the shards that its index names."""
     index = folder / f"{stem}.safetensors.index.json"
     if index.exists():
         return _read_indexed(folder, index)
@@ -55,7 +55,7 @@ def read_weights(folder: Path, stem: str = "model") -> Weights:
 
 
 def indexed_files(index: Path) -> set[str]:
-    """Names of the shards that an index speaks of; empty when it cannot be read."""
+    """Read the names of the shards in an index; empty when it cannot be read."""
     try:
         return {str(name) for name in json.loads(index.read_bytes())["weight_map"].values()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -64,15 +64,15 @@ def indexed_files(index: Path) -> set[str]:
 
 def _read_indexed(folder: Path, index: Path) -> Weights:
     try:
-        places = json.loads(index.read_bytes())["weight_map"]
-        names = sorted({str(name) for name in places.values()})
+        weight_map = json.loads(index.read_bytes())["weight_map"]
+        names = sorted({str(name) for name in weight_map.values()})
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return Weights(problems=(_bad_index(index, error),))
     missing = [name for name in names if not (folder / name).exists()]
     if missing:
         return Weights(problems=(_missing_shards(folder, missing, len(names)),))
     weights = _read_files(folder / name for name in names)
-    absent = sorted(set(places) - set(weights.shapes))
+    absent = sorted(set(weight_map) - set(weights.shapes))
     if absent and not weights.problems:
         return Weights(
             shapes=weights.shapes, size_bytes=weights.size_bytes, problems=(_stale_index(index, absent),)
@@ -95,7 +95,7 @@ def _read_files(paths: Iterable[Path]) -> Weights:
 
 
 def read_header(path: Path) -> dict[str, Shape] | ModelProblem:
-    """Tensor shapes by name, or why the file cannot be whole."""
+    """Read tensor shapes by name, or return the problem of a truncated or unreadable file."""
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
@@ -143,13 +143,13 @@ def _unreadable(path: Path, error: Exception) -> ModelProblem:
 
 
 def is_lfs_pointer(path: Path) -> bool:
-    """Whether Git LFS left its note in the place of the file."""
+    """Return whether the file is only a Git LFS pointer."""
     with path.open("rb") as file:
         return file.read(len(_POINTER)) == _POINTER
 
 
 def lfs_pointer(path: Path) -> ModelProblem:
-    """The problem of a file of which only Git LFS's note is there."""
+    """Build the problem of a file that is only a Git LFS pointer."""
     return ModelProblem(
         code="lfs_pointer",
         message=say(
@@ -221,8 +221,10 @@ def _no_weights(folder: Path, stem: str) -> ModelProblem:
                 f"{folder} has PyTorch .bin weights only; they can execute arbitrary code and are not read.",
             ),
             remedy=say(
-                "请下载 safetensors 版本，或用 save_pretrained(safe_serialization=True) 转换；管理员也可在模型页单独允许它。",
-                "Download the safetensors files, or convert with save_pretrained(safe_serialization=True); an admin can also allow this one model on the Models page.",
+                "请下载 safetensors 版本，或用 save_pretrained(safe_serialization=True) 转换；"
+                "管理员也可在模型页单独允许它。",
+                "Download the safetensors files, or convert with save_pretrained(safe_serialization=True);"
+                " an admin can also allow this one model on the Models page.",
             ),
         )
     if any(folder.glob("*.gguf")):
@@ -241,7 +243,7 @@ def _no_weights(folder: Path, stem: str) -> ModelProblem:
 
 
 def gguf_only(path: Path) -> ModelProblem:
-    """The problem of a GGUF file or folder where a base model is wanted."""
+    """Build the problem of a GGUF file or folder where a base model is wanted."""
     return ModelProblem(
         code="gguf_only",
         message=say(

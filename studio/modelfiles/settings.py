@@ -1,4 +1,4 @@
-"""Read where models are looked for and fetched from, and which unsafe ones are allowed.
+"""Read and write the model settings: search folders, hub mirror, unsafe models allowed.
 
 One small file of the workspace, `models.json`, so that the job process and the command
 line read it without a database. This module looks into no model folder.
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 class Allowed(BaseModel):
-    """One model whose pickle weights and own code may be loaded, and whose decision that was."""
+    """One model whose pickle weights and own code may be loaded, who allowed it and when."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -33,7 +33,7 @@ class Allowed(BaseModel):
 
 
 class ModelSettings(BaseModel):
-    """What a workspace decides about models."""
+    """The model settings of a workspace."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -41,17 +41,17 @@ class ModelSettings(BaseModel):
     endpoint: str | None = Field(
         None, description="Address of a mirror of ModelScope; empty: the hub itself."
     )
-    offline: bool = Field(False, description="This machine has no network: downloads say so at once.")
+    offline: bool = Field(False, description="This machine has no network: downloads fail at once.")
     allowed: tuple[Allowed, ...] = Field((), description="Models whose pickle weights and code are allowed.")
 
 
 def settings_file(workspace: Workspace) -> Path:
-    """Where the settings are kept."""
+    """Return the path of the settings."""
     return workspace.home / "models.json"
 
 
 def load_model_settings(workspace: Workspace) -> ModelSettings:
-    """The settings that count now.
+    """Load the current settings; the defaults without a file.
 
     Raises:
         UnreadableFile: the file is not what the studio writes.
@@ -72,17 +72,17 @@ def load_model_settings(workspace: Workspace) -> ModelSettings:
 
 
 def is_offline(workspace: Workspace) -> bool:
-    """Whether downloads are off, by STUDIO_OFFLINE or by the workspace."""
+    """Return whether downloads are off, by STUDIO_OFFLINE or by the workspace."""
     return Settings().offline or load_model_settings(workspace).offline
 
 
 def hub_endpoint(workspace: Workspace) -> str | None:
-    """The mirror that downloads use, by the workspace, else by STUDIO_HUB_ENDPOINT; None: the hub itself."""
+    """Return the hub mirror: the workspace's, else STUDIO_HUB_ENDPOINT; None: the hub itself."""
     return load_model_settings(workspace).endpoint or Settings().hub_endpoint
 
 
 def add_folder(workspace: Workspace, text: str) -> Path:
-    """Look for models in that folder too; the same one is kept once.
+    """Add a folder to search for models; the same one is kept once.
 
     Raises:
         InputError: there is no such folder.
@@ -102,14 +102,14 @@ def add_folder(workspace: Workspace, text: str) -> Path:
 
 
 def remove_folder(workspace: Workspace, folder: Path) -> None:
-    """Look there no longer; the folder itself stays."""
+    """Remove a folder from the search; the folder itself stays."""
     change_model_settings(
         workspace, lambda now: {"folders": tuple(each for each in now.folders if each != folder)}
     )
 
 
 def set_hub(workspace: Workspace, *, endpoint: str | None, offline: bool) -> None:
-    """Where downloads come from, and whether there are any.
+    """Set the hub mirror, and whether downloads are off.
 
     Raises:
         InputError: the mirror's address cannot be used.
@@ -119,7 +119,7 @@ def set_hub(workspace: Workspace, *, endpoint: str | None, offline: bool) -> Non
 
 
 def checked_endpoint(text: str | None) -> str | None:
-    """A mirror's address without its last slash; None for none.
+    """Validate and normalize a mirror's address: no trailing slash; None for none.
 
     Raises:
         InputError: no http(s) address, or one with a user, password or query.
@@ -135,13 +135,14 @@ def checked_endpoint(text: str | None) -> str | None:
         say("镜像地址不可用。", "The mirror's address cannot be used."),
         remedy=say(
             "请写 https://主机 这样的地址，不带用户名、密码和参数；留空则用 ModelScope。",
-            "Give an address such as https://host, without user, password or parameters; empty means ModelScope.",
+            "Give an address such as https://host, without user, password or parameters;"
+            " empty means ModelScope.",
         ),
     )
 
 
 def unsafe_environment(workspace: Workspace) -> dict[str, str]:
-    """What a worker is told; always set, so that nothing a shell has exported counts.
+    """Build the worker's environment variable; always set, so that nothing a shell has exported counts.
 
     Settings that cannot be read allow nothing.
     """
@@ -156,7 +157,7 @@ def unsafe_environment(workspace: Workspace) -> dict[str, str]:
 def change_model_settings(
     workspace: Workspace, changes: Callable[[ModelSettings], dict[str, object]]
 ) -> None:
-    """Let some settings count from now on; who may is the caller's question."""
+    """Update some settings; the caller checks who may."""
     now = load_model_settings(workspace)
     with in_one_step(settings_file(workspace)) as draft:
         draft.write_text(

@@ -2,8 +2,8 @@
 
 catalog           Scan base models on this machine, and resolve a name to a folder.
 downloads         Download models as jobs: start, pause, resume, discard.
-locations         List where models lie: the workspace, two hubs' caches, folders of the user's own.
-path_hints        Guess what somebody meant who typed or pasted the location of a model.
+locations         List the folders that may hold a model: the workspace, two hubs' caches, the user's own.
+path_hints        Parse typed or pasted model paths and hub ids, and suggest what was likely meant.
 targets           Resolve RUN|MODEL: a trained run or a base model.
 unsafe_allowlist  Allow or refuse pickle weights and custom code, one model at a time.
 """

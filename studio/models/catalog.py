@@ -7,7 +7,7 @@ from pathlib import Path
 from studio.contract import TemplateName
 from studio.errors import ModelUnusable
 from studio.modelfiles.folder_check import ModelReport
-from studio.modelfiles.folder_check import check_model as check_model  # whoever chooses a model wants both
+from studio.modelfiles.folder_check import check_model as check_model  # callers who choose a model want both
 from studio.modelfiles.safetensors_headers import ModelProblem
 from studio.modelfiles.settings import load_model_settings
 from studio.models.locations import LocationSource, ModelLocation, list_locations
@@ -31,29 +31,29 @@ class ModelEntry:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing stands in the way of loading it."""
+        """Whether it can be loaded: no problem is an error."""
         return not any(problem.severity == "error" for problem in self.problems)
 
 
 def find_models(workspace: Workspace) -> list[ModelEntry]:
-    """Models to choose from: the bundled one, all of the workspace by name, the usable ones elsewhere.
+    """List the models to choose from: the bundled one, all of the workspace, the usable ones elsewhere.
 
-    What others have left half done in their caches is no choice; in the workspace it is
-    shown with what is wrong.
+    An incomplete model in a shared cache is not offered; in the workspace it is listed
+    with its problems.
     """
     return [model for model in scan_models(workspace) if model.ok or model.source in ("bundled", "workspace")]
 
 
 def scan_models(workspace: Workspace) -> list[ModelEntry]:
-    """Every model on this machine that the studio knows to look for, broken ones included."""
+    """Scan every location on this machine for models, broken ones included."""
     allowed = {each.path for each in load_model_settings(workspace).allowed}
-    return [_base_model(name, place, allowed) for name, place in _named(list_locations(workspace))]
+    return [_base_model(name, location, allowed) for name, location in _named(list_locations(workspace))]
 
 
 def resolve_model(workspace: Workspace, text: str) -> Path:
-    """The folder that `bundled`, a name, or a path means.
+    """Resolve `bundled`, a name or a path to a model folder, and check it.
 
-    A name is one of `find_models`, or what a hub calls a model that is in its cache.
+    A name is one of `find_models`, or the hub's id of a model that is in its cache.
 
     Raises:
         ModelUnusable: there is none, or it cannot be loaded; with the first reason.
@@ -68,10 +68,10 @@ def resolve_model(workspace: Workspace, text: str) -> Path:
 
 
 def locate_model(workspace: Workspace, text: str) -> Path:
-    """The folder or file that the text means, sound or not.
+    """Resolve a text to a model folder or file, without checking it.
 
     Raises:
-        ModelUnusable: it means none; with what was likely meant.
+        ModelUnusable: nothing matches; suggests what was likely meant.
     """
     text = tidy(text)
     named = workspace.models / text
@@ -82,10 +82,10 @@ def locate_model(workspace: Workspace, text: str) -> Path:
     path = Path(text).expanduser().absolute()
     if text and path.exists():
         return path
-    places = list_locations(workspace)
-    known = {name: place.path for name, place in _named(places)}
+    locations = list_locations(workspace)
+    known = {name: location.path for name, location in _named(locations)}
     # The first of several wins: a sound copy in one cache before a broken one in another.
-    same = [place.path for place in places if place.name == text]
+    same = [location.path for location in locations if location.name == text]
     sound = next((path for path in same if check_model(path).ok), None)
     found = known.get(text) if text in known and not same else sound or next(iter(same), None)
     if found is None:
@@ -93,28 +93,28 @@ def locate_model(workspace: Workspace, text: str) -> Path:
     return found
 
 
-def _named(places: list[ModelLocation]) -> list[tuple[str, ModelLocation]]:
-    """Each place with a name that is its own: the plain one for the first, SOURCE:NAME for others."""
+def _named(locations: list[ModelLocation]) -> list[tuple[str, ModelLocation]]:
+    """Give each location a unique name: the plain one to the first, SOURCE:NAME to others."""
     count: Counter[str] = Counter()
     named = []
-    for place in places:
-        name = place.name if place.name not in count else f"{place.source}:{place.name}"
+    for location in locations:
+        name = location.name if location.name not in count else f"{location.source}:{location.name}"
         if name in count:
-            name = str(place.path)
+            name = str(location.path)
         count[name] += 1
-        named.append((name, place))
+        named.append((name, location))
     return named
 
 
-def _base_model(name: str, place: ModelLocation, allowed: set[Path]) -> ModelEntry:
-    report: ModelReport = check_model(place.path)
-    if place.path in allowed:
+def _base_model(name: str, location: ModelLocation, allowed: set[Path]) -> ModelEntry:
+    report: ModelReport = check_model(location.path)
+    if location.path in allowed:
         report = report.allowing_unsafe()
     return ModelEntry(
         name=name,
-        path=place.path,
-        bundled=place.source == "bundled",
-        source=place.source,
+        path=location.path,
+        bundled=location.source == "bundled",
+        source=location.source,
         architecture=report.architecture,
         parameters=report.parameters,
         size_bytes=report.size_bytes,

@@ -25,7 +25,7 @@ from studio.workspace import Workspace
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DownloadProgress:
-    """How far a download is: bytes and files that are there, of all; `phase` says what is done now."""
+    """Progress of a download: bytes and files done, of all; `phase` names the current activity."""
 
     phase: str
     done: int
@@ -43,10 +43,13 @@ class DownloadProgress:
 def download_spec(
     workspace: Workspace, text: str, *, endpoint: str | None = None, revision: str = "master"
 ) -> DownloadSpec:
-    """A checked spec for the model that the text names: owner/name, or the address of its page.
+    """Build and validate the spec of a download.
 
     Args:
+        workspace: its models/ folder is the destination, its settings name the mirror.
+        text: the model: owner/name, or the address of its page.
         endpoint: a mirror for this download; None takes that of the workspace.
+        revision: branch, tag or commit on the hub.
 
     Raises:
         InputError: the text names no model, or the mirror's address cannot be used.
@@ -74,7 +77,7 @@ def download_spec(
 
 
 def start(workspace: Workspace, spec: DownloadSpec) -> Job:
-    """Queue a download; one of the same spec that was paused or has failed goes on instead.
+    """Queue a download; one of the same spec that was paused or has failed is resumed instead.
 
     Raises:
         DownloadFailed: the studio is set to offline.
@@ -93,14 +96,14 @@ def start(workspace: Workspace, spec: DownloadSpec) -> Job:
             )
     newest = next((job for job in earlier if _spec(job).target == spec.target), None)
     if newest and newest.state != "done" and newest.spec == spec:
-        return _go_on(workspace, newest)
+        return _requeue(workspace, newest)
     job = runs.prepare_job(workspace, spec, label=spec.model_id)
     jobs.submit(workspace, job)
     return job
 
 
-def _go_on(workspace: Workspace, job: Job) -> Job:
-    """Let a download that stopped wait again; its worker finds the parts."""
+def _requeue(workspace: Workspace, job: Job) -> Job:
+    """Queue a stopped download again; its worker resumes from the parts."""
     # `alive` last: until it goes the download is over, and only then it waits.
     for name in ("result.json", "discard", "cancel", "pause", "alive"):
         (job.folder / name).unlink(missing_ok=True)
@@ -110,28 +113,30 @@ def _go_on(workspace: Workspace, job: Job) -> Job:
 
 
 def require_online(workspace: Workspace) -> None:
-    """Nothing, unless the studio was told that there is no network.
+    """Require that the studio is not set to offline.
 
     Raises:
-        DownloadFailed: it was; with what to do then.
+        DownloadFailed: it is; the remedy names both switches.
     """
     if is_offline(workspace):
         raise DownloadFailed(
             say("工作室已设为离线，不能下载。", "The studio is offline: downloads are off."),
             remedy=say(
-                f"把模型文件夹拷到 {workspace.models} 里即可；有网络时在模型页关掉离线，并去掉 STUDIO_OFFLINE。",
-                f"Copy the model folder into {workspace.models}; with a network, switch offline off on the Models page and unset STUDIO_OFFLINE.",
+                f"把模型文件夹拷到 {workspace.models} 里即可；"
+                "有网络时在模型页关掉离线，并去掉 STUDIO_OFFLINE。",
+                f"Copy the model folder into {workspace.models}; with a network, switch offline off"
+                " on the Models page and unset STUDIO_OFFLINE.",
             ),
         )
 
 
 def download_jobs(workspace: Workspace) -> list[Job]:
-    """Every download, newest first."""
+    """List every download, newest first."""
     return [job for job in runs.list_jobs(workspace) if job.spec.kind == "download"]
 
 
 def open_downloads(workspace: Workspace) -> list[Job]:
-    """The newest download of each model that is not there yet: running, waiting, paused or failed."""
+    """List the newest download of each model that is not complete: running, queued, paused or failed."""
     newest: dict[Path, Job] = {}
     for job in download_jobs(workspace):
         newest.setdefault(_spec(job).target, job)
@@ -141,13 +146,13 @@ def open_downloads(workspace: Workspace) -> list[Job]:
 
 
 def parts(job: Job) -> Path:
-    """The hidden folder in which the model's files arrive."""
+    """Return the hidden folder that holds the partial files."""
     target = _spec(job).target
     return target.with_name(f".{target.name}.part")
 
 
 def pause(workspace: Workspace, job_id: str) -> None:
-    """Ask a download to stop and keep what it has; one that is over stays as it is."""
+    """Pause a download, keeping what it has fetched; one that is over stays as it is."""
     job = runs.get_job(workspace, job_id)
     if job.state == "running":
         (job.folder / "pause").touch()
@@ -156,7 +161,7 @@ def pause(workspace: Workspace, job_id: str) -> None:
 
 
 def resume(workspace: Workspace, job: Job) -> Job:
-    """Go on with what is missing.
+    """Resume a download: fetch what is missing.
 
     Raises:
         DownloadFailed: the studio is set to offline.
@@ -166,7 +171,7 @@ def resume(workspace: Workspace, job: Job) -> Job:
 
 
 def discard(workspace: Workspace, job_id: str) -> None:
-    """Stop a download and throw away what it has fetched."""
+    """Cancel a download and delete what it has fetched."""
     job = runs.get_job(workspace, job_id)
     if job.is_over:
         if all(
@@ -188,7 +193,7 @@ def wait(workspace: Workspace, job: Job, on_poll: Callable[[Job], None]) -> Job:
 
 
 def progress(job: Job) -> DownloadProgress:
-    """How far the download is, from its latest event."""
+    """Read the progress of a download from its latest event."""
     last = Progress(phase="loading")
     for event in read_lines(job.folder / "metrics.jsonl", contract.event, tail_bytes=TAIL_BYTES):
         last = event if isinstance(event, Progress) else last

@@ -1,6 +1,6 @@
-"""List where models lie: the workspace, two hubs' caches, folders of the user's own.
+"""List the folders that may hold a model: the workspace, two hubs' caches, the user's own.
 
-Only names of folders are read here; what is in them is `modelcheck`'s question.
+Only names of folders are read here; `modelfiles.folder_check` reads what is in them.
 
     ~/.cache/modelscope/models/OWNER--NAME/snapshots/REVISION     modelscope 1.38 and later
     ~/.cache/modelscope/hub/models/OWNER/NAME                     before; a dot in NAME is ___
@@ -22,7 +22,7 @@ LocationSource = Literal["bundled", "workspace", "modelscope", "huggingface", "f
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelLocation:
-    """A folder that may be a model. `name` is what the source calls it; two sources may agree on one."""
+    """A folder that may be a model. `name` is its name at the source; two sources may share one."""
 
     name: str
     path: Path
@@ -30,7 +30,7 @@ class ModelLocation:
 
 
 def list_locations(workspace: Workspace) -> list[ModelLocation]:
-    """Every folder that may be a model, in the order in which a name is looked up."""
+    """List every folder that may be a model, in the order in which a name is looked up."""
     bundled = (
         [ModelLocation(name=BUNDLED_NAME, path=BUNDLED_MODEL, source="bundled")]
         if BUNDLED_MODEL.exists()
@@ -39,23 +39,23 @@ def list_locations(workspace: Workspace) -> list[ModelLocation]:
     found = [*bundled, *_in_workspace(workspace.models), *_in_modelscope(), *_in_huggingface()]
     for folder in load_model_settings(workspace).folders:
         found += _in_folder(folder)
-    return list({place.path: place for place in reversed(found)}.values())[::-1]
+    return list({location.path: location for location in reversed(found)}.values())[::-1]
 
 
 def modelscope_roots() -> list[Path]:
-    """Folders in which ModelScope's clients, new and old, keep models; those that exist."""
+    """Return the cache folders of ModelScope's clients, new and old, that exist."""
     base = Path(os.environ.get("MODELSCOPE_CACHE") or "~/.cache/modelscope").expanduser()
     return [root for root in (base / "models", base / "hub" / "models") if root.is_dir()]
 
 
 def huggingface_root() -> Path:
-    """Hugging Face's cache, as its own environment variables say."""
+    """Return the cache folder of Hugging Face, by its own environment variables."""
     home = os.environ.get("HF_HOME") or "~/.cache/huggingface"
     return Path(os.environ.get("HF_HUB_CACHE") or f"{home}/hub").expanduser()
 
 
 def _children(folder: Path) -> list[Path]:
-    """Folders in it by name, without hidden ones; none where it cannot be read."""
+    """List the subfolders by name, without hidden ones; none where the folder cannot be read."""
     try:
         return sorted(path for path in folder.iterdir() if not path.name.startswith(".") and path.is_dir())
     except OSError:
@@ -63,7 +63,7 @@ def _children(folder: Path) -> list[Path]:
 
 
 def _in_workspace(models: Path) -> Iterator[ModelLocation]:
-    """models/NAME and, where NAME only groups others, models/NAME/OTHER."""
+    """Yield models/NAME and, where NAME only groups others, models/NAME/OTHER."""
     for folder in _children(models):
         inner = _children(folder)
         groups = not (folder / "config.json").exists() and any(
@@ -77,7 +77,7 @@ def _in_workspace(models: Path) -> Iterator[ModelLocation]:
 
 
 def _has_files(folder: Path) -> bool:
-    """Whether it is more than the place of a download that goes on."""
+    """Return whether the folder holds more than an unfinished download."""
     entries = list(folder.iterdir())
     return not entries or any(not entry.name.startswith(".") for entry in entries)
 
@@ -110,7 +110,7 @@ def _main_commit(folder: Path) -> str:
 
 
 def _snapshots(folder: Path, name: str, source: LocationSource, main: str) -> Iterator[ModelLocation]:
-    """The main snapshot under the plain name, others as NAME@REVISION."""
+    """Yield the main snapshot under the plain name, others as NAME@REVISION."""
     snapshots = [path for path in _children(folder / "snapshots") if any(path.iterdir())]
     first = next((path for path in snapshots if path.name == main), snapshots[0] if snapshots else None)
     for path in snapshots:

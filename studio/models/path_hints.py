@@ -1,4 +1,4 @@
-"""Guess what somebody meant who typed or pasted the location of a model.
+"""Parse typed or pasted model paths and hub ids, and suggest what was likely meant.
 
 The mistakes that people make: quotes and blanks around the path, the hub's name where a
 folder is wanted, a page's address, a Windows path on another system.
@@ -20,27 +20,27 @@ _HUBS = ("modelscope.cn", "modelscope.ai", "huggingface.co", "hf-mirror.com")
 
 
 def tidy(text: str) -> str:
-    """The text without what copying brings along: blanks, quotes, `file://`."""
+    """Strip what copying brings along: blanks, quotes, `file://`."""
     text = text.strip().strip(_QUOTES).strip()
     return unquote(text.removeprefix("file://")) if text.startswith("file://") else text
 
 
 def hub_id(text: str) -> str | None:
-    """The hub's name of a model, owner/name, from itself or from its page's address; None for other texts."""
+    """Parse a hub id, owner/name, or the address of a model's page; None for other texts."""
     text = tidy(text)
     if "://" in text or text.startswith(_HUBS):
         parts = urlsplit(text if "://" in text else f"https://{text}")
         if not (parts.hostname or "").removeprefix("www.").startswith(_HUBS):
             return None
-        steps = [step for step in parts.path.split("/") if step and step != "models"]
-        text = "/".join(steps[:2])
+        segments = [segment for segment in parts.path.split("/") if segment and segment != "models"]
+        text = "/".join(segments[:2])
     return text if HUB_ID.fullmatch(text) else None
 
 
 def not_found(text: str, known: Collection[str]) -> ModelUnusable:
-    """The error for a text that names no model and no folder, with what was likely meant."""
+    """Build the error for a text that names no model and no folder; suggests what was likely meant."""
     windows = _WINDOWS.fullmatch(text)
-    asked = hub_id(text)
+    model_id = hub_id(text)
     if not text:
         return ModelUnusable(
             say("没有写模型。", "No model was named."),
@@ -54,21 +54,21 @@ def not_found(text: str, known: Collection[str]) -> ModelUnusable:
             say(f"没有名为 {text} 的模型。", f"There is no model {text}."),
             remedy=say(f"是不是 {close[0]}？", f"Did you mean {close[0]}?"),
         )
-    if asked:
+    if model_id:
         return ModelUnusable(
-            say(f"这台机器上没有模型 {asked}。", f"The model {asked} is not on this machine."),
+            say(f"这台机器上没有模型 {model_id}。", f"The model {model_id} is not on this machine."),
             remedy=say(
-                f"请先下载：在模型页，或用 news-studio models download {asked}。",
-                f"Download it first, on the Models page or with: news-studio models download {asked}",
+                f"请先下载：在模型页，或用 news-studio models download {model_id}。",
+                f"Download it first, on the Models page or with: news-studio models download {model_id}",
             ),
         )
     path = Path(text).expanduser().absolute()
-    there = next((parent for parent in path.parents if parent.exists()), path)
+    existing = next((parent for parent in path.parents if parent.exists()), path)
     return ModelUnusable(
         say(f"没有模型文件夹 {path}。", f"There is no model folder {path}."),
         remedy=say(
-            f"请检查路径：存在的只到 {there} 为止。可用的模型见 news-studio models。",
-            f"Check the path: it exists as far as {there}. news-studio models lists what there is.",
+            f"请检查路径：存在的只到 {existing} 为止。可用的模型见 news-studio models。",
+            f"Check the path: it exists as far as {existing}. news-studio models lists what there is.",
         ),
     )
 
@@ -82,6 +82,7 @@ def _windows_path(text: str, match: re.Match[str]) -> ModelUnusable:
         ),
         remedy=say(
             f"在 WSL 里它是 /mnt/{match['drive'].lower()}/{rest}；在别的机器上请先把文件夹拷过去。",
-            f"In WSL it is /mnt/{match['drive'].lower()}/{rest}; on another machine, copy the folder there first.",
+            f"In WSL it is /mnt/{match['drive'].lower()}/{rest};"
+            " on another machine, copy the folder there first.",
         ),
     )

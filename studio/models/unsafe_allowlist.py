@@ -14,7 +14,7 @@ from studio.workspace import Workspace
 
 
 def allow_unsafe(db: Store, workspace: Workspace, folder: Path, *, by: str) -> None:
-    """Let that one model load pickle weights and run its own code.
+    """Allow one model to load pickle weights and run its own code.
 
     Raises:
         NotAllowed: `by` is no admin.
@@ -25,7 +25,7 @@ def allow_unsafe(db: Store, workspace: Workspace, folder: Path, *, by: str) -> N
 
 
 def withdraw_unsafe(db: Store, workspace: Workspace, folder: Path, *, by: str) -> None:
-    """Take the allowance back.
+    """Withdraw the permission of a model.
 
     Raises:
         NotAllowed: `by` is no admin.

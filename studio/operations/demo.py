@@ -32,7 +32,7 @@ TITLE = "主场三比一逆转，年轻门将扑出关键点球"
 
 @dataclass
 class Demo:
-    """What the demo did: seconds a step, scores of the base and of the tuned model.
+    """Results of the demo: seconds of each step, scores of the base and of the tuned model.
 
     `export` is the folder with train.json, eval.json and dataset_info.json, as LLaMA-Factory reads it.
     """
@@ -46,7 +46,10 @@ class Demo:
     classified: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """`base` and `tuned` hold the scores of the think-chain answers, and under `direct` the others."""
+        """Build the document of `news-studio demo --json`.
+
+        `base` and `tuned` hold the scores of the think-chain answers, and under `direct` the others.
+        """
 
         def both(scores: dict[AnswerMode, Scores]) -> dict[str, Any]:
             documents = {mode: s.model_dump(mode="json", by_alias=True) for mode, s in scores.items()}
@@ -63,11 +66,13 @@ class Demo:
         }
 
 
-def run_demo(workspace: Workspace, *, tell: Callable[[str], None], watcher: Watcher | None = None) -> Demo:
-    """Run the loop; `tell` gets one sentence after each step.
+def run_demo(
+    workspace: Workspace, *, on_message: Callable[[str], None], watcher: Watcher | None = None
+) -> Demo:
+    """Run the loop; `on_message` is called with one sentence after each step.
 
     Raises:
-        StudioError: a step did not work; the sentence before says which came last.
+        StudioError: a step failed; the last message names the step before it.
     """
     demo = Demo()
     scheme = load_scheme()
@@ -80,7 +85,7 @@ def run_demo(workspace: Workspace, *, tell: Callable[[str], None], watcher: Watc
 
     with step("check"):
         report = check_path(BUNDLED_DATASET, scheme)
-    tell(
+    on_message(
         say(
             f"检查：{report.rows} 行，{report.valid} 行可用",
             f"check: {report.rows} rows, {report.valid} valid",
@@ -89,7 +94,7 @@ def run_demo(workspace: Workspace, *, tell: Callable[[str], None], watcher: Watc
     with closing(open_store(workspace.database)) as db:
         with step("import"):
             imported = import_path(db, BUNDLED_DATASET, scheme)
-        tell(
+        on_message(
             say(
                 f"导入：新增 {imported.added} 个标题，合并 {imported.merged} 行",
                 f"import: {imported.added} new titles, {imported.merged} rows merged",
@@ -99,7 +104,7 @@ def run_demo(workspace: Workspace, *, tell: Callable[[str], None], watcher: Watc
             version = freeze(db, workspace, "demo", author=login_name("demo"), scheme=scheme)
     demo.dataset = version.ref
     demo.export = str(version.folder)
-    tell(say(f"冻结：{version.ref}，{version.rows}", f"freeze: {version.ref}, {version.rows}"))
+    on_message(say(f"冻结：{version.ref}，{version.rows}", f"freeze: {version.ref}, {version.rows}"))
 
     # The base first: the newest run is then the tuned one, which is what the pages open with.
     with step("evaluate"):
@@ -113,15 +118,14 @@ def run_demo(workspace: Workspace, *, tell: Callable[[str], None], watcher: Watc
         run = train_and_wait(workspace, spec, version=version.ref, watcher=watcher)
     demo.run = run.id
     demo.tuned = dict(_scores(run))
-    tell(say(f"训练并评估：{run.id}", f"train and evaluate: {run.id}"))
+    on_message(say(f"训练并评估：{run.id}", f"train and evaluate: {run.id}"))
     for who, scores in ((say("基础模型", "base"), demo.base), (say("微调后", "tuned"), demo.tuned)):
         for mode in MODES:
-            tell(
-                f"  {who} {mode}: {scores[mode].accuracy:.1%}, {say('无法解析', 'unparsed')} {scores[mode].unparsed}"
-            )
+            unparsed = f"{say('无法解析', 'unparsed')} {scores[mode].unparsed}"
+            on_message(f"  {who} {mode}: {scores[mode].accuracy:.1%}, {unparsed}")
     with step("classify"):
         demo.classified = _classify(workspace, run)
-    tell(f"{TITLE} -> {demo.classified['category']}")
+    on_message(f"{TITLE} -> {demo.classified['category']}")
     return demo
 
 

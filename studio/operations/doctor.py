@@ -1,7 +1,7 @@
 """Diagnose the machine and the workspace: what is missing, and what to do about it.
 
-Every finding says what was found; one that is not ok says what to do. Torch is asked in
-a process of its own, so that whoever asks the doctor never imports it.
+Every check reports what was found; one that is not ok has a remedy. Torch is probed in
+a subprocess, so that the caller of the doctor never imports it.
 """
 
 import importlib.metadata
@@ -31,7 +31,7 @@ PACKAGE = "news-studio"
 _FREE_GIB_WANTED = 2.0
 # WAL with the upsert and window functions that the store uses.
 _SQLITE_WANTED = (3, 35)
-_ASK_TORCH = """
+_PROBE_TORCH = """
 import json, torch
 cuda = torch.cuda.is_available()
 print(json.dumps({"version": torch.__version__, "threads": torch.get_num_threads(),
@@ -42,7 +42,7 @@ print(json.dumps({"version": torch.__version__, "threads": torch.get_num_threads
 
 @dataclass(frozen=True, kw_only=True)
 class MachineCheck:
-    """One thing that was looked at; `remedy` is empty when it is ok."""
+    """The result of one check; `remedy` is empty when it is ok."""
 
     name: str
     ok: bool
@@ -53,10 +53,12 @@ class MachineCheck:
 def diagnose(
     workspace: Workspace, *, python: str = sys.executable, model: Path = BUNDLED_MODEL
 ) -> list[MachineCheck]:
-    """Look at everything, in the order in which it should be mended.
+    """Run every check, in the order in which the problems should be fixed.
 
     Args:
-        python: the interpreter of the workers, which is asked for torch.
+        workspace: checked for space, SQLite, its queue and its runs.
+        python: the interpreter of the workers, which is probed for torch.
+        model: the base model that is checked.
     """
     checks: list[Callable[[], MachineCheck]] = [
         _python,
@@ -105,14 +107,14 @@ def _packages() -> MachineCheck:
 
 def _torch(python: str) -> MachineCheck:
     try:
-        asked = subprocess.run(
-            [python, "-c", _ASK_TORCH], capture_output=True, text=True, timeout=180, check=False
+        probe = subprocess.run(
+            [python, "-c", _PROBE_TORCH], capture_output=True, text=True, timeout=180, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return _no_torch(str(error))
-    if asked.returncode:
-        return _no_torch((asked.stderr.strip().splitlines() or [f"status {asked.returncode}"])[-1])
-    facts = json.loads(asked.stdout.splitlines()[-1])
+    if probe.returncode:
+        return _no_torch((probe.stderr.strip().splitlines() or [f"status {probe.returncode}"])[-1])
+    facts = json.loads(probe.stdout.splitlines()[-1])
     device = f"{facts['gpu']} {facts['gib']} GiB" if facts["gpu"] else f"CPU, {facts['threads']} threads"
     return MachineCheck(name="torch", ok=True, message=f"{facts['version']}, {device}")
 

@@ -1,4 +1,4 @@
-"""Tell where a workspace stands in the loop, and which step comes next.
+"""Suggest the next step of the loop from the state of a workspace.
 
     import -> label -> freeze -> train -> evaluate -> back to label
 
@@ -21,8 +21,8 @@ LoopStep = Literal["import", "label", "freeze", "train", "evaluate"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
-    """What a workspace holds. `scored` is the newest run that has scores, a recorded one last."""
+class WorkspaceState:
+    """The state of a workspace. `scored` is the newest run that has scores, a recorded one last."""
 
     titles: Mapping[Status, int]
     versions: tuple[Version, ...]
@@ -37,7 +37,7 @@ class Standing:
 
     @property
     def next_step(self) -> LoopStep:
-        """The step that moves the loop on."""
+        """The next step of the loop."""
         waiting, decided = self.titles["waiting"], self.titles["decided"]
         if waiting + decided == 0:
             return "import"
@@ -49,11 +49,11 @@ class Standing:
         return "label" if waiting and trained[0].state == "done" else "evaluate"
 
 
-def standing(db: Store, workspace: Workspace) -> Standing:
-    """Read where the workspace stands now."""
+def standing(db: Store, workspace: Workspace) -> WorkspaceState:
+    """Read the current state of the workspace: titles, versions, runs and the newest scores."""
     runs = tuple(list_runs(workspace))
     scored, scores = _newest_scores(runs)
-    return Standing(
+    return WorkspaceState(
         titles=count_by_status(db),
         versions=tuple(list_versions(db, workspace)),
         runs=runs,
@@ -67,7 +67,7 @@ def _newest_scores(runs: tuple[Run, ...]) -> tuple[Run | None, Mapping[AnswerMod
         try:
             file = load_scores(run)
         except UnreadableFile:
-            continue  # the Evaluate page tells about it; here the others count
+            continue  # the Evaluate page reports it; here the others count
         if file is not None and file.evaluations:
             return run, file.evaluations
     return None, {}

@@ -43,7 +43,7 @@ _DEATHS_WITHIN_SECONDS = 60.0
 
 @dataclass(frozen=True, kw_only=True)
 class WebApp:
-    """What up.lock says about the web app of a workspace."""
+    """The web app of a workspace, as recorded in up.lock."""
 
     url: str
     pid: int
@@ -59,12 +59,15 @@ def up(
     """Run the web app and the job process until SIGINT or SIGTERM.
 
     Args:
+        workspace: it may have one web app only.
+        port: of the web app, on 127.0.0.1.
+        app: entry script for streamlit.
         on_ready: called with the URL when the app answers for the first time.
 
     Raises:
         WorkspaceBusy: the workspace has a web app already; with its URL.
         PortInUse: another program listens on the port.
-        StudioError: the web app ends again and again.
+        StudioError: the web app is in a crash loop.
     """
     with lock_path(workspace).open("a+") as lock:
         if not locks.take_lock(lock):
@@ -81,18 +84,18 @@ def up(
 
 
 def running_app(workspace: Workspace) -> WebApp | None:
-    """The web app of the workspace, if one is up."""
+    """Find the web app of the workspace, if one is up."""
     note = locks.read_note(lock_path(workspace))
     return WebApp(**json.loads(note)) if note else None
 
 
 def lock_path(workspace: Workspace) -> Path:
-    """Locked while the workspace has a web app; says where."""
+    """Return the path of up.lock: locked while the workspace has a web app, and records its URL."""
     return workspace.home / "up.lock"
 
 
 def log_path(workspace: Workspace) -> Path:
-    """What the web app said."""
+    """Return the path of the web app's log."""
     return workspace.home / "web.log"
 
 
@@ -111,7 +114,7 @@ def _supervise(
     stop: threading.Event,
     on_ready: Callable[[str], None],
 ) -> None:
-    """Keep both processes alive; the web app is ended on the way out, jobs go on."""
+    """Restart either process when it dies; on the way out the web app is ended, jobs go on."""
     url = f"http://127.0.0.1:{port}"
     web, ready = _start_app(workspace, port, app, lock), False
     deaths: list[float] = []
@@ -171,7 +174,7 @@ def _answers(url: str) -> bool:
 
 
 def _require_free(port: int) -> None:
-    """Raises PortInUse when something listens on the port."""
+    """Probe the port; raises PortInUse when something listens on it."""
     with socket.socket() as probe:
         # Connections of an app that ended a moment ago do not count.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -191,7 +194,7 @@ def _require_free(port: int) -> None:
 
 
 def _require_rare(deaths: list[float], workspace: Workspace) -> None:
-    """Raises when the web app has died too often to be started again."""
+    """Detect a crash loop; raises StudioError when the web app died too often to be restarted."""
     recent = [death for death in deaths if death > deaths[-1] - _DEATHS_WITHIN_SECONDS]
     if len(recent) >= _DEATHS_ALLOWED:
         words = read_tail(log_path(workspace), 5)

@@ -1,7 +1,7 @@
 """Run a job and wait for its end; Ctrl-C cancels it.
 
-The work goes through the same queue as the pages'. This module prints nothing: whoever
-waits gets the job at each poll.
+The work goes through the same queue as the pages'. This module prints nothing: a Watcher
+gets the job at each poll.
 """
 
 from typing import Protocol
@@ -11,21 +11,21 @@ from studio.contract import AnswerMode, EvaluateSpec, TrainSpec
 from studio.datasets.lookup import resolve_dataset
 from studio.jobs import queue as jobs
 from studio.models.targets import resolve_target
-from studio.runs import ANYWHERE, Job, Place, Run
+from studio.runs import ANY_DEVICE, DeviceChoice, Job, Run
 from studio.workspace import Workspace
 
 
 class Watcher(Protocol):
-    """Whoever shows how far the job is."""
+    """A display of a job's progress."""
 
     def show(self, job: Job) -> None:
-        """Called with the job at each poll."""
+        """Show the job; called at each poll."""
 
     def stopping(self) -> None:
-        """Called once when Ctrl-C cancelled it."""
+        """Show that Ctrl-C cancelled the job; called once."""
 
     def end(self) -> None:
-        """Called once when the job is over."""
+        """Finish the display; called once when the job is over."""
 
 
 def train_and_wait(
@@ -33,13 +33,13 @@ def train_and_wait(
     spec: TrainSpec,
     *,
     version: str | None,
-    place: Place = ANYWHERE,
+    place: DeviceChoice = ANY_DEVICE,
     watcher: Watcher | None = None,
 ) -> Run:
     """Queue a training run and wait until it is done; Ctrl-C cancels it.
 
     Raises:
-        RunFailed: it ended without a result, with its own problem and remedy.
+        RunFailed: it ended without a result; with its own problem and remedy.
     """
     return _submit_and_wait(
         workspace, runs.prepare_run(workspace, spec, version=version, place=place), watcher
@@ -84,7 +84,7 @@ def _submit_and_wait(workspace: Workspace, run: Run, watcher: Watcher | None) ->
 
 
 def wait_or_cancel(workspace: Workspace, job: Job, watcher: Watcher | None) -> Job:
-    """Wait for a job of any kind and return it as it ended; Ctrl-C cancels it and waits on."""
+    """Wait for a job of any kind and return it as it ended; Ctrl-C cancels it and goes on waiting."""
     try:
         job = jobs.wait_for_job(workspace, job.id, on_poll=watcher.show if watcher else None)
     except KeyboardInterrupt:

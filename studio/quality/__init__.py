@@ -1,8 +1,8 @@
 """Find decided titles that deserve a second look: scan, findings, answers, coverage.
 
-_label_errors  Find probable label errors (cleanlab), with the evidence for each.
-_scan          Scan the decided titles in a process of its own.
+_label_errors  Find probable label errors (confident learning by cleanlab), with the evidence for each.
+_scan          Scan the decided titles for label errors and near duplicates, in a background process.
 answers        Answer a finding: keep the label, relabel, merge near duplicates, dismiss.
-coverage       Compute the balance of the categories, and the evaluation rows that an interval needs.
-findings       Start a scan, and list its findings that nobody has answered.
+coverage       Compute the class balance, and the sample size that a confidence interval needs.
+findings       Start a scan, and list its open findings.
 """

@@ -1,4 +1,4 @@
-"""Scan the decided titles in a process of its own.
+"""Scan the decided titles for label errors and near duplicates, in a background process.
 
 Near copies, contradictory labels, doubtful labels and problems of the chains, over all
 decided titles; the result is moved into quality/result.json in one step. Reads the
@@ -38,23 +38,25 @@ NICE = 10
 
 
 def scan(db: Store, workspace: Workspace, scheme: Scheme) -> ScanFile:
-    """Look at every decided title, and leave the result in the workspace."""
+    """Scan every decided title, and write the result into the workspace."""
     started = time.monotonic()
-    _tell(workspace, ScanProgress(phase="reading"))
+    _report(workspace, ScanProgress(phase="reading"))
     revision = quality.current_revision(db)
     titles = decided_titles(db)
-    _tell(workspace, ScanProgress(phase="near", total=len(titles)))
+    _report(workspace, ScanProgress(phase="near", total=len(titles)))
     groups = group_near([title.text for title in titles])
     near_groups = [group for group in groups if len(group) <= LARGEST_NEAR_GROUP]
-    _tell(workspace, ScanProgress(phase="suspects"))
+    _report(workspace, ScanProgress(phase="suspects"))
     suspects = find_suspects(
         [title.text for title in titles],
         [title.category or "" for title in titles],
         near_groups,
         limit=LISTED,
-        progress=lambda done, total: _tell(workspace, ScanProgress(phase="suspects", done=done, total=total)),
+        progress=lambda done, total: _report(
+            workspace, ScanProgress(phase="suspects", done=done, total=total)
+        ),
     )
-    _tell(workspace, ScanProgress(phase="chains", total=len(titles)))
+    _report(workspace, ScanProgress(phase="chains", total=len(titles)))
     problems = _count_codes(problems_of(titles, scheme))
     conflicts, copies = _near_group_findings(titles, near_groups)
     result = ScanFile(
@@ -79,12 +81,12 @@ def scan(db: Store, workspace: Workspace, scheme: Scheme) -> ScanFile:
 def _near_group_findings(
     titles: Sequence[Title], near_groups: Sequence[Sequence[int]]
 ) -> tuple[list[Finding], list[Finding]]:
-    """Groups that disagree, and groups that merely repeat each other."""
+    """Make findings of near-duplicate groups: those with contradictory labels, and mere duplicates."""
     by_id = {title.id: title for title in titles}
-    grouped = [tuple(titles[place].id for place in near_group) for near_group in near_groups]
-    disagreeing = contradictory_near_groups(by_id, grouped)
-    conflicts = [_finding("conflict", [by_id[title_id] for title_id in ids]) for ids in disagreeing]
-    in_conflict = {title_id for ids in disagreeing for title_id in ids}
+    grouped = [tuple(titles[index].id for index in near_group) for near_group in near_groups]
+    contradictory = contradictory_near_groups(by_id, grouped)
+    conflicts = [_finding("conflict", [by_id[title_id] for title_id in ids]) for ids in contradictory]
+    in_conflict = {title_id for ids in contradictory for title_id in ids}
     copies = [
         _finding("near", [by_id[title_id] for title_id in ids])
         for ids in grouped
@@ -107,11 +109,11 @@ def _suspect_finding(suspect: Suspect, titles: Sequence[Title]) -> Finding:
         given=suspect.given,
         suggested=suspect.suggested,
         probabilities=suspect.probabilities,
-        nearest=tuple((titles[place].id, similarity) for place, similarity in suspect.nearest),
+        nearest=tuple((titles[index].id, similarity) for index, similarity in suspect.nearest),
         for_given=suspect.for_given,
         for_suggested=suspect.for_suggested,
     )
-    return _finding("suspect", [titles[suspect.place]], evidence)
+    return _finding("suspect", [titles[suspect.index]], evidence)
 
 
 def _count_codes(problems: Sequence[Problem]) -> dict[str, CodeCount]:
@@ -128,7 +130,7 @@ def _count_codes(problems: Sequence[Problem]) -> dict[str, CodeCount]:
     }
 
 
-def _tell(workspace: Workspace, progress: ScanProgress) -> None:
+def _report(workspace: Workspace, progress: ScanProgress) -> None:
     _write(quality.progress_path(workspace), progress)
 
 

@@ -1,6 +1,6 @@
 """Answer a finding: keep the label, relabel, merge near duplicates, dismiss.
 
-Answers are remembered under the decisions that were looked at, so a finding stays
+Answers are stored under the decisions that the finding is about, so a finding stays
 answered until one of its titles is decided anew. Everything is appended. Knows no page.
 """
 
@@ -16,28 +16,28 @@ from studio.store import Store, writing
 
 
 def accept(db: Store, finding: Finding, *, author: str) -> None:
-    """The labels are right as they are.
+    """Keep the labels: they are right as they are.
 
     Raises:
-        StalePress: a title has moved on since the scan; nothing is written.
+        StalePress: a title was decided anew since the scan; nothing is written.
     """
     _answer(db, finding, "right", author)
 
 
 def dismiss(db: Store, finding: Finding, *, author: str) -> None:
-    """The finding is of no interest; nothing is said about the labels.
+    """Dismiss the finding, without confirming the labels.
 
     Raises:
-        StalePress: a title has moved on since the scan; nothing is written.
+        StalePress: a title was decided anew since the scan; nothing is written.
     """
     _answer(db, finding, "dismiss", author)
 
 
 def relabel(db: Store, finding: Finding, category: str, *, author: str) -> int:
-    """Decide every title of the finding for one category; return how many changed.
+    """Relabel every title of the finding with one category; return how many changed.
 
     Raises:
-        StalePress: a title has moved on since the scan; nothing is written.
+        StalePress: a title was decided anew since the scan; nothing is written.
     """
     with writing(db):
         changed = [title for title in _answer(db, finding, "relabel", author) if title.category != category]
@@ -47,10 +47,10 @@ def relabel(db: Store, finding: Finding, category: str, *, author: str) -> int:
 
 
 def merge(db: Store, finding: Finding, keep: int, *, author: str) -> int:
-    """Keep one title of a group and put the others aside; return how many that are.
+    """Merge a near-duplicate group: keep one title and skip the others; return how many are skipped.
 
     Raises:
-        StalePress: a title has moved on since the scan; nothing is written.
+        StalePress: a title was decided anew since the scan; nothing is written.
     """
     assert keep in finding.titles, (keep, finding.titles)
     with writing(db):
@@ -64,12 +64,16 @@ def merge(db: Store, finding: Finding, keep: int, *, author: str) -> int:
 
 
 def best_to_keep(titles: Iterable[Title]) -> Title:
-    """The copy to keep unless somebody says otherwise: one with a chain, then the one that came first."""
+    """Suggest the copy to keep in a merge: one with a chain, then the one that was imported first."""
     return min(titles, key=lambda title: (title.chain is None, title.id))
 
 
-def _answer(db: Store, finding: Finding, verdict: FindingAnswer, author: str) -> list[Title]:
-    """Remember the answer, and return the titles as they stand."""
+def _answer(db: Store, finding: Finding, answer: FindingAnswer, author: str) -> list[Title]:
+    """Store the answer, and return the current titles.
+
+    Raises:
+        StalePress: a title was decided anew since the scan; nothing is written.
+    """
     with writing(db):
         titles = [get_title(db, title_id) for title_id in finding.titles]
         for title, decision_id in zip(titles, finding.decisions, strict=True):
@@ -83,6 +87,6 @@ def _answer(db: Store, finding: Finding, verdict: FindingAnswer, author: str) ->
                 )
         db.execute(
             "insert into quality_verdicts (finding, verdict, author) values (?, ?, ?)",
-            [finding.key, verdict, author],
+            [finding.key, answer, author],
         )
     return titles

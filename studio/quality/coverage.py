@@ -1,4 +1,4 @@
-"""Compute the balance of the categories, and the evaluation rows that an interval needs.
+"""Compute the class balance, and the sample size that a confidence interval needs.
 
 Pure arithmetic over counts; knows no store.
 """
@@ -10,7 +10,7 @@ from studio.stats import wilson_half_width
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Coverage:
+class CategoryCoverage:
     """One category: decided titles, and rows of the newest version per split."""
 
     category: str
@@ -31,10 +31,10 @@ def coverage(
     train: Mapping[str, int],
     evaluated: Mapping[str, int],
     wanted: int,
-) -> list[Coverage]:
-    """One line for each category, in the given order; what is absent counts as 0."""
+) -> list[CategoryCoverage]:
+    """Build one row for each category, in the given order; what is absent counts as 0."""
     return [
-        Coverage(
+        CategoryCoverage(
             category=name,
             decided=decided.get(name, 0),
             train=train.get(name, 0),
@@ -46,7 +46,7 @@ def coverage(
 
 
 def rows_for_interval(half_width: float, accuracy: float) -> int:
-    """Evaluation rows after which the 95 % Wilson interval of a rate is at most that wide to each side.
+    """Compute the sample size: evaluation rows whose 95 % Wilson interval is at most that wide to each side.
 
     Args:
         half_width: half the interval, 0 to 1.

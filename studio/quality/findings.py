@@ -1,8 +1,8 @@
-"""Start a scan, and list its findings that nobody has answered.
+"""Start a scan, and list its open findings.
 
     quality/  scan.lock (held while a scan runs), progress.json, result.json, scan.log
 
-The scan itself is `python -m studio.quality._scan HOME`, a process of its own: its
+The scan itself is `python -m studio.quality._scan HOME`, a background process: its
 libraries are too heavy for the web app. A finding is open until somebody answers it, or
 one of its titles is decided anew. This module knows no classifier.
 """
@@ -58,12 +58,12 @@ class Finding(_Written):
 
     @property
     def key(self) -> str:
-        """The same as long as the titles' decisions are."""
+        """Identity of the finding: stable as long as the titles' decisions are."""
         return f"{self.kind}:" + ",".join(map(str, sorted(self.decisions)))
 
 
 class CodeCount(_Written):
-    """How often `check` says something of the decided titles, and some of the titles."""
+    """How often `check` reports a problem code for the decided titles, and some of the titles."""
 
     severity: Severity
     count: int
@@ -80,7 +80,7 @@ class ScanFile(_Written):
     titles: int
     findings: tuple[Finding, ...]
     found: dict[FindingKind, int]
-    patterns: int = Field(description="Groups of near titles too large to be one story.")
+    patterns: int = Field(description="Groups of near titles too large to be about one event.")
     left_out: tuple[str, ...] = Field(description="Categories with too few titles for suspects.")
     problems: dict[str, CodeCount]
 
@@ -95,10 +95,10 @@ class ScanProgress(_Written):
 
 @dataclass(frozen=True, kw_only=True)
 class Scan:
-    """Where the scans of a workspace stand.
+    """The state of a workspace's scans.
 
-    `behind` counts the decisions since the last one; `log` is the end of what a scan
-    said that left no result.
+    `behind` counts the decisions since the last one; `log` is the tail of the log of a scan
+    that left no result.
     """
 
     last: ScanFile | None
@@ -108,7 +108,7 @@ class Scan:
 
 
 def look(db: Store, workspace: Workspace) -> Scan:
-    """The last scan, and the one that runs."""
+    """Read the last scan, and the one that runs."""
     process = scan_process(workspace)
     running = read_progress(workspace) if process.is_alive() else None
     last = _read(result_path(workspace))
@@ -118,7 +118,7 @@ def look(db: Store, workspace: Workspace) -> Scan:
 
 
 def current_revision(db: Store) -> int:
-    """The number of the latest decision; an index lookup."""
+    """Return the id of the latest decision; an index lookup."""
     return int(db.execute("select coalesce(max(id), 0) from decisions").fetchone()[0])
 
 
@@ -129,7 +129,7 @@ def start_scan(workspace: Workspace) -> None:
 
 
 def scan_process(workspace: Workspace) -> Background:
-    """The process that scans a workspace."""
+    """Return the process that scans a workspace."""
     folder = workspace.quality
     return Background(
         module="studio.quality._scan",
@@ -140,7 +140,7 @@ def scan_process(workspace: Workspace) -> Background:
 
 
 def open_findings(db: Store, scan: ScanFile, kind: FindingKind) -> list[Finding]:
-    """Findings of a kind that nobody has answered, whose titles still stand as the scan saw them."""
+    """List the open findings of a kind: unanswered, and their titles' decisions are those of the scan."""
     findings = [finding for finding in scan.findings if finding.kind == kind]
     answered = _answered(db, [finding.key for finding in findings])
     current = _current_decisions(db, {title for finding in findings for title in finding.titles})
@@ -163,12 +163,13 @@ def _answered(db: Store, keys: Sequence[str]) -> set[str]:
 
 
 def _current_decisions(db: Store, titles: Iterable[int]) -> Mapping[int, int]:
-    """The decision that counts of each title that is decided."""
+    """Query the current decision of each decided title."""
     return {
         title: decision
         for part in _portions(sorted(titles))
         for title, decision in db.execute(
-            f"select title_id, decision_id from states where status = 'decided' and title_id in ({_marks(part)})",
+            "select title_id, decision_id from states"
+            f" where status = 'decided' and title_id in ({_marks(part)})",
             part,
         ).fetchall()
     }
@@ -183,7 +184,7 @@ def _marks(values: Sequence[object]) -> str:
 
 
 def read_progress(workspace: Workspace) -> ScanProgress:
-    """How far the running scan is."""
+    """Read the progress of the running scan."""
     try:
         return ScanProgress.model_validate_json(progress_path(workspace).read_bytes())
     except (OSError, ValidationError):
@@ -200,15 +201,15 @@ def _read(path: Path) -> ScanFile | None:
 
 
 def age_seconds(scan: ScanFile) -> float:
-    """How long ago the scan was made."""
+    """Compute the age of a scan, in seconds."""
     return (datetime.now(UTC) - scan.made_at).total_seconds()
 
 
 def progress_path(workspace: Workspace) -> Path:
-    """How far the running scan is."""
+    """Return the path of the running scan's progress."""
     return workspace.quality / "progress.json"
 
 
 def result_path(workspace: Workspace) -> Path:
-    """What the last scan found."""
+    """Return the path of the last scan's result."""
     return workspace.quality / "result.json"

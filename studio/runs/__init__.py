@@ -8,8 +8,8 @@ _requests  Ask something of a run: cancel, pause, resume, move, discard.
 """
 
 from studio.runs._creation import (
-    ANYWHERE,
-    Place,
+    ANY_DEVICE,
+    DeviceChoice,
     can_retry,
     prepare_job,
     prepare_retry,
@@ -40,7 +40,7 @@ from studio.runs._output import (
     require_done,
     trained_model,
 )
-from studio.runs._record import RAY, RunCard, change_card
+from studio.runs._record import RAY, RunRecord, change_record
 from studio.runs._requests import (
     Move,
     can_pause,
@@ -60,21 +60,21 @@ from studio.runs._requests import (
 )
 
 __all__ = [
-    "ANYWHERE",
+    "ANY_DEVICE",
     "RAY",
+    "DeviceChoice",
     "Job",
     "JobSpec",
     "Move",
     "Phase",
-    "Place",
     "Run",
-    "RunCard",
     "RunProgress",
+    "RunRecord",
     "RunState",
     "can_pause",
     "can_retry",
     "cancel",
-    "change_card",
+    "change_record",
     "discard",
     "finish_discards",
     "get_job",

@@ -46,7 +46,7 @@ class _Classifications(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class ChatPiece:
-    """A piece of a streamed answer: of the think chain (`reasoning`) or of the answer."""
+    """A delta of a streamed answer: of the think chain (`reasoning`) or of the answer (`content`)."""
 
     kind: Literal["reasoning", "content"]
     text: str
@@ -64,8 +64,8 @@ def classify(
         return []
     body = {"titles": list(titles), "answer": answer}
     with _client(url, timeout_seconds) as client:
-        answered = client.post("/classify", cast_to=object, body=body)
-    return _Classifications.model_validate(answered).results
+        document = client.post("/classify", cast_to=object, body=body)
+    return _Classifications.model_validate(document).results
 
 
 def stream_chat(

@@ -1,8 +1,8 @@
-"""Open the database in one way, and write to it in one way.
+"""Connect to the SQLite database, migrate it, and write in transactions.
 
-The tables stand in `studio.store._migrations`; titles, annotations and versions have their own
-modules. This one knows connections, transactions, and what SQLite says of the outside
-world.
+The tables are defined in `studio.store._migrations`; titles, annotations and versions have
+their own modules. This one knows connections, transactions, and the errors that SQLite
+reports about the outside world.
 """
 
 import sqlite3
@@ -32,9 +32,9 @@ CACHE_KIB = 32 * 1024
 
 
 def open_store(path: Path) -> Store:
-    """Open the database, bring its tables up to date, and return one connection.
+    """Open the database, migrate its tables, and return one connection.
 
-    A connection belongs to the thread that opened it: one a page run, one a command.
+    A connection belongs to the thread that opened it: one for each page run, one for each command.
 
     Raises:
         UnreadableFile: the file is not a database.
@@ -59,7 +59,7 @@ def open_store(path: Path) -> Store:
 
 @contextmanager
 def writing(db: Store) -> Iterator[None]:
-    """A transaction that holds the write lock from its first line on.
+    """Begin an immediate transaction: it holds the write lock from its first line on.
 
     A plain BEGIN takes the lock only at the first write; if someone else wrote since
     the first read, SQLite then fails at once instead of waiting. Nested use is a
@@ -96,15 +96,15 @@ shared-memory file of WAL fail under the other names."""
 
 @contextmanager
 def _database_errors(path: Path | None = None) -> Iterator[None]:
-    """Turn what SQLite reports about the outside world into errors a user can mend."""
+    """Translate SQLite's errors about the outside world to StudioErrors with a remedy."""
     try:
         yield
     except sqlite3.DatabaseError as error:
         name = getattr(error, "sqlite_errorname", "") or ""
-        mended = _as_studio_error(name, path)
-        if mended is None:
+        translated = _as_studio_error(name, path)
+        if translated is None:
             raise
-        raise mended from error
+        raise translated from error
 
 
 def _as_studio_error(name: str, path: Path | None) -> StudioError | None:

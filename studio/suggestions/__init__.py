@@ -1,6 +1,6 @@
-"""Train a small classifier beside the annotators, and suggest categories.
+"""Train a small classifier beside the annotators, and suggest categories (pre-annotation, active learning).
 
-_process    Train and predict in a process of its own while people label.
-classifier  Predict categories of titles, and pick those that would teach most (active learning).
-records     Keep suggestions and how often people agreed with them; start the process.
+_process    Train and predict in a background process while people label.
+classifier  Predict categories of titles, and select the most informative ones (active learning).
+records     Store suggestions and their acceptance rate; start the background process.
 """

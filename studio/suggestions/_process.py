@@ -1,10 +1,10 @@
-"""Train and predict in a process of its own while people label.
+"""Train and predict in a background process while people label.
 
-While people label it trains a small model on what is labelled, in the background and again
-and again, writes down what that model thinks of the titles that come next and, in active
-order, which titles come next. Where the settings name a tuned run, its probabilities are
-shown instead; the order stays the small model's, which learns within seconds. It may be
-killed at any moment: the database has either the old suggestions or the new ones.
+It retrains a small model on the labelled titles again and again, stores its predictions
+for the titles at the head of the queue and, in active order, reorders the queue. Where the
+settings name a tuned run, its probabilities are shown instead; the order stays the small
+model's, which trains within seconds. It may be killed at any moment: the database has
+either the old suggestions or the new ones.
 """
 
 import logging
@@ -17,17 +17,16 @@ from datetime import UTC, datetime
 import numpy as np
 
 from studio import runs
-from studio.annotation import queue_order as ordering
+from studio.annotation import queue_order
 from studio.corpus.near_duplicates import near_representatives
 from studio.errors import StudioError
 from studio.language import say
 from studio.samples.scheme import load_scheme
-from studio.serving import client
-from studio.serving import servers as serving
+from studio.serving import client, servers
 from studio.store import Store, open_store
 from studio.suggestions.classifier import Mix, Suggester, can_learn, most_teaching
 from studio.suggestions.records import (
-    Standing,
+    SuggesterState,
     Suggestion,
     is_wanted,
     state_path,
@@ -40,12 +39,12 @@ from studio.workspace import Workspace, open_workspace
 
 log = logging.getLogger(__name__)
 
-LEARNED_FROM = 20_000
-"""The latest labelled titles, of which the model is trained: some seconds on one core."""
+TRAINED_ON = 20_000
+"""The latest labelled titles, on which the model is trained: some seconds on one core."""
 POOL = 20_000
-"""Waiting titles among which the most teaching ones are sought; of more, so many drawn at random."""
-PLACED = 300
-"""Titles that one training puts in front of the queue."""
+"""Waiting titles among which the most informative ones are sought; of more, a random sample of this size."""
+PRIORITIZED = 300
+"""Titles that one training moves to the front of the queue."""
 NEXT, NEXT_TUNED = 2_000, 200
 """Titles from the head of the queue that get a suggestion; of a tuned model, which takes longer."""
 BATCH = 32
@@ -60,14 +59,17 @@ Waiting = Sequence[tuple[int, str]]
 
 
 def train(db: Store, *, beside: Waiting = ()) -> Suggester | None:
-    """A model of what is labelled now; None where that is too little."""
+    """Train the small classifier on the labelled titles; None where they are too few.
+
+    `beside` are unlabelled titles whose n-grams the vectorizer learns as well.
+    """
     known = load_scheme().names
     rows = [
         (text, category)
         for text, category in db.execute(
             "select titles.text, states.category from states join titles on titles.id = states.title_id"
             " where states.status = 'decided' order by states.revision desc limit ?",
-            [LEARNED_FROM],
+            [TRAINED_ON],
         )
         if category in known
     ]
@@ -77,28 +79,29 @@ def train(db: Store, *, beside: Waiting = ()) -> Suggester | None:
     return Suggester([text for text, _ in rows], categories, beside=[text for _, text in beside])
 
 
-def place(
+def prioritize(
     db: Store, model: Suggester, pool: Waiting, settings: LabelSettings, draw: np.random.Generator
 ) -> int:
-    """Active order: put the titles of the pool that teach most in front of the queue; how many."""
+    """Move the most informative titles of the pool to the front of the queue; returns how many."""
     chosen = most_teaching(
         model,
         [text for _, text in pool],
         mix=Mix(uncertain=settings.uncertain_share, diverse=settings.diverse_share),
-        count=PLACED,
+        count=PRIORITIZED,
         draw=draw,
     )
-    return ordering.place_in_order(db, [pool[position][0] for position in chosen])
+    return queue_order.place_in_order(db, [pool[position][0] for position in chosen])
 
 
 def find_pool(db: Store) -> Waiting:
-    """Waiting titles that nobody has answered: what is in front now, then the others, which stand at random.
+    """Select the pool for active learning: waiting titles without an answer, from the front of the queue.
 
-    One of each near-duplicate group, and none of a group that has a labelled title already.
+    Behind those that were prioritized before, the queue is in random order. Deduplicated:
+    one title of each near-duplicate group, and none of a group that has a labelled title.
     """
     waiting = db.execute(
         "select states.title_id, titles.text from states join titles on titles.id = states.title_id"
-        f" where states.status = 'waiting' and states.rank = 1 and {ordering.UNANSWERED}"
+        f" where states.status = 'waiting' and states.rank = 1 and {queue_order.UNANSWERED}"
         " order by states.place limit ?",
         [POOL],
     ).fetchall()
@@ -118,9 +121,9 @@ def find_pool(db: Store) -> Waiting:
 
 
 def next_titles(db: Store, count: int) -> Waiting:
-    """What people will see next: sent back first, then from the head of the queue; shared ones apart.
+    """List the titles at the head of the queue: sent back first; shared ones are left out.
 
-    Titles that several people are asked about are shown without any suggestion.
+    Titles that several people label are shown without any suggestion.
     """
     return db.execute(
         "select states.title_id, titles.text from states join titles on titles.id = states.title_id"
@@ -130,7 +133,7 @@ def next_titles(db: Store, count: int) -> Waiting:
 
 
 def suggest(db: Store, model: Suggester) -> int:
-    """Write down what the model thinks of the next titles; how many."""
+    """Predict the next titles and store the suggestions; returns how many."""
     waiting = next_titles(db, NEXT)
     found: list[tuple[int, Suggestion]] = []
     if waiting:
@@ -154,22 +157,22 @@ def _suggestion(probabilities: dict[str, float], source: str) -> Suggestion:
 
 
 def suggest_by_run(db: Store, workspace: Workspace, run_id: str) -> int:
-    """Ask a tuned model about the next titles that it has not been asked about; how many.
+    """Predict the next titles with a tuned model, except those it has predicted; returns how many.
 
     Raises:
         StudioError: there is no such run, or its model cannot be served.
     """
-    asked = {
+    predicted = {
         title_id for (title_id,) in db.execute("select title_id from suggestions where source = ?", [run_id])
     }
     waiting = next_titles(db, NEXT_TUNED)
-    keep = asked & {title_id for title_id, _ in waiting}
+    keep = predicted & {title_id for title_id, _ in waiting}
     missing = [title for title in waiting if title[0] not in keep]
     if not missing:
         return 0
     run = runs.get_run(workspace, run_id)
     model, adapter = runs.trained_model(run)
-    url = serving.ensure_server(
+    url = servers.ensure_server(
         workspace, model=model, adapter=adapter, template=run.spec.template, name=run.id
     )
     for start in range(0, len(missing), BATCH):
@@ -186,7 +189,7 @@ def suggest_by_run(db: Store, workspace: Workspace, run_id: str) -> int:
 
 
 def work(db: Store, workspace: Workspace) -> None:
-    """Train whenever something was labelled, until nobody labels or the settings want nothing."""
+    """Retrain whenever something was labelled, until nobody labels or the settings need no model."""
     draw = np.random.default_rng()
     last: tuple[int, ...] | None = None
     changed_at = time.monotonic()
@@ -207,22 +210,23 @@ def work(db: Store, workspace: Workspace) -> None:
 
 
 def _change(db: Store) -> tuple[int, ...]:
-    """Another value whenever a label, a title or a setting has come."""
+    """Return a value that changes with every label, title or setting."""
     row = db.execute(
-        "select (select coalesce(max(id), 0) from decisions), (select coalesce(max(id), 0) from label_settings)"
+        "select (select coalesce(max(id), 0) from decisions),"
+        " (select coalesce(max(id), 0) from label_settings)"
     ).fetchone()
     return tuple(row)
 
 
 def one_round(
     db: Store, workspace: Workspace, settings: LabelSettings, draw: np.random.Generator
-) -> Standing:
-    """Train once; then order and suggest as the settings say, and leave word of it."""
+) -> SuggesterState:
+    """Train once; then reorder and suggest by the settings, and write state.json."""
     began, problem, source = time.monotonic(), "", "tfidf"
     is_tuned = settings.suggestions and settings.suggestion_model != "tfidf"
     pool = find_pool(db) if settings.order == "active" else []
     model = train(db, beside=pool)
-    placed = place(db, model, pool, settings, draw) if model and pool else 0
+    placed = prioritize(db, model, pool, settings, draw) if model and pool else 0
     suggested = 0
     if is_tuned:
         source = settings.suggestion_model
@@ -236,7 +240,7 @@ def one_round(
             log.warning("%s cannot be asked: %s", settings.suggestion_model, problem)
     if settings.suggestions and source == "tfidf" and model:
         suggested = suggest(db, model)
-    told = Standing(
+    state = SuggesterState(
         at=datetime.now(UTC),
         seconds=round(time.monotonic() - began, 2),
         labelled=0 if model is None else int(model.labelled.shape[0]),
@@ -246,9 +250,9 @@ def one_round(
         problem=problem,
     )
     unfinished = state_path(workspace).with_suffix(".unfinished")
-    unfinished.write_text(told.model_dump_json() + "\n", encoding="utf-8")
+    unfinished.write_text(state.model_dump_json() + "\n", encoding="utf-8")
     unfinished.replace(state_path(workspace))
-    return told
+    return state
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
-"""Predict categories of titles, and pick those that would teach most (active learning).
+"""Predict categories of titles, and select the most informative ones (active learning).
 
-A character TF-IDF classifier, trained anew in a second or a few from what is labelled so
-far. Heavy libraries are imported where they are used: this belongs in a process of its own
+A character TF-IDF classifier, retrained in a second or a few on what is labelled so
+far. Heavy libraries are imported where they are used: this belongs in a background process
 (`studio.suggestions._process`), never in the web app. Knows texts and categories, no store.
 """
 
@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 FEWEST = 20
 """Labelled titles from which on a model is trained; with fewer it would guess."""
 CALIBRATED_ON = 4_000
-"""Labelled titles by which the probabilities are put right, at most."""
+"""Labelled titles on which the probabilities are calibrated, at most."""
 COMPARED = 1_000
-"""Labelled titles, drawn at random, that a title is held against when the unlike ones are sought."""
+"""Labelled titles, sampled at random, that a title is compared with in diversity sampling."""
 
 Probabilities = NDArray[np.float64]
 Positions = NDArray[np.int64]
@@ -25,7 +25,7 @@ Positions = NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mix:
-    """How titles are drawn in active order; the rest of the shares is drawn at random."""
+    """Shares of uncertainty and diversity sampling in active order, 0 to 1; the rest is sampled at random."""
 
     uncertain: float
     diverse: float
@@ -40,7 +40,9 @@ class Suggester:
         """Train on labelled titles of two categories or more.
 
         Args:
-            beside: titles without a label that will be asked about; their words are known as well.
+            texts: titles.
+            categories: their labels, in the same order.
+            beside: unlabelled titles that will be predicted; the vectorizer learns their n-grams too.
         """
         from sklearn.feature_extraction.text import TfidfVectorizer
         from threadpoolctl import threadpool_limits
@@ -57,12 +59,12 @@ class Suggester:
         self.names: tuple[str, ...] = tuple(str(name) for name in self._classifier.classes_)
 
     def features(self, texts: Sequence[str]) -> Any:
-        """A sparse row of length one for each text, so that a product of two is their cosine."""
+        """Vectorize texts: a sparse row of norm 1 for each, so that a product of two is their cosine."""
         return self._vectorizer.transform(texts)
 
     def probabilities(self, features: Any) -> Probabilities:
-        """A row for each row of features, a column for each of `names`."""
-        return _cooled(self._classifier.predict_log_proba(features), self._temperature)
+        """Predict calibrated probabilities: a row for each row of features, a column for each of `names`."""
+        return _softened(self._classifier.predict_log_proba(features), self._temperature)
 
 
 def _fitted(features: Any, categories: Sequence[str]) -> Any:
@@ -73,17 +75,18 @@ def _fitted(features: Any, categories: Sequence[str]) -> Any:
     )
 
 
-def _cooled(log_probabilities: NDArray[np.float64], temperature: float) -> Probabilities:
-    sharper = np.exp((log_probabilities - log_probabilities.max(axis=1, keepdims=True)) / temperature)
-    cooled: Probabilities = sharper / sharper.sum(axis=1, keepdims=True)
-    return cooled
+def _softened(log_probabilities: NDArray[np.float64], temperature: float) -> Probabilities:
+    """Apply temperature scaling and normalize each row to 1."""
+    scaled = np.exp((log_probabilities - log_probabilities.max(axis=1, keepdims=True)) / temperature)
+    softened: Probabilities = scaled / scaled.sum(axis=1, keepdims=True)
+    return softened
 
 
 def _temperature(features: Any, categories: Sequence[str]) -> float:
-    """What to divide log probabilities by so that they are as sure as they are right.
+    """Calibrate: fit the temperature that log probabilities are divided by (Guo et al. 2017).
 
     On few titles the plain model is far too modest: 22 % on average where 70 % were right.
-    Judged on every fourth title by a model of the others (Guo et al. 2017).
+    Fitted on every fourth title, held out from a model of the others.
     """
     count = min(len(categories), CALIBRATED_ON)
     held = np.arange(count) % 4 == 3
@@ -92,49 +95,49 @@ def _temperature(features: Any, categories: Sequence[str]) -> float:
         return 1.0
     model = _fitted(features[:count][~held], known)
     columns = {str(name): column for column, name in enumerate(model.classes_)}
-    asked = [
+    held_out = [
         (row, columns[categories[row]]) for row in np.flatnonzero(held).tolist() if categories[row] in columns
     ]
-    if not asked:
+    if not held_out:
         return 1.0
-    rows, right = np.array(asked).T
+    rows, right = np.array(held_out).T
     scores = model.predict_log_proba(features[rows])
-    steps = 2.0 ** np.arange(-3, 1.25, 0.25)
-    losses = [-np.log(_cooled(scores, step)[np.arange(len(right)), right] + 1e-12).mean() for step in steps]
-    return float(steps[int(np.argmin(losses))])
+    grid = 2.0 ** np.arange(-3, 1.25, 0.25)
+    losses = [-np.log(_softened(scores, one)[np.arange(len(right)), right] + 1e-12).mean() for one in grid]
+    return float(grid[int(np.argmin(losses))])
 
 
 def can_learn(categories: Sequence[str]) -> bool:
-    """Whether there is enough to train on."""
+    """Return whether there are enough labels to train on."""
     return len(categories) >= FEWEST and len(set(categories)) > 1
 
 
 def most_teaching(
     model: Suggester, texts: Sequence[str], *, mix: Mix, count: int, draw: np.random.Generator
 ) -> list[int]:
-    """Positions of the titles to label next, in order; any beginning of it has the shares of the mix.
+    """Select the titles to label next: their positions, in order; any prefix has the shares of the mix.
 
-    Near repeats are the caller's to leave out first: the surest way to waste a label is to
-    ask for the same story twice.
+    The caller deduplicates first: the surest way to waste a label is to ask for the same
+    event twice.
     """
     features = model.features(texts)
     wanted = min(count, len(texts))
-    doubted = _by_doubt(model.probabilities(features)).tolist()
-    unlike = _unlike(features, model.labelled, draw, int(np.ceil(wanted * mix.diverse)))
-    drawn = draw.permutation(len(texts)).tolist()
+    uncertain = _by_margin(model.probabilities(features)).tolist()
+    diverse = _farthest_first(features, model.labelled, draw, int(np.ceil(wanted * mix.diverse)))
+    random = draw.permutation(len(texts)).tolist()
     shares = (mix.uncertain, mix.diverse, 1.0 - mix.uncertain - mix.diverse)
-    return _dealt((doubted, unlike, drawn), shares, wanted)
+    return _interleaved((uncertain, diverse, random), shares, wanted)
 
 
-def _by_doubt(probabilities: Probabilities) -> Positions:
-    """The smallest distance between the two best categories first."""
+def _by_margin(probabilities: Probabilities) -> Positions:
+    """Sort by uncertainty: the smallest margin between the two best categories first (margin sampling)."""
     best = np.sort(probabilities, axis=1)
-    places: Positions = np.argsort(best[:, -1] - best[:, -2], kind="stable")
-    return places
+    order: Positions = np.argsort(best[:, -1] - best[:, -2], kind="stable")
+    return order
 
 
-def _unlike(features: Any, labelled: Any, draw: np.random.Generator, count: int) -> list[int]:
-    """One after another the title that is least like any labelled or chosen one (farthest-first)."""
+def _farthest_first(features: Any, labelled: Any, draw: np.random.Generator, count: int) -> list[int]:
+    """Choose one after another the title least similar to any labelled or chosen one (farthest-first)."""
     if not count:
         return []
     rows = draw.permutation(labelled.shape[0])[:COMPARED]
@@ -144,30 +147,30 @@ def _unlike(features: Any, labelled: Any, draw: np.random.Generator, count: int)
         nearest[start : start + 2_000] = cosines.max(axis=1).toarray().ravel()
     chosen: list[int] = []
     for _ in range(count):
-        place = int(nearest.argmin())
-        chosen.append(place)
-        np.maximum(nearest, (features @ features[place].T).toarray().ravel(), out=nearest)
-        nearest[place] = np.inf
+        position = int(nearest.argmin())
+        chosen.append(position)
+        np.maximum(nearest, (features @ features[position].T).toarray().ravel(), out=nearest)
+        nearest[position] = np.inf
     return chosen
 
 
-def _dealt(sources: Sequence[Sequence[int]], shares: Sequence[float], count: int) -> list[int]:
-    """Take from the sources in turn, always from the one that is farthest behind its share."""
-    dealt: dict[int, None] = {}
+def _interleaved(sources: Sequence[Sequence[int]], shares: Sequence[float], count: int) -> list[int]:
+    """Interleave the sources, always from the one that is farthest behind its share, without duplicates."""
+    merged: dict[int, None] = {}
     taken = [0] * len(sources)
     unused = [iter(source) for source in sources]
-    while len(dealt) < count:
-        behind = max(range(len(sources)), key=lambda i: shares[i] * (len(dealt) + 1) - taken[i])
-        place = _first_new(unused[behind], dealt)
-        if place is None:  # a source has run dry: the others make up for it, the random one never does
+    while len(merged) < count:
+        behind = max(range(len(sources)), key=lambda i: shares[i] * (len(merged) + 1) - taken[i])
+        position = _first_new(unused[behind], merged)
+        if position is None:  # a source has run dry: the others make up for it, the random one never does
             shares = [0.0 if i == behind else share for i, share in enumerate(shares)]
             if not any(shares):
                 shares = [0.0] * (len(sources) - 1) + [1.0]
             continue
-        dealt[place] = None
+        merged[position] = None
         taken[behind] += 1
-    return list(dealt)
+    return list(merged)
 
 
 def _first_new(source: Iterator[int], known: dict[int, None]) -> int | None:
-    return next((place for place in source if place not in known), None)
+    return next((position for position in source if position not in known), None)

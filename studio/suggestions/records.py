@@ -1,7 +1,7 @@
-"""Keep suggestions and how often people agreed with them; start the process.
+"""Store suggestions and their acceptance rate; start the background process.
 
-Written by a process of its own (`studio.suggestions._process`), read by the Label and Team pages; which
-suggestion was on screen stands with every answer, so that what it led to can be counted.
+Written by a background process (`studio.suggestions._process`), read by the Label and Team pages;
+every answer records which suggestion was on screen, so that its effect can be counted.
 """
 
 import json
@@ -21,7 +21,7 @@ from studio.workspace import Workspace, current_settings
 
 CLOSE = 0.2
 WAKE_SECONDS = 5.0
-"""How often a page looks whether the process runs; a press in between does not ask."""
+"""How often a page checks whether the process runs; a press in between does not check."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,7 +44,7 @@ class Suggestion:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Acceptance:
-    """How often people said what was suggested; `source` is `tfidf`, `import`, or the id of a run."""
+    """How often people accepted a suggestion; `source` is `tfidf`, `import`, or the id of a run."""
 
     source: str
     shown: int
@@ -56,8 +56,8 @@ class Acceptance:
         return self.accepted / self.shown if self.shown else 0.0
 
 
-class Standing(BaseModel):
-    """state.json: what the process did last. `problem` is why a tuned model could not be asked."""
+class SuggesterState(BaseModel):
+    """state.json: the last round of the process. `problem` is why a tuned model could not be used."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -71,10 +71,11 @@ class Standing(BaseModel):
 
 
 def suggestion_for(db: Store, title_id: int) -> Suggestion | None:
-    """The suggestion for a title, if a model has made one."""
+    """Find the suggestion for a title; None if no model has made one."""
     row = next(
         db.query(
-            "select category, probability, runner_up, runner_up_probability, source from suggestions where title_id = ?",
+            "select category, probability, runner_up, runner_up_probability, source"
+            " from suggestions where title_id = ?",
             [title_id],
         ),
         None,
@@ -85,7 +86,7 @@ def suggestion_for(db: Store, title_id: int) -> Suggestion | None:
 def write_suggestions(
     db: Store, found: Sequence[tuple[int, Suggestion]], *, keep: Iterable[int] = ()
 ) -> None:
-    """Let these suggestions stand, and of the earlier ones only those of the titles in `keep`."""
+    """Replace the stored suggestions by these, keeping of the earlier ones those of the titles in `keep`."""
     with writing(db):
         db.execute(
             "delete from suggestions where title_id not in (select value from json_each(?))",
@@ -110,7 +111,7 @@ def write_suggestions(
 
 
 def acceptance(db: Store, *, since_day: str = "") -> list[Acceptance]:
-    """How often suggestions were accepted, by who made them; days are of UTC, `2026-11-25`."""
+    """Count shown and accepted suggestions by source; `since_day` is a day of UTC, `2026-11-25`."""
     rows = db.query(
         "select source, sum(shown) as shown, sum(accepted) as accepted from suggestion_counts where day >= ?"
         " group by source having sum(shown) > 0 order by sum(shown) desc",
@@ -120,9 +121,9 @@ def acceptance(db: Store, *, since_day: str = "") -> list[Acceptance]:
 
 
 def wake(db: Store, workspace: Workspace) -> None:
-    """See to it that the process runs while people label, where there is something for it to do.
+    """Ensure that the background process runs while people label, if the settings need it.
 
-    Cheap enough for every page run: it asks at most once in WAKE_SECONDS.
+    Cheap enough for every page run: it checks at most once in WAKE_SECONDS.
     """
     now = time.monotonic()
     if now - _asked.get(workspace.home, -WAKE_SECONDS) < WAKE_SECONDS or not current_settings().suggester:
@@ -136,12 +137,12 @@ _asked: dict[Path, float] = {}
 
 
 def is_wanted(settings: LabelSettings) -> bool:
-    """Whether the settings leave the model anything to do."""
+    """Return whether the settings need the model."""
     return settings.suggestions or settings.order == "active"
 
 
 def suggester_process(workspace: Workspace) -> Background:
-    """The process beside the annotators; it ends when nobody labels."""
+    """Return the process beside the annotators; it ends when nobody labels."""
     folder = workspace.suggesting
     return Background(
         module="studio.suggestions._process",
@@ -151,14 +152,14 @@ def suggester_process(workspace: Workspace) -> Background:
     )
 
 
-def standing(workspace: Workspace) -> Standing | None:
-    """What the process did last; None before its first training."""
+def standing(workspace: Workspace) -> SuggesterState | None:
+    """Read state.json: the last round of the process; None before its first training."""
     try:
-        return Standing.model_validate_json(state_path(workspace).read_bytes())
+        return SuggesterState.model_validate_json(state_path(workspace).read_bytes())
     except (OSError, ValidationError):
         return None
 
 
 def state_path(workspace: Workspace) -> Path:
-    """What the process did last."""
+    """Return the path of state.json."""
     return workspace.suggesting / "state.json"

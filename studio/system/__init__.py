@@ -4,8 +4,8 @@ atomic      Write files atomically, and report a full disk in one way.
 background  Start background processes, one of a kind in a workspace, on an inherited lock.
 csv_export  Write CSV for spreadsheets: no formula injection, Chinese readable.
 jsonl       Read JSON Lines that a worker is still appending to.
-locks       Take and test lock files (flock).
-login       Name whoever is logged in on this computer.
-network     Know loopback addresses, and open HTTP to them past any proxy.
+locks       Acquire and test lock files (flock).
+login       Look up the login name of the current user.
+network     Recognize loopback addresses, and open HTTP to them past any proxy.
 processes   Start, probe and signal worker processes.
 """

@@ -1,4 +1,4 @@
-"""Write files atomically, and report a full disk in one way."""
+"""Write files atomically, and translate a full disk to one error."""
 
 import errno
 import shutil
@@ -13,8 +13,8 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextmanager
-def guard_disk(place: Path) -> Iterator[None]:
-    """Turn "no space left" while writing to `place` into DiskFull.
+def guard_disk(path: Path) -> Iterator[None]:
+    """Translate "no space left" while writing to `path` to DiskFull.
 
     The caller removes what it had half written.
     """
@@ -25,8 +25,8 @@ def guard_disk(place: Path) -> Iterator[None]:
             raise
         raise DiskFull(
             say(
-                f"磁盘已满或已达配额，无法写入 {place}。",
-                f"The disk or quota is full: cannot write to {place}.",
+                f"磁盘已满或已达配额，无法写入 {path}。",
+                f"The disk or quota is full: cannot write to {path}.",
             ),
             remedy=say(
                 "请腾出空间后重试，之前的内容完好。", "Free some space and retry; all earlier work is intact."
@@ -36,10 +36,10 @@ def guard_disk(place: Path) -> Iterator[None]:
 
 @contextmanager
 def in_one_step(out: Path) -> Iterator[Path]:
-    """A draft beside `out`, to be made a file or a folder; it becomes `out` when the block succeeds.
+    """Write a file or folder atomically: yields a draft path beside `out`, renamed to `out` on success.
 
     Raises:
-        DiskFull: nothing of it is left.
+        DiskFull: the draft was removed.
     """
     draft = out.with_name(f".{out.name}.part")
     with guard_disk(out):

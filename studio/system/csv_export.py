@@ -11,7 +11,7 @@ Cell = str | int | float | None
 
 
 def safe_cell(value: Cell) -> Cell:
-    """A cell that no spreadsheet takes for a formula: a text that begins like one gets an apostrophe before it.
+    """Escape a cell against formula injection: a text that begins like a formula gets an apostrophe.
 
     Also after spaces, which some programs drop first. Source: OWASP, "CSV Injection".
     """
@@ -28,7 +28,7 @@ def write_csv(file: TextIO, header: Sequence[str], rows: Iterable[Sequence[Cell]
 
 
 def csv_bytes(header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> bytes:
-    """A table as the bytes of a CSV file, for a download."""
+    """Serialize a table as a CSV file, for a download."""
     file = io.StringIO(newline="")
     write_csv(file, header, rows)
     return file.getvalue().encode("utf-8-sig")

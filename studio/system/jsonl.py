@@ -17,7 +17,10 @@ _Row = TypeVar("_Row")
 
 
 def read_lines(path: Path, adapter: TypeAdapter[_Row], *, tail_bytes: int | None = None) -> Iterator[_Row]:
-    """Rows of a JSON-lines file; what follows the last line end is still being written."""
+    """Parse the rows of a JSON Lines file; what follows the last line end is still being written.
+
+    A line that does not validate is skipped with a warning. `tail_bytes`: only the end of the file.
+    """
     if not path.exists():
         return
     lines = (path.read_bytes() if tail_bytes is None else _tail(path, tail_bytes)).split(b"\n")
@@ -30,7 +33,7 @@ def read_lines(path: Path, adapter: TypeAdapter[_Row], *, tail_bytes: int | None
 
 
 def _tail(path: Path, size: int) -> bytes:
-    """The last bytes of a file, from the start of a line on; empty without a file."""
+    """Read the last bytes of a file, from the start of a line on; empty without a file."""
     if not path.exists():
         return b""
     with path.open("rb") as file:
@@ -41,7 +44,7 @@ def _tail(path: Path, size: int) -> bytes:
 
 
 def read_tail(path: Path, lines: int) -> str:
-    """The last lines of a log; of a line that was redrawn, what was left standing."""
+    r"""Read the last lines of a log; of a line redrawn with \r, as by a progress bar, the final state."""
     text = _tail(path, TAIL_BYTES).decode("utf-8", errors="replace")
-    standing = [line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")]
-    return "\n".join(standing[-lines - 1 :]).strip("\n")
+    final = [line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")]
+    return "\n".join(final[-lines - 1 :]).strip("\n")

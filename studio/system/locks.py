@@ -1,6 +1,6 @@
 """Take and test lock files (flock), and read what their holder left in them.
 
-A lock goes when the last process that holds it ends, however it ends. POSIX only.
+A lock is released when the last process that holds it ends, however it ends. POSIX only.
 """
 
 # Why not filelock or portalocker: their release unlocks, and a lock belongs to the opened file, which a
@@ -14,7 +14,7 @@ from typing import IO
 
 
 def is_locked(path: Path) -> bool:
-    """Whether some process holds the exclusive lock of the file."""
+    """Return whether some process holds the exclusive lock of the file."""
     try:
         probe = path.open("rb")
     except FileNotFoundError:
@@ -24,7 +24,7 @@ def is_locked(path: Path) -> bool:
 
 
 def is_held(file: IO[bytes]) -> bool:
-    """Whether some process holds the exclusive lock of this very file, whatever its name means by now."""
+    """Return whether some process holds the exclusive lock of this open file, even if it was replaced."""
     try:
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -34,9 +34,9 @@ def is_held(file: IO[bytes]) -> bool:
 
 
 def take_lock(file: IO[str]) -> bool:
-    """Take the exclusive lock of an open file; False when another process has it.
+    """Acquire the exclusive lock of an open file without blocking; False when another process has it.
 
-    It goes with the last descriptor of this opening, also one given to a child.
+    It is released with the last descriptor of this opening, also one inherited by a child.
     """
     while True:
         try:
@@ -51,14 +51,14 @@ def take_lock(file: IO[str]) -> bool:
 
 
 def write_note(lock: IO[str], note: str) -> None:
-    """Leave a note in a lock file that is open and held, such as a process id."""
+    """Write a note into a lock file that is open and held, such as a process id."""
     lock.truncate(0)
     lock.write(note)
     lock.flush()
 
 
 def read_note(path: Path) -> str | None:
-    """The note of the process that holds the lock, waiting until it is written; None: nobody holds it."""
+    """Read the note of the process that holds the lock, once it is written; None: nobody holds it."""
     while is_locked(path):
         if note := path.read_text():
             return note

@@ -1,10 +1,10 @@
-"""Name whoever is logged in on this computer."""
+"""Look up the login name of the current user."""
 
 import getpass
 
 
 def login_name(otherwise: str) -> str:
-    """Return the login name, or `otherwise` where the system has none, as in a container of an unnamed user."""
+    """Return the login name, or `otherwise` where the user has none, as in a container with a bare uid."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

@@ -1,11 +1,12 @@
 """Start, probe and signal worker processes.
 
-A worker inherits a locked file, `alive`. The lock goes when the last process that
+A worker inherits a locked file, `alive`. The lock is released when the last process that
 holds it ends, however it ends, so it can neither go stale nor be mistaken for
 another process the way a process id can. POSIX only. Forked data-loader children
 share the lock. This module knows no spec, no queue and no model.
 """
 
+import contextlib
 import fcntl
 import os
 import shutil
@@ -48,15 +49,16 @@ _WITH_PARENT = (
 
 
 def worker_command(kind: str, template: Sequence[str] = DEFAULT_COMMAND) -> list[str]:
-    """The command for a kind of spec, the folder not yet appended."""
+    """Build the command for a kind of spec, the folder not yet appended."""
     return [part.replace("{kind}", kind) for part in template]
 
 
 def launched(command: Sequence[str], processes: int) -> list[str]:
-    """The command that runs a worker as so many processes of one training, by torchrun.
+    """Wrap a worker's command in torchrun: so many processes of one distributed training.
 
     Args:
-        command: an interpreter and what it runs, as `worker_command` gives it.
+        command: an interpreter and what it runs, as `worker_command` builds it.
+        processes: 1 leaves the command as it is.
     """
     if processes == 1:
         return [*command]
@@ -67,9 +69,12 @@ def launched(command: Sequence[str], processes: int) -> list[str]:
 def start_worker(
     folder: Path, command: Sequence[str], *, cwd: Path, environment: Mapping[str, str] | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start `command folder` in its own session, its words going to log.txt.
+    """Start `command folder` in its own session, its output appended to log.txt.
 
     Args:
+        folder: the run or serving folder; gets `alive` and log.txt.
+        command: the program and its arguments, without the folder.
+        cwd: working directory of the worker.
         environment: variables beside those of this process and OFFLINE.
 
     Raises:
@@ -99,12 +104,12 @@ def start_worker(
 
 
 def was_started(folder: Path) -> bool:
-    """Whether a worker was ever started on the folder."""
+    """Return whether a worker was ever started on the folder."""
     return (folder / "alive").exists()
 
 
 def is_alive(folder: Path) -> bool:
-    """Whether the folder's worker, or a child of it, lives."""
+    """Return whether the folder's worker, or a child of it, is alive."""
     return is_locked(folder / "alive")
 
 
@@ -117,9 +122,7 @@ def signal_worker(folder: Path, number: signal.Signals) -> None:
     while is_alive(folder) and time.monotonic() < deadline:
         text = (folder / "alive").read_text()
         if text.isdigit():
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(int(text), number)
-            except ProcessLookupError:
-                pass
             return
         time.sleep(0.01)  # started this moment; it writes its id first of all

@@ -1,8 +1,8 @@
-"""Take drafts into the store, show them, accept or reject them.
+"""Import drafts into the store, queue them for review, accept or reject them.
 
 A draft is no decision. It waits until a person accepts, edits or rejects it; only the
-first two write an annotation, with the chain as it then stands, and only such chains
-can be frozen. This module asks no endpoint; `teacher_jobs` starts the runs.
+first two write an annotation, with the chain as the person left it, and only such chains
+can be frozen. This module calls no endpoint; `teacher.runs` starts the runs.
 """
 
 import json
@@ -36,8 +36,8 @@ _drafted: TypeAdapter[Drafted] = TypeAdapter(Drafted)
 class Draft:
     """A chain that a teacher wrote for a title as it was decided in `decision_id`.
 
-    `remarks` are the codes of what the chain lint has against it. `endpoint` is the
-    host; `at` is UTC, ISO 8601.
+    `remarks` are the codes of its chain lint remarks. `endpoint` is the host; `at` is UTC,
+    ISO 8601.
     """
 
     id: int
@@ -54,7 +54,7 @@ class Draft:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DraftOutcomes:
-    """What became of a run's drafts; `waiting` ones no longer include those whose title moved on."""
+    """Counts of a run's drafts by outcome; `waiting` leaves out those whose title was decided anew."""
 
     drafts: int
     accepted: int
@@ -64,21 +64,21 @@ class DraftOutcomes:
 
 
 def take_in(db: Store, workspace: Workspace) -> int:
-    """Take in what draft runs have written since the last time, half-finished runs too.
+    """Import what draft runs have written since the last time, unfinished runs too.
 
-    Repeated, it takes in nothing twice; returns how many drafts are new. A line whose
-    title or decision the store does not have (an older backup, another workspace) is
-    left out.
+    Idempotent: repeated, it imports nothing twice. Returns how many drafts are new. A line
+    whose title or decision the store does not have (an older backup, another workspace) is
+    skipped.
     """
     return sum(
-        _take_in(db, workspace, path.parent.name)
+        _import_run(db, workspace, path.parent.name)
         for path in sorted(workspace.runs.glob("*-draft*/drafts.jsonl"))
     )
 
 
-def _take_in(db: Store, workspace: Workspace, run_id: str) -> int:
+def _import_run(db: Store, workspace: Workspace, run_id: str) -> int:
     path = workspace.runs / run_id / "drafts.jsonl"
-    if path.stat().st_size <= _bytes_taken(db, run_id):
+    if path.stat().st_size <= _offset(db, run_id):
         return 0
     try:
         spec = get_job(workspace, run_id).spec
@@ -88,21 +88,22 @@ def _take_in(db: Store, workspace: Workspace, run_id: str) -> int:
     assert isinstance(spec, DraftSpec), spec.kind
     with writing(db):
         # Read again under the write lock: two pages may be at it at once.
-        taken = _bytes_taken(db, run_id)
+        offset = _offset(db, run_id)
         with path.open("rb") as file:
-            file.seek(taken)
-            whole = file.read().rpartition(b"\n")[0]
-        if not whole:
+            file.seek(offset)
+            lines = file.read().rpartition(b"\n")[0]
+        if not lines:
             return 0
-        new = sum(_insert(db, drafted, spec, run_id) for drafted in _read(whole, run_id))
+        new = sum(_insert(db, drafted, spec, run_id) for drafted in _read(lines, run_id))
         db.execute(
             "insert into draft_intakes values (?, ?) on conflict do update set bytes = excluded.bytes",
-            [run_id, taken + len(whole) + 1],
+            [run_id, offset + len(lines) + 1],
         )
     return new
 
 
-def _bytes_taken(db: Store, run_id: str) -> int:
+def _offset(db: Store, run_id: str) -> int:
+    """Return the byte offset in drafts.jsonl up to which the run was imported."""
     row = db.execute("select bytes from draft_intakes where run_id = ?", [run_id]).fetchone()
     return int(row[0]) if row else 0
 
@@ -140,7 +141,7 @@ def _insert(db: Store, drafted: Drafted, spec: DraftSpec, run_id: str) -> int:
 
 
 def titles_without_chain(db: Store, *, limit: int) -> list[TitleToDraft]:
-    """Labelled titles that have neither a chain nor a waiting draft, in import order."""
+    """List labelled titles that have neither a chain nor a waiting draft, in import order."""
     rows = db.query(
         "select states.title_id, states.decision_id, titles.text as title, states.category"
         " from states indexed by states_without_chain join titles on titles.id = states.title_id"
@@ -153,21 +154,22 @@ def titles_without_chain(db: Store, *, limit: int) -> list[TitleToDraft]:
 
 
 def count_without_chain(db: Store) -> int:
-    """How many labelled titles have neither a chain nor a waiting draft."""
-    bare = db.execute(
-        "select count(*) from states indexed by states_without_chain where status = 'decided' and not has_chain"
+    """Count the labelled titles that have neither a chain nor a waiting draft."""
+    without_chain = db.execute(
+        "select count(*) from states indexed by states_without_chain"
+        " where status = 'decided' and not has_chain"
     ).fetchone()[0]
-    return int(bare - db.execute("select count(*) from pending_drafts").fetchone()[0])
+    return int(without_chain - db.execute("select count(*) from pending_drafts").fetchone()[0])
 
 
 def count_pending(db: Store) -> int:
-    """How many drafts wait for a person; at most `MANY`."""
+    """Count the drafts that wait for a person, up to `MANY`."""
     rows = db.execute("select count(*) from (select 1 from pending_drafts limit ?)", [MANY])
     return int(rows.fetchone()[0])
 
 
 def pending_draft(db: Store, title_id: int) -> Draft | None:
-    """The draft of that title that waits for a person."""
+    """Find the draft of a title that waits for a person; None without one."""
     return _one(
         db,
         "select drafts.* from pending_drafts join drafts on drafts.id = draft_id"
@@ -177,10 +179,12 @@ def pending_draft(db: Store, title_id: int) -> Draft | None:
 
 
 def next_pending(db: Store, *, author: str, now: str) -> Title | None:
-    """The first title whose draft waits and which nobody else has on screen.
+    """Find the first title whose draft waits and which nobody else has leased.
 
     Args:
-        now: UTC, ISO 8601; leases that ended before do not count.
+        db: the store.
+        author: the person asking; their own lease does not count.
+        now: UTC, ISO 8601; leases that expired before do not count.
     """
     row = db.execute(
         "select title_id from pending_drafts where not exists (select 1 from leases"
@@ -201,10 +205,10 @@ def accept(
     seen_revision: int,
     active_seconds: float | None = None,
 ) -> Title:
-    """Decide the title with the draft, or with what the person made of it, and note which it was.
+    """Annotate the title with the draft as it is or as edited, and record which it was.
 
     Raises:
-        StalePress: the title has moved on, or somebody judged the draft before; nothing is written.
+        StalePress: the title was decided anew, or the draft was reviewed before; nothing is written.
     """
     with writing(db):
         draft = _waiting(db, draft_id)
@@ -220,27 +224,29 @@ def accept(
         annotation_id = db.execute(
             "select max(id) from annotations where author = ? and title_id = ?", [author, draft.title_id]
         ).fetchone()[0]
-        as_it_was = chain.strip() == draft.chain and category == draft.category
-        _judge(db, draft_id, author, "accepted" if as_it_was else "edited", annotation_id)
+        unchanged = chain.strip() == draft.chain and category == draft.category
+        _record_outcome(db, draft_id, author, "accepted" if unchanged else "edited", annotation_id)
         return title
 
 
 def reject(db: Store, draft_id: int, *, author: str) -> None:
-    """Put the draft away; the title still lacks its chain.
+    """Reject the draft; the title still lacks its chain.
 
     Raises:
-        StalePress: somebody judged it before, or its title has moved on; nothing is written.
+        StalePress: the draft was reviewed before, or its title was decided anew; nothing is written.
     """
     with writing(db):
         _waiting(db, draft_id)
-        _judge(db, draft_id, author, "rejected", None)
+        _record_outcome(db, draft_id, author, "rejected", None)
         end_lease(db, author)
 
 
-def _judge(db: Store, draft_id: int, author: str, verdict: DraftOutcome, annotation_id: int | None) -> None:
+def _record_outcome(
+    db: Store, draft_id: int, author: str, outcome: DraftOutcome, annotation_id: int | None
+) -> None:
     db.execute(
         "insert into draft_verdicts (draft_id, author, verdict, annotation_id) values (?, ?, ?, ?)",
-        [draft_id, author, verdict, annotation_id],
+        [draft_id, author, outcome, annotation_id],
     )
 
 
@@ -260,13 +266,13 @@ def _waiting(db: Store, draft_id: int) -> Draft:
 
 
 def draft_outcomes(db: Store, run_id: str) -> DraftOutcomes:
-    """What people said to the drafts of a run."""
+    """Count the drafts of a run by outcome; a retracted acceptance does not count."""
     drafts = db.execute("select count(*) from drafts where run_id = ?", [run_id]).fetchone()[0]
-    said = dict(
+    by_outcome = dict(
         db.execute(
-            "select verdict, count(distinct draft_id) from draft_verdicts as said"
-            " join drafts on drafts.id = said.draft_id where run_id = ?"
-            " and not exists (select 1 from retractions where annotation_id = said.annotation_id)"
+            "select verdict, count(distinct draft_id) from draft_verdicts as outcomes"
+            " join drafts on drafts.id = outcomes.draft_id where run_id = ?"
+            " and not exists (select 1 from retractions where annotation_id = outcomes.annotation_id)"
             " group by verdict",
             [run_id],
         ).fetchall()
@@ -274,7 +280,7 @@ def draft_outcomes(db: Store, run_id: str) -> DraftOutcomes:
     waiting = db.execute(
         "select count(*) from drafts join pending_drafts on draft_id = drafts.id where run_id = ?", [run_id]
     ).fetchone()[0]
-    counts = {name: said.get(name, 0) for name in ("accepted", "edited", "rejected")}
+    counts = {name: by_outcome.get(name, 0) for name in ("accepted", "edited", "rejected")}
     return DraftOutcomes(drafts=drafts, waiting=waiting, **counts)
 
 

@@ -1,4 +1,4 @@
-"""Keep the API key of the teacher's endpoint.
+"""Store the API key of the teacher's endpoint.
 
 Never in the database, a spec, a log or an error; a page can set and remove it, and
 nothing hands it to a page. This module knows no endpoint.
@@ -17,14 +17,14 @@ KEY_VARIABLE = "NEWS_STUDIO_TEACHER_KEY"
 
 
 def key_place(file: Path) -> Literal["file", "environment"] | None:
-    """Where the key comes from; the file goes first. None: there is none."""
+    """Return the source of the key: the file before the environment; None without a key."""
     if file.exists():
         return "file"
     return "environment" if os.environ.get(KEY_VARIABLE) else None
 
 
 def save_key(file: Path, key: str) -> None:
-    """Keep the key in a file, readable for its owner alone.
+    """Store the key in a file, readable by its owner alone (mode 0600).
 
     Raises:
         InputError: it has characters that no HTTP header can carry.
@@ -37,23 +37,24 @@ def save_key(file: Path, key: str) -> None:
         )
     with guard_disk(file):
         # mkstemp makes it 0600 from the first moment on.
-        handle, draft = tempfile.mkstemp(prefix=".teacher-", dir=file.parent)
+        handle, name = tempfile.mkstemp(prefix=".teacher-", dir=file.parent)
+        draft = Path(name)
         try:
             with os.fdopen(handle, "w", encoding="ascii") as text:
                 text.write(key)
-            os.replace(draft, file)
+            draft.replace(file)
         except OSError:
-            os.unlink(draft)
+            draft.unlink()
             raise
 
 
 def remove_key(file: Path) -> None:
-    """Forget the key; nothing when there is none."""
+    """Delete the stored key, if there is one."""
     file.unlink(missing_ok=True)
 
 
 def read_key(path: Path) -> str:
-    """The key in a file.
+    """Read the key from its file.
 
     Raises:
         TeacherUnavailable: the file is gone, or holds no key.
@@ -71,5 +72,5 @@ def read_key(path: Path) -> str:
 
 
 def is_sendable(key: str) -> bool:
-    """Whether a header can carry it; an error about one that cannot would repeat it."""
+    """Return whether an HTTP header can carry the key; the client's error for one that cannot repeats it."""
     return bool(key) and all("!" <= char <= "~" for char in key)

@@ -1,7 +1,7 @@
 """Build the prompt of a teacher, clean its answer, estimate the cost.
 
 Pure rules over the category scheme, shared by the studio, which estimates and shows,
-and the worker, which asks. This module knows no endpoint and no database.
+and the worker, which sends the requests. This module knows no endpoint and no database.
 """
 
 import math
@@ -33,7 +33,7 @@ class Cost:
 
 
 def system_prompt(scheme: Scheme) -> str:
-    """What every question begins with, letter by letter the same, so that endpoints can cache it."""
+    """Build the system prompt: identical for every request, so that endpoints can cache the prefix."""
     categories = "\n".join(f"- {category.name}：{category.definition}" for category in scheme.categories)
     return (
         "你为中文新闻标题分类的训练数据写思维链。标题和它的类别都已确定，你说明为什么是这一类。\n\n"
@@ -49,7 +49,7 @@ def system_prompt(scheme: Scheme) -> str:
 
 
 def question(title: str, category: str, scheme: Scheme) -> str:
-    """The question for one title: its category, the definition, and the rules of its pairs."""
+    """Build the user prompt for one title: its category, the definition, and the rules of its pairs."""
     rules = [
         f"- {category} / {other}：{rule}"
         for other in scheme.names
@@ -66,15 +66,15 @@ def question(title: str, category: str, scheme: Scheme) -> str:
 
 
 def revision(findings: Sequence[ChainRemark]) -> str:
-    """What the teacher is told about a draft that has remarks."""
+    """Build the follow-up prompt that asks the teacher to revise a draft with lint remarks."""
     remarks = "\n".join(f"- {finding.message}" for finding in findings)
     return f"这段思维链有以下问题，请改写，仍然只输出思维链本身：\n{remarks}"
 
 
 def clean_answer(text: str) -> str:
-    """A chain out of whatever a model wraps it in: thoughts of its own, tags, fences, quotes, a heading.
+    """Extract the chain from a raw completion: strip reasoning, tags, code fences, quotes, a heading.
 
-    A model that thinks aloud writes its own thoughts into the tags and the answer behind
+    A reasoning model writes its own thoughts into the tags and the answer behind
     them; one that took the tags for the format writes the answer into them and at most
     the category behind.
     """
@@ -94,11 +94,11 @@ def clean_answer(text: str) -> str:
 def estimate(
     titles: Iterable[TitleToDraft], scheme: Scheme, *, prompt_price: float, completion_price: float
 ) -> Cost:
-    """What one try for each title should cost, from the number of characters.
+    """Estimate the cost of one request for each title, from the number of characters.
 
     A character of Chinese counts as one token and four others as one; real tokenizers
-    need less for Chinese, so that this errs upwards. Revisions, retries and what a model
-    thinks before it answers come on top; prices are for a million tokens.
+    need less for Chinese, so that this errs upwards. Revisions, retries and the reasoning
+    tokens of a model come on top; prices are for a million tokens.
     """
     system = _tokens(system_prompt(scheme))
     frames = {name: _tokens(question("", name, scheme)) for name in scheme.names}
@@ -112,7 +112,7 @@ def estimate(
 
 
 def cost(prompt_tokens: int, completion_tokens: int, *, prompt_price: float, completion_price: float) -> Cost:
-    """The price of so many tokens; prices are for a million."""
+    """Compute the price of so many tokens; prices are for a million."""
     price = (prompt_tokens * prompt_price + completion_tokens * completion_price) / 1e6
     return Cost(prompt_tokens=prompt_tokens, completion_tokens=completion_tokens, price=price)
 

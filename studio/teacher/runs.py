@@ -1,8 +1,8 @@
-"""Plan, start and resume draft runs, and report what they cost.
+"""Plan, start and resume draft runs, and report their outcome and cost.
 
 A run's folder holds its titles (`titles.jsonl`) and its categories; the worker needs
 nothing else. A run that was killed or cancelled is resumed by a new one for the titles
-that have no draft yet. This module asks no endpoint.
+that have no draft yet. This module calls no endpoint.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ _title: TypeAdapter[TitleToDraft] = TypeAdapter(TitleToDraft)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """What a run has come to so far: titles asked for, drafts, failed titles, and its real cost."""
+    """The outcome of a run so far: titles requested, drafts, failed titles, and its real cost."""
 
     titles: int
     drafted: int
@@ -45,19 +45,19 @@ class Outcome:
 
 
 def draft_spec(workspace: Workspace, *, base_url: str, model: str, **settings: object) -> DraftSpec:
-    """A checked spec; the key is where `teacher_key` says, and not in it.
+    """Build and validate a spec; it refers to the API key's file or variable and never holds the key.
 
     Raises:
         InputError: the address, the model or a setting cannot be used.
     """
     require_address(base_url)
-    place = key_place(workspace.teacher_key)
+    key_source = key_place(workspace.teacher_key)
     values = {
         **settings,
         "base_url": base_url.strip(),
         "model": model.strip(),
-        "key_file": workspace.teacher_key if place == "file" else None,
-        "key_env": KEY_VARIABLE if place == "environment" else None,
+        "key_file": workspace.teacher_key if key_source == "file" else None,
+        "key_env": KEY_VARIABLE if key_source == "environment" else None,
     }
     try:
         return DraftSpec.model_validate(values)
@@ -67,10 +67,10 @@ def draft_spec(workspace: Workspace, *, base_url: str, model: str, **settings: o
 
 
 def require_address(base_url: str) -> None:
-    """Nothing when the address can be an endpoint's.
+    """Require an http(s) address without user, password, query or fragment.
 
     Raises:
-        InputError: it cannot. The message does not repeat it: it may hold a password.
+        InputError: it is none. The message does not repeat it: it may hold a password.
     """
     try:
         parts = urlsplit(base_url.strip())
@@ -95,7 +95,7 @@ def require_address(base_url: str) -> None:
 
 
 def travels_in_the_clear(base_url: str) -> bool:
-    """Whether key and titles would cross a network unencrypted."""
+    """Return whether key and titles would cross a network unencrypted."""
     parts = urlsplit(base_url.strip())
     return parts.scheme == "http" and not is_loopback(parts.hostname)
 
@@ -142,19 +142,19 @@ def _require_titles(titles: Sequence[TitleToDraft], scheme: Scheme) -> None:
 
 
 def draft_runs(workspace: Workspace) -> list[Job]:
-    """Every draft run, newest first."""
+    """List every draft run, newest first."""
     return [job for job in runs.list_jobs(workspace) if job.spec.kind == "draft"]
 
 
 def left_over(db: Store, job: Job) -> list[TitleToDraft]:
-    """Titles of a run that have no draft and still need one: what resuming would ask for."""
-    asked = read_lines(job.folder / "titles.jsonl", _title)
-    bare = {title.title_id: title for title in drafts.titles_without_chain(db, limit=-1)}
-    return [title for title in asked if bare.get(title.title_id) == title]
+    """List the titles of a run that have no draft and still need one: what resuming would request."""
+    requested = read_lines(job.folder / "titles.jsonl", _title)
+    without_chain = {title.title_id: title for title in drafts.titles_without_chain(db, limit=-1)}
+    return [title for title in requested if without_chain.get(title.title_id) == title]
 
 
 def resume(db: Store, workspace: Workspace, job: Job, spec: DraftSpec, scheme: Scheme) -> Job:
-    """Go on with what a run left over, failed titles included, as a new run.
+    """Resume what a run left over, failed titles included, as a new run.
 
     Raises:
         InputError: nothing is left over.
@@ -165,7 +165,7 @@ def resume(db: Store, workspace: Workspace, job: Job, spec: DraftSpec, scheme: S
 
 
 def outcome(job: Job) -> Outcome:
-    """What the run's lines say so far."""
+    """Sum up the outcome of a run so far from its drafts.jsonl."""
     assert isinstance(job.spec, DraftSpec), job.spec.kind
     lines = list(read_lines(job.folder / "drafts.jsonl", _drafted))
     return Outcome(

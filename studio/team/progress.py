@@ -38,7 +38,7 @@ class PersonPace:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Coverage:
+class TargetCoverage:
     """A category with its number of decided titles and its target."""
 
     category: str
@@ -115,7 +115,7 @@ def per_day(
     return [DayCount(day=day, author=name, answers=count) for (day, name), count in sorted(counts.items())]
 
 
-def coverage(db: Store, names: Sequence[str], target: int) -> list[Coverage]:
+def coverage(db: Store, names: Sequence[str], target: int) -> list[TargetCoverage]:
     """Compare each category with the target, in the given order."""
     counts = category_counts(db)
-    return [Coverage(category=name, decided=counts.get(name, 0), target=target) for name in names]
+    return [TargetCoverage(category=name, decided=counts.get(name, 0), target=target) for name in names]

@@ -36,7 +36,7 @@ it; its row for 2 bits, which bitsandbytes does not support, is left out."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
+class Capacity:
     """A device that a run can use, with its memory."""
 
     name: str
@@ -45,7 +45,7 @@ class Place:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Change:
+class SpecChange:
     """Settings that reduce a training's memory, in words, and the total with them."""
 
     sets: dict[str, Any]
@@ -105,25 +105,27 @@ def model_shape(folder: Path) -> ModelShape:
         ) from error
 
 
-def places() -> list[Place]:
+def places() -> list[Capacity]:
     """List the distinct devices of this machine, GPUs first; the CPU with the machine's RAM."""
     ram = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     gpus = {
-        (device.name, device.memory_gib): Place(name=device.name, memory_gib=device.memory_gib, is_gpu=True)
+        (device.name, device.memory_gib): Capacity(
+            name=device.name, memory_gib=device.memory_gib, is_gpu=True
+        )
         for device in devices.list_devices()
         if device.memory_gib
     }
-    return [*gpus.values(), Place(name="CPU", memory_gib=round(ram, 1), is_gpu=False)]
+    return [*gpus.values(), Capacity(name="CPU", memory_gib=round(ram, 1), is_gpu=False)]
 
 
-def fit(total_gib: float, place: Place) -> Fit:
+def fit(total_gib: float, place: Capacity) -> Fit:
     """Classify whether a training of that size fits a device."""
     if total_gib > place.memory_gib:
         return "too_large"
     return "tight" if total_gib > TIGHT * place.memory_gib else "fits"
 
 
-def cheapest_change(spec: TrainSpec, memory_gib: float, estimate: Estimator) -> Change | None:
+def cheapest_change(spec: TrainSpec, memory_gib: float, estimate: Estimator) -> SpecChange | None:
     """Find the cheapest changes that make the training fit with room to spare; None if no change does."""
     options = list(_options(spec))
     bundles = [bundle for size in (1, 2, 3) for bundle in combinations(options, size)]
@@ -134,7 +136,7 @@ def cheapest_change(spec: TrainSpec, memory_gib: float, estimate: Estimator) -> 
         total = estimate(spec.model_copy(update=sets)).total_gib
         if total <= TIGHT * memory_gib:
             joint = say("；", "; ")
-            return Change(sets=sets, text=joint.join(text for _, _, text in bundle), total_gib=total)
+            return SpecChange(sets=sets, text=joint.join(text for _, _, text in bundle), total_gib=total)
     return None
 
 

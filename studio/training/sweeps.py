@@ -12,7 +12,7 @@ from studio.contract import HeldOut, RangeTestSpec, Step, SweepSpec, TrainSpec
 from studio.errors import InputError
 from studio.jobs import queue
 from studio.language import say
-from studio.runs import Job, Place, Run
+from studio.runs import DeviceChoice, Job, Run
 from studio.training.learning_rate import Recommendation, Tried, recommend, show, tried
 from studio.training.presets import checked_spec
 from studio.workspace import Workspace
@@ -49,7 +49,7 @@ def start_sweep(
     values: Sequence[Any],
     *,
     version: str | None = None,
-    place: Place = runs.ANYWHERE,
+    place: DeviceChoice = runs.ANY_DEVICE,
 ) -> Job:
     """Queue a hyperparameter sweep: one training for each value, one after the other in one worker.
 
@@ -130,7 +130,7 @@ def start_range_test(
     highest: float = 1e-1,
     steps: int = 80,
     version: str | None = None,
-    place: Place = runs.ANYWHERE,
+    place: DeviceChoice = runs.ANY_DEVICE,
 ) -> Job:
     """Queue a learning-rate range test of this training.
 

@@ -62,7 +62,7 @@ Edits = Mapping[tuple[str, int], Edit | None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Change:
+class RowRepair:
     """A row that differs in the copy: `after` is None where it was left out.
 
     `codes` are the problems that the repair fixes, as far as it was no edit.
@@ -140,7 +140,7 @@ def _require_new(path: Path, out: Path, changes: Path) -> None:
         )
 
 
-def _repaired(path: Path, scheme: Scheme, edits: Edits) -> Iterator[tuple[Judged, Any, Change | None]]:
+def _repaired(path: Path, scheme: Scheme, edits: Edits) -> Iterator[tuple[Judged, Any, RowRepair | None]]:
     """Stream every validated row with its sample for the copy, and the change if that differs."""
     for item in judge_each(read_rows(path).rows, scheme):
         row = item.row
@@ -160,7 +160,9 @@ def _repaired(path: Path, scheme: Scheme, edits: Edits) -> Iterator[tuple[Judged
         change = None
         if sample != row.record:
             codes = [problem.code for problem in item.problems if _is_repaired(problem.code, problem.repair)]
-            change = Change(file=row.file, row=row.row, codes=tuple(codes), before=row.record, after=sample)
+            change = RowRepair(
+                file=row.file, row=row.row, codes=tuple(codes), before=row.record, after=sample
+            )
         yield item, sample, change
 
 

@@ -1,7 +1,7 @@
 """Think-chain mode in a real Chromium: text that survives, drafts accepted and rejected by key."""
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from studio import runs
 from studio.annotation import autosave as typed_drafts
@@ -12,7 +12,7 @@ from studio.ingest.importer import import_text
 from studio.store import open_store
 from studio.teacher import drafts
 from studio.workspace import open_workspace
-from tests.support.browser import ARGS, CHROMIUM, Studio, settle, shown_title
+from tests.support.browser import CHROMIUM, Studio, press, settle, shown_title
 from tests.support.samples import CHAIN, SCHEME
 from tests.support.tiny_runs import end_everything, wait_until
 from tests.support.titles import next_waiting
@@ -22,23 +22,6 @@ pytestmark = [
     pytest.mark.slow,
 ]
 TITLES = ["主队主场绝杀对手，终场前三秒投进三分", "女排主场逆转对手夺冠", "马拉松选手刷新纪录"]
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(chromium):
-    page = chromium.new_page(viewport={"width": 1280, "height": 900})
-    page.set_default_timeout(60_000)
-    expect.set_options(timeout=60_000)
-    yield page
-    page.close()
 
 
 @pytest.fixture
@@ -105,7 +88,7 @@ def test_typed_text_survives_a_reload_and_a_killed_web_server(studio, page, db):
     page.get_by_role("radio", name="体育").click()
     settle(page)
     page.locator("textarea").press_sequentially("写“绝杀”到一半")
-    wait_until(lambda: typed(db, TITLES[0]) == "写“绝杀”到一半", seconds=60)
+    wait_until(lambda: typed(db, TITLES[0]) == "写“绝杀”到一半")
     page.reload()
     open_chain_mode(studio, page)
     expect(page.locator("textarea")).to_have_value("写“绝杀”到一半")
@@ -113,7 +96,8 @@ def test_typed_text_survives_a_reload_and_a_killed_web_server(studio, page, db):
     studio.start()
     open_chain_mode(studio, page)
     expect(page.locator("textarea")).to_have_value("写“绝杀”到一半")
-    page.locator("textarea").press("Control+Enter")
+    page.locator("textarea").focus()
+    press(page, "Control+Enter")
     expect(page.get_by_role("heading", level=2)).to_have_text(TITLES[1])
     assert find_title(db, TITLES[0]).chain == "写“绝杀”到一半"
     assert find_title(db, TITLES[0]).category == "体育"
@@ -123,14 +107,15 @@ def test_typed_text_survives_a_reload_and_a_killed_web_server(studio, page, db):
 def test_a_draft_is_marked_and_accepted_by_ctrl_enter(drafted, studio, page, db):
     review(studio, page)
     expect(page.get_by_text("tiny-teacher")).to_be_visible()
-    page.locator("textarea").press("Control+Enter")
+    page.locator("textarea").focus()
+    press(page, "Control+Enter")
     expect(page.get_by_role("heading", level=2)).to_have_text(TITLES[1])
     assert find_title(db, TITLES[0]).chain == CHAIN
-    settle(page)
     expect(page.locator("textarea")).to_have_value(CHAIN)
     page.locator("textarea").press("End")
     page.locator("textarea").press_sequentially("没有别的。")
-    page.keyboard.press("Control+Enter")
+    wait_until(lambda: typed(db, TITLES[1]) == f"{CHAIN}没有别的。")
+    press(page, "Control+Enter")
     expect(page.get_by_role("heading", level=2)).to_have_text(TITLES[2])
     said = drafts.draft_outcomes(db, db.execute("select run_id from drafts").fetchone()[0])
     assert (said.accepted, said.edited, said.waiting) == (1, 1, 1)
@@ -138,7 +123,8 @@ def test_a_draft_is_marked_and_accepted_by_ctrl_enter(drafted, studio, page, db)
 
 def test_a_draft_is_rejected_by_its_key(drafted, studio, page, db):
     review(studio, page)
-    page.locator("textarea").press("Alt+x")
+    page.locator("textarea").focus()
+    press(page, "Alt+x")
     expect(page.get_by_role("heading", level=2)).to_have_text(TITLES[1])
     assert find_title(db, TITLES[0]).chain is None
     assert drafts.pending_draft(db, find_title(db, TITLES[0]).id) is None
@@ -150,7 +136,7 @@ def test_each_press_puts_in_another_scaffold_and_keeps_what_was_typed(studio, pa
     settle(page)
     box = page.locator("textarea")
     box.press_sequentially("先说一句。")
-    wait_until(lambda: typed(db, TITLES[0]) == "先说一句。", seconds=60)
+    wait_until(lambda: typed(db, TITLES[0]) == "先说一句。")
     seen = set()
     for _ in range(3):
         page.get_by_role("button", name="起个头").click()

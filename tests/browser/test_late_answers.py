@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 
 from studio.corpus.titles import find_title
 from studio.team import people
-from tests.support.browser import CHROMIUM, LateAnswers, Studio, answer, new_page
+from tests.support.browser import CHROMIUM, LateAnswers, Studio, decide, settle
 from tests.support.team import team
 
 pytestmark = [
@@ -41,8 +41,9 @@ def test_a_name_typed_before_an_earlier_answer_comes_is_kept_and_signs_what_foll
     expect(page.locator("textarea")).to_be_visible()
     page.get_by_text("快速分类", exact=True).click()
     late.end()
+    settle(page)
     expect(box).to_have_value("新来的")
-    assert find_title(db, answer(page, "5")).author == "新来的"
+    assert find_title(db, decide(page, "5")).author == "新来的"
 
 
 def test_three_titles_ticked_faster_than_the_page_answers_are_all_ticked(studio, page):

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from studio.annotation import bulk_edits as steps
 from studio.annotation import review
@@ -12,9 +12,10 @@ from studio.annotation.history import history
 from studio.corpus.titles import find_title, get_title
 from studio.samples.scheme import load_scheme
 from studio.team import people
-from tests.support.browser import ARGS, CHROMIUM, Studio, label, press_until, settle, shown_title
+from tests.support.browser import CHROMIUM, Studio, decide, new_page, press, runs_asked, settle, shown_title
 from tests.support.team import TWO, dispute, flag, share, team
 from tests.support.team import label as answer
+from tests.support.tiny_runs import wait_until
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (apt-get install chromium)"),
@@ -22,14 +23,6 @@ pytestmark = [
 ]
 NAMES = {category.key: category.name for category in load_scheme().categories}
 TITLES = [f"第 {number} 条公交线路今日改道" for number in range(8)]
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -46,38 +39,26 @@ def studio(db):
 
 @pytest.fixture
 def browse(chromium, studio):
-    """Opens a page in a browser of its own for each person."""
-    contexts = []
+    """Opens a page in a context of its own for each person."""
+    pages = []
 
     def open_as(name, page_name):
-        context = chromium.new_context(viewport={"width": 1280, "height": 1000})
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(60_000)
-        expect.set_options(timeout=60_000)
+        page = new_page(chromium, height=1000)
+        pages.append(page)
         studio.open(page, page_name, annotator=name)
         return page
 
     yield open_as
-    for context in contexts:
-        context.close()
-
-
-def press(page, key):
-    """Press a key, wait until another title or none is there, return the one that was."""
-    before = shown_title(page)
-    gone = "before => document.querySelector('h2')?.innerText !== before"
-    press_until(page, key, lambda: page.wait_for_function(gone, arg=before, timeout=8000))
-    settle(page)
-    return before
+    for page in pages:
+        page.close()
 
 
 def test_two_people_differ_a_reviewer_settles_and_sends_back(browse, db):
     wang, chen = browse("wang", "label"), browse("chen", "label")
     said = {}
     for first, second in (("2", "2"), ("2", "5"), ("9", "0")):
-        text = label(wang, first)
-        assert label(chen, second) == text
+        text = decide(wang, first)
+        assert decide(chen, second) == text
         said[text] = (first, second)
     agreed, disputed, unclear = said
     assert find_title(db, agreed).category == NAMES["2"]
@@ -87,32 +68,33 @@ def test_two_people_differ_a_reviewer_settles_and_sends_back(browse, db):
     assert shown_title(zhao) == disputed
     for name in ("wang", "chen"):
         expect(zhao.get_by_text(name, exact=False).first).to_be_visible()
-    assert press(zhao, "b") == disputed
+    assert decide(zhao, "b") == disputed
     assert find_title(db, disputed).category == NAMES["5"]
 
     assert shown_title(zhao) == unclear
     box = zhao.locator("textarea").first
-    press_until(zhao, "t", lambda: expect(box).to_be_focused(timeout=8000))
+    press(zhao, "t")
+    expect(box).to_be_focused()
     # Letters and digits are text now, and decide nothing.
     zhao.keyboard.type("看看主角 2b")
-    zhao.keyboard.press("Control+Enter")
+    press(zhao, "Control+Enter")
     expect(zhao.get_by_text("没有等待裁定的标题了")).to_be_visible()
     back = find_title(db, unclear)
     assert (back.status, back.note, back.addressee) == ("waiting", "看看主角 2b", "chen")
 
-    press(chen, "4")  # what was on screen before the title came back
+    decide(chen, "4")  # what was on screen before the title came back
     expect(chen.get_by_role("heading", level=2)).to_have_text(unclear)
     expect(chen.get_by_text("看看主角 2b")).to_be_visible()
-    assert label(chen, "9") == unclear
+    assert decide(chen, "9") == unclear
     assert find_title(db, unclear).category == NAMES["9"]
 
 
 def test_undo_by_u_brings_the_dispute_back(browse, db):
     title = dispute(db)
     zhao = browse("zhao", "review")
-    assert press(zhao, "a") == title.text
+    assert decide(zhao, "a") == title.text
     assert get_title(db, title.id).status == "decided"
-    press_until(zhao, "u", lambda: zhao.wait_for_selector("h2", timeout=8000))
+    press(zhao, "u")
     expect(zhao.get_by_role("heading", level=2)).to_have_text(title.text)
     assert get_title(db, title.id).status == "disputed"
     assert [event.action for event in history(db, title.id)][:2] == ["undo", "review"]
@@ -121,9 +103,8 @@ def test_undo_by_u_brings_the_dispute_back(browse, db):
 def test_a_press_on_a_title_that_moved_on_is_refused(browse, db):
     title = dispute(db)
     zhao = browse("zhao", "review")
-    zhao.wait_for_selector('[class*="st-key-digit-5-"]')
     review.decide(db, title.id, category=NAMES["7"], chain=None, author="li", seen_revision=title.revision)
-    press_until(zhao, "5", lambda: zhao.get_by_test_id("stToast").first.wait_for(timeout=8000))
+    press(zhao, "5")
     expect(zhao.get_by_test_id("stToast").first).to_contain_text("太快")
     assert get_title(db, title.id).category == NAMES["7"]
 
@@ -131,11 +112,11 @@ def test_a_press_on_a_title_that_moved_on_is_refused(browse, db):
 def test_every_key_of_the_review_page(browse, db):
     titles = [dispute(db) for _ in range(4)]
     zhao = browse("zhao", "review")
-    assert press(zhao, "n") == titles[0].text
-    assert press(zhao, "a") == titles[1].text
-    assert press(zhao, "b") == titles[2].text
-    assert press(zhao, "Numpad0") == titles[3].text
-    press(zhao, "6")
+    assert decide(zhao, "n") == titles[0].text
+    assert decide(zhao, "a") == titles[1].text
+    assert decide(zhao, "b") == titles[2].text
+    assert decide(zhao, "Numpad0") == titles[3].text
+    decide(zhao, "6")
     categories = [get_title(db, title.id).category for title in titles]
     assert categories == [NAMES["6"], "经济", "社会", NAMES["0"]]
 
@@ -152,7 +133,7 @@ def test_enter_approves_what_was_drawn(browse, db):
     zhao = browse("zhao", "review")
     zhao.get_by_text("抽查", exact=True).click()
     expect(zhao.get_by_role("heading", level=2)).to_have_text(title.text)
-    press(zhao, "Enter")
+    assert decide(zhao, "Enter") == title.text
     assert review.verdicts(db, "zhao") == {"approve": 1}
 
 
@@ -163,12 +144,14 @@ def test_keys_decide_nothing_behind_the_history(browse, db):
     dialog = zhao.get_by_role("dialog")
     expect(dialog.get_by_text("导入")).to_be_visible()
     zhao.wait_for_selector("html[data-keys-held=on]", state="attached")
+    settle(zhao)
+    before = runs_asked(zhao)
     zhao.keyboard.press("5")
-    zhao.wait_for_timeout(2500)
+    assert runs_asked(zhao) == before
     assert get_title(db, title.id).status == "flagged"
     zhao.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
-    press(zhao, "5")
+    assert decide(zhao, "5") == title.text
     assert get_title(db, title.id).category == NAMES["5"]
 
 
@@ -191,10 +174,11 @@ def test_a_new_name_is_typed_and_a_known_one_chosen(browse, db):
     box.click()
     box.fill("新来的")
     box.press("Enter")
-    expect(page.get_by_test_id("stSidebar").get_by_text("标注员")).to_be_visible()
-    settle(page)
+    # Not by the role, which is that of the person before.
+    wait_until(lambda: people.find_person(db, "新来的") is not None)
     assert people.find_person(db, "新来的").role == "annotator"
     expect(page).to_have_url(re.compile("annotator=%E6%96%B0"))
+    settle(page)
     box.click()
     page.get_by_role("option", name="zhao", exact=True).click()
     expect(page.get_by_test_id("stSidebar").get_by_text("审核员")).to_be_visible()

@@ -1,4 +1,4 @@
-"""The bundled samples are what their README says, and the base model is what its card says."""
+"""The bundled samples are what their README claims, and the base model is what its model card claims."""
 
 import json
 import re
@@ -32,7 +32,7 @@ def test_every_category_has_its_share(split, per_category):
     assert Counter(answer.label for _, answer in ROWS[split]) == dict.fromkeys(SCHEME.names, per_category)
 
 
-def test_our_own_check_has_nothing_to_say():
+def test_our_own_check_finds_no_problem():
     report = check_path(BUNDLED_DATASET, SCHEME)
     assert (report.rows, report.valid, list(report.problems)) == (400, 400, [])
 

@@ -1,4 +1,4 @@
-"""The recorded run: whole, true to the bundled data, marked as recorded, and repeatable from its spec."""
+"""The recorded run: complete, true to the bundled data, marked as recorded, and repeatable from its spec."""
 
 import json
 

@@ -14,7 +14,7 @@ from tests.support.samples import COURSE, needs_course_set, sample, write_folder
 
 @pytest.fixture
 def run(tmp_path):
-    """Run a command as a user does, in a process and a workspace of its own."""
+    """Run a command as a user does, in a subprocess and a workspace of its own."""
     environment = {**os.environ, "STUDIO_HOME": str(tmp_path / "home"), "PYTHONIOENCODING": "utf-8"}
     code = "from studio.cli._data import app; app()"
 
@@ -59,16 +59,16 @@ def test_check_of_an_unreadable_file_is_two(run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("info", "code", "said"),
+    ("info", "code", "message"),
     [({}, 2, "没有一个数据集"), ({"news": {"hf_hub_url": "somebody/news"}}, 0, "info_elsewhere")],
 )
-def test_check_of_a_folder_without_rows_says_why(run, tmp_path, info, code, said):
+def test_check_of_a_folder_without_rows_reports_why(run, tmp_path, info, code, message):
     write_json(tmp_path / "set" / "dataset_info.json", info)
     done = run("check", tmp_path / "set")
-    assert done.returncode == code and said in done.stdout + done.stderr
+    assert done.returncode == code and message in done.stdout + done.stderr
 
 
-def test_check_of_nothing_is_two_and_says_so(run, tmp_path):
+def test_check_of_nothing_is_two_with_a_message(run, tmp_path):
     done = run("check", tmp_path / "nowhere")
     assert done.returncode == 2
     assert "没有这个文件" in done.stderr
@@ -95,7 +95,7 @@ def test_import_reports_in_json(run, tmp_path):
     assert (done.returncode, report["rows"], report["added"], report["decided"]) == (0, 21, 21, 21)
 
 
-def test_import_says_what_it_refused(run, tmp_path):
+def test_import_lists_the_refused_rows(run, tmp_path):
     done = run("import", write_json(tmp_path / "a.json", [sample(), {"id": 1}]))
     assert done.returncode == 0
     assert "a.json:2" in done.stdout
@@ -236,7 +236,7 @@ main()
 """
 
 
-def test_an_import_that_is_interrupted_says_that_nothing_came_in(tmp_path):
+def test_an_interrupted_import_reports_that_nothing_was_imported(tmp_path):
     (tmp_path / "a.txt").write_text(
         "\n".join(f"第{n}号台风最新消息" for n in range(20_000)), encoding="utf-8"
     )

@@ -17,10 +17,10 @@ from tests.support.samples import SCHEME, new_store
 
 
 def frozen(folder, source=BUNDLED_DATASET):
-    """A version of what a folder holds, in a workspace of its own."""
-    place = new_store(folder)
-    import_path(place[0], source, SCHEME)
-    return versions.freeze(*place, "news", author="li", scheme=SCHEME)
+    """Freeze the rows of a folder as a version, in a workspace of its own."""
+    opened = new_store(folder)
+    import_path(opened[0], source, SCHEME)
+    return versions.freeze(*opened, "news", author="li", scheme=SCHEME)
 
 
 def card(version):

@@ -38,7 +38,7 @@ def test_a_changed_version_gets_a_folder_of_its_own(workspace, tmp_path):
     assert with_eval_of(workspace, here, there).folder != first.folder
 
 
-def test_a_folder_without_held_out_rows_is_told(workspace, tmp_path):
+def test_a_folder_without_held_out_rows_is_reported(workspace, tmp_path):
     here = write_folder(tmp_path / "here", train=rows("甲"), eval=rows("丁"))
     (tmp_path / "bare").mkdir()
     with pytest.raises(UnreadableFile, match="bare"):

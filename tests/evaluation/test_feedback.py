@@ -1,4 +1,4 @@
-"""A model's answers lead back to the titles, and no evaluated title slips into training."""
+"""Wrong predictions requeue their titles, and no evaluated title slips into training."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def send(db, *predictions):
     return send_predictions_back(db, predictions, run_name="run", author="ann", scheme=load_scheme())
 
 
-def test_an_unknown_title_is_taken_in_and_waits(db):
+def test_an_unknown_title_is_imported_and_waits(db):
     assert send(db, prediction()) == 1
     [title] = next_waiting(db)
     assert (title.proposal, title.chain, title.split) == ("教育", "写“小学”，是教育。", "eval")
@@ -46,6 +46,6 @@ def test_a_title_that_waits_already_stays_as_it_is(db):
     assert find_title(db, "小学运动会，开幕！") == before
 
 
-def test_an_answer_that_cannot_be_read_says_so(db):
+def test_an_unparsed_answer_is_noted_as_such(db):
     send(db, prediction(predicted=None))
     assert "无法解析" in shown(next_waiting(db)[0].note)

@@ -16,7 +16,7 @@ from studio.errors import DiskFull, InputError, RunFailed
 from studio.jobs import queue as jobs
 from studio.jobs._scheduler import Scheduler
 from studio.jobs.settings import JobSettings
-from studio.runs import Place
+from studio.runs import DeviceChoice
 from studio.system import processes as workers
 from studio.workspace import open_workspace
 from tests.support.full_disk import error_on_a_full_disk
@@ -87,7 +87,7 @@ def seen(run, rank=0):
 @contextmanager
 def as_if_running(run, devices=()):
     """The run as it is while a worker holds its lock."""
-    runs.change_card(run.folder, placed_on=devices)
+    runs.change_record(run.folder, placed_on=devices)
     with (run.folder / "alive").open("w") as alive:
         fcntl.flock(alive, fcntl.LOCK_EX)
         yield
@@ -141,17 +141,18 @@ def test_the_order_outlives_the_job_process(workspace, one_device):
 
 
 def test_two_devices_do_two_runs_at_once_and_the_third_waits(workspace):
-    one, two = submitted(workspace, steps=30), submitted(workspace, steps=30)
+    one, two = submitted(workspace, steps=400), submitted(workspace, steps=400)
     three = submitted(workspace, steps=1)
     wait_until(lambda: (two.folder / "seen-0.json").exists() and (one.folder / "seen-0.json").exists())
     assert [state(workspace, run) for run in (one, two, three)] == ["running", "running", "queued"]
     assert {seen(one)["cuda"], seen(two)["cuda"]} == {"0", "1"}
+    runs.cancel(workspace, two.id)
     assert ended(workspace, three).state == "done"
-    assert now(workspace, three).card.placed_on in (("cuda:0",), ("cuda:1",))
+    assert now(workspace, three).record.placed_on == now(workspace, two).record.placed_on
 
 
 def test_a_download_does_not_wait_for_a_training(workspace, one_device):
-    training = submitted(workspace, steps=60)
+    training = submitted(workspace, steps=400)
     wait_for_state(workspace, training, "running")
     spec = DownloadSpec(model_id="a/b", target=Path("model"))
     download = runs.prepare_job(workspace, spec)
@@ -161,7 +162,7 @@ def test_a_download_does_not_wait_for_a_training(workspace, one_device):
 
 
 def test_a_restarted_job_process_gives_no_device_away_twice(workspace):
-    going = submitted(workspace, steps=30, device="cuda:1")
+    going = submitted(workspace, steps=400, device="cuda:1")
     wait_until(lambda: (going.folder / "seen-0.json").exists())
     end_job_process(workspace)
     second, third = submitted(workspace, steps=8), submitted(workspace, steps=1)
@@ -176,7 +177,7 @@ def test_who_waits_for_a_device_of_his_own_is_passed_by(workspace):
         scheduler = Scheduler(workspace, JobSettings())
         scheduler.in_hand.add(going.id)
         assert scheduler.next_assignment().job.id == free.id
-    assert pinned.card.device == "cuda:0"
+    assert pinned.record.device == "cuda:0"
 
 
 def test_who_waits_for_several_gpus_is_not_passed_by_for_ever(workspace):
@@ -191,12 +192,12 @@ def test_a_wish_that_cannot_come_true_holds_nobody_up(workspace):
     _nowhere, run = tiny_run(workspace, device="cuda:7"), tiny_run(workspace)
     assert next_up(workspace) == (run.id, ["cuda:0"])
     with pytest.raises(InputError, match="cuda:7"):
-        jobs.put_on(workspace, run.id, Place(device="cuda:7"))
+        jobs.put_on(workspace, run.id, DeviceChoice(device="cuda:7"))
 
 
 def test_a_run_that_was_given_a_device_but_never_started_is_next_again(workspace):
     run = tiny_run(workspace)
-    runs.change_card(run.folder, placed_on=["cuda:1"])
+    runs.change_record(run.folder, placed_on=["cuda:1"])
     assert next_up(workspace) == (run.id, ["cuda:0"])
 
 
@@ -208,9 +209,9 @@ def test_a_worker_that_nobody_watches_is_watched_first(workspace):
 
 
 def test_another_device_lets_a_waiting_run_start(workspace):
-    going, pinned = submitted(workspace, steps=60, device="cuda:0"), submitted(workspace, device="cuda:0")
+    going, pinned = submitted(workspace, steps=400, device="cuda:0"), submitted(workspace, device="cuda:0")
     wait_for_state(workspace, going, "running")
-    jobs.put_on(workspace, pinned.id, Place())
+    jobs.put_on(workspace, pinned.id, DeviceChoice())
     assert ended(workspace, pinned).state == "done"
     assert state(workspace, going) == "running"
 
@@ -347,7 +348,7 @@ def test_a_retry_is_a_new_run_with_the_same_spec(workspace):
     run = submitted(workspace, label="crash")
     ended(workspace, run)
     again = jobs.retry(workspace, run.id)
-    assert (again.spec, again.label, again.card.retry_of) == (run.spec, run.label, run.id)
+    assert (again.spec, again.label, again.record.retry_of) == (run.spec, run.label, run.id)
     ended(workspace, again)
     assert state(workspace, run) == "lost"
 
@@ -403,7 +404,7 @@ def test_several_processes_train_one_run_and_end_with_their_launcher(workspace):
     )
     wait_until(lambda: seen(run, 1)["pid"])
     assert [seen(run, rank)["world"] for rank in (0, 1)] == ["2", "2"]
-    assert now(workspace, run).card.placed_on == ("cuda:0", "cuda:1")
+    assert now(workspace, run).record.placed_on == ("cuda:0", "cuda:1")
     assert seen(run)["cuda"] == "0,1"
     workers.signal_worker(run.folder, signal.SIGKILL)
     wait_for_state(workspace, run, "lost")
@@ -497,5 +498,5 @@ def test_train_on_the_command_line_runs_where_it_is_told(workspace):
     done = CliRunner().invoke(app, ["train", *options, "--home", str(workspace.home), "--json"])
     assert done.exit_code == 0, done.output
     run = runs.get_run(workspace, json.loads(done.stdout)["run"])
-    assert (run.card.device, run.card.processes) == ("cuda:1", 2)
-    assert (run.card.placed_on, seen(run)["cuda"], seen(run)["world"]) == (("cuda:1", "cuda:0"), "1,0", "2")
+    assert (run.record.device, run.record.processes) == ("cuda:1", 2)
+    assert (run.record.placed_on, seen(run)["cuda"], seen(run)["world"]) == (("cuda:1", "cuda:0"), "1,0", "2")

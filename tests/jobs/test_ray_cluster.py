@@ -21,7 +21,7 @@ from studio.errors import InputError
 from studio.jobs import queue as jobs
 from studio.jobs._ray_cluster import RayJob, submission
 from studio.jobs.settings import RaySettings
-from studio.runs import Place
+from studio.runs import DeviceChoice
 from studio.system import processes as workers
 from studio.workspace import open_workspace
 from tests.support.tiny_runs import TINY, end_everything, end_job_process, tiny_run, wait_until
@@ -129,7 +129,7 @@ def test_a_run_on_a_cluster_is_done_and_its_words_are_here(workspace, on_ray):
     assert words.count("began train") == 1 and words.count("ended train done") == 1
     assert [event.step for event in runs.read_events(run)] == [1, 2, 3, 4, 5]
     # No device of this machine was taken, and the worker found the address of no GPU.
-    assert runs.get_run(workspace, run.id).card.placed_on == ()
+    assert runs.get_run(workspace, run.id).record.placed_on == ()
 
 
 @needs_ray
@@ -211,7 +211,7 @@ def test_a_cluster_that_does_not_answer_is_told(workspace, on_ray, monkeypatch):
 def test_a_run_for_a_cluster_needs_its_address(workspace, monkeypatch):
     monkeypatch.delenv("STUDIO_RAY_ADDRESS", raising=False)
     with pytest.raises(InputError, match="STUDIO_RAY_ADDRESS"):
-        jobs.require_place(Place(device="ray"))
+        jobs.require_place(DeviceChoice(device="ray"))
 
 
 @pytest.mark.skipif(RAY.exists(), reason="the extra is installed")

@@ -90,7 +90,7 @@ def test_a_run_that_finds_the_lock_held_is_seen_by_whoever_holds_it(workspace):
     for _ in range(100):  # they make a look long
         (tiny_run(workspace).folder / "alive").touch()
     settings, found_held = JobSettings(worker=("true",), idle_seconds=1e-9), 0
-    for _ in range(15):
+    for _ in range(8):
         server = threading.Thread(target=serve_queue, args=[workspace, settings])
         server.start()
         time.sleep(random.uniform(0.02, 0.06))

@@ -1,4 +1,4 @@
-"""A model folder that cannot be loaded is told by its files, in one message with the remedy."""
+"""A model folder that cannot be loaded is diagnosed from its files, in one message with the remedy."""
 
 import json
 import subprocess
@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from studio.cli._models import app as cli
 from studio.errors import ModelUnusable
 from studio.language import current_language
-from studio.models import catalog as models
+from studio.models import catalog
 from studio.workspace import BUNDLED_MODEL, open_workspace
 from tests.support.model_folders import (
     CONFIG,
@@ -28,16 +28,16 @@ def workspace(tmp_path):
 
 @pytest.fixture
 def model(tmp_path):
-    """A whole base model of two tensors."""
+    """Write a complete base model of two tensors."""
     return make_model(tmp_path / "model")
 
 
 def codes(path):
-    return [problem.code for problem in models.check_model(path).problems]
+    return [problem.code for problem in catalog.check_model(path).problems]
 
 
 def test_a_whole_model_is_ok_and_its_size_is_counted(model):
-    report = models.check_model(model)
+    report = catalog.check_model(model)
     assert report.problems == ()
     assert (report.ok, report.architecture, report.template) == (True, "Qwen2ForCausalLM", "deepseekr1")
     assert report.parameters == 16 * WIDTH + WIDTH * WIDTH
@@ -46,7 +46,7 @@ def test_a_whole_model_is_ok_and_its_size_is_counted(model):
 
 def test_shards_with_an_index_are_as_good_as_one_file(model):
     split(model)
-    assert models.check_model(model).parameters == 16 * WIDTH + WIDTH * WIDTH
+    assert catalog.check_model(model).parameters == 16 * WIDTH + WIDTH * WIDTH
     assert codes(model) == []
 
 
@@ -118,13 +118,13 @@ BROKEN = {
 
 @pytest.mark.parametrize("code", BROKEN)
 @pytest.mark.parametrize("language", ["zh", "en"])
-def test_a_broken_folder_is_told_by_what_is_wrong(model, workspace, code, language):
+def test_a_broken_folder_is_diagnosed(model, workspace, code, language):
     damage, named = BROKEN[code]
     current_language.set(language)
     damage(model)
     assert codes(model) == [code]
     with pytest.raises(ModelUnusable) as raised:
-        models.resolve_model(workspace, str(model))
+        catalog.resolve_model(workspace, str(model))
     assert named in str(raised.value)
     current_language.set("zh")
 
@@ -135,7 +135,7 @@ def test_a_weight_file_cut_anywhere_is_truncated(model, size):
     assert codes(model) == ["shard_truncated"]
 
 
-def test_a_weight_file_that_is_none_is_told(model):
+def test_a_file_that_holds_no_weights_is_detected(model):
     (model / "model.safetensors").write_text("<html>404 Not Found: the page that you asked for</html>")
     assert codes(model) == ["shard_truncated"]
     (model / "model.safetensors").write_bytes((16).to_bytes(8, "little") + b"[1, 2, 3, 4, 56]")
@@ -144,16 +144,16 @@ def test_a_weight_file_that_is_none_is_told(model):
 
 def test_an_unfinished_download_is_named(model):
     (model / "model.safetensors").rename(model / "model.safetensors.incomplete")
-    (problem,) = models.check_model(model).problems
+    (problem,) = catalog.check_model(model).problems
     assert "model.safetensors.incomplete" in problem.message
 
 
-def test_a_mended_folder_is_looked_at_again(model):
+def test_a_repaired_folder_is_checked_again(model):
     whole = (model / "model.safetensors").read_bytes()
     cut(model / "model.safetensors", 100)
-    assert not models.check_model(model).ok
+    assert not catalog.check_model(model).ok
     (model / "model.safetensors").write_bytes(whole)
-    assert models.check_model(model).ok
+    assert catalog.check_model(model).ok
 
 
 def test_a_gguf_file_and_a_folder_that_is_not_there(tmp_path):
@@ -176,14 +176,14 @@ def test_a_gguf_file_and_a_folder_that_is_not_there(tmp_path):
 def test_the_template_is_guessed_from_the_special_tokens(model, config, tokens, template):
     (model / "tokenizer_config.json").write_text(config)
     (model / "tokenizer.json").write_text(f'{{"added_tokens": ["{tokens}"]}}')
-    assert models.check_model(model).template == template
+    assert catalog.check_model(model).template == template
 
 
 def test_models_of_the_workspace_are_found_by_name_broken_ones_too(workspace):
     make_model(workspace.models / "mine")
     make_model(workspace.models / "Qwen" / "Qwen3-0.6B")
     (workspace.models / "half").mkdir()
-    own = [model for model in models.find_models(workspace) if not model.bundled]
+    own = [model for model in catalog.find_models(workspace) if not model.bundled]
     assert [(model.name, model.ok) for model in own] == [
         ("Qwen/Qwen3-0.6B", True),
         ("half", False),
@@ -191,18 +191,18 @@ def test_models_of_the_workspace_are_found_by_name_broken_ones_too(workspace):
     ]
 
 
-def test_a_model_is_meant_by_name_or_path(workspace, model):
+def test_a_model_is_resolved_by_name_or_path(workspace, model):
     named = make_model(workspace.models / "mine")
-    assert models.resolve_model(workspace, "mine") == named
-    assert models.resolve_model(workspace, str(model)) == model
+    assert catalog.resolve_model(workspace, "mine") == named
+    assert catalog.resolve_model(workspace, str(model)) == model
     with pytest.raises(ModelUnusable, match="news-studio models"):
-        models.resolve_model(workspace, "nothing")
+        catalog.resolve_model(workspace, "nothing")
 
 
 @pytest.mark.skipif(not BUNDLED_MODEL.exists(), reason="the bundled model is not here yet")
 def test_the_bundled_model_is_whole(workspace):
-    assert models.resolve_model(workspace, "bundled") == BUNDLED_MODEL
-    assert models.find_models(workspace)[0].bundled
+    assert catalog.resolve_model(workspace, "bundled") == BUNDLED_MODEL
+    assert catalog.find_models(workspace)[0].bundled
 
 
 def test_the_commands_list_and_check(workspace, model):
@@ -234,6 +234,7 @@ def test_the_commands_list_and_check(workspace, model):
     ],
 )
 def test_nothing_here_imports_torch_or_pages(module):
-    code = f"import sys, studio.{module}; print({{'torch', 'transformers', 'streamlit', 'backend'}} & set(sys.modules))"
+    heavy = {"torch", "transformers", "streamlit", "backend"}
+    code = f"import sys, studio.{module}; print({heavy} & set(sys.modules))"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout == "set()\n"

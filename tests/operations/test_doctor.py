@@ -1,4 +1,4 @@
-"""The doctor says what it found, and what to do where something is wrong."""
+"""The doctor reports what it found, with a remedy where something is wrong."""
 
 import json
 import subprocess
@@ -17,9 +17,9 @@ from tests.support.tiny_runs import end_everything, tiny_run
 
 @pytest.fixture
 def workspace(tmp_path):
-    place = open_workspace(tmp_path / "home")
-    yield place
-    end_everything(place)
+    opened = open_workspace(tmp_path / "home")
+    yield opened
+    end_everything(opened)
 
 
 def findings(workspace, **options):
@@ -45,7 +45,7 @@ def test_this_installation_is_sound_model_aside(workspace):
     assert "CPU" in found["torch"].message or "GiB" in found["torch"].message
 
 
-def test_a_worker_python_without_torch_is_told_with_the_remedy(workspace, tmp_path):
+def test_a_worker_python_without_torch_is_reported_with_the_remedy(workspace, tmp_path):
     bare = tmp_path / "python"
     bare.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S "$@"\n')
     bare.chmod(0o755)
@@ -55,24 +55,24 @@ def test_a_worker_python_without_torch_is_told_with_the_remedy(workspace, tmp_pa
     assert "make install" in found.remedy
 
 
-def test_a_missing_worker_python_is_told(workspace):
+def test_a_missing_worker_python_is_reported(workspace):
     assert "/no/such/python" in findings(workspace, python="/no/such/python")["torch"].message
 
 
-def test_a_broken_model_is_told_with_its_own_remedy(workspace, tmp_path):
+def test_a_broken_model_is_reported_with_its_own_remedy(workspace, tmp_path):
     found = findings(workspace, model=tmp_path / "nothing")["model"]
     assert not found.ok
     assert "nothing" in found.message
 
 
-def test_waiting_runs_without_a_job_process_are_told(workspace):
+def test_waiting_runs_without_a_job_process_are_reported(workspace):
     tiny_run(workspace)
     assert not findings(workspace)["queue"].ok
     with jobs.job_process(workspace).held(None):
         assert findings(workspace)["queue"].ok
 
 
-def test_an_unreadable_run_is_told(workspace):
+def test_an_unreadable_run_is_reported(workspace):
     run = tiny_run(workspace)
     (run.folder / "spec.json").write_text("{")
     assert run.id in findings(workspace)["runs"].message
@@ -80,21 +80,22 @@ def test_an_unreadable_run_is_told(workspace):
 
 def test_the_doctor_never_imports_torch_itself(workspace):
     code = (
-        "import sys; from pathlib import Path; from studio.operations import doctor; from studio.workspace import Workspace, open_workspace;"
+        "import sys; from pathlib import Path; from studio.operations import doctor;"
+        "from studio.workspace import open_workspace;"
         "doctor.diagnose(open_workspace(Path(sys.argv[1]))); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code, str(workspace.home)], check=True)
 
 
-def test_json_lists_the_findings_and_the_exit_code_tells(workspace, tmp_path):
+def test_json_lists_the_findings_and_the_exit_code_reports_a_problem(workspace, tmp_path):
     tiny_run(workspace)
     shown = CliRunner().invoke(cli, ["doctor", "--json", "--home", str(workspace.home)])
     listed = json.loads(shown.stdout)
     assert shown.exit_code == 1
-    assert {"name": "queue", "ok": False} == {key: listed[7][key] for key in ("name", "ok")}
+    assert {key: listed[7][key] for key in ("name", "ok")} == {"name": "queue", "ok": False}
 
 
-def test_a_workspace_that_cannot_be_written_is_told():
+def test_a_workspace_that_cannot_be_written_is_reported():
     # Not even root can make a file there.
     found = findings(Workspace(home=Path("/proc")))
     assert [name for name in ("workspace", "sqlite") if found[name].ok] == []

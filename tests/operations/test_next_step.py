@@ -1,4 +1,4 @@
-"""The next step of the loop follows from what the workspace holds."""
+"""The next step of the loop follows from the state of the workspace."""
 
 import pytest
 
@@ -44,7 +44,7 @@ def test_a_version_is_to_be_trained_on(db, workspace):
     assert standing(db, workspace).next_step == "train"
 
 
-def test_a_scored_run_is_to_be_looked_at(db, workspace):
+def test_a_scored_run_is_to_be_evaluated(db, workspace):
     run = fill(db, workspace)
     now = standing(db, workspace)
     assert (now.next_step, now.scored) == ("evaluate", run)

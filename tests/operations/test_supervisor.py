@@ -16,7 +16,7 @@ from studio import runs
 from studio.cli._runs import app as cli
 from studio.errors import PortInUse, StudioError, WorkspaceBusy
 from studio.jobs import queue as jobs
-from studio.operations import supervisor as up
+from studio.operations import supervisor
 from studio.workspace import open_workspace
 from tests.support.tiny_runs import TINY, end_everything, end_job_process, tiny_run, wait_until
 
@@ -25,7 +25,8 @@ import sys
 from pathlib import Path
 from studio.operations.supervisor import up
 from studio.workspace import open_workspace
-up(open_workspace(Path(sys.argv[1])), int(sys.argv[2]), app=Path(sys.argv[3]), on_ready=lambda url: print("ready", url, flush=True))
+workspace, port, app = open_workspace(Path(sys.argv[1])), int(sys.argv[2]), Path(sys.argv[3])
+up(workspace, port, app=app, on_ready=lambda url: print("ready", url, flush=True))
 print("ended", flush=True)
 """
 
@@ -33,14 +34,14 @@ print("ended", flush=True)
 @pytest.fixture
 def workspace(tmp_path, monkeypatch):
     monkeypatch.setenv("STUDIO_JOBS_WORKER", json.dumps(TINY))
-    place = open_workspace(tmp_path / "home")
+    opened = open_workspace(tmp_path / "home")
     (tmp_path / "app.py").write_text("import streamlit as st\nst.write('hello')\n")
-    yield place
-    web = up.running_app(place)
+    yield opened
+    web = supervisor.running_app(opened)
     if web:
         os.kill(web.pid, signal.SIGKILL)
-        wait_until(lambda: up.running_app(place) is None)
-    end_everything(place)
+        wait_until(lambda: supervisor.running_app(opened) is None)
+    end_everything(opened)
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def port():
 
 @pytest.fixture
 def started(workspace, port, tmp_path):
-    """`up` in a process of its own, with a one-line app that answers."""
+    """Start `up` in a subprocess, with a one-line app that answers."""
     command = [sys.executable, "-c", UP, str(workspace.home), str(port), str(tmp_path / "app.py")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         first_words = process.stdout.readline()
@@ -77,19 +78,19 @@ def test_ending_up_ends_the_web_app_and_leaves_running_jobs(workspace, started, 
     started.send_signal(number)
     assert started.wait(15) == 0
     assert not answers(port)
-    assert up.running_app(workspace) is None
+    assert supervisor.running_app(workspace) is None
     assert jobs.wait(workspace, run.id).state == "done"
 
 
 def test_a_second_up_on_the_workspace_names_the_first(workspace, started, port):
     with pytest.raises(WorkspaceBusy, match=f"http://127.0.0.1:{port}"):
-        up.up(workspace, port + 1)
+        supervisor.up(workspace, port + 1)
 
 
 def test_a_killed_web_app_is_started_again(workspace, started, port):
-    first = up.running_app(workspace)
+    first = supervisor.running_app(workspace)
     os.kill(first.pid, signal.SIGKILL)
-    wait_until(lambda: up.running_app(workspace).pid not in (first.pid, 0))
+    wait_until(lambda: supervisor.running_app(workspace).pid not in (first.pid, 0))
     wait_until(lambda: answers(port))
     assert started.poll() is None
 
@@ -104,8 +105,8 @@ def test_a_killed_up_leaves_a_web_app_that_the_next_up_finds(workspace, started,
     started.kill()
     started.wait()
     assert answers(port)
-    with pytest.raises(WorkspaceBusy, match=str(up.running_app(workspace).pid)):
-        up.up(workspace, port)
+    with pytest.raises(WorkspaceBusy, match=str(supervisor.running_app(workspace).pid)):
+        supervisor.up(workspace, port)
 
 
 def test_a_port_in_use_is_named_with_another_to_try(workspace, port):
@@ -113,14 +114,14 @@ def test_a_port_in_use_is_named_with_another_to_try(workspace, port):
         other.bind(("127.0.0.1", port))
         other.listen()
         with pytest.raises(PortInUse, match=f"--port {port + 1}"):
-            up.up(workspace, port)
+            supervisor.up(workspace, port)
         shown = CliRunner().invoke(cli, ["up", "--home", str(workspace.home), "--port", str(port)])
     assert shown.exit_code == 1
     assert str(port) in shown.stderr
-    assert up.running_app(workspace) is None
+    assert supervisor.running_app(workspace) is None
 
 
 def test_an_app_that_cannot_live_is_given_up_with_a_reason(workspace, port, tmp_path):
     with pytest.raises(StudioError, match=r"missing\.py"):
-        up.up(workspace, port, app=tmp_path / "missing.py")
+        supervisor.up(workspace, port, app=tmp_path / "missing.py")
     assert threading.active_count() < 10

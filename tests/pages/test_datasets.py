@@ -9,7 +9,7 @@ from studio.datasets.versions import freeze, list_versions
 from studio.ingest.importer import import_path
 from studio.store import open_store
 from studio.workspace import BUNDLED_DATASET, open_workspace
-from tests.support.samples import SCHEME, take_in, unlike
+from tests.support.samples import SCHEME, import_titles, unlike
 
 APP = Path(__file__).parent.parent.parent / "studio" / "app.py"
 
@@ -33,8 +33,8 @@ def open_datasets(lang="zh"):
 
 
 def test_freezing_with_warnings_asks_and_then_does_it(workspace, db, tmp_path):
-    take_in((db, workspace), unlike(30), tmp_path, category="体育")
-    take_in((db, workspace), [f"{unlike(30)[0]}！快讯"], tmp_path, "b.json", category="社会")
+    import_titles((db, workspace), unlike(30), tmp_path, category="体育")
+    import_titles((db, workspace), [f"{unlike(30)[0]}！快讯"], tmp_path, "b.json", category="社会")
     app = open_datasets()
     app.button(key="freeze-now").click().run()
     assert list_versions(db, workspace) == []
@@ -45,7 +45,7 @@ def test_freezing_with_warnings_asks_and_then_does_it(workspace, db, tmp_path):
 
 
 def test_a_list_of_titles_can_be_given(workspace, db, tmp_path):
-    take_in((db, workspace), unlike(30), tmp_path)
+    import_titles((db, workspace), unlike(30), tmp_path)
     app = open_datasets()
     app.file_uploader(key="freeze-list").upload("list.txt", "\n".join(unlike(3)).encode())
     app.button(key="freeze-now").click().run()
@@ -57,7 +57,7 @@ def test_two_versions_are_compared_in_a_sentence(workspace, db, tmp_path, lang):
     import_path(db, BUNDLED_DATASET, SCHEME)
     for name in ("news", "news"):
         freeze(db, workspace, name, author="li", scheme=SCHEME)
-        take_in((db, workspace), ["全新的一条标题"], tmp_path, category="健康")
+        import_titles((db, workspace), ["全新的一条标题"], tmp_path, category="健康")
     app = open_datasets(lang)
     said = "\n".join(element.value for element in app.markdown)
     assert ("新增 1 行" if lang == "zh" else "1 rows added") in said

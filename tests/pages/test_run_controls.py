@@ -5,7 +5,7 @@ from streamlit.testing.v1 import AppTest
 
 from studio import runs
 from studio.jobs import queue
-from studio.runs import Place
+from studio.runs import DeviceChoice
 from tests.support.tiny_runs import tiny_run, wait_until
 
 
@@ -105,8 +105,8 @@ def test_a_repeated_run_is_the_one_that_is_watched(workspace):
     run = tiny_run(workspace, steps=1)
     (run.folder / "alive").touch()
     app = press(open_page(run), f"retry-{run.id}")
-    again = next(found for found in runs.list_runs(workspace) if found.card.retry_of)
-    assert again.card.retry_of == run.id
+    again = next(found for found in runs.list_runs(workspace) if found.record.retry_of)
+    assert again.record.retry_of == run.id
     assert app.session_state["choose-watched-run"] == again.id
 
 
@@ -145,7 +145,7 @@ def test_a_device_is_chosen_where_there_is_a_choice(workspace, monkeypatch):
     assert "Ray" in box.options[-1]
     box.set_value("cuda:1").run()
     app.number_input(key="choose-train-processes").set_value(2).run()
-    assert app.session_state["place"] == Place(device="cuda:1", processes=2)
+    assert app.session_state["place"] == DeviceChoice(device="cuda:1", processes=2)
 
 
 def test_a_wish_that_cannot_come_true_can_be_changed(workspace):
@@ -153,4 +153,4 @@ def test_a_wish_that_cannot_come_true_can_be_changed(workspace):
     app = open_page()
     assert any("cuda:7" in warning.value.replace("\\", "") for warning in app.warning)
     press(app, f"anywhere-{run.id}")
-    assert runs.get_run(workspace, run.id).card.device is None
+    assert runs.get_run(workspace, run.id).record.device is None

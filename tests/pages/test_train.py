@@ -13,7 +13,7 @@ from studio.ingest import plain_texts
 from studio.language import current_language
 from studio.store import open_store
 from studio.training import memory_fit
-from studio.training.memory_fit import Place
+from studio.training.memory_fit import Capacity
 from studio.training.settings_file import write_yaml
 from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL
 from tests.support.llamafactory_settings import BOARD, LORA
@@ -250,7 +250,7 @@ def test_a_broken_curve_is_drawn_and_warned_about(workspace):
 
 def test_what_does_not_fit_is_told_with_the_cheapest_change(workspace, monkeypatch):
     def card(gib):
-        monkeypatch.setattr(memory_fit, "places", lambda: [Place(name="卡", memory_gib=gib, is_gpu=True)])
+        monkeypatch.setattr(memory_fit, "places", lambda: [Capacity(name="卡", memory_gib=gib, is_gpu=True)])
 
     card(1.5)
     app = open_page()

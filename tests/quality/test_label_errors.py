@@ -1,4 +1,4 @@
-"""Doubted labels: planted mistakes are found, near copies do not vouch for each other, evidence is true."""
+"""Label errors: planted ones are found, near copies do not vouch for each other, evidence is true."""
 
 import json
 import random
@@ -23,34 +23,34 @@ def bundled():
 
 @pytest.fixture(scope="module")
 def planted():
-    """Every twentieth label of the bundled samples replaced, and what is then doubted."""
+    """Replace every twentieth label of the bundled samples, and find the suspects."""
     texts, categories = bundled()
     names = sorted(set(categories))
     draw = random.Random(3)
     wrong = set(range(0, len(texts), 20))
     given = [
-        draw.choice([name for name in names if name != category]) if place in wrong else category
-        for place, category in enumerate(categories)
+        draw.choice([name for name in names if name != category]) if index in wrong else category
+        for index, category in enumerate(categories)
     ]
     return texts, given, wrong, find_suspects(texts, given, [], limit=400)
 
 
 def test_most_planted_mistakes_are_doubted_and_rank_high(planted):
     texts, _, wrong, found = planted
-    doubted = {suspect.place for suspect in found.ranked}
+    doubted = {suspect.index for suspect in found.ranked}
     assert len(wrong & doubted) >= 0.7 * len(wrong)
-    first = {suspect.place for suspect in found.ranked[: 2 * len(wrong)]}
+    first = {suspect.index for suspect in found.ranked[: 2 * len(wrong)]}
     assert len(wrong & first) / len(first) > 3 * len(wrong) / len(texts)
 
 
 def test_the_evidence_is_about_the_title(planted):
     texts, given, _, found = planted
     for suspect in found.ranked[:20]:
-        assert suspect.given == given[suspect.place] != suspect.suggested
+        assert suspect.given == given[suspect.index] != suspect.suggested
         assert suspect.probabilities[suspect.suggested] == max(suspect.probabilities.values())
         assert suspect.given in suspect.probabilities
-        assert all(word in texts[suspect.place].lower() for word in suspect.for_suggested + suspect.for_given)
-        assert all(place != suspect.place and 0 < likeness <= 1 for place, likeness in suspect.nearest)
+        assert all(word in texts[suspect.index].lower() for word in suspect.for_suggested + suspect.for_given)
+        assert all(index != suspect.index and 0 < likeness <= 1 for index, likeness in suspect.nearest)
 
 
 def test_the_same_titles_are_doubted_every_time(planted):
@@ -60,26 +60,26 @@ def test_the_same_titles_are_doubted_every_time(planted):
 
 def test_copies_of_a_mistake_do_not_vouch_for_it():
     texts, categories = bundled()
-    victims = [place for place, category in enumerate(categories) if category == "体育"][:8]
-    stories = []
+    victims = [index for index, category in enumerate(categories) if category == "体育"][:8]
+    near_groups = []
     for victim in victims:
         copies = [f"{texts[victim]}{mark}" for mark in ("！", "？", "……")]
-        stories.append([victim, *range(len(texts), len(texts) + len(copies))])
+        near_groups.append([victim, *range(len(texts), len(texts) + len(copies))])
         categories[victim] = "教育"
         texts, categories = texts + copies, categories + ["教育"] * len(copies)
-    planted = {place for story in stories for place in story}
-    together = {suspect.place for suspect in find_suspects(texts, categories, stories, limit=500).ranked}
-    apart = {suspect.place for suspect in find_suspects(texts, categories, [], limit=500).ranked}
+    planted = {index for near_group in near_groups for index in near_group}
+    together = {suspect.index for suspect in find_suspects(texts, categories, near_groups, limit=500).ranked}
+    apart = {suspect.index for suspect in find_suspects(texts, categories, [], limit=500).ranked}
     assert len(together & planted) > 2 * len(apart & planted)
 
 
 def test_a_category_with_a_handful_of_titles_is_left_out_and_named():
     texts, categories = bundled()
-    few = [place for place, category in enumerate(categories) if category == "社会"][SMALLEST - 1 :]
-    kept = [place for place in range(len(texts)) if place not in few]
+    few = [index for index, category in enumerate(categories) if category == "社会"][SMALLEST - 1 :]
+    kept = [index for index in range(len(texts)) if index not in few]
     found = find_suspects([texts[p] for p in kept], [categories[p] for p in kept], [], limit=400)
     assert found.left_out == ("社会",)
-    assert all(categories[kept[suspect.place]] != "社会" for suspect in found.ranked)
+    assert all(categories[kept[suspect.index]] != "社会" for suspect in found.ranked)
 
 
 @pytest.mark.parametrize("count", [0, 1, 15])
@@ -90,8 +90,8 @@ def test_too_little_to_judge_is_no_suspect(count):
 
 def test_two_categories_are_enough():
     texts, categories = bundled()
-    places = [place for place, category in enumerate(categories) if category in ("体育", "健康")]
-    found = find_suspects([texts[p] for p in places], [categories[p] for p in places], [], limit=9)
+    indices = [index for index, category in enumerate(categories) if category in ("体育", "健康")]
+    found = find_suspects([texts[i] for i in indices], [categories[i] for i in indices], [], limit=9)
     assert found.left_out == ()
 
 

@@ -19,9 +19,9 @@ from tests.support.tiny_runs import TINY_SERVER, end_everything, wait_until
 
 @pytest.fixture
 def workspace(tmp_path):
-    place = open_workspace(tmp_path / "home")
-    yield place
-    end_everything(place)
+    opened = open_workspace(tmp_path / "home")
+    yield opened
+    end_everything(opened)
 
 
 def ensure(workspace, name="tiny", model=Path("/model"), **options):
@@ -75,7 +75,7 @@ def test_a_killed_server_is_started_again(workspace):
     assert client.classify(ensure(workspace), ["标题"])
 
 
-def test_a_server_that_ends_while_it_is_wanted_is_started_again(workspace):
+def test_a_server_that_ends_while_it_is_requested_is_started_again(workspace):
     urllib.request.urlopen(f"{ensure(workspace, 'slow')}/die").close()
     assert client.classify(ensure(workspace, "slow"), ["标题"])
 
@@ -88,7 +88,7 @@ def test_a_stopped_server_is_gone(workspace, name):
     assert not workers.is_alive(server.folder)
 
 
-def test_a_server_that_cannot_load_its_model_says_so(workspace):
+def test_a_server_that_cannot_load_its_model_reports_why(workspace):
     with pytest.raises(ServerUnavailable, match="没有权重") as raised:
         ensure(workspace, "broken")
     assert raised.value.remedy == "请下载权重。"
@@ -153,7 +153,7 @@ def test_a_server_killed_in_mid_answer_is_one_message(workspace, words):
         list(pieces)
 
 
-def test_a_refusal_and_a_dead_server_are_told_apart(workspace):
+def test_a_refusal_and_a_dead_server_are_distinguished(workspace):
     with pytest.raises(ServerUnavailable, match="question mark"):
         client.classify(ensure(workspace), ["真的?"])
     with pytest.raises(ServerUnavailable, match="没有回答"):

@@ -1,4 +1,4 @@
-"""The store keeps history, finds the queue by index, and says what is wrong with its file."""
+"""The store keeps history, finds the queue by index, and reports what is wrong with its file."""
 
 import sqlite3
 import subprocess
@@ -43,7 +43,7 @@ def db(store):
     return store[0]
 
 
-def test_the_connection_waits_for_others_and_keeps_promises(db):
+def test_the_connection_waits_for_others_and_is_durable(db):
     settings = [db.execute(f"pragma {name}").fetchone()[0] for name in ("journal_mode", "busy_timeout")]
     assert settings == ["wal", 5000]
     assert db.execute("pragma foreign_keys").fetchone()[0] == 1
@@ -60,16 +60,17 @@ def test_every_past_layout_migrates_to_the_same(tmp_path):
     from sqlite_utils import Database
 
     names = [migration.name for migration in migrations.pending(Database(memory=True))]
-    whole = open_store(tmp_path / "whole.db").schema
+    current = open_store(tmp_path / "current.db").schema
     for name in names:
         path = tmp_path / f"{name}.db"
         migrations.apply(Database(path), stop_before=name)
-        assert open_store(path).schema == whole
+        assert open_store(path).schema == current
 
 
 def test_two_processes_may_open_a_new_workspace_at_once(tmp_path):
-    code = f"from pathlib import Path; from studio.store import open_store; open_store(Path({str(tmp_path / 's.db')!r}))"
-    children = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(4)]
+    code = "import pathlib, sys; from studio.store import open_store; open_store(pathlib.Path(sys.argv[1]))"
+    command = [sys.executable, "-c", code, str(tmp_path / "s.db")]
+    children = [subprocess.Popen(command) for _ in range(4)]
     assert [child.wait(timeout=60) for child in children] == [0, 0, 0, 0]
 
 
@@ -100,11 +101,12 @@ def test_a_decision_has_one_successor(db):
     with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
         for _ in range(2):
             db.execute(
-                "insert into decisions (title_id, follows, author, action, status) values (1, 1, 'a', 'import', 'waiting')"
+                "insert into decisions (title_id, follows, author, action, status)"
+                " values (1, 1, 'a', 'import', 'waiting')"
             )
 
 
-def test_the_derived_state_is_what_history_says(db):
+def test_the_derived_state_follows_from_history(db):
     first, second, _ = next_waiting(db, limit=3)
     annotations.annotate(db, first.id, category="经济", author="li", seen_revision=first.revision)
     annotations.skip(db, second.id, reason="重复", author="li", seen_revision=second.revision)
@@ -118,7 +120,7 @@ def test_the_derived_state_is_what_history_says(db):
 
 
 @pytest.mark.parametrize(
-    ("question", "index"),
+    ("query", "index"),
     [
         (next_waiting, "states_queue"),
         (lambda db: next_waiting(db, after=1), "states_queue"),
@@ -128,13 +130,13 @@ def test_the_derived_state_is_what_history_says(db):
         (lambda db: annotations.recent(db, author="li"), "annotations_by_author"),
     ],
 )
-def test_what_a_key_press_asks_is_an_index_lookup(db, question, index):
-    asked = []
-    with db.tracer(lambda sql, values: asked.append((sql, values))):
-        question(db)
+def test_what_a_key_press_queries_is_an_index_lookup(db, query, index):
+    statements = []
+    with db.tracer(lambda sql, values: statements.append((sql, values))):
+        query(db)
     plans = [
         row[3]
-        for sql, values in asked
+        for sql, values in statements
         if sql.startswith("select")
         for row in db.execute(f"explain query plan {sql}", values or []).fetchall()
     ]

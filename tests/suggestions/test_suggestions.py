@@ -1,4 +1,4 @@
-"""The model beside the annotators: what it suggests, what it asks for next, and what people said to it."""
+"""The model beside the annotators: its suggestions, its active order, and its acceptance rate."""
 
 import numpy as np
 import pytest
@@ -9,9 +9,8 @@ from studio.annotation.leases import offer
 from studio.annotation.queue_order import change_settings
 from studio.corpus.titles import find_title, get_title
 from studio.ingest.importer import import_path, import_text
-from studio.serving import servers as serving
-from studio.suggestions import _process as suggester
-from studio.suggestions import records as suggesting_store
+from studio.serving.servers import servers, stop_server
+from studio.suggestions import _process, records
 from studio.suggestions.classifier import Mix, Suggester, can_learn, most_teaching
 from studio.suggestions.records import Suggestion, acceptance, suggestion_for, write_suggestions
 from studio.team import people
@@ -25,7 +24,7 @@ NEW = "央行宣布下调存款准备金率，股市高开\n女排逆转夺冠�
 
 @pytest.fixture(scope="module")
 def bundled(tmp_path_factory):
-    """The bundled rows, decided."""
+    """Import the bundled rows; (title, category) of those that are decided."""
     db, _ = new_store(tmp_path_factory.mktemp("bundled"))
     import_path(db, BUNDLED_DATASET, SCHEME)
     return db.execute("select text, category from current_titles where status = 'decided'").fetchall()
@@ -53,18 +52,19 @@ def workspace(db, tmp_path):
 def round_of(db, workspace, **settings):
     settings = LabelSettings(gold_share=0, **settings)
     change_settings(db, settings, author="li")
-    return suggester.one_round(db, workspace, settings, np.random.default_rng(0))
+    return _process.one_round(db, workspace, settings, np.random.default_rng(0))
 
 
 def in_front(db, count):
     rows = db.execute(
-        "select text from states join titles on titles.id = title_id where status = 'waiting' order by rank, place limit ?",
+        "select text from states join titles on titles.id = title_id"
+        " where status = 'waiting' order by rank, place limit ?",
         [count],
     )
     return [text for (text,) in rows]
 
 
-def test_its_probabilities_are_about_as_sure_as_they_are_right(bundled, model):
+def test_its_probabilities_are_calibrated(bundled, model):
     found = model.probabilities(model.features([text for text, _ in bundled[300:]]))
     right = [
         model.names[row.argmax()] == category for row, (_, category) in zip(found, bundled[300:], strict=True)
@@ -82,7 +82,7 @@ def test_two_categories_are_enough_and_one_is_not():
     assert two.probabilities(two.features(["股市大涨"])).shape == (1, 2)
 
 
-def test_any_beginning_of_the_order_has_the_shares_of_the_mix(bundled, model):
+def test_any_prefix_of_the_order_has_the_shares_of_the_mix(bundled, model):
     pool = [text for text, _ in bundled[300:]]
     best = np.sort(model.probabilities(model.features(pool)), axis=1)
     doubted = np.argsort(best[:, -1] - best[:, -2]).tolist()
@@ -124,18 +124,18 @@ def test_waiting_titles_get_a_suggestion_and_shared_ones_none(db, workspace):
     assert suggestion_for(db, find_title(db, NEW.splitlines()[1]).id) is None
 
 
-def test_too_little_to_learn_from_is_no_error(tmp_path):
+def test_too_few_labels_to_train_on_are_no_error(tmp_path):
     db, workspace = new_store(tmp_path)
     import_text(db, NEW, SCHEME)
-    told = round_of(db, workspace, order="active")
-    assert (told.labelled, told.suggested, told.placed) == (0, 0, 0)
+    state = round_of(db, workspace, order="active")
+    assert (state.labelled, state.suggested, state.placed) == (0, 0, 0)
 
 
-def test_active_order_asks_once_for_a_story_and_not_for_one_that_is_labelled(db, workspace):
+def test_active_order_asks_once_for_a_near_duplicate_group_and_not_for_a_labelled_one(db, workspace):
     known = db.execute("select text from current_titles where status = 'decided' limit 1").fetchone()[0]
     import_text(db, f"{known}！快讯\n台风登陆东南沿海，多地停课停工\n台风登陆东南沿海，多地停课停运", SCHEME)
-    told = round_of(db, workspace, order="active")
-    assert told.placed == 4  # the three new ones, and one of the two about the storm
+    state = round_of(db, workspace, order="active")
+    assert state.placed == 4  # the three new ones, and one of the two about the storm
     front = in_front(db, 4)
     assert sum("台风" in text for text in front) == 1
     assert not any("快讯" in text for text in front)
@@ -149,7 +149,7 @@ def test_what_one_of_two_has_answered_stays_in_front(db, workspace):
     round_of(db, workspace, order="active", overlap_share=1)
     first = offer(db, author="li", settings=settings).title
     annotations.annotate(db, first.id, category="经济", author="li", seen_revision=first.revision)
-    suggester.one_round(db, workspace, settings, np.random.default_rng(4))
+    _process.one_round(db, workspace, settings, np.random.default_rng(4))
     assert in_front(db, 1) == [first.text]
     assert offer(db, author="wang", settings=settings).title.id == first.id
     assert offer(db, author="li", settings=settings).title.id != first.id
@@ -157,53 +157,53 @@ def test_what_one_of_two_has_answered_stays_in_front(db, workspace):
 
 def test_an_order_that_was_set_meanwhile_is_left_alone(db, workspace):
     settings = LabelSettings(order="active")
-    model = suggester.train(db)
-    assert suggester.place(db, model, suggester.find_pool(db), settings, np.random.default_rng(5)) == 0
+    model = _process.train(db)
+    assert _process.prioritize(db, model, _process.find_pool(db), settings, np.random.default_rng(5)) == 0
     assert in_front(db, 3) == NEW.splitlines()
 
 
-def test_the_process_learns_while_people_label_and_ends_when_it_is_not_wanted(db, workspace, monkeypatch):
+def test_the_process_retrains_while_people_label_and_ends_when_it_is_not_wanted(db, workspace, monkeypatch):
     monkeypatch.setenv("STUDIO_SUGGESTER", "1")
     first, _, third = (find_title(db, text) for text in NEW.splitlines())
-    suggesting_store.wake(db, workspace)
+    records.wake(db, workspace)
     wait_until(lambda: suggestion_for(db, first.id) is not None, seconds=60)
-    assert suggesting_store.suggester_process(workspace).is_alive()
-    before = suggesting_store.standing(workspace)
+    assert records.suggester_process(workspace).is_alive()
+    before = records.standing(workspace)
     annotations.annotate(db, first.id, category="经济", author="li", seen_revision=first.revision)
-    wait_until(lambda: suggesting_store.standing(workspace).labelled > before.labelled, seconds=60)
+    wait_until(lambda: records.standing(workspace).labelled > before.labelled, seconds=60)
     assert suggestion_for(db, first.id) is None and suggestion_for(db, third.id) is not None
     change_settings(db, LabelSettings(suggestions=False), author="li")
-    wait_until(lambda: not suggesting_store.suggester_process(workspace).is_alive(), seconds=60)
+    wait_until(lambda: not records.suggester_process(workspace).is_alive(), seconds=60)
 
 
 def test_nothing_is_started_where_nothing_is_wanted(db, workspace, monkeypatch):
     monkeypatch.setenv("STUDIO_SUGGESTER", "1")
     change_settings(db, LabelSettings(suggestions=False), author="li")
-    suggesting_store.wake(db, workspace)
-    assert not suggesting_store.suggester_process(workspace).lock.exists()
+    records.wake(db, workspace)
+    assert not records.suggester_process(workspace).lock.exists()
 
 
 @pytest.mark.slow
-def test_a_tuned_run_is_asked_for_its_probabilities(db, workspace):
+def test_a_tuned_run_predicts_the_probabilities(db, workspace):
     try:
-        told = round_of(db, workspace, suggestion_model="sample_run")
-        assert (told.source, told.problem, told.suggested) == ("sample_run", "", 3)
+        state = round_of(db, workspace, suggestion_model="sample_run")
+        assert (state.source, state.problem, state.suggested) == ("sample_run", "", 3)
         found = suggestion_for(db, find_title(db, NEW.splitlines()[1]).id)
         assert found.source == "sample_run" and 0.1 < found.probability <= 1
         # It does not change while people label, so nobody is asked twice.
         assert round_of(db, workspace, suggestion_model="sample_run").suggested == 0
         assert suggestion_for(db, find_title(db, NEW.splitlines()[1]).id) == found
     finally:
-        for server in serving.servers(workspace):
-            serving.stop_server(server)
+        for server in servers(workspace):
+            stop_server(server)
 
 
 def test_a_run_that_is_gone_leaves_the_small_model_and_its_reason(db, workspace):
-    told = round_of(db, workspace, suggestion_model="20200101-000000")
-    assert told.source == "tfidf" and told.suggested == 3 and "20200101" in told.problem
+    state = round_of(db, workspace, suggestion_model="20200101-000000")
+    assert state.source == "tfidf" and state.suggested == 3 and "20200101" in state.problem
 
 
-def test_acceptance_counts_what_stands(db):
+def test_acceptance_counts_current_answers(db):
     titles = [find_title(db, text) for text in NEW.splitlines()]
     for title, category in zip(titles, ("经济", "社会", "教育"), strict=True):
         annotations.annotate(
@@ -224,7 +224,7 @@ def test_acceptance_counts_what_stands(db):
     assert acceptance(db)[0].shown == 2 and acceptance(db, since_day="9999") == []
 
 
-def test_suggestions_are_exchanged_as_a_whole(db):
+def test_suggestions_are_replaced_as_a_whole(db):
     ids = [find_title(db, text).id for text in NEW.splitlines()]
     made = Suggestion(
         category="经济", probability=0.6, runner_up="科技", runner_up_probability=0.3, source="tfidf"

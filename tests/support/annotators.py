@@ -1,4 +1,4 @@
-"""A crowd of annotators in browsers: each labels what it sees, and what they did is accounted for."""
+"""A crowd of annotators in browsers: each labels what it sees, and every answer is accounted for."""
 
 import asyncio
 import random
@@ -46,7 +46,7 @@ WATCH = """() => {
 
 @dataclass
 class Crowd:
-    """What the people did: per name the keys with the title on screen, and the times of digit keys in ms."""
+    """A record of the people's presses: per name the keys with the title on screen; digit key times in ms."""
 
     think_seconds: float
     presses: dict[str, set[tuple[str, str]]] = field(default_factory=lambda: defaultdict(set))
@@ -55,7 +55,7 @@ class Crowd:
 
 
 def fill(home: Path, titles: int, count: int) -> Store:
-    """A workspace with so many different waiting titles and so many people."""
+    """Fill a workspace with `titles` different waiting titles and `count` people."""
     db = open_store(open_workspace(home).database)
     for number in range(count):
         people.sign_in(db, name_of(number))
@@ -65,12 +65,12 @@ def fill(home: Path, titles: int, count: int) -> Store:
 
 
 def name_of(number: int) -> str:
-    """How the annotator of that number is called."""
+    """Name the annotator of that number."""
     return f"p{number}"
 
 
 async def work(home: Path, count: int, titles: int, chromium: str, think_seconds: float) -> Crowd:
-    """Let everybody label until enough digits were pressed or nothing waits; kill what is to be killed."""
+    """Run the crowd until enough digits were pressed or nothing waits; kill the server, then a browser."""
     crowd = Crowd(think_seconds=think_seconds)
     web = WebProcess(home)
     web.start()
@@ -99,18 +99,18 @@ async def work(home: Path, count: int, titles: int, chromium: str, think_seconds
 
 
 async def launch(playwright: Playwright, chromium: str) -> Browser:
-    """A Chromium of its own process."""
+    """Launch a Chromium in a process of its own."""
     return await playwright.chromium.launch(executable_path=chromium, args=ARGS)
 
 
 async def until(crowd: Crowd, presses: int) -> None:
-    """Wait until so many digits were pressed by all together."""
+    """Wait until all together pressed that many digits."""
     while crowd.count < presses:
         await asyncio.sleep(0.05)
 
 
 async def annotator(browser: Browser, web: WebProcess, name: str, crowd: Crowd, titles: int) -> None:
-    """One person at work, until nothing waits for them, enough was done, or their browser is gone."""
+    """Simulate one person until nothing waits for them, enough was done, or their browser is gone."""
     draw = random.Random(f"{name}/{crowd.count}")
     try:
         page = await browser.new_page(viewport={"width": 1100, "height": 800})
@@ -131,7 +131,7 @@ async def annotator(browser: Browser, web: WebProcess, name: str, crowd: Crowd, 
 
 
 async def one_step(page: Page, web: WebProcess, name: str, crowd: Crowd, draw: random.Random) -> bool:
-    """One press or reload; False when no title is on screen."""
+    """Press a key or reload; returns False when no title is on screen."""
     if not page.url.startswith("http") or draw.random() < 0.03:
         await keep(page, name, crowd)
         await reopen(page, web, name)
@@ -161,12 +161,12 @@ async def one_step(page: Page, web: WebProcess, name: str, crowd: Crowd, draw: r
 
 
 def digit_for(title: str, draw: random.Random) -> int:
-    """Mostly the same digit for the same title, whoever presses it."""
+    """Choose a digit: mostly the same for the same title, for every person."""
     return len(title) * 7 % 10 if draw.random() < 0.9 else draw.randrange(10)
 
 
 async def reopen(page: Page, web: WebProcess, name: str) -> None:
-    """Load the Label page under that person's name, again and again while the server is away."""
+    """Load the Label page under that person's name, with retries while the server is down."""
     for _ in range(60):
         try:
             await page.goto(f"{web.url}/label?annotator={name}", timeout=PATIENCE_MS)
@@ -183,18 +183,19 @@ async def reopen(page: Page, web: WebProcess, name: str) -> None:
 
 
 async def keep(page: Page, name: str, crowd: Crowd) -> None:
-    """Take what the page has written down about presses and times."""
+    """Collect the presses and times that the page has recorded."""
     presses, times = await page.evaluate("() => [window.presses ?? [], window.times ?? []]")
     crowd.presses[name] |= {(key, title) for key, title in presses}
     crowd.times += [milliseconds for key, milliseconds in times if key.isdigit()]
 
 
 def account(db: Store, crowd: Crowd, *, finished: bool) -> list[str]:
-    """Everything that should not be: sentences, none when all is well."""
+    """Account for every answer in the database; returns a sentence for each inconsistency."""
     names = {category.name: category.key for category in load_scheme().categories}
     wrong, gone = [], {name for name in crowd.presses if int(name[1:]) % 2 == 1}
     for name, category, text in db.execute(
-        "select author, category, text from annotations join titles on titles.id = title_id where kind = 'category'"
+        "select author, category, text from annotations join titles on titles.id = title_id"
+        " where kind = 'category'"
     ).fetchall():
         # What the killed browser's people had pressed died with it.
         if name not in gone and (names[category], text) not in crowd.presses.get(name, set()):
@@ -210,12 +211,12 @@ def account(db: Store, crowd: Crowd, *, finished: bool) -> list[str]:
 
 
 ANSWERS = (
-    "select states.title_id, states.wanted, count(said.id), count(distinct said.author) from states"
+    "select states.title_id, states.wanted, count(answers.id), count(distinct answers.author) from states"
     " join decisions on decisions.id = states.decision_id"
     " join decisions as before on before.id = decisions.follows"
-    " left join annotations as said on said.title_id = states.title_id and said.kind = 'category'"
-    " and said.decision_id = coalesce(before.restores, before.id)"
-    " and not exists (select 1 from retractions where annotation_id = said.id)"
+    " left join annotations as answers on answers.title_id = states.title_id and answers.kind = 'category'"
+    " and answers.decision_id = coalesce(before.restores, before.id)"
+    " and not exists (select 1 from retractions where annotation_id = answers.id)"
     " where states.status = 'decided' group by states.title_id"
 )
-"""Decided titles: how many people were asked, how many answers stand, and by how many people."""
+"""Decided titles: answers wanted, answers that were not retracted, and the people who gave them."""

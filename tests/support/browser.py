@@ -7,6 +7,7 @@ that it asks for and those that were answered, and `settle` waits for the differ
 
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect
@@ -17,8 +18,8 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 PATIENCE_MS = 60_000
 """How long anything may take on a busy machine; an idle one needs a second."""
-HEARINGS = 100
-"""How often a key is pressed, 0.1 s apart, until a button hears it."""
+ATTEMPTS = 100
+"""How often a key is pressed or a chart clicked until something on the page hears it."""
 
 COUNT_RUNS = """(() => {
   // Numbers of Streamlit's BackMsg and ForwardMsg.
@@ -71,12 +72,20 @@ SETTLE = """async (patience) => {
   throw new Error(`not settled: ${JSON.stringify({ ...runs, held: runs.held?.length })}`)
 }"""
 ASKED = "() => new Promise(done => setTimeout(() => done(runs.asked), 20))"
+"""A click or key asks in a timer of its own, which comes before this one."""
+HEARD = """async ([before, patience]) => {
+  for (const began = performance.now(); performance.now() - began < patience;) {
+    await new Promise(done => setTimeout(done, 20))
+    if (runs.asked > before) return true
+  }
+  return false
+}"""
 
 expect.set_options(timeout=PATIENCE_MS)
 
 
 class Studio(WebProcess):
-    """The web process of one workspace, running, and its pages by name."""
+    """The running web process of one workspace, and its pages by name."""
 
     def __init__(self, home: Path) -> None:
         super().__init__(home)
@@ -84,8 +93,8 @@ class Studio(WebProcess):
 
     def open(self, page: Page, name: str = "", **query: str) -> None:
         """Go to a page by its address and wait until it is drawn."""
-        asked = "&".join(f"{key}={value}" for key, value in {"annotator": "ann", **query}.items())
-        page.goto(f"{self.url}/{name}?{asked}")
+        parameters = "&".join(f"{key}={value}" for key, value in {"annotator": "ann", **query}.items())
+        page.goto(f"{self.url}/{name}?{parameters}")
         settle(page)
 
 
@@ -100,6 +109,11 @@ def new_page(browser: Browser, *, height: int = 900) -> Page:
 def settle(page: Page) -> None:
     """Wait until every run that the page asked for is answered and drawn."""
     page.evaluate(SETTLE, PATIENCE_MS)
+
+
+def runs_asked(page: Page) -> int:
+    """How many runs the page has asked for, those of the keys and clicks just made included."""
+    return int(page.evaluate(ASKED))
 
 
 def go(page: Page, name: str) -> None:
@@ -120,19 +134,23 @@ def press(page: Page, key: str) -> None:
     Buttons listen only a moment after they are drawn. A press that none of them heard asks
     for no run; one that was heard is never made twice.
     """
+    _repeat_until_heard(page, lambda: page.keyboard.press(key), patience_ms=100)
+
+
+def _repeat_until_heard(page: Page, act: Callable[[], None], *, patience_ms: float) -> None:
+    """Do something until the page asks for a run, and wait for the answer."""
     settle(page)
-    before = page.evaluate(ASKED)
-    for _ in range(HEARINGS):
-        page.keyboard.press(key)
-        if page.evaluate(ASKED) > before:
+    before = runs_asked(page)
+    for _ in range(ATTEMPTS):
+        act()
+        if page.evaluate(HEARD, [before, patience_ms]):
             settle(page)
             return
-        page.wait_for_timeout(100)
-    raise AssertionError(f"no button heard {key}")
+    raise AssertionError("nothing on the page heard it")
 
 
-def answer(page: Page, key: str) -> str:
-    """Press a key that brings another title or none; return the one that it was about."""
+def decide(page: Page, key: str) -> str:
+    """Press a key that brings another title or none; return the title that it was about."""
     before = shown_title(page)
     press(page, key)
     page.wait_for_function("before => document.querySelector('h2')?.innerText !== before", arg=before)
@@ -147,12 +165,13 @@ def choose(page: Page, key: str, option: str) -> None:
 
 
 def click_cell(page: Page, true: str, pred: str) -> None:
-    """Click the middle of a cell of the confusion matrix, where its number stands."""
+    """Click the middle of a cell of the confusion matrix, where its number is drawn."""
     name = re.compile(f"数据集: {true}; 模型: {pred}; ")
     box = page.locator(".st-key-matrix").get_by_label(name).last.bounding_box()
     assert box is not None, (true, pred)
-    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    settle(page)
+    middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    # The chart tells of a click 150 ms later.
+    _repeat_until_heard(page, lambda: page.mouse.click(*middle), patience_ms=500)
 
 
 class LateAnswers:
@@ -164,7 +183,7 @@ class LateAnswers:
 
     def await_all(self) -> None:
         """Wait until the server has answered, behind the page's back, all that was asked."""
-        self.page.evaluate(ASKED)
+        runs_asked(self.page)
         self.page.wait_for_function("() => runs.asked === runs.arrived")
 
     def take(self) -> int:
@@ -174,9 +193,7 @@ class LateAnswers:
     def let_through(self, messages: int) -> None:
         """Hand the first so many messages to the page, and hold the others back still."""
         self.page.evaluate("count => runs.held.splice(0, count).forEach(hear => hear())", messages)
-        self.page.wait_for_timeout(0)
 
     def end(self) -> None:
         """Hand everything to the page and hold back nothing any more."""
         self.page.evaluate("() => { const held = runs.held; runs.held = null; held.forEach(hear => hear()) }")
-        settle(self.page)

@@ -1,4 +1,4 @@
-"""Rows that a quality scan has something to say about."""
+"""Rows about which a quality scan has findings."""
 
 from studio.annotation import annotations
 from studio.corpus.titles import get_title
@@ -8,9 +8,9 @@ A, B, C, D = unlike(4)
 
 ROWS = [
     (A, "体育"), (f"{A}！快讯", "社会"),  # contradictory
-    (B, "体育"), (f"{B}！快讯", "体育"),  # the same twice
+    (B, "体育"), (f"{B}！快讯", "体育"),  # a near duplicate
     (C, "体育"), (D, "体育"),
-    ("联赛第3轮战罢积分榜", "体育"), ("联赛第4轮战罢积分榜", "社会"),  # two pieces of news
+    ("联赛第3轮战罢积分榜", "体育"), ("联赛第4轮战罢积分榜", "社会"),  # two events
 ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The gradients of one optimizer step, by the real trainer on as many processes as it is started on.
+"""Compute the gradients of one optimizer step, by the real trainer on as many processes as it is started on.
 
     python -m torch.distributed.run --nproc_per_node 2 tests/support/gradient_worker.py SPEC_FOLDER OUT
 
@@ -29,12 +29,12 @@ class Keep(TrainerCallback):
     gradients: dict[str, torch.Tensor]
 
     def on_pre_optimizer_step(self, *_: Any, model: Any = None, **__: Any) -> None:
-        """Called when the sum over accumulation and devices is there."""
+        """Copy the gradients, when they are summed over accumulation and devices."""
         self.gradients = {n: p.grad.clone() for n, p in model.named_parameters() if p.requires_grad}
 
 
 def gradients(folder: Path) -> dict[str, torch.Tensor]:
-    """Of the first step of the folder's spec."""
+    """Compute the gradients of the first optimizer step of the folder's spec, by parameter name."""
     spec = RunFolder(folder).read_spec()
     assert isinstance(spec, TrainSpec)
     torch.manual_seed(0)
@@ -50,6 +50,6 @@ def gradients(folder: Path) -> dict[str, torch.Tensor]:
 
 
 if __name__ == "__main__":
-    found = gradients(Path(sys.argv[1]))
+    computed = gradients(Path(sys.argv[1]))
     if is_main_process():
-        save_file(found, sys.argv[2])
+        save_file(computed, sys.argv[2])

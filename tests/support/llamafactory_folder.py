@@ -20,14 +20,17 @@ TITLES = {
 
 SYSTEM = "你是新闻编辑。"
 PROMPT = "新闻分类："
-OPENAI = {"role_tag": "role", "content_tag": "content", "user_tag": "user", "assistant_tag": "assistant", "system_tag": "system"}  # fmt: skip
-OTHER = {"role_tag": "speaker", "content_tag": "text", "user_tag": "annotator", "assistant_tag": "model", "system_tag": "rules"}  # fmt: skip
+TAGS = ("role_tag", "content_tag", "user_tag", "assistant_tag", "system_tag")
+OPENAI = dict(zip(TAGS, ("role", "content", "user", "assistant", "system"), strict=True))
+OTHER = dict(zip(TAGS, ("speaker", "text", "annotator", "model", "rules"), strict=True))
+SHAREGPT = dict(zip(TAGS, ("from", "value", "human", "gpt", "system"), strict=True))
 
 INFO: dict[str, Any] = {
     "news_alpaca": {
         "file_name": "alpaca.json",
         "columns": {
-            "prompt": "instruction", "query": "input", "response": "output", "system": "system", "history": "history",
+            "prompt": "instruction", "query": "input", "response": "output", "system": "system",
+            "history": "history",
         },
     },
     "news_messages": {
@@ -37,7 +40,8 @@ INFO: dict[str, Any] = {
         "tags": OTHER,
     },
     "news_openai": {
-        "file_name": "openai.jsonl", "formatting": "openai", "columns": {"messages": "messages"}, "tags": OPENAI,
+        "file_name": "openai.jsonl", "formatting": "openai", "columns": {"messages": "messages"},
+        "tags": OPENAI,
     },
     "news_parts": {"file_name": "parts", "formatting": "sharegpt"},
     "news_renamed": {
@@ -45,8 +49,15 @@ INFO: dict[str, Any] = {
         "columns": {"prompt": "任务", "query": "标题", "response": "答案", "system": "规则", "history": None},
     },
     "news_table": {"file_name": "table.csv"},
-    "news_sheet": {"file_name": "sheet.csv", "columns": {"prompt": "任务", "query": "题目", "response": "答案"}},
-    "news_eval": {"file_name": "eval.json", "formatting": "sharegpt", "columns": {"messages": "conversations", "system": "system"}},
+    "news_sheet": {
+        "file_name": "sheet.csv",
+        "columns": {"prompt": "任务", "query": "题目", "response": "答案"},
+    },
+    "news_eval": {
+        "file_name": "eval.json",
+        "formatting": "sharegpt",
+        "columns": {"messages": "conversations", "system": "system"},
+    },
     "elsewhere": {"hf_hub_url": "somebody/news", "formatting": "sharegpt"},
 }  # fmt: skip
 LOCAL = [name for name in INFO if name != "elsewhere"]
@@ -56,7 +67,10 @@ def build_folder(folder: Path) -> Path:
     """Write the folder: eight entries with files, one of them a folder of two, and one on a hub."""
     (folder / "parts").mkdir(parents=True)
     _write(folder / "dataset_info.json", INFO)
-    pairs = {name: [(title, f"<think>\n看题。\n</think>\n\n{label}") for title, label in titles.items()] for name, titles in TITLES.items()}  # fmt: skip
+    pairs = {
+        name: [(title, f"<think>\n看题。\n</think>\n\n{label}") for title, label in titles.items()]
+        for name, titles in TITLES.items()
+    }
     earlier = [[f"{PROMPT}上一条新闻", "<think>\n看题。\n</think>\n\n社会"]]
     _write(
         folder / "alpaca.json",
@@ -72,15 +86,23 @@ def build_folder(folder: Path) -> Path:
             for (title, answer), system in zip(pairs["news_messages"], (SYSTEM, None), strict=True)
         ],
     )
-    lines = [json.dumps({"messages": _turns(OPENAI, PROMPT + title, answer, SYSTEM)}) for title, answer in pairs["news_openai"]]  # fmt: skip
+    lines = [
+        json.dumps({"messages": _turns(OPENAI, PROMPT + title, answer, SYSTEM)})
+        for title, answer in pairs["news_openai"]
+    ]
     (folder / "openai.jsonl").write_text("\n".join(lines), encoding="utf-8")
-    sharegpt = [{"conversations": _turns(SHAREGPT, PROMPT + title, answer)} for title, answer in pairs["news_parts"]]  # fmt: skip
+    sharegpt = [
+        {"conversations": _turns(SHAREGPT, PROMPT + title, answer)} for title, answer in pairs["news_parts"]
+    ]
     _write(folder / "parts" / "part-1.json", sharegpt[:2])
     _write(folder / "parts" / "part-2.json", sharegpt[2:])
     _write(
         folder / "renamed.json",
-        [{"任务": PROMPT, "标题": title, "答案": answer, "规则": SYSTEM, "history": "备注"} for title, answer in pairs["news_renamed"]],
-    )  # fmt: skip
+        [
+            {"任务": PROMPT, "标题": title, "答案": answer, "规则": SYSTEM, "history": "备注"}
+            for title, answer in pairs["news_renamed"]
+        ],
+    )
     rows = [
         {"instruction": PROMPT, "input": title, "output": answer} for title, answer in pairs["news_table"]
     ]
@@ -89,20 +111,20 @@ def build_folder(folder: Path) -> Path:
     pandas.DataFrame(rows).to_csv(folder / "sheet.csv", index=False)
     _write(
         folder / "eval.json",
-        [{"conversations": _turns(SHAREGPT, PROMPT + title, answer), "system": SYSTEM} for title, answer in pairs["news_eval"]],
-    )  # fmt: skip
+        [
+            {"conversations": _turns(SHAREGPT, PROMPT + title, answer), "system": SYSTEM}
+            for title, answer in pairs["news_eval"]
+        ],
+    )
     return folder
-
-
-SHAREGPT = {"role_tag": "from", "content_tag": "value", "user_tag": "human", "assistant_tag": "gpt", "system_tag": "system"}  # fmt: skip
 
 
 def _turns(
     tags: dict[str, str], question: str, answer: str, system: str | None = None
 ) -> list[dict[str, str]]:
-    said = [("system_tag", system), ("user_tag", question), ("assistant_tag", answer)]
+    turns = [("system_tag", system), ("user_tag", question), ("assistant_tag", answer)]
     return [
-        {tags["role_tag"]: tags[tag], tags["content_tag"]: text} for tag, text in said if text is not None
+        {tags["role_tag"]: tags[tag], tags["content_tag"]: text} for tag, text in turns if text is not None
     ]
 
 

@@ -37,11 +37,32 @@ ddp_timeout: 180000000
 resume_from_checkpoint: null
 """
 
-QLORA = "quantization_bit: 4\nquantization_method: bnb\nval_size: 0.1\nper_device_eval_batch_size: 1\neval_strategy: steps\neval_steps: 500\n"
+QLORA = """quantization_bit: 4
+quantization_method: bnb
+val_size: 0.1
+per_device_eval_batch_size: 1
+eval_strategy: steps
+eval_steps: 500
+"""
 
-FULL = "stage: sft\ndo_train: true\nfinetuning_type: full\ndeepspeed: ds_z3_config.json\ndataset: news\ntemplate: qwen3_nothink\nlearning_rate: 1.0e-5\npure_bf16: true\n"
+FULL = """stage: sft
+do_train: true
+finetuning_type: full
+deepspeed: ds_z3_config.json
+dataset: news
+template: qwen3_nothink
+learning_rate: 1.0e-5
+pure_bf16: true
+"""
 
-PRETRAIN = "stage: pt\ndo_train: true\nfinetuning_type: lora\nlora_target: q_proj,v_proj\ndataset: texts\ncutoff_len: 1024\npacking: true\n"
+PRETRAIN = """stage: pt
+do_train: true
+finetuning_type: lora
+lora_target: q_proj,v_proj
+dataset: texts
+cutoff_len: 1024
+packing: true
+"""
 
 BOARD = {
     "top.model_name": "DeepSeek-R1-7B-Distill",

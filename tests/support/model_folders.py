@@ -1,4 +1,4 @@
-"""Small model folders on disk, whole and broken: config, tokenizer and safetensors of a few bytes."""
+"""Small model folders on disk, complete and broken: config, tokenizer and safetensors of a few bytes."""
 
 import json
 
@@ -35,12 +35,12 @@ def make_adapter(folder, base, width=WIDTH):
 def split(folder):
     """Turn the single weight file into two shards and an index."""
     (folder / "model.safetensors").unlink()
-    places = {}
+    weight_map = {}
     for number, (name, tensor) in enumerate(tensors().items(), start=1):
         shard = f"model-{number:05}-of-00002.safetensors"
         save_file({name: tensor}, folder / shard)
-        places[name] = shard
-    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": places}))
+        weight_map[name] = shard
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weight_map}))
 
 
 def cut(path, size):

@@ -33,7 +33,7 @@ class Shape:
     tied: bool
 
     def config(self) -> Qwen2Config:
-        """The shape in the words of transformers."""
+        """Build the Qwen2 config of the shape."""
         return Qwen2Config(
             vocab_size=self.vocabulary,
             hidden_size=self.hidden,
@@ -49,7 +49,7 @@ class Shape:
         )
 
     def flops_per_token(self, rank: int) -> float:
-        """Operations that LoRA training needs for one token, nothing computed twice.
+        """Count the FLOPs of LoRA training for one token, without recomputing activations.
 
         Forward and the gradient of the input through each frozen weight (4 a weight), all
         six products of the adapter. Attention itself is below 1 % here and left out.
@@ -76,7 +76,7 @@ SHAPES = {
 
 
 def save_random_model(shape: Shape, folder: Path, *, seed: int = 0) -> None:
-    """Write the shape with weights drawn like transformers draws them, bfloat16, and the bundled tokenizer."""
+    """Write a model of the shape: transformers' random initialization, bfloat16, the bundled tokenizer."""
     torch.manual_seed(seed)
     torch.set_default_dtype(torch.bfloat16)
     with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
@@ -91,7 +91,7 @@ def save_random_model(shape: Shape, folder: Path, *, seed: int = 0) -> None:
 
 
 def write_conversations(folder: Path, *, rows: int = 300, shortest: int = 100, longest: int = 400) -> None:
-    """The bundled conversations, each chain lengthened by others to an even spread of lengths in tokens.
+    """Write the bundled conversations, each chain lengthened so that lengths in tokens are uniform.
 
     The bundled tokenizer knows news and gives about 100 tokens a row; a general one gives
     100 to 400 for such rows.

@@ -1,4 +1,4 @@
-"""Files broken in every way, and `check` and `import` run on each."""
+"""Fuzz `check` and `import`: files mutated in every way, and both commands run on each."""
 
 import contextlib
 import io
@@ -48,7 +48,7 @@ class Ending:
 
     @property
     def fault(self) -> str | None:
-        """What is wrong with that; None where nothing is."""
+        """Why the ending is a fault; None where it is none."""
         if self.code not in (0, 1, 2):
             return f"exit code {self.code}"
         if "Traceback" in self.output:
@@ -56,10 +56,10 @@ class Ending:
         return "no message" if not self.output.strip() else None
 
 
-def run_all(room: Path, numbers: Sequence[int], seed: int) -> tuple[list[tuple[str, Ending]], list[str]]:
-    """Every broken file through both commands; how each ended, and a line for each that ended badly."""
-    scheme, home = load_scheme(), room / "home"
-    template = open_workspace(room / "template")
+def run_all(parent: Path, numbers: Sequence[int], seed: int) -> tuple[list[tuple[str, Ending]], list[str]]:
+    """Run both commands on every mutated file; returns how each ended, and a line for each fault."""
+    scheme, home = load_scheme(), parent / "home"
+    template = open_workspace(parent / "template")
     db = open_store(template.database)
     import_text(db, "一条旧标题", scheme)
     db.close()
@@ -68,27 +68,27 @@ def run_all(room: Path, numbers: Sequence[int], seed: int) -> tuple[list[tuple[s
         if number % FRESH_HOME == 0 or not home.exists():
             shutil.rmtree(home, ignore_errors=True)
             shutil.copytree(template.home, home)
-        place = room / "case"
-        path = write_case(place, random.Random(f"{seed}-{number}"))
-        fix = ["--fix", str(place / "fixed.json" if path.is_file() else room / "case-fixed")]
+        case = parent / "case"
+        path = write_case(case, random.Random(f"{seed}-{number}"))
+        fix = ["--fix", str(case / "fixed.json" if path.is_file() else parent / "case-fixed")]
         for command in (["check", str(path), *(fix if number % 4 == 0 else [])], ["import", str(path)]):
             ending = run(command, home)
             endings.append((command[0], ending))
             if ending.fault:
                 faults.append(f"{number} {path.name} {command[0]}: {ending.fault}\n{ending.output[-1500:]}")
                 sys.stderr.write(faults[-1] + "\n")
-        shutil.rmtree(place)
-        shutil.rmtree(room / "case-fixed", ignore_errors=True)
+        shutil.rmtree(case)
+        shutil.rmtree(parent / "case-fixed", ignore_errors=True)
     return endings, faults
 
 
 def run(arguments: Sequence[str], home: Path) -> Ending:
-    """A command in a process of its own, forked off so that 20,000 of them need not start Python anew."""
+    """Run a command in a forked process, so that 20,000 of them need not start Python anew."""
     began = time.perf_counter()
     with tempfile.TemporaryFile() as output:
         child = os.fork()
         if child == 0:
-            _be_the_command(arguments, home, output.fileno())
+            _become_the_command(arguments, home, output.fileno())
         _, status, usage = os.wait4(child, 0)
         output.seek(0)
         text = output.read().decode("utf-8", "replace")
@@ -100,8 +100,8 @@ def run(arguments: Sequence[str], home: Path) -> Ending:
     )
 
 
-def _be_the_command(arguments: Sequence[str], home: Path, output: int) -> None:
-    """Never returns."""
+def _become_the_command(arguments: Sequence[str], home: Path, output: int) -> None:
+    """Run the command in this process under memory and time limits, and exit; never returns."""
     code = 70
     try:
         os.dup2(output, 1)
@@ -130,23 +130,23 @@ def _virtual_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 
 
-def write_case(place: Path, draw: random.Random) -> Path:
-    """One broken file or folder; the path to check."""
-    place.mkdir()
+def write_case(case: Path, draw: random.Random) -> Path:
+    """Write one mutated file or folder; returns the path to check."""
+    case.mkdir()
     rows = draw.sample(_samples(), ROWS)
     kind = draw.choice(list(KINDS))
-    path = place / f"data.{kind}"
+    path = case / f"data.{kind}"
     if kind != "folder":
-        path.write_bytes(_broken(KINDS[kind](rows, draw), draw, often=kind in TEXT))
+        path.write_bytes(_mutated(KINDS[kind](rows, draw), draw, often=kind in TEXT))
         return path
     path.mkdir()
-    (path / "a.json").write_bytes(_broken(KINDS["json"](rows, draw), draw, often=False))
+    (path / "a.json").write_bytes(_mutated(KINDS["json"](rows, draw), draw, often=False))
     info = {"train": {"file_name": "a.json", **canonical_blocks()}, "eval": {"file_name": "b.json"}}
     if draw.random() < 0.5:
-        info["train"]["file_name"] = draw.choice(PLACES)
+        info["train"]["file_name"] = draw.choice(FILE_NAMES)
     if draw.random() < 0.3:
         (path / "b.json").symlink_to(draw.choice(["/etc/passwd", "..", "b.json", "a.json", "/dev/zero"]))
-    (path / "dataset_info.json").write_bytes(_broken(_json(info, draw), draw, often=False))
+    (path / "dataset_info.json").write_bytes(_mutated(_json(info, draw), draw, often=False))
     return path
 
 
@@ -157,37 +157,44 @@ def _samples() -> list[Any]:
 
 
 _KEPT: list[Any] = []
-PLACES = ["../a.json", "/etc/passwd", "a.json/../../x", "", ".", "a\0.json", "~/a.json", "C:\\a.json", "a" * 5000, "..", "a.json "]  # fmt: skip
+FILE_NAMES = [
+    "../a.json", "/etc/passwd", "a.json/../../x", "", ".", "a\0.json", "~/a.json", "C:\\a.json", "a" * 5000,
+    "..", "a.json ",
+]  # fmt: skip
 ODD: list[Any] = [
-    None, True, False, 0, -1, 1.5, 10**30, "", " ", "体育", "\ud83d", "\u0000", "\u202e", "<think>", "</think>", "a" * 30_000,
-    [], {}, [[]], [None], {"": None}, {"from": "human"}, ["x"] * 2000,
+    None, True, False, 0, -1, 1.5, 10**30, "", " ", "体育", "\ud83d", "\u0000", "\u202e", "<think>",
+    "</think>", "a" * 30_000, [], {}, [[]], [None], {"": None}, {"from": "human"}, ["x"] * 2000,
     "@RAW:1e999@", "@RAW:-Infinity@", "@RAW:NaN@", "@RAW:" + "9" * 9000 + "@",
     "@RAW:" + "[" * 60 + "]" * 60 + "@", "@RAW:" + "[" * 100_000 + "]" * 100_000 + "@",
     "@RAW:" + '{"a":' * 3000 + "1" + "}" * 3000 + "@",
-    '@RAW:{"from": "human", "from": "gpt", "value": 1, "value": "x"}@', '@RAW:"\\ud800"@', '@RAW:"\\x"@', "@RAW:@",
+    '@RAW:{"from": "human", "from": "gpt", "value": 1, "value": "x"}@', '@RAW:"\\ud800"@', '@RAW:"\\x"@',
+    "@RAW:@",
 ]  # fmt: skip
-"""What may stand where something else should; RAW is written as it is."""
+"""Values of wrong types and sizes, and invalid JSON; RAW is written as it is."""
 
 
 def _json(value: Any, draw: random.Random) -> bytes:
-    """JSON with up to three values exchanged for odd ones."""
+    """Serialize to JSON with up to three values replaced by odd ones."""
     for _ in range(draw.choice((0, 1, 1, 2, 3))):
-        value = _exchanged(value, draw)
+        value = _replaced(value, draw)
     text = json.dumps(value, ensure_ascii=draw.random() < 0.5, indent=draw.choice((None, None, 2)))
     text = re.sub(r'"@RAW:(.*?)@"', lambda found: found[1].replace('\\"', '"').replace("\\\\", "\\"), text)
     return text.encode("utf-8", "surrogatepass")
 
 
-def _exchanged(value: Any, draw: random.Random) -> Any:
-    """The same with one value, or key, somewhere in it exchanged."""
+def _replaced(value: Any, draw: random.Random) -> Any:
+    """Replace one value, or key, somewhere in a document."""
     if isinstance(value, dict) and value and draw.random() < 0.9:
         key = draw.choice(list(value))
         if draw.random() < 0.15:
-            return {(draw.choice(["", "frm", key.upper()]) if name == key else name): each for name, each in value.items()}  # fmt: skip
-        return {**value, key: _exchanged(value[key], draw)}
+            return {
+                draw.choice(["", "frm", key.upper()]) if name == key else name: each
+                for name, each in value.items()
+            }
+        return {**value, key: _replaced(value[key], draw)}
     if isinstance(value, list) and value and draw.random() < 0.9:
-        place = draw.randrange(len(value))
-        return [*value[:place], _exchanged(value[place], draw), *value[place + 1 :]]
+        index = draw.randrange(len(value))
+        return [*value[:index], _replaced(value[index], draw), *value[index + 1 :]]
     return draw.choice(ODD)
 
 
@@ -204,7 +211,10 @@ def _alpaca(rows: list[Any], draw: random.Random) -> bytes:
 
 def _messages(rows: list[Any], draw: random.Random) -> bytes:
     roles = {"human": "user", "gpt": "assistant"}
-    turns = [[{"role": roles[turn["from"]], "content": turn["value"]} for turn in row["conversations"]] for row in rows]  # fmt: skip
+    turns = [
+        [{"role": roles[turn["from"]], "content": turn["value"]} for turn in row["conversations"]]
+        for row in rows
+    ]
     return _json([{"messages": each} for each in turns], draw)
 
 
@@ -252,23 +262,23 @@ TEXT = ("csv", "xlsx", "parquet")
 """Kinds whose values are hardly odd in themselves: their bytes are broken more often."""
 
 
-def _broken(content: bytes, draw: random.Random, *, often: bool) -> bytes:
-    """The bytes, cut, spliced, turned, doubled, under another encoding, or as they are."""
+def _mutated(content: bytes, draw: random.Random, *, often: bool) -> bytes:
+    """Mutate bytes: truncate, splice, overwrite, double, transcode, or leave them as they are."""
     if draw.random() > (0.8 if often else 0.3):
         return content
-    place = draw.randrange(len(content) + 1)
+    at = draw.randrange(len(content) + 1)
     other = draw.randrange(len(content) + 1)
     match draw.randrange(8):
         case 0:
-            return content[:place]
+            return content[:at]
         case 1:
-            return content[place:]
+            return content[at:]
         case 2:
-            return content[: min(place, other)] + content[max(place, other) :]
+            return content[: min(at, other)] + content[max(at, other) :]
         case 3:
-            return content[:place] + content[other : other + 200] + content[place:]
+            return content[:at] + content[other : other + 200] + content[at:]
         case 4:
-            return content[:place] + draw.randbytes(draw.choice((1, 4, 64))) + content[place + 1 :]
+            return content[:at] + draw.randbytes(draw.choice((1, 4, 64))) + content[at + 1 :]
         case 5:
             return content + content
         case 6:

@@ -1,4 +1,4 @@
-"""Pages in a test: open one, and read its words."""
+"""Open a page in a test, and read its text."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ PAGES = [
 
 
 def open_page(name, lang="zh", **query):
-    """The app on one page, drawn once."""
+    """Open the app on one page, drawn once."""
     app = AppTest.from_file(str(APP), default_timeout=30)
     for key, value in {"lang": lang, "annotator": "ann", **query}.items():
         app.query_params[key] = value
@@ -33,7 +33,7 @@ def open_page(name, lang="zh", **query):
 
 
 def words(app, *, kinds=("title", "caption", "subheader", "info", "success", "warning")):
-    """Everything that stands on the page or beside it, choices that name data left out."""
+    """Collect the text on the page and its sidebar; options that name data are left out."""
     texts = [element.value for kind in kinds for element in app.get(kind)]
     texts += [
         element.label

@@ -1,4 +1,4 @@
-"""What the tests of the data side share: small rows, small files, the real course set."""
+"""Small rows, small files and the real course set, for the tests of the data side."""
 
 import json
 from pathlib import Path
@@ -15,19 +15,20 @@ SCHEME = load_scheme()
 COURSE = Path(__file__).resolve().parent.parent.parent.parent / "shared" / "data" / "course_news_300"
 
 needs_course_set = pytest.mark.skipif(
-    not COURSE.is_dir(), reason="the course set is not shipped; it lies beside the repository where it is"
+    not COURSE.is_dir(),
+    reason="the course set is not shipped; it is beside the repository where there is one",
 )
 
 CHAIN = (
     "先看体育。“绝杀”和“主场”都是赛场上的词，讲的是一场比赛怎样分出胜负，主角是球队而不是俱乐部的买卖，"
     "读者想知道的是比分和最后一球，所以归体育。"
 )
-"""A chain that the lint has nothing against, for the title below."""
+"""A chain without a lint remark, for the title below."""
 TITLE = "主队主场绝杀对手，终场前三秒投进三分"
 
 
 def sample(title: str = TITLE, category: str = "体育", chain: str = CHAIN, **extra: Any) -> dict[str, Any]:
-    """A conversation in canonical form."""
+    """Make a conversation in canonical form."""
     return conversation(f"新闻分类：{title}", f"<think>\n{chain}\n</think>\n\n{category}", **extra)
 
 
@@ -35,7 +36,7 @@ FOUR = ("体育", "娱乐", "国际", "健康")
 
 
 def numbered(count: int, start: int = 0, *, varied: bool = False) -> list[dict[str, Any]]:
-    """So many different short conversations of four categories; `varied`: of three lengths."""
+    """Make `count` different short conversations of four categories; `varied`: of three lengths."""
     return [
         sample(f"第{i}条标题" * (1 + i % 3 if varied else 1), FOUR[i % 4], f"看“第{i}条”，归{FOUR[i % 4]}。")
         for i in range(start, start + count)
@@ -43,7 +44,7 @@ def numbered(count: int, start: int = 0, *, varied: bool = False) -> list[dict[s
 
 
 def conversation(question: Any, answer: Any, **extra: Any) -> dict[str, Any]:
-    """A ShareGPT conversation of one question and one answer."""
+    """Make a ShareGPT conversation of one question and one answer."""
     return {
         "conversations": [{"from": "human", "value": question}, {"from": "gpt", "value": answer}],
         **extra,
@@ -51,14 +52,14 @@ def conversation(question: Any, answer: Any, **extra: Any) -> dict[str, Any]:
 
 
 def write_json(path: Path, value: Any) -> Path:
-    """A JSON file as people have them."""
+    """Write a JSON file as people have them: UTF-8, Chinese unescaped."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
     return path
 
 
 def write_folder(folder: Path, **splits: list[Any]) -> Path:
-    """A folder with dataset_info.json and one ShareGPT file a split."""
+    """Write a folder with dataset_info.json and one ShareGPT file for each split."""
     entries = {name: {"file_name": f"{name}.json", "formatting": "sharegpt"} for name in splits}
     write_json(folder / "dataset_info.json", entries)
     for name, rows in splits.items():
@@ -67,7 +68,7 @@ def write_folder(folder: Path, **splits: list[Any]) -> Path:
 
 
 def new_store(folder: Path) -> tuple[Store, Workspace]:
-    """An empty workspace and a connection to it."""
+    """Open an empty workspace; returns its database and the workspace."""
     workspace = open_workspace(folder)
     return open_store(workspace.database), workspace
 
@@ -81,12 +82,12 @@ EVENTS = (
 
 
 def unlike(count):
-    """Titles of which no two are near."""
+    """Make titles of which no two are near duplicates."""
     pairs = [f"{subject}{event}" for event in EVENTS for subject in SUBJECTS]
     return [f"{pair}：{ord(pair[0]) * 7919 % 9973}" for pair in pairs[:count]]
 
 
-def take_in(place, titles, tmp_path, name="rows.json", category=None):
+def import_titles(opened, titles, tmp_path, name="rows.json", category=None):
     """Import answered titles without a split."""
     rows = [sample(title, category or SCHEME.names[len(title.split("！")[0]) % 10]) for title in titles]
-    import_path(place[0], write_json(tmp_path / name, rows), SCHEME)
+    import_path(opened[0], write_json(tmp_path / name, rows), SCHEME)

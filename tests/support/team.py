@@ -1,4 +1,4 @@
-"""What the tests of reviews, steps and agreement share: a small team, and titles that it labels."""
+"""A small team, and titles that it labels, for the tests of reviews, bulk edits and agreement."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ TITLES = "央行宣布降息\n女排逆转夺冠\n孩子发烧怎么办\n台风�
 
 
 def team(folder: Path, titles: str = TITLES) -> Store:
-    """A workspace with waiting titles: li is admin, zhao reviews, wang and chen annotate."""
+    """Open a workspace with waiting titles: li is admin, zhao reviews, wang and chen annotate."""
     db, _ = new_store(folder)
     import_text(db, titles, SCHEME)
     for name in ("li", "wang", "chen", "zhao"):
@@ -28,7 +28,7 @@ def team(folder: Path, titles: str = TITLES) -> Store:
 
 
 def share(db: Store) -> Store:
-    """Ask two people for every title."""
+    """Change the settings so that two people label every title."""
     change_settings(db, TWO, author="li")
     return db
 
@@ -36,7 +36,7 @@ def share(db: Store) -> Store:
 def label(
     db: Store, author: str, category: str = "经济", *, chain: str | None = None, settings=ALONE
 ) -> Title:
-    """Answer the title that the person has on screen."""
+    """Label the title that the person has on screen."""
     title = offer(db, author=author, settings=settings).title
     return annotations.annotate(
         db,
@@ -50,7 +50,7 @@ def label(
 
 
 def dispute(db: Store, one: str = "经济", other: str = "社会", **chains: str) -> Title:
-    """Let wang and chen answer the next shared title differently."""
+    """Dispute the next shared title: wang and chen label it differently."""
     title = label(db, "wang", one, chain=chains.get("wang"), settings=TWO)
     label(db, "chen", other, chain=chains.get("chen"), settings=TWO)
     return get_title(db, title.id)

@@ -1,4 +1,4 @@
-"""Every template with a tokenizer that bears it."""
+"""Every chat template with a tokenizer that has its special tokens."""
 
 import pytest
 
@@ -13,7 +13,7 @@ R1_OWN = (
     "{% else %}<｜Assistant｜>{{ m.content.split('</think>')[-1] }}{{ eos_token }}{% endif %}{% endfor %}"
     "{% if add_generation_prompt %}<｜Assistant｜><think>\n{% endif %}"
 )
-"""DeepSeek-R1's own chat template in short: it cuts the chain away and opens the thought."""
+"""DeepSeek-R1's own chat template in short: it strips the chain and opens the think block."""
 
 
 QWEN3_OWN = (
@@ -21,7 +21,7 @@ QWEN3_OWN = (
     "{{ m.content if m.role != 'assistant' or loop.last else m.content.split('</think>')[-1].lstrip() }}"
     "<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
-"""Qwen3's in short: the chains of earlier turns are cut away. Both published texts: tests_conformance."""
+"""Qwen3's in short: the chains of earlier turns are stripped. Both published texts: tests/conformance."""
 
 OWN = {"R1's own": ("deepseek", R1_OWN), "Qwen3's own": ("chatml", QWEN3_OWN)}
 
@@ -55,7 +55,7 @@ def trained_text(bound, messages):
 
 
 def require_prompt_then_answer(bound, messages):
-    """The generation prompt for the last answer begins the text; chain, category and end token are learned."""
+    """Require that the generation prompt is a prefix of the text; chain, category, end token are learned."""
     prompt = bound.prompt(messages[:-1])
     text, learned = trained_text(bound, messages)
     assert text.startswith(prompt)

@@ -19,14 +19,17 @@ from backend.data.encoding import IGNORED
 from studio.contract import Event, Result, ScoreFile, TrainSpec, event
 
 SPECIAL = {
-    "deepseek": ["<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜User｜>", "<｜Assistant｜>", "<think>", "</think>"],
+    "deepseek": [
+        "<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜User｜>", "<｜Assistant｜>",
+        "<think>", "</think>",
+    ],
     "chatml": ["<|endoftext|>", "<|im_end|>", "<|im_start|>"],
     "plain": ["<s>", "</s>"],
 }  # fmt: skip
 
 
 def byte_tokenizer(family: str) -> PreTrainedTokenizerFast:
-    """One token a byte, and the special tokens of a family: nothing to learn, nothing to download."""
+    """Build a tokenizer of one token a byte, and the special tokens of a family: no training, no download."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     core = Tokenizer(models.BPE(vocab={symbol: i for i, symbol in enumerate(alphabet)}, merges=[]))
     core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
@@ -72,14 +75,14 @@ def save_tiny_model(
 
 
 def write_run(folder: Path, spec: Any) -> Path:
-    """A run folder as studio writes it."""
+    """Write a run folder as studio writes it."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "spec.json").write_text(spec.model_dump_json(), encoding="utf-8")
     return folder
 
 
 def quick_spec(model: Path, dataset: Path, **changes: Any) -> TrainSpec:
-    """A training of a few steps."""
+    """Build the spec of a training of a few steps."""
     fields: dict[str, Any] = {
         "max_steps": 3,
         "logging_steps": 1,
@@ -94,27 +97,27 @@ def quick_spec(model: Path, dataset: Path, **changes: Any) -> TrainSpec:
 
 
 def events_of(folder: Path) -> list[Event]:
-    """All events of a run."""
+    """Read all events of a run."""
     return [event.validate_json(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
 def losses_of(folder: Path) -> list[float]:
-    """The training losses of a run, point by point."""
+    """Read the training losses of a run, one for each logged step."""
     return [event.loss for event in events_of(folder) if event.event == "step"]
 
 
 def result_of(folder: Path) -> Result:
-    """The result of a run."""
+    """Read the result of a run."""
     return Result.model_validate_json((folder / "result.json").read_bytes())
 
 
 def scores_of(folder: Path) -> ScoreFile:
-    """The scores of a run."""
+    """Read the scores of a run."""
     return ScoreFile.model_validate_json((folder / "scores.json").read_bytes())
 
 
 def adapter_base(folder: Path) -> str:
-    """The base model that an adapter names."""
+    """Read the base model that an adapter names."""
     return str(json.loads((folder / "adapter_config.json").read_text())["base_model_name_or_path"])
 
 

@@ -1,4 +1,4 @@
-"""What the tests of runs, jobs and servers share: a tiny worker, specs for it, patience."""
+"""A tiny worker, specs for it, and polling with a timeout, for the tests of runs, jobs and servers."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ from pathlib import Path
 from studio import runs
 from studio.contract import EvaluateSpec, TrainSpec
 from studio.jobs import queue as jobs
-from studio.runs import Place, Run
+from studio.runs import DeviceChoice, Run
 from studio.system import processes as workers
 from studio.system.background import reap
 from studio.system.locks import read_note
@@ -21,20 +21,20 @@ TINY_SERVER = (sys.executable, str(Path(__file__).with_name("tiny_server.py")), 
 
 
 def tiny_spec(steps: int = 3) -> TrainSpec:
-    """A training of `steps` steps of 50 ms."""
+    """Build the spec of a training of `steps` steps of 50 ms."""
     return TrainSpec(model_name_or_path=Path("model"), dataset_dir=Path("data"), max_steps=steps)
 
 
 def tiny_run(
     workspace: Workspace, *, steps: int = 3, label: str = "", device: str | None = None, processes: int = 1
 ) -> Run:
-    """A prepared training run that takes `steps` steps of 50 ms."""
-    place = Place(device=device, processes=processes)
+    """Prepare a training run of `steps` steps of 50 ms."""
+    place = DeviceChoice(device=device, processes=processes)
     return runs.prepare_run(workspace, tiny_spec(steps), label=label, place=place)
 
 
 def tiny_evaluation(workspace: Workspace) -> Run:
-    """A prepared evaluation."""
+    """Prepare an evaluation."""
     return runs.prepare_run(
         workspace, EvaluateSpec(model_name_or_path=Path("model"), dataset_dir=Path("data"))
     )
@@ -46,8 +46,8 @@ def start(run: Run) -> None:
     reap(process)
 
 
-def wait_until(condition: Callable[[], bool], *, seconds: float = 20) -> None:
-    """Wait for something that must come true."""
+def wait_until(condition: Callable[[], bool], *, seconds: float = 60) -> None:
+    """Poll until a condition holds; fails after `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come true in time"

@@ -1,11 +1,11 @@
-"""A model server that keeps the contract of a serving folder and loads no model.
+"""A tiny model server that keeps the contract of a serving folder and loads no model.
 
     python tiny_server.py KIND FOLDER
 
-Words in the served name change what it does: `broken` ends with an error result,
-`crash` dies with words on stderr, `slow` is healthy only after a while, `mute` never,
-`stubborn` ignores SIGTERM. It answers `<title>?` with a status of 400, and a chat that
-says `break` breaks off, one that says `hang` never ends.
+Words in the served name change its behaviour: `broken` ends with an error result,
+`crash` dies with a message on stderr, `slow` is healthy only after a while, `mute` never,
+`stubborn` ignores SIGTERM. It answers `<title>?` with a status of 400; a chat about
+`break` breaks off, one about `hang` never ends.
 """
 
 import json
@@ -27,7 +27,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        """Health, models, and a way to end it for want of requests."""
+        """Answer /health and /v1/models; /die shuts down as an idle server would."""
         if self.path == "/die":
             threading.Timer(0.2, server.shutdown).start()
         loading = "mute" in name or ("slow" in name and time.monotonic() - began < 0.5)
@@ -58,7 +58,7 @@ class Handler(BaseHTTPRequestHandler):
         return self.answer(200, {"results": results})
 
     def chat(self, body: dict) -> None:
-        """Two pieces of thought, then the words of the question back."""
+        """Stream two deltas of reasoning, then echo the question."""
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         question = body["messages"][-1]["content"]
@@ -84,13 +84,13 @@ class Handler(BaseHTTPRequestHandler):
             self.send({"error": {"message": "out of memory"}})
 
     def send(self, chunk: dict) -> None:
-        """One server-sent event."""
+        """Send one server-sent event."""
         known = {"id": "1", "object": "chat.completion.chunk", "created": 0, "model": name}
         text = f"data: {json.dumps({**known, **chunk})}\n\n".encode()
         self.wfile.write(b"%x\r\n%s\r\n" % (len(text), text) if self.chunked else text)
 
     def answer(self, status: int, document: dict) -> None:
-        """A JSON document."""
+        """Send a JSON document."""
         text = json.dumps(document).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")

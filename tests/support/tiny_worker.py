@@ -1,10 +1,10 @@
-"""A worker that keeps the contract of a run folder and loads no model.
+"""A tiny worker that keeps the contract of a run folder and loads no model.
 
     python tiny_worker.py KIND FOLDER
 
-It takes `max_steps` steps of 50 ms and goes on from the newest checkpoint. Words in the
-run's label change what it does: `deaf` looks for no wish, `stubborn` ignores SIGTERM too,
-`crash` dies without a result, `saves` leaves a checkpoint after every step.
+It takes `max_steps` steps of 50 ms and resumes from the newest checkpoint. Words in the
+run's label change its behaviour: `deaf` ignores requests to pause or cancel, `stubborn` ignores
+SIGTERM too, `crash` dies without a result, `saves` saves a checkpoint after every step.
 """
 
 import json
@@ -22,15 +22,15 @@ rank = os.environ.get("RANK", "0")
 
 
 def save(step: int) -> str:
-    """Leave a checkpoint that training can go on from."""
-    made = folder / "checkpoints" / f"step_{step:06d}"
-    (made / "resume").mkdir(parents=True, exist_ok=True)
-    (made / "resume" / "loop.json").write_text(json.dumps({"step": step}))
-    return f"checkpoints/{made.name}"
+    """Save a checkpoint that training can resume from."""
+    checkpoint = folder / "checkpoints" / f"step_{step:06d}"
+    (checkpoint / "resume").mkdir(parents=True, exist_ok=True)
+    (checkpoint / "resume" / "loop.json").write_text(json.dumps({"step": step}))
+    return f"checkpoints/{checkpoint.name}"
 
 
 def last_step() -> int:
-    """The step of the newest checkpoint; 0 without one."""
+    """Return the step of the newest checkpoint; 0 without one."""
     return max((int(path.name[5:]) for path in folder.glob("checkpoints/step_*")), default=0)
 
 

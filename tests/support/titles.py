@@ -1,11 +1,11 @@
-"""Questions about titles that only tests ask: the queue as a whole, and the group a title is in."""
+"""Queries on titles that only tests need: the whole queue, and a title's near-duplicate group."""
 
 from studio.corpus.titles import Title, get_title
 from studio.store import Store
 
 
 def near_group(db: Store, title_id: int) -> list[int]:
-    """The titles that are nearly the same as this one, itself among them; empty when there is none."""
+    """Query the near-duplicate group of a title, itself included; empty when there is none."""
     ids = db.execute(
         "select title_id from near_groups where group_id ="
         " (select group_id from near_groups where title_id = ?) order by title_id",
@@ -15,7 +15,7 @@ def near_group(db: Store, title_id: int) -> list[int]:
 
 
 def next_waiting(db: Store, after: int | None = None, limit: int = 1) -> list[Title]:
-    """The head of the label queue, whoever is asked: what was sent back first, then by place.
+    """Query the head of the label queue, for anybody: sent back first, then by position.
 
     `after` is a title, waiting or not: the queue behind it.
     """

@@ -1,4 +1,4 @@
-"""Trainings that the memory estimate is measured against."""
+"""The finetuning methods that the memory estimate is measured against."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ METHODS: dict[str, dict[str, Any]] = {
 
 
 def benchmark_spec(model: Path, data: Path, **changes: Any) -> TrainSpec:
-    """A training without evaluation, extra rows or weights, so that other programs can do the same."""
+    """Build the spec of a training without evaluation, extra rows or weights, as other programs can do it."""
     fields: dict[str, Any] = {
         "model_name_or_path": model,
         "dataset_dir": data,

@@ -26,7 +26,7 @@ class WebProcess:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """Base URL of the web process."""
         return f"http://127.0.0.1:{self.port}"
 
     def start(self, *, seconds: float = 60) -> None:
@@ -45,7 +45,7 @@ class WebProcess:
             time.sleep(0.1)
 
     def answers(self) -> bool:
-        """Whether the web process is up."""
+        """Return whether the web process is healthy."""
         try:
             with urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=1):
                 return True
@@ -53,14 +53,14 @@ class WebProcess:
             return False
 
     def kill(self) -> None:
-        """End it as a power cut would."""
+        """Kill it with SIGKILL, as a power cut would."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
 
 @contextmanager
 def running(home: Path) -> Iterator[WebProcess]:
-    """A web process for as long as the block runs."""
+    """Run a web process for as long as the block runs."""
     web = WebProcess(home)
     web.start()
     try:

@@ -1,4 +1,4 @@
-"""What the tests of the pages share: a workspace with data, a model folder, and a scored run."""
+"""A workspace with data, a model folder, and a scored run, for the tests of the pages."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,7 @@ CONFIG = {"model_type": "qwen2", "architectures": ["Qwen2ForCausalLM"], "hidden_
 
 
 def fill(db: Store, workspace: Workspace) -> Run:
-    """Bundled samples, frozen, a base model, and a run that answered twenty rows."""
+    """Fill a workspace: the bundled samples, frozen, a base model, and a run scored on twenty rows."""
     import_path(db, BUNDLED_DATASET, load_scheme())
     freeze(db, workspace, "news", author="test", scheme=load_scheme())
     base_model(workspace.models / "small")
@@ -30,7 +30,7 @@ def fill(db: Store, workspace: Workspace) -> Run:
 
 
 def base_model(folder: Path) -> Path:
-    """A folder that passes for a base model; nothing can be computed with it."""
+    """Write a folder that passes the check of a base model; nothing can be computed with it."""
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps(CONFIG))
     (folder / "tokenizer.json").write_text("{}")
@@ -41,7 +41,7 @@ def base_model(folder: Path) -> Path:
 
 
 def scored_run(workspace: Workspace) -> Run:
-    """A finished run: each category's first answer is right, its second is the next category's."""
+    """Write a finished run: each category's first answer is right, its second is the next category's."""
     spec = TrainSpec(model_name_or_path=workspace.models / "small", dataset_dir=BUNDLED_DATASET)
     run = runs.prepare_run(workspace, spec, label="scored")
     evaluations = {}
@@ -69,7 +69,7 @@ def scored_run(workspace: Workspace) -> Run:
 
 
 def step() -> Step:
-    """One point of a curve."""
+    """Make one step event, a point of the loss curve."""
     return Step(
         step=1,
         total_steps=1,
@@ -85,27 +85,27 @@ def step() -> Step:
 
 
 def answered(answer: AnswerMode) -> list[Prediction]:
-    """Two bundled evaluation rows of each category, answered; the very last cannot be read."""
+    """Make predictions for two bundled eval rows of each category; the very last is unparsed."""
     names = load_scheme().names
     rows = json.loads((BUNDLED_DATASET / "eval.json").read_text())
     seen: dict[str, int] = {}
     predictions = []
     for number, row in enumerate(rows):
         question, reply = (turn["value"] for turn in row["conversations"])
-        said = read_answer(reply)
-        seen[said.label] = seen.get(said.label, 0) + 1
-        if seen[said.label] > 2:
+        reference = read_answer(reply)
+        seen[reference.label] = seen.get(reference.label, 0) + 1
+        if seen[reference.label] > 2:
             continue
-        wrong = names[(names.index(said.label) + 1) % len(names)]
-        predicted = said.label if seen[said.label] == 1 else wrong
-        if predicted == names[0] and said.label == names[-1]:
+        wrong = names[(names.index(reference.label) + 1) % len(names)]
+        predicted = reference.label if seen[reference.label] == 1 else wrong
+        if predicted == names[0] and reference.label == names[-1]:
             predicted = None
         predictions.append(
             Prediction(
                 row=number,
                 title=read_question(question, load_scheme().prompt)[0],
-                label=said.label,
-                label_chain=said.chain or "",
+                label=reference.label,
+                label_chain=reference.chain or "",
                 answer=answer,
                 predicted=predicted,
                 chain="想了想。" if answer == "chain" else None,

@@ -1,4 +1,4 @@
-"""A container's user may have no name; whoever works there is still somebody."""
+"""A container's user may have no login name; the fallback is used then."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Drafts wait for a person; what nobody accepted is never frozen, and nothing is taken in twice."""
+"""Drafts wait for a person; what nobody accepted is never frozen, and nothing is imported twice."""
 
 import json
 
@@ -6,8 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from studio import runs
-from studio.annotation import annotations
-from studio.annotation import autosave as typed_drafts
+from studio.annotation import annotations, autosave
 from studio.cli.main import app
 from studio.contract import Drafted, DraftSpec
 from studio.corpus.titles import get_title
@@ -15,9 +14,9 @@ from studio.datasets.versions import freeze
 from studio.errors import InputError, StalePress, WorkspaceBusy
 from studio.ingest.importer import import_text
 from studio.jobs import queue as jobs
-from studio.serving import servers as serving
+from studio.serving.servers import ensure_server
 from studio.teacher import drafts
-from studio.teacher import runs as teacher_jobs
+from studio.teacher import runs as teacher_runs
 from studio.teacher.key import key_place, remove_key, save_key
 from studio.teacher.prompts import clean_answer, estimate
 from studio.workspace import BUNDLED_MODEL, SAMPLE_RUN
@@ -78,14 +77,14 @@ def write(job, titles, chain=CHAIN, end="\n"):
 
 
 def drafted(db, workspace, titles):
-    """A run that drafted these titles, taken in."""
+    """Make a run that drafted these titles, and import its drafts."""
     job = prepared(workspace)
     write(job, titles)
     drafts.take_in(db, workspace)
     return [drafts.pending_draft(db, title.id) for title in titles]
 
 
-def test_lines_are_taken_in_once_while_the_run_goes_on(home, labelled):
+def test_lines_are_imported_once_while_the_run_goes_on(home, labelled):
     db, workspace = home
     job = prepared(workspace)
     write(job, labelled[:2])
@@ -102,9 +101,9 @@ def test_failed_torn_and_foreign_lines_are_left_out(home, labelled):
     job = prepared(workspace)
     write(job, labelled[:1], chain=None)
     (job.folder / "drafts.jsonl").open("a").write('{"title_id": 1, "chai\n')
-    stranger = json.loads((job.folder / "drafts.jsonl").read_text().splitlines()[0])
-    stranger |= {"title": "别的库里的标题", "chain": CHAIN}
-    (job.folder / "drafts.jsonl").open("a").write(json.dumps(stranger) + "\n")
+    foreign = json.loads((job.folder / "drafts.jsonl").read_text().splitlines()[0])
+    foreign |= {"title": "别的库里的标题", "chain": CHAIN}
+    (job.folder / "drafts.jsonl").open("a").write(json.dumps(foreign) + "\n")
     write(job, labelled[1:2])
     assert drafts.take_in(db, workspace) == 1
 
@@ -121,14 +120,14 @@ def test_a_draft_is_no_chain_until_it_is_accepted(home, labelled):
     assert b"".join(later.files.values()).decode().count(CHAIN) == 1
 
 
-def test_accepted_edited_and_rejected_are_told_apart(home, labelled):
+def test_accepted_edited_and_rejected_are_counted_apart(home, labelled):
     db, workspace = home
     one, two, three, *_ = drafted(db, workspace, labelled)
     for draft, title, chain in ((one, labelled[0], CHAIN), (two, labelled[1], CHAIN + "就这样。")):
         drafts.accept(db, draft.id, category="体育", chain=chain, author="ann", seen_revision=title.revision)
     drafts.reject(db, three.id, author="ann")
-    said = drafts.draft_outcomes(db, one.run_id)
-    assert (said.accepted, said.edited, said.rejected, said.waiting) == (1, 1, 1, 2)
+    counts = drafts.draft_outcomes(db, one.run_id)
+    assert (counts.accepted, counts.edited, counts.rejected, counts.waiting) == (1, 1, 1, 2)
     assert get_title(db, labelled[1].id).chain == CHAIN + "就这样。"
     assert get_title(db, labelled[2].id).chain is None
 
@@ -154,7 +153,7 @@ def test_a_draft_for_an_earlier_decision_waits_no_more(home, labelled):
         drafts.reject(db, draft.id, author="ann")
 
 
-def test_two_people_cannot_judge_one_draft(home, labelled):
+def test_two_people_cannot_review_one_draft(home, labelled):
     db, workspace = home
     (draft,) = drafted(db, workspace, labelled[:1])
     drafts.reject(db, draft.id, author="ann")
@@ -175,7 +174,7 @@ def test_the_next_draft_is_the_first_that_nobody_else_has(home, labelled):
     assert drafts.next_pending(db, author="bo", now="0").id == labelled[0].id
 
 
-def test_drafts_and_verdicts_are_history(home, labelled):
+def test_drafts_and_their_outcomes_are_append_only(home, labelled):
     db, workspace = home
     (draft,) = drafted(db, workspace, labelled[:1])
     drafts.reject(db, draft.id, author="ann")
@@ -197,25 +196,25 @@ def test_the_lookups_of_the_label_page_use_an_index(home):
 def test_a_run_through_the_queue_a_kill_and_a_resume_draft_every_title_once(home, labelled, teacher):
     db, workspace = home
     teacher.behave = lambda number, body: well(number, body) if number <= 2 else "stall"
-    asked = drafts.titles_without_chain(db, limit=10)
-    job = teacher_jobs.start(db, workspace, spec(teacher.url, revise=False), asked, SCHEME)
+    titles = drafts.titles_without_chain(db, limit=10)
+    job = teacher_runs.start(db, workspace, spec(teacher.url, revise=False), titles, SCHEME)
     wait_until(lambda: len(teacher.requests) == 3, seconds=60)
     with pytest.raises(WorkspaceBusy):
-        teacher_jobs.start(db, workspace, spec(teacher.url), asked, SCHEME)
+        teacher_runs.start(db, workspace, spec(teacher.url), titles, SCHEME)
     assert runs.list_runs(workspace)[0].recorded
     runs.cancel(workspace, job.id)
     assert jobs.wait_for_job(workspace, job.id).state == "cancelled"
     teacher.behave = well
-    second = teacher_jobs.resume(
+    second = teacher_runs.resume(
         db, workspace, runs.get_job(workspace, job.id), spec(teacher.url, revise=False), SCHEME
     )
     assert jobs.wait_for_job(workspace, second.id).state == "done"
     drafts.take_in(db, workspace)
     assert drafts.count_pending(db) == len(TITLES)
     assert drafts.count_without_chain(db) == 0
-    assert teacher_jobs.outcome(second).drafted == 3
+    assert teacher_runs.outcome(second).drafted == 3
     with pytest.raises(InputError):
-        teacher_jobs.resume(db, workspace, second, spec(teacher.url), SCHEME)
+        teacher_runs.resume(db, workspace, second, spec(teacher.url), SCHEME)
 
 
 def test_the_estimate_counts_characters_and_the_bill_real_tokens(home, labelled):
@@ -256,7 +255,7 @@ def test_a_chain_that_begins_and_ends_with_quotes_keeps_them():
 )  # fmt: skip
 def test_an_unusable_address_is_one_message_that_does_not_repeat_it(home, address):
     with pytest.raises(InputError) as caught:
-        teacher_jobs.draft_spec(home[1], base_url=address, model="m")
+        teacher_runs.draft_spec(home[1], base_url=address, model="m")
     assert "pass-word" not in str(caught.value)
 
 
@@ -265,7 +264,7 @@ def test_an_unusable_address_is_one_message_that_does_not_repeat_it(home, addres
     [("http://host/v1", True), ("https://host/v1", False), ("http://127.0.0.1:1/v1", False)],
 )
 def test_plain_http_beyond_this_machine_is_noticed(address, clear):
-    assert teacher_jobs.travels_in_the_clear(address) is clear
+    assert teacher_runs.travels_in_the_clear(address) is clear
 
 
 def test_the_key_is_a_private_file_that_can_be_removed(home, monkeypatch):
@@ -273,11 +272,11 @@ def test_the_key_is_a_private_file_that_can_be_removed(home, monkeypatch):
     assert key_place(workspace.teacher_key) is None
     save_key(workspace.teacher_key, " sk-secret \n")
     assert workspace.teacher_key.stat().st_mode & 0o777 == 0o600
-    written = teacher_jobs.draft_spec(workspace, base_url="https://h/v1", model="m").model_dump_json()
+    written = teacher_runs.draft_spec(workspace, base_url="https://h/v1", model="m").model_dump_json()
     assert "sk-secret" not in written and key_place(workspace.teacher_key) == "file"
     remove_key(workspace.teacher_key)
     monkeypatch.setenv("NEWS_STUDIO_TEACHER_KEY", "sk-other")
-    found = teacher_jobs.draft_spec(workspace, base_url="https://h/v1", model="m")
+    found = teacher_runs.draft_spec(workspace, base_url="https://h/v1", model="m")
     assert (found.key_file, found.key_env) == (None, "NEWS_STUDIO_TEACHER_KEY")
 
 
@@ -294,32 +293,30 @@ def test_typed_text_is_its_author_s_and_goes_when_forgotten(home, labelled):
     title = labelled[0].id
     revision = labelled[0].revision
     for text in ("写", "写了一半"):
-        typed_drafts.keep(
-            db, author="ann", title_id=title, seen_revision=revision, category="体育", text=text
-        )
-    typed_drafts.keep(db, author="ann", title_id=title, seen_revision=1, category="体育", text="太晚了")
-    assert typed_drafts.kept(db, author="ann", title_id=title).text == "写了一半"
-    assert typed_drafts.kept(db, author="bo", title_id=title) is None
-    typed_drafts.forget(db, author="ann", title_id=title)
-    assert typed_drafts.kept(db, author="ann", title_id=title) is None
+        autosave.keep(db, author="ann", title_id=title, seen_revision=revision, category="体育", text=text)
+    autosave.keep(db, author="ann", title_id=title, seen_revision=1, category="体育", text="太晚了")
+    assert autosave.kept(db, author="ann", title_id=title).text == "写了一半"
+    assert autosave.kept(db, author="bo", title_id=title) is None
+    autosave.forget(db, author="ann", title_id=title)
+    assert autosave.kept(db, author="ann", title_id=title) is None
 
 
-def test_the_command_estimates_without_asking_and_drafts_when_told_where(home, labelled, teacher):
+def test_the_command_estimates_without_a_request_and_drafts_when_given_an_endpoint(home, labelled, teacher):
     db, workspace = home
     only = CliRunner().invoke(app, ["drafts", "--limit", "2", "--json", "--home", str(workspace.home)])
     assert json.loads(only.stdout)["titles"] == 2 and not teacher.requests
-    told = ["--base-url", teacher.url, "--model", "tiny", "--completion-price", "10"]
-    done = CliRunner().invoke(app, ["drafts", *told, "--limit", "2", "--json", "--home", str(workspace.home)])
+    arguments = ["drafts", "--base-url", teacher.url, "--model", "tiny", "--completion-price", "10"]
+    done = CliRunner().invoke(app, [*arguments, "--limit", "2", "--json", "--home", str(workspace.home)])
     document = json.loads(done.stdout)
     assert (document["drafted"], document["failed"]) == (2, [])
     assert document["cost"]["price"] == pytest.approx(document["cost"]["completion_tokens"] / 1e5)
     assert drafts.count_pending(db) == 2
 
 
-def test_the_command_says_what_is_wrong_with_the_endpoint(home, labelled, teacher):
+def test_the_command_reports_what_is_wrong_with_the_endpoint(home, labelled, teacher):
     teacher.behave = lambda number, body: "404"
-    told = ["--base-url", teacher.url, "--model", "tiny", "--home", str(home[1].home)]
-    done = CliRunner().invoke(app, ["drafts", *told])
+    arguments = ["--base-url", teacher.url, "--model", "tiny", "--home", str(home[1].home)]
+    done = CliRunner().invoke(app, ["drafts", *arguments])
     assert done.exit_code == 1 and "没有模型" in done.stderr and "办法" in done.stderr
 
 
@@ -328,11 +325,11 @@ def test_the_command_says_what_is_wrong_with_the_endpoint(home, labelled, teache
 def test_our_own_server_can_stand_in_for_the_teacher(home, labelled):
     db, workspace = home
     adapter = next((SAMPLE_RUN / "checkpoints").glob("step_*"))
-    url = serving.ensure_server(workspace, model=BUNDLED_MODEL, adapter=adapter, name="ours")
+    url = ensure_server(workspace, model=BUNDLED_MODEL, adapter=adapter, name="ours")
     settings = {"model": "ours", "temperature": 0, "max_tokens": 160, "revise": False}
     found = DraftSpec(base_url=f"{url}/v1", **settings)
-    job = teacher_jobs.start(db, workspace, found, drafts.titles_without_chain(db, limit=2), SCHEME)
+    job = teacher_runs.start(db, workspace, found, drafts.titles_without_chain(db, limit=2), SCHEME)
     assert jobs.wait_for_job(workspace, job.id).is_over
-    assert teacher_jobs.outcome(runs.get_job(workspace, job.id)).drafted == 2, runs.read_log(job)
+    assert teacher_runs.outcome(runs.get_job(workspace, job.id)).drafted == 2, runs.read_log(job)
     drafts.take_in(db, workspace)
     assert drafts.pending_draft(db, labelled[0].id).model == "ours"

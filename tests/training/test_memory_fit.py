@@ -6,9 +6,9 @@ import pytest
 
 from studio.contract import TrainSpec
 from studio.training.memory import Estimate
-from studio.training.memory_fit import HARDWARE_TABLE, Place, cheapest_change, fit, places, tutorial_rule
+from studio.training.memory_fit import HARDWARE_TABLE, Capacity, cheapest_change, fit, places, tutorial_rule
 
-GPU = Place(name="GPU", memory_gib=24, is_gpu=True)
+GPU = Capacity(name="GPU", memory_gib=24, is_gpu=True)
 
 
 def spec(**fields):

@@ -7,7 +7,7 @@ import streamlit as st
 from pages.sections.check.source import Desk
 from pages.shared import session
 from pages.shared.text import SEVERITY_ICONS, category_name, plain
-from studio.ingest.check_session import Place, as_edit, judge_edit
+from studio.ingest.check_session import RowLocation, as_edit, judge_edit
 from studio.language import say
 from studio.samples.canonical import write_answer, write_question
 from studio.validation.repair import Edit
@@ -17,7 +17,7 @@ LONGEST = 20_000
 """Characters of a row that are shown as it stands in the file."""
 
 
-def row_editor(desk: Desk, place: Place, item: Judged) -> None:
+def row_editor(desk: Desk, place: RowLocation, item: Judged) -> None:
     """Draw the row, its edit, and buttons to keep the edit, to leave the row out, or to undo that."""
     name = f"{place[0]}-{place[1]}"
     with st.container(border=True):
@@ -110,7 +110,7 @@ def _proposals(item: Judged, edit: Edit, name: str) -> None:
         st.rerun()
 
 
-def _set(desk: Desk, place: Place, edit: Edit | None) -> None:
+def _set(desk: Desk, place: RowLocation, edit: Edit | None) -> None:
     desk.edits[place] = edit
     desk.copy = None
     st.rerun()

@@ -17,7 +17,7 @@ from pages.shared.elements import choose_one
 from pages.shared.feedback import report_errors
 from studio.errors import InputError
 from studio.formats.dataset_info import INFO
-from studio.ingest.check_session import Place
+from studio.ingest.check_session import RowLocation
 from studio.language import say
 from studio.samples.problems import Problem, Severity
 from studio.validation.check import CheckReport, check_path
@@ -47,10 +47,10 @@ class Desk:
     report: CheckReport
     keeper: tempfile.TemporaryDirectory[str]
     kinds: Counter[Kind]
-    edits: dict[Place, Edit | None] = field(default_factory=dict)
+    edits: dict[RowLocation, Edit | None] = field(default_factory=dict)
     copy: Repaired | None = None
-    opened: tuple[Place, str] | None = None
-    seen: dict[object, tuple[list[Problem], dict[Place, Judged]]] = field(default_factory=dict)
+    opened: tuple[RowLocation, str] | None = None
+    seen: dict[object, tuple[list[Problem], dict[RowLocation, Judged]]] = field(default_factory=dict)
 
     @property
     def room(self) -> Path:

@@ -7,12 +7,12 @@ import streamlit as st
 from pages.shared import session
 from pages.shared.elements import table
 from pages.shared.text import category_name, plain
-from studio.datasets.diff import CHANGES, Change, VersionDiff, diff_versions
+from studio.datasets.diff import CHANGES, RowChange, VersionDiff, diff_versions
 from studio.datasets.versions import Version
 from studio.language import say
 from studio.store import Store
 
-CHANGE_NAMES: dict[Change, tuple[str, str]] = {
+CHANGE_NAMES: dict[RowChange, tuple[str, str]] = {
     "added": ("新增", "added"),
     "removed": ("移除", "removed"),
     "relabelled": ("改类别", "relabelled"),

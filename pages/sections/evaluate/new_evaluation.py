@@ -111,7 +111,7 @@ def _subjects(workspace: Workspace) -> Sequence[Subject]:
             tuned.append(
                 Subject(
                     option=run_option(run),
-                    label=run.card.label or run.id,
+                    label=run.record.label or run.id,
                     model=model,
                     adapter=adapter,
                     template=run.spec.template,

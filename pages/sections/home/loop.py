@@ -5,10 +5,10 @@ import streamlit as st
 from pages.shared import charts, session
 from pages.shared.text import answer_name, baseline_name, run_name, state_name
 from studio.language import say
-from studio.operations.next_step import LoopStep, Standing
+from studio.operations.next_step import LoopStep, WorkspaceState
 
 
-def loop_steps(now: Standing) -> None:
+def loop_steps(now: WorkspaceState) -> None:
     """Draw the five steps side by side, the next one marked and linked."""
     with st.grid(5, min_column_width=150, gap="small"):
         for number, (step, name, page, text) in enumerate(_steps(now), start=1):
@@ -29,7 +29,7 @@ def loop_steps(now: Standing) -> None:
                     st.switch_page(session.page_path(page))
 
 
-def _steps(now: Standing) -> list[tuple[LoopStep, str, str | None, str]]:
+def _steps(now: WorkspaceState) -> list[tuple[LoopStep, str, str | None, str]]:
     total = sum(now.titles.values())
     return [
         ("import", say("导入", "Import"), None, say(f"{total} 条标题", f"{total} titles")),
@@ -48,7 +48,7 @@ def _steps(now: Standing) -> list[tuple[LoopStep, str, str | None, str]]:
     ]
 
 
-def _versions_text(now: Standing) -> str:
+def _versions_text(now: WorkspaceState) -> str:
     if not now.versions:
         return say("还没有数据集版本", "no dataset version yet")
     newest = now.versions[0]
@@ -58,7 +58,7 @@ def _versions_text(now: Standing) -> str:
     )
 
 
-def _runs_text(now: Standing) -> str:
+def _runs_text(now: WorkspaceState) -> str:
     if not now.own_runs:
         return say("还没有自己的运行", "no run of your own yet")
     return say(
@@ -67,7 +67,7 @@ def _runs_text(now: Standing) -> str:
     )
 
 
-def _scores_text(now: Standing) -> str:
+def _scores_text(now: WorkspaceState) -> str:
     if not now.scores:
         return say("还没有得分", "no score yet")
     best = max(now.scores.values(), key=lambda scores: scores.accuracy)
@@ -76,7 +76,7 @@ def _scores_text(now: Standing) -> str:
     return say(f"准确率 {best.accuracy:.1%}{against}", f"accuracy {best.accuracy:.1%}{against}")
 
 
-def latest_score(now: Standing) -> None:
+def latest_score(now: WorkspaceState) -> None:
     """Draw the accuracy of the newest scored run beside the baselines it has to beat."""
     assert now.scored is not None, "scores without a run"
     rows = [(answer_name(answer), scores.accuracy, True) for answer, scores in now.scores.items()]

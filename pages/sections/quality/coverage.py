@@ -10,7 +10,7 @@ from pages.shared.text import category_name, plain
 from studio.corpus.titles import category_counts
 from studio.datasets.versions import list_versions
 from studio.language import say
-from studio.quality.coverage import Coverage, coverage, rows_for_interval
+from studio.quality.coverage import CategoryCoverage, coverage, rows_for_interval
 from studio.stats import wilson_half_width
 from studio.store import Store
 
@@ -62,7 +62,7 @@ def coverage_section(db: Store) -> None:
 
 
 def _coverage_sentence(
-    rows: Sequence[Coverage], wanted: int, points: int, percent: int, version: str | None
+    rows: Sequence[CategoryCoverage], wanted: int, points: int, percent: int, version: str | None
 ) -> str:
     target = say(
         f"每个类别要有 **{wanted}** 条评估标题，{percent}% 左右的准确率才能精确到 ±{points} 个百分点"
@@ -84,7 +84,7 @@ def _coverage_sentence(
     )
 
 
-def _coverage_table(rows: Sequence[Coverage], accuracy: float) -> None:
+def _coverage_table(rows: Sequence[CategoryCoverage], accuracy: float) -> None:
     total = sum(row.decided for row in rows) or 1
     table(
         [
@@ -103,5 +103,5 @@ def _coverage_table(rows: Sequence[Coverage], accuracy: float) -> None:
         ],
         hide_index=True,
         height="content",
-        alt=say("每个类别的覆盖", "Coverage per category"),
+        alt=say("每个类别的覆盖", "CategoryCoverage per category"),
     )

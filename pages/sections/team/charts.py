@@ -11,7 +11,7 @@ from pages.shared.text import category_name
 from studio.language import say
 from studio.samples.scheme import Scheme
 from studio.team.agreement import Agreement, Measure
-from studio.team.progress import Coverage, DayCount
+from studio.team.progress import DayCount, TargetCoverage
 
 
 def _chart(rows: Sequence[Mapping[str, Any]]) -> alt.Chart:
@@ -22,7 +22,7 @@ def _names(**more: Any) -> alt.Axis:
     return alt.Axis(ticks=False, domain=False, labelPadding=8, **more)
 
 
-def coverage_bars(coverage: Sequence[Coverage], scheme: Scheme) -> alt.LayerChart:
+def coverage_bars(coverage: Sequence[TargetCoverage], scheme: Scheme) -> alt.LayerChart:
     """Chart decided titles per category as bars, the target as a line."""
     target = coverage[0].target
     reach = max(target, *(each.decided for each in coverage)) * 1.25

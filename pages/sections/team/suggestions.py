@@ -8,7 +8,7 @@ from pages.shared.text import local_time, plain
 from studio.language import say
 from studio.store import Store
 from studio.suggestions.classifier import FEWEST
-from studio.suggestions.records import Standing, acceptance, is_wanted, standing, suggester_process
+from studio.suggestions.records import SuggesterState, acceptance, is_wanted, standing, suggester_process
 from studio.team.settings import LabelSettings
 
 
@@ -48,7 +48,7 @@ def source_name(source: str) -> str:
     return known.get(source, source)
 
 
-def _standing_line(settings: LabelSettings, state: Standing | None, *, is_up: bool) -> str:
+def _standing_line(settings: LabelSettings, state: SuggesterState | None, *, is_up: bool) -> str:
     if not is_wanted(settings):
         return say(
             "建议已关闭，顺序也不依赖模型：没有模型在运行。",

@@ -13,7 +13,7 @@ from studio.errors import StudioError
 from studio.language import say
 from studio.training import memory_fit
 from studio.training.memory import Estimate
-from studio.training.memory_fit import Estimator, Fit, Place
+from studio.training.memory_fit import Capacity, Estimator, Fit
 
 BADGES: dict[Fit, tuple[tuple[str, str], str, str]] = {
     "fits": (("放得下", "fits"), ":material/check:", "green"),
@@ -58,7 +58,7 @@ def memory_box(spec: TrainSpec, parameters: int) -> None:
             hardware_table(spec, parameters)
 
 
-def _line(found: Estimate, places: list[Place]) -> None:
+def _line(found: Estimate, places: list[Capacity]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(
             say(
@@ -76,7 +76,7 @@ def _line(found: Estimate, places: list[Place]) -> None:
             )
 
 
-def _advice(spec: TrainSpec, found: Estimate, place: Place, estimate: Estimator) -> None:
+def _advice(spec: TrainSpec, found: Estimate, place: Capacity, estimate: Estimator) -> None:
     """Suggest the cheapest change that would help where it does not fit."""
     if memory_fit.fit(found.total_gib, place) == "fits":
         return
