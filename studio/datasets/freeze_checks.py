@@ -119,7 +119,8 @@ def _returned(division: Division) -> str | None:
     count = len(division.returned)
     return say(
         f"重新划分把 {count} 条曾用于评估的标题放进了训练集，与以前的分数不可比。",
-        f"Resplitting trains on {count} titles that were evaluated before; earlier scores are not comparable.",
+        f"Resplitting trains on {count} titles that were evaluated before;"
+        " earlier scores are not comparable.",
     )
 
 
@@ -156,14 +157,16 @@ def notes_on(problems: Iterable[Problem], division: Division) -> tuple[str, ...]
         notes.append(
             say(
                 f"{len(division.joined)} 条与评估标题几乎相同的标题一起进入评估集，没有用来训练。",
-                f"{len(division.joined)} near duplicates of evaluation titles were put into the evaluation set with them.",
+                f"{len(division.joined)} near duplicates of evaluation titles were put into the evaluation "
+                "set with them.",
             )
         )
     if division.moved:
         notes.append(
             say(
                 f"{len(division.moved)} 条以前训练过的标题现在用于评估；用旧版本训练的模型见过它们。",
-                f"{len(division.moved)} titles that were trained on earlier are now evaluation titles; models of earlier versions have seen them.",
+                f"{len(division.moved)} titles that were trained on earlier are now evaluation titles;"
+                " models of earlier versions have seen them.",
             )
         )
     return tuple(notes)

@@ -103,9 +103,12 @@ def undo_import(db: Store, batch_id: int, author: str) -> Undone:
         batch = get_import_batch(db, batch_id)
         if batch.state not in ("done", "undoing"):
             raise InputError(
-                say(f"导入 {batch_id} 已经撤销或没有完成。", f"Import {batch_id} is already undone or never finished."),
+                say(
+                    f"导入 {batch_id} 已经撤销或没有完成。",
+                    f"Import {batch_id} is already undone or never finished.",
+                ),
                 remedy=say("无需再做什么。", "There is nothing left to do."),
-            )  # fmt: skip
+            )
         with writing(db):
             db.execute(
                 "insert into batch_undos (batch_id, author) values (?, ?) on conflict do nothing",

@@ -100,7 +100,8 @@ def pause(workspace: Workspace, run_id: str) -> None:
             say(f"运行 {run_id} 不能暂停。", f"Run {run_id} cannot be paused."),
             remedy=say(
                 "只有等待中的任务、训练和下载可以暂停；其他任务可以取消后重来。",
-                "Only queued jobs, training and downloads can be paused; cancel other jobs and start them again.",
+                "Only queued jobs, training and downloads can be paused;"
+                " cancel other jobs and start them again.",
             ),
         )
     (run.folder / "pause").touch()
