@@ -170,7 +170,7 @@ class _Job:
                 f"The last time: {self.last_problem}",
             ),
             remedy=say(
-                "请检查地址、网络和端点是否在运行，然后点“继续”；已写好的草稿都在。",
+                "请检查地址、网络和接口是否在运行，然后点“继续”；已写好的草稿都在。",
                 "Check the address, the network and that the endpoint is running, then resume; "
                 "the drafts so far are kept.",
             ),

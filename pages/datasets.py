@@ -16,8 +16,8 @@ header(
     say("数据集", "Datasets"),
     say(
         "先处理问题，再冻结成版本；冻结后的版本不会再变，训练和评估都基于它。",
-        "Fix the problems, then freeze a version. A frozen version never changes; "
-        "training and evaluation use it.",
+        "Fix the problems, then freeze a version. A frozen version never changes; training and evaluation "
+        "use it.",
     ),
 )
 db = session.store()

@@ -10,9 +10,8 @@ header(
     say("训练", "Train"),
     say(
         "选基座模型和数据集版本，从一套预设开始；训练在后台进行，关掉浏览器也不会停。",
-        "Choose a base model and a dataset version, and start from a preset; training goes on when "
-        "the browser "
-        "closes.",
+        "Choose a base model and a dataset version, and start from a preset; training goes on when the "
+        "browser closes.",
     ),
 )
 new_run(session.store())

@@ -262,8 +262,8 @@ def _retry_after(header: str | None) -> float | None:
 
 def _quota_exhausted(message: str) -> TeacherUnavailable:
     return TeacherUnavailable(
-        say(f"端点的账户额度已用完：{message}", f"The quota of the endpoint's account is used up: {message}"),
-        remedy=say("请充值或换一个端点，再点“继续”。", "Top it up or use another endpoint, then resume."),
+        say(f"接口的账户额度已用完：{message}", f"The quota of the endpoint's account is used up: {message}"),
+        remedy=say("请充值或换一个接口，再点“继续”。", "Top it up or use another endpoint, then resume."),
     )
 
 
@@ -272,7 +272,7 @@ def _fatal(status: int, message: str, spec: DraftSpec, location: str | None) -> 
     if status in (401, 403):
         return TeacherUnavailable(
             say(
-                f"端点拒绝了密钥（{status}）：{message}",
+                f"接口拒绝了密钥（{status}）：{message}",
                 f"The endpoint refused the key ({status}): {message}",
             ),
             remedy=say(
@@ -283,7 +283,7 @@ def _fatal(status: int, message: str, spec: DraftSpec, location: str | None) -> 
     if status == 404:
         return TeacherUnavailable(
             say(
-                f"端点上没有模型“{spec.model}”，或地址不对（404）：{message}",
+                f"接口上没有模型“{spec.model}”，或地址不对（404）：{message}",
                 f"The endpoint has no model “{spec.model}”, or the address is wrong (404): {message}",
             ),
             remedy=say(

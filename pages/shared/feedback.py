@@ -1,4 +1,4 @@
-"""Tell the person what happened: errors with their remedy, notices after a callback, fragments."""
+"""Report what happened: errors with their remedy, notices after a callback; fragments that do so alone."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

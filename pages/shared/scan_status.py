@@ -46,9 +46,8 @@ def _last(scan: Scan) -> None:
         st.markdown(
             say(
                 "还没有扫描过。扫描在后台进行，十万条标题约一分钟，期间可以照常标注。",
-                "Nothing has been scanned yet. A scan runs in the background, about a minute for "
-                "100,000 titles; "
-                "labelling goes on.",
+                "Nothing has been scanned yet. A scan runs in the background, about a minute for 100,000 "
+                "titles; labelling goes on.",
             )
         )
         if scan.log:

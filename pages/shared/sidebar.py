@@ -96,7 +96,7 @@ def sign_in() -> Person | None:
 
 
 def _known_people(name: str) -> tuple[Person | None, list[str]]:
-    """Sign in the person of that name; return them with the names of all."""
+    """Sign the person of that name in; return them and the names of all."""
     try:
         with closing(session.store()) as db:
             return people.sign_in(db, name), [each.name for each in people.list_people(db)]

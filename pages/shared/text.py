@@ -1,4 +1,4 @@
-"""Say things in words: names, colours, moments, durations; escape text for Markdown.
+"""Name what is stored, with its colour; format moments, durations and sizes; escape text for Markdown.
 
 What the codes of problems are called is in `studio.validation.codes`.
 """
@@ -80,7 +80,7 @@ def category_mark(name: str) -> str:
 
 
 def person_mark(name: str, colors: Mapping[str, str]) -> str:
-    """Name a person with their colour, for labels and Markdown; grey where no such person signed in."""
+    """Name a person with their colour, for labels and Markdown; grey for one who never signed in."""
     return f':color[●]{{foreground="{colors.get(name, "#6B7280")}"}} {plain(name)}'
 
 

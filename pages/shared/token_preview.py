@@ -57,8 +57,8 @@ def preview_section(db: Store) -> None:
             key="preview-limit",
             help=say(
                 "`cutoff_len`：一条样本最多的词元数；更长的会整条跳过并列出，不会被截断。",
-                "`cutoff_len`: longest sample in tokens; longer ones are left out and listed, never "
-                "truncated.",
+                "`cutoff_len`: longest sample in tokens; longer ones are left out and listed,"
+                " never truncated.",
             ),
         )
     counted = token_preview.count_rows(
@@ -249,10 +249,9 @@ def _show_row(seen: SeenRow, direct: bool, limit: int, template: TemplateName) -
         say(
             "灰色：只作输入，不计损失。蓝色：模型要学会写的部分。橙色：类别所在，损失加权（label_weight）。"
             "删除线：超出上限（cutoff_len）。指向一个词元可看它的位置和编号。",
-            "Grey: input only. Blue: what the model learns to write. Orange: the category, with a "
-            "higher weight "
-            "in the loss (label_weight). Crossed out: beyond the cutoff (cutoff_len). "
-            "Point at a token to see its position and id.",
+            "Grey: input only. Blue: what the model learns to write. Orange: the category, with a higher "
+            "weight in the loss (label_weight). Crossed out: beyond the cutoff (cutoff_len). Point at a "
+            "token to see its position and id.",
         )
     )
 

@@ -160,8 +160,8 @@ def _require_undoable(db: Store, step_id: int) -> None:
     ).fetchone()
     if row is None or row[0] == "undo" or row[1]:
         raise InputError(
-            say("这一步不能撤销，或已经撤销过。", "That step cannot be undone, or was undone before."),
-            remedy=say("请刷新页面看最近的步骤。", "Reload the page and look at the latest steps."),
+            say("这次修改不能撤销，或已经撤销过。", "This edit cannot be undone, or already was."),
+            remedy=say("请刷新页面查看最近的批量修改。", "Reload the page to see the recent bulk edits."),
         )
 
 

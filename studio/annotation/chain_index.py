@@ -162,6 +162,6 @@ def _too_close(near: Nearest) -> ChainRemark:
         severity="warning",
         message=say(
             f"与第 {near.title_id} 条的思维链有 {near.similarity:.0f}% 相同，请写这条标题自己的理由。",
-            f"{near.similarity:.0f} % the same as the chain of No. {near.title_id}; argue from this title.",
+            f"{near.similarity:.0f} % identical to the chain of No. {near.title_id}; argue from this title.",
         ),
     )

@@ -122,7 +122,7 @@ def restore(db: Store, title_id: int, decision_id: int, *, author: str, seen_rev
         wanted = _state(db, title_id, decision_id)
         if wanted == title.decision_id:
             raise InputError(
-                say("标题现在就是这个状态。", "The title already stands like that."),
+                say("标题现在就是这个状态。", "The title is already in that state."),
                 remedy=say("请选更早的一条。", "Choose an earlier entry."),
             )
         restored = Decision(author=author, action="restore", restores=wanted)
@@ -144,7 +144,7 @@ def _state(db: Store, title_id: int, decision_id: int) -> int:
     ).fetchone()
     if row is None:
         raise InputError(
-            say("这不是该标题的历史。", "That is not in the history of this title."),
+            say("这不是该标题的历史。", "That entry is not in the history of this title."),
             remedy=say("请刷新页面后重选。", "Reload the page and choose again."),
         )
     return int(row[0])

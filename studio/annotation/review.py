@@ -201,10 +201,10 @@ def send_back(
     comment = " ".join(comment.split())
     if not comment:
         raise InputError(
-            say("退回要写一句话。", "Sending back needs a comment."),
+            say("退回时要写明原因。", "Sending back needs a comment."),
             remedy=say(
                 "请写明哪里要改，标注员会看到。",
-                "Say what to look at; the annotator reads it beside the title.",
+                "Write what to change; the annotator sees it beside the title.",
             ),
         )
     with writing(db):

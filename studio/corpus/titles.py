@@ -95,7 +95,7 @@ def get_title(db: Store, title_id: int) -> Title:
     row = next(db.query("select * from current_titles where id = ?", [title_id]), None)
     if row is None:
         raise InputError(
-            say(f"没有编号为 {title_id} 的标题。", f"There is no title with number {title_id}."),
+            say(f"没有编号为 {title_id} 的标题。", f"There is no title No. {title_id}."),
             remedy=say("请刷新页面后重选。", "Reload the page and choose again."),
         )
     return Title(**row)
@@ -240,7 +240,7 @@ def stale(title: Title, *, is_undo: bool = False) -> StalePress:
     return StalePress(
         say(
             f"标题“{title.text[:40]}”已有别的改动，{zh}。",
-            f"The title “{title.text[:40]}” has moved on since; {en}.",
+            f"The title “{title.text[:40]}” has been changed since; {en}.",
         ),
         remedy=say("请看清它现在的样子再决定。", "Look at it as it is now and decide again."),
     )

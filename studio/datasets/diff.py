@@ -113,7 +113,7 @@ def _phrase(change: RowChange, count: int, to_eval: int) -> str:
             return say(f"改思维链 {count} 行", f"{count} chains edited")
         case "moved":
             return say(
-                f"换边 {count} 行（{to_eval} 行到评估集，{count - to_eval} 行到训练集）",
+                f"换划分 {count} 行（{to_eval} 行到评估集，{count - to_eval} 行到训练集）",
                 f"{count} moved ({to_eval} to eval, {count - to_eval} to train)",
             )
 

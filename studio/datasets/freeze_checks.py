@@ -61,8 +61,8 @@ def require_accepted(reasons: Sequence[str], accepted: bool) -> None:
         raise FreezeRefused(
             say(f"冻结前有 {len(reasons)} 个警告要确认。", f"{len(reasons)} warnings before freezing."),
             remedy=say(
-                "改好后再冻结；或确认带着警告冻结（页面上的按钮，或 --accept-warnings）。",
-                "Fix them, or freeze with these warnings (the button on the page, or --accept-warnings).",
+                "改好后再冻结；或确认忽略警告（页面上的按钮，或 --accept-warnings）。",
+                "Fix them, or freeze despite the warnings (the button on the page, or --accept-warnings).",
             ),
             reasons=tuple(reasons),
             can_accept=True,
@@ -94,7 +94,7 @@ def _contradictory(titles: Mapping[int, Title], division: Division) -> str | Non
     shown = _quote(titles, [title_id for near_group in found for title_id in near_group], with_category=True)
     return say(
         f"{len(found)} 组几乎相同的标题类别不同：{shown}",
-        f"{len(found)} groups of near copies have different categories: {shown}",
+        f"{len(found)} groups of near duplicates have different categories: {shown}",
     )
 
 
@@ -109,7 +109,7 @@ def _divided(titles: Mapping[int, Title], division: Division) -> str | None:
     shown = _quote(titles, [title_id for near_group in same for title_id in near_group])
     return say(
         f"{len(same)} 组几乎相同的标题分在训练和评估两边，分数会虚高：{shown}",
-        f"{len(same)} groups of near copies are on both sides, so scores will flatter: {shown}",
+        f"{len(same)} groups of near duplicates are in both splits, so scores will be inflated: {shown}",
     )
 
 
@@ -119,7 +119,8 @@ def _returned(division: Division) -> str | None:
     count = len(division.returned)
     return say(
         f"重新划分把 {count} 条曾用于评估的标题放进了训练集，与以前的分数不可比。",
-        f"Splitting anew trains on {count} titles that were evaluated before; earlier scores do not compare.",
+        f"Resplitting trains on {count} titles that were evaluated before;"
+        " earlier scores are not comparable.",
     )
 
 
@@ -156,15 +157,16 @@ def notes_on(problems: Iterable[Problem], division: Division) -> tuple[str, ...]
         notes.append(
             say(
                 f"{len(division.joined)} 条与评估标题几乎相同的标题一起进入评估集，没有用来训练。",
-                f"{len(division.joined)} near copies of evaluated titles went into the evaluation with them.",
+                f"{len(division.joined)} near duplicates of evaluation titles were put into the evaluation "
+                "set with them.",
             )
         )
     if division.moved:
         notes.append(
             say(
                 f"{len(division.moved)} 条以前训练过的标题现在用于评估；用旧版本训练的模型见过它们。",
-                f"{len(division.moved)} titles of earlier training are evaluated now;"
-                " models of earlier versions know them.",
+                f"{len(division.moved)} titles that were trained on earlier are now evaluation titles;"
+                " models of earlier versions have seen them.",
             )
         )
     return tuple(notes)
@@ -203,7 +205,7 @@ def require_scheme(titles: Iterable[Title], scheme: Scheme) -> None:
         raise InputError(
             say(
                 f"有标题的类别不在类别文件中：{listed}。",
-                f"Some decisions are outside the category file: {listed}.",
+                f"Some decided titles have categories outside the category file: {listed}.",
             ),
             remedy=say(
                 "请在标注页改好这些标题，或换用含有这些类别的类别文件。",
@@ -224,7 +226,7 @@ def require_rows(splits: Mapping[Split, Sequence[Title]]) -> None:
             say("还没有已确定类别的标题。", "No title has been decided yet."),
             remedy=say(
                 "请先在标注页标注，或用 news-studio import 导入带答案的数据。",
-                "Label some on the Label page, or import answered data with news-studio import.",
+                "Label some on the Label page, or import labelled data with news-studio import.",
             ),
         )
     empty = [split for split, titles in splits.items() if not titles]

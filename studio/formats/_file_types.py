@@ -62,7 +62,7 @@ def _refuse_type(name: str, suffix: str, label: str, kind: str | None) -> NoRetu
     rename = kind in (".xlsx", ".parquet", ".json")
     raise UnreadableFile(
         say(
-            f"{name} 读不出来：扩展名是 {suffix}，内容却是 {label}。",
+            f"{name} 无法读取：扩展名是 {suffix}，内容却是 {label}。",
             f"{name} cannot be read: its name ends in {suffix}, but its content is {label}.",
         ),
         remedy=say(f"请把扩展名改为 {kind} 再试。", f"Rename it to end in {kind}, and try again.")
@@ -88,7 +88,7 @@ def require_bounded_workbook(path: Path, name: str) -> None:
     except (zipfile.BadZipFile, OSError, ValueError) as error:
         raise UnreadableFile(
             say(
-                f"{name} 读不出来：不是完整的 Excel 文件（{error}）。",
+                f"{name} 无法读取：不是完整的 Excel 文件（{error}）。",
                 f"{name} cannot be read: not a complete workbook ({error}).",
             ),
             remedy=say("请重新导出或下载这个文件。", "Export or download the file again."),

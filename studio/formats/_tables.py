@@ -207,7 +207,7 @@ def table_records(
 
 def _refuse(name: str, what: str, error: Exception | None) -> NoReturn:
     raise UnreadableFile(
-        say("{name} 读不出来：{what}。", "{name} cannot be read: {what}.", name=name, what=what),
+        say("{name} 无法读取：{what}。", "{name} cannot be read: {what}.", name=name, what=what),
         remedy=say(
             "请确认文件完整、扩展名与内容一致，或重新导出。",
             "Make sure that the file is complete and its suffix matches its content, or export it again.",

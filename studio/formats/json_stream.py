@@ -202,7 +202,7 @@ def _refuse_json(
 
 def _refuse_value(name: str, error: Exception) -> NoReturn:
     raise UnreadableFile(
-        say(f"{name} 读不出来：{error}。", f"{name} cannot be read: {error}."),
+        say(f"{name} 无法读取：{error}。", f"{name} cannot be read: {error}."),
         remedy=say(
             "请确认文件完整、扩展名与内容一致，或重新导出。",
             "Make sure that the file is complete and its suffix matches its content, or export it again.",

@@ -92,7 +92,7 @@ def require_readable(path: Path, name: str) -> None:
         raise UnreadableFile(
             say(f"没有这个文件：{path}。", f"There is no such file: {path}.")
             if missing
-            else say(f"读不到 {name}：{error.strerror}。", f"Cannot read {name}: {error.strerror}."),
+            else say(f"无法读取 {name}：{error.strerror}。", f"Cannot read {name}: {error.strerror}."),
             remedy=say("请检查路径和读取权限。", "Check the path and its permissions."),
         ) from error
 

@@ -105,10 +105,10 @@ def undo_import(db: Store, batch_id: int, author: str) -> Undone:
             raise InputError(
                 say(
                     f"导入 {batch_id} 已经撤销或没有完成。",
-                    f"Import {batch_id} is undone already or never finished.",
+                    f"Import {batch_id} is already undone or never finished.",
                 ),
                 remedy=say("无需再做什么。", "There is nothing left to do."),
-            )  # fmt: skip
+            )
         with writing(db):
             db.execute(
                 "insert into batch_undos (batch_id, author) values (?, ?) on conflict do nothing",
@@ -213,7 +213,7 @@ def write_report(db: Store, batch_id: int, path: Path) -> None:
             write_csv(file, _header(), _cells(db, batch_id))
     except OSError as error:
         raise InputError(
-            say(f"写不了 {path}：{error.strerror}。", f"Cannot write {path}: {error.strerror}."),
+            say(f"无法写入 {path}：{error.strerror}。", f"Cannot write {path}: {error.strerror}."),
             remedy=say("请换一个位置。", "Choose another place."),
         ) from error
 

@@ -105,7 +105,7 @@ def text_files(source: Path) -> list[Path]:
             say(f"{source} 里没有文本文件。", f"There is no text file in {source}."),
             remedy=say(
                 "请给出 txt、md、json 或 jsonl 文件（可以是 .gz），或放着它们的文件夹。",
-                "Give txt, md, json or jsonl files (.gz as well), or a folder that holds them.",
+                "Give txt, md, json or jsonl files (also .gz), or a folder with such files.",
             ),
         )
     return found
@@ -172,8 +172,8 @@ def _write(draft: Path, name: str, texts: Iterable[str]) -> TextSet:
             count, characters = count + 1, characters + len(text)
     if not count:
         raise InputError(
-            say("里面没有一行文字。", "There is not one line of text in it."),
-            remedy=say("请检查文件内容。", "Look into the file."),
+            say("里面没有一行文字。", "It contains no line of text."),
+            remedy=say("请检查文件内容。", "Check the content of the file."),
         )
     info = {ENTRY: {"file_name": "train.jsonl", "columns": {"prompt": "text"}}}
     (draft / "dataset_info.json").write_text(json.dumps(info, indent=2), encoding="utf-8")
@@ -204,7 +204,7 @@ def _bytes(file: Path) -> bytes:
             content: bytes = stream.read(LARGEST + 1)
     except (OSError, EOFError) as error:
         raise UnreadableFile(
-            say(f"读不到 {file.name}：{error}", f"Cannot read {file.name}: {error}"),
+            say(f"无法读取 {file.name}：{error}", f"Cannot read {file.name}: {error}"),
             remedy=say("请检查文件是否完整。", "Check that the file is complete."),
         ) from error
     if len(content) > LARGEST:

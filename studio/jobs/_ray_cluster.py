@@ -79,7 +79,7 @@ def connect(address: str) -> Any:
         return JobSubmissionClient(address)
     except AuthenticationError as error:
         raise ClusterUnavailable(
-            say(f"集群 {address} 拒绝了令牌。", f"The cluster {address} refused the token."),
+            say(f"集群 {address} 拒绝了令牌。", f"The cluster {address} rejected the token."),
             remedy=say(
                 "请设置 RAY_AUTH_MODE=token 和 RAY_AUTH_TOKEN（或 RAY_AUTH_TOKEN_PATH）后重试。",
                 "Set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN (or RAY_AUTH_TOKEN_PATH), then try again.",
@@ -91,10 +91,13 @@ def connect(address: str) -> Any:
 
 def _does_not_answer(address: str, error: Exception) -> ClusterUnavailable:
     return ClusterUnavailable(
-        say(f"Ray 集群 {address} 没有照办：{error}", f"The Ray cluster {address} did not comply: {error}"),
+        say(
+            f"Ray 集群 {address} 拒绝了请求：{error}",
+            f"The Ray cluster {address} rejected the request: {error}",
+        ),
         remedy=say(
             "请检查 STUDIO_RAY_ADDRESS、网络，以及集群的 dashboard 是否在运行。",
-            "Check STUDIO_RAY_ADDRESS, the network, and that the cluster's dashboard is up.",
+            "Check STUDIO_RAY_ADDRESS, the network, and that the cluster's dashboard is running.",
         ),
     )
 
@@ -231,7 +234,7 @@ class ClusterRun:
                 f"The cluster's job left no result ({status}). {told}",
             )
             if status
-            else say("集群已不认识这个任务。", "The cluster does not know the job any more."),
+            else say("集群上已没有这个任务。", "The cluster no longer knows the job."),
             say(
                 f"请查看日志；运行文件夹 {self.folder} 必须在各节点的共享文件系统上、路径相同，"
                 "节点上须装有 news-studio。",
@@ -252,8 +255,8 @@ class ClusterRun:
             self.wait_until_stopped()
         except ClusterUnavailable as error:
             message = say(
-                f"集群没有应答，任务 {self.job.submission_id} 可能还在运行：{error}",
-                f"The cluster does not answer; job {self.job.submission_id} may still run: {error}",
+                f"集群没有响应，任务 {self.job.submission_id} 可能还在运行：{error}",
+                f"The cluster does not respond; job {self.job.submission_id} may still be running: {error}",
             )
         if not self.has_result:
             self.finish("cancelled", message)

@@ -133,11 +133,11 @@ def why_never(wanted: str | None, processes: int, devices: Sequence[Device]) -> 
     names = ", ".join(device.id for device in devices)
     if wanted and wanted not in {device.id for device in devices}:
         return say(
-            f"没有设备 {wanted}（现有：{names}）。", f"There is no device {wanted}; there are {names}."
+            f"没有设备 {wanted}（现有：{names}）。", f"There is no device {wanted}; available: {names}."
         )
     return say(
         f"{processes} 个进程各需一张 GPU，现有：{names}。",
-        f"{processes} processes need a GPU each; there are {names}.",
+        f"{processes} processes need one GPU each; available: {names}.",
     )
 
 

@@ -137,10 +137,10 @@ def wait_for_job(
 def _keeps_ending(process: Background) -> JobProcessUnavailable:
     words = read_tail(process.log, 5)
     return JobProcessUnavailable(
-        say(f"任务进程一再退出：\n{words}", f"The job process ends again and again:\n{words}"),
+        say(f"任务进程反复退出：\n{words}", f"The job process keeps exiting:\n{words}"),
         remedy=say(
             f"请按上面的原因处理（{process.log}）；任务仍在排队，news-studio doctor 会检查环境。",
-            f"Act on its last words ({process.log}); the job stays queued, and news-studio doctor checks the"
+            f"Fix the cause above ({process.log}); the job stays queued, and news-studio doctor checks the"
             " environment.",
         ),
     )

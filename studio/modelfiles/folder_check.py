@@ -130,10 +130,12 @@ def _allowed(problem: ModelProblem) -> ModelProblem:
         severity="warning",
         message=say(
             "{message}管理员已允许这个模型使用它们。",
-            "{message} An admin has allowed them for this model.",
+            "{message} An admin has allowed this for this model.",
             message=problem.message,
         ),
-        remedy=say("不再需要时，请在模型页撤回。", "Withdraw it on the Models page once it is not needed."),
+        remedy=say(
+            "不再需要时，请在模型页撤销许可。", "Revoke it on the Models page when it is no longer needed."
+        ),
     )
 
 
@@ -308,8 +310,8 @@ def _remote_code(path: Path, config: Mapping[str, Any]) -> ModelProblem | None:
         code="remote_code",
         severity="warning",
         message=say(
-            f"{path} 自带程序（auto_map）；它们可以做任何事，因此不运行。",
-            f"{path} brings code of its own (auto_map); it could do anything and is not run.",
+            f"{path} 自带代码（auto_map）；它可以做任何事，因此不运行。",
+            f"{path} contains custom code (auto_map); it could do anything and is not run.",
         ),
         remedy=say(
             "transformers 自己认得这个架构就能用；否则需要管理员在模型页允许。",

@@ -137,7 +137,7 @@ def _truncated(path: Path, size: int, expected: int | None) -> ModelProblem:
 def _unreadable(path: Path, error: Exception) -> ModelProblem:
     return ModelProblem(
         code="shard_unreadable",
-        message=say(f"权重文件 {path} 读不出来：{error}", f"The weight file {path} cannot be read: {error}"),
+        message=say(f"权重文件 {path} 无法读取：{error}", f"The weight file {path} cannot be read: {error}"),
         remedy=_download_again(path),
     )
 
@@ -218,7 +218,7 @@ def _no_weights(folder: Path, stem: str) -> ModelProblem:
             code="bin_only",
             message=say(
                 f"{folder} 只有 PyTorch .bin 权重；它可能执行任意代码，因此不读取。",
-                f"{folder} has PyTorch .bin weights only; they can run any code and are not read.",
+                f"{folder} has PyTorch .bin weights only; they can execute arbitrary code and are not read.",
             ),
             remedy=say(
                 "请下载 safetensors 版本，或用 save_pretrained(safe_serialization=True) 转换；"

@@ -63,10 +63,10 @@ def load_model_settings(workspace: Workspace) -> ModelSettings:
         return ModelSettings()
     except (OSError, ValidationError) as error:
         raise UnreadableFile(
-            say(f"模型设置 {path} 读不出来：{error}", f"The model settings {path} cannot be read: {error}"),
+            say(f"模型设置 {path} 无法读取：{error}", f"The model settings {path} cannot be read: {error}"),
             remedy=say(
                 "请改正或删除这个文件；删除后恢复默认设置，任何模型都不再被特别允许。",
-                "Correct or delete the file; without it the defaults hold and no model is specially allowed.",
+                "Fix or delete the file; without it the defaults apply and no model is specially allowed.",
             ),
         ) from error
 

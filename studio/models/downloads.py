@@ -57,7 +57,7 @@ def download_spec(
     model_id = hub_id(text)
     if model_id is None:
         raise InputError(
-            say(f"“{tidy(text)[:80]}”不是模型名。", f"“{tidy(text)[:80]}” is no model's name."),
+            say(f"“{tidy(text)[:80]}”不是模型名。", f"“{tidy(text)[:80]}” is not a model name."),
             remedy=say(
                 "请写 所有者/模型，例如 Qwen/Qwen2.5-0.5B-Instruct，或粘贴它在 ModelScope 上的网址。",
                 "Write owner/model, such as Qwen/Qwen2.5-0.5B-Instruct, or paste its address on ModelScope.",
@@ -92,7 +92,7 @@ def start(workspace: Workspace, spec: DownloadSpec) -> Job:
                     f"{spec.model_id} 正在下载（{job.id}）。",
                     f"{spec.model_id} is being downloaded ({job.id}).",
                 ),
-                remedy=say("请等它完成，或先暂停它。", "Wait for its end, or pause it first."),
+                remedy=say("请等它完成，或先暂停它。", "Wait until it finishes, or pause it first."),
             )
     newest = next((job for job in earlier if _spec(job).target == spec.target), None)
     if newest and newest.state != "done" and newest.spec == spec:
@@ -120,7 +120,7 @@ def require_online(workspace: Workspace) -> None:
     """
     if is_offline(workspace):
         raise DownloadFailed(
-            say("工作室设为离线，不下载。", "The studio is set to offline and downloads nothing."),
+            say("工作室已设为离线，不能下载。", "The studio is offline: downloads are off."),
             remedy=say(
                 f"把模型文件夹拷到 {workspace.models} 里即可；"
                 "有网络时在模型页关掉离线，并去掉 STUDIO_OFFLINE。",

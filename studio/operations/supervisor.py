@@ -201,11 +201,11 @@ def _require_rare(deaths: list[float], workspace: Workspace) -> None:
         raise StudioError(
             say(
                 f"网页程序一分钟内退出了 {len(recent)} 次：\n{words}",
-                f"The web app ended {len(recent)} times within a minute:\n{words}",
+                f"The web app exited {len(recent)} times within a minute:\n{words}",
             ),
             remedy=say(
                 f"请按上面的原因处理（{log_path(workspace)}）；news-studio doctor 会检查环境。",
-                f"Act on what it said ({log_path(workspace)}); news-studio doctor checks the environment.",
+                f"Fix the cause above ({log_path(workspace)}); news-studio doctor checks the environment.",
             ),
         )
 
@@ -215,7 +215,7 @@ def _already_up(workspace: Workspace) -> WorkspaceBusy:
     return WorkspaceBusy(
         say(
             f"工作区 {workspace.home} 已在 {first.url} 运行（进程 {first.pid}）。",
-            f"The workspace {workspace.home} is up already at {first.url} (process {first.pid}).",
+            f"The workspace {workspace.home} is already running at {first.url} (process {first.pid}).",
         ),
         remedy=say(
             f"请直接打开 {first.url}，或先停止它，或用 --home 指定另一个工作区。",

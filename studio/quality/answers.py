@@ -81,7 +81,7 @@ def _answer(db: Store, finding: Finding, answer: FindingAnswer, author: str) -> 
                 raise StalePress(
                     say(
                         f"标题“{title.text}”在扫描之后已有改动，这次按键没有生效。",
-                        f"The title “{title.text}” was decided anew after the scan; the press did nothing.",
+                        f"The title “{title.text}” was changed after the scan; the press did nothing.",
                     ),
                     remedy=say("请看下一条，或重新扫描。", "Go on with the next one, or scan again."),
                 )

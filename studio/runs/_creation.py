@@ -108,8 +108,8 @@ def prepare_retry(workspace: Workspace, job: Job) -> Job:
     """
     if not job.is_over:
         raise InputError(
-            say(f"运行 {job.id} 还没有结束。", f"Run {job.id} is not over."),
-            remedy=say("请等它完成，或先取消它。", "Wait for its end, or cancel it first."),
+            say(f"运行 {job.id} 还没有结束。", f"Run {job.id} has not finished."),
+            remedy=say("请等它完成，或先取消它。", "Wait until it finishes, or cancel it first."),
         )
     if job.spec.kind not in _REPEATABLE:
         raise InputError(

@@ -60,7 +60,7 @@ def require_done(run: Job) -> None:
         ),
         say(
             f"用 news-studio runs resume {run.id} 继续它。",
-            f"Go on with it: news-studio runs resume {run.id}",
+            f"Resume it: news-studio runs resume {run.id}",
         )
         if run.state == "paused"
         else say("请等它完成，或重新开始一次。", "Wait until it is done, or start it again."),
@@ -90,7 +90,7 @@ def trained_model(run: Run) -> tuple[Path, Path | None]:
         raise RunFailed(
             say(
                 f"运行 {run.id} 的检查点 {checkpoint.name} 已丢弃或被移走。",
-                f"The checkpoint {checkpoint.name} of run {run.id} was thrown away or moved.",
+                f"The checkpoint {checkpoint.name} of run {run.id} was discarded or moved.",
             ),
             remedy=say("请重新训练。", "Train again."),
         )

@@ -100,7 +100,8 @@ def pause(workspace: Workspace, run_id: str) -> None:
             say(f"运行 {run_id} 不能暂停。", f"Run {run_id} cannot be paused."),
             remedy=say(
                 "只有等待中的任务、训练和下载可以暂停；其他任务可以取消后重来。",
-                "Only waiting jobs, trainings and downloads can; cancel others and start them again.",
+                "Only queued jobs, training and downloads can be paused;"
+                " cancel other jobs and start them again.",
             ),
         )
     (run.folder / "pause").touch()
@@ -121,14 +122,12 @@ def why_not_resumable(run: Job) -> str | None:
     if run.spec.kind in ("download", "sweep"):
         return None
     if run.spec.kind != "train":
-        return say("只有训练和下载能接着做。", "Only trainings and downloads go on where they stopped.")
+        return say("只有训练和下载可以继续。", "Only training and downloads can be resumed.")
     if run.resume_point:
         return None
     if (run.folder / "discard").exists():
-        return say("它的检查点已丢弃。", "Its checkpoints were thrown away.")
-    return say(
-        "它没有可以接着训练的检查点。", "It has no checkpoint with everything that going on would need."
-    )
+        return say("它的检查点已丢弃。", "Its checkpoints were discarded.")
+    return say("它没有可以继续的检查点。", "It has no checkpoint that it could resume from.")
 
 
 def make_ready_to_go_on(workspace: Workspace, run_id: str) -> Job:
@@ -213,6 +212,6 @@ def _waiting_one(queue: list[Job], run: Job) -> Job:
         if job.id == run.id:
             return job
     raise InputError(
-        say(f"运行 {run.id} 不在等待（状态：{run.state}）。", f"Run {run.id} does not wait ({run.state})."),
+        say(f"运行 {run.id} 不在等待（状态：{run.state}）。", f"Run {run.id} is not queued ({run.state})."),
         remedy=say("用 news-studio runs 查看队列。", "See the queue with: news-studio runs"),
     )

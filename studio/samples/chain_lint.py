@@ -236,7 +236,7 @@ def _length(chain: str) -> ChainRemark | None:
             severity="hint",
             message=say(
                 f"思维链只有 {len(chain)} 字，建议 {SHORTEST} 到 {LONGEST} 字。",
-                f"The chain has {len(chain)} characters; {SHORTEST} to {LONGEST} are better.",
+                f"The chain has {len(chain)} characters; {SHORTEST} to {LONGEST} are recommended.",
             ),
         )
     if len(chain) > LONGEST:
@@ -245,7 +245,7 @@ def _length(chain: str) -> ChainRemark | None:
             severity="hint",
             message=say(
                 f"思维链有 {len(chain)} 字，建议不超过 {LONGEST} 字。",
-                f"The chain has {len(chain)} characters; {LONGEST} are enough.",
+                f"The chain has {len(chain)} characters; at most {LONGEST} are recommended.",
             ),
         )
     return None

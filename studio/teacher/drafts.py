@@ -259,7 +259,7 @@ def _waiting(db: Store, draft_id: int) -> Draft:
     )
     if draft is None:
         raise StalePress(
-            say("这份草稿已有人处理过。", "Somebody has dealt with this draft."),
+            say("这份草稿已有人处理过。", "Somebody has already reviewed this draft."),
             remedy=say("请看下一份。", "Go on with the next one."),
         )
     return draft

@@ -81,15 +81,15 @@ def require_address(base_url: str) -> None:
     if usable and bare:
         return
     raise InputError(
-        say("端点地址不可用。", "The endpoint's address cannot be used.")
+        say("接口地址不可用。", "The endpoint's address cannot be used.")
         if not usable
         else say(
-            "端点地址里不能带用户名、密码或参数。",
-            "The address must not carry a user, a password or parameters.",
+            "接口地址里不能带用户名、密码或参数。",
+            "The address must not contain a user, a password or parameters.",
         ),
         remedy=say(
             "请填写 https://主机/v1 这样的地址，密钥另填。",
-            "Give an address such as https://host/v1, and the key apart from it.",
+            "Enter an address such as https://host/v1, and the key separately.",
         ),
     )
 
@@ -114,8 +114,8 @@ def start(
     with writing(db):
         if open_run := next((run for run in draft_runs(workspace) if not run.is_over), None):
             raise WorkspaceBusy(
-                say(f"起草任务 {open_run.id} 还没有结束。", f"The draft run {open_run.id} is not over."),
-                remedy=say("请等它完成，或先取消它。", "Wait for its end, or cancel it first."),
+                say(f"起草任务 {open_run.id} 还没有结束。", f"The draft run {open_run.id} has not finished."),
+                remedy=say("请等它完成，或先取消它。", "Wait until it finishes, or cancel it first."),
             )
         lines = "".join(title.model_dump_json() + "\n" for title in titles)
         files = {"titles.jsonl": lines.encode(), "categories.toml": write_scheme(scheme).encode()}

@@ -110,8 +110,8 @@ def change_person(
         )
         if not db.execute("select 1 from people where role = 'admin' and is_active").fetchone():
             raise NotAllowed(
-                say("至少要有一位在岗的管理员。", "One active admin has to stay."),
-                remedy=say("请先把管理员交给别人。", "Make somebody else an admin first."),
+                say("至少要有一位在岗的管理员。", "At least one active admin is required."),
+                remedy=say("请先把别人设为管理员。", "Make somebody else an admin first."),
             )
     person = find_person(db, name)
     assert person is not None, name
@@ -126,17 +126,25 @@ def require(db: Store, name: str, *roles: Role) -> Person:
     """
     person = sign_in(db, name)
     if person.role not in roles or not person.is_active:
-        wanted = say("或", " or ").join(say(*ROLE_NAMES[role]) for role in roles)
         raise NotAllowed(
-            say(
-                "这一步需要{wanted}，{name} 不是。",
-                "This needs a {wanted}; {name} is none.",
-                wanted=wanted,
-                name=name,
-            ),
-            remedy=say("请管理员在“团队”页改角色。", "An admin can change the role on the Team page."),
+            _refusal(person, roles),
+            remedy=say("请管理员在“团队”页修改角色。", "An admin can change the role on the Team page."),
         )
     return person
+
+
+def _refusal(person: Person, roles: tuple[Role, ...]) -> str:
+    """Say who may do a step, and what this person is."""
+    zh, en = ROLE_NAMES[person.role]
+    if not person.is_active:
+        zh, en = f"休息中的{zh}", f"inactive {en}"
+    article = "an" if en[0] in "aeiou" else "a"
+    allowed_zh = "或".join(ROLE_NAMES[role][0] for role in roles)
+    allowed_en = " or ".join(f"{ROLE_NAMES[role][1]}s" for role in roles)
+    return say(
+        f"只有{allowed_zh}可以执行这一步；{person.name} 是{zh}。",
+        f"Only {allowed_en} can do this. {person.name} is {article} {en}.",
+    )
 
 
 def labellers(db: Store) -> set[str]:

@@ -76,8 +76,8 @@ def _non_finite(steps: Sequence[Step], held_out: Sequence[HeldOut]) -> Concern |
         code="not_finite",
         step=bad,
         problem=say(
-            f"第 {bad} 步起损失不是数字：模型已经坏了，继续训练没有用。",
-            f"The loss became NaN or infinite at step {bad}: the weights are unusable, stop the run.",
+            f"第 {bad} 步起损失变为 NaN 或无穷大：权重已不可用，请停止运行。",
+            f"Loss became NaN or infinite at step {bad}. The weights are unusable; stop the run.",
         ),
         remedy=say(
             "停止并丢弃这次运行；学习率降到三分之一或更低，检查 max_grad_norm 不大于 1。",
@@ -106,7 +106,7 @@ def _rising(step: int, before: float, now: float) -> Concern:
         step=step,
         problem=say(
             f"损失在上升：从 {before:.2f} 升到 {now:.2f}，训练在发散。",
-            f"The loss is rising, from {before:.2f} to {now:.2f}: the training is diverging.",
+            f"Loss is rising, from {before:.2f} to {now:.2f}: training is diverging.",
         ),
         remedy=say(
             "停止；学习率降到三分之一再试，或加长预热。若用了 LoRA+，B 的学习率是它的倍率倍。",
@@ -130,11 +130,11 @@ def _flat(steps: Sequence[Step]) -> Concern | None:
         step=last.step,
         problem=say(
             f"损失几乎没有下降：开始 {start:.2f}，现在 {now:.2f}。",
-            f"The loss hardly falls: {start:.2f} at the start, {now:.2f} now.",
+            f"Loss hardly falls: {start:.2f} at the start, {now:.2f} now.",
         ),
         remedy=say(
-            f"学习率（{_peak(steps):g}）多半太低：提高 3 到 10 倍再试；也看看数据里的回答是否一致。",
-            f"The learning rate ({_peak(steps):g}) is most likely too low: try 3 to 10 times as much;"
+            f"学习率（{_peak(steps):g}）很可能太低：提高 3 到 10 倍再试；也看看数据里的回答是否一致。",
+            f"The learning rate ({_peak(steps):g}) is most likely too low: try 3 to 10 times that;"
             " also check that the answers in the data are consistent.",
         ),
     )

@@ -81,21 +81,21 @@ def _range_sentence(advice: RangeAdvice, smoothed: Sequence[float], *, at_end: b
     fell = smoothed[0] - min(smoothed)
     if fell < 0.02 * smoothed[0]:
         return say(
-            "损失几乎没有下降：这段学习率里没有一个有用，请检查数据，或把范围放高、步数加多。",
-            "The loss hardly fell: no rate of this range helped."
+            "损失几乎没有下降：这个范围里没有合适的学习率，请检查数据，或把范围放高、步数加多。",
+            "Loss hardly fell: no learning rate in this range worked."
             " Check the data, or raise the range and the steps.",
         )
     if at_end:
         return say(
             f"到 {advice.turned_at:.2g} 损失还在下降，没有看到上限；请把最高学习率再放高。"
             f"可先试 {advice.low:g} 到 {advice.high:g}。",
-            f"The loss still fell at {advice.turned_at:.2g}: the upper end was not reached,"
+            f"Loss was still falling at {advice.turned_at:.2g}: no upper bound was found,"
             f" raise the highest rate. Meanwhile try {advice.low:g} to {advice.high:g}.",
         )
     return say(
         f"损失在 {advice.turned_at:.2g} 之后回升；起点取它的十分之一 {advice.start:g}，"
-        f"在 {advice.low:g} 到 {advice.high:g} 之间逐个试。",
-        f"The loss turns after {advice.turned_at:.2g}; start at a tenth of that, {advice.start:g}, "
+        f"在 {advice.low:g} 到 {advice.high:g} 之间扫描。",
+        f"Loss rises again after {advice.turned_at:.2g}; start at a tenth of that, {advice.start:g}, "
         f"and try rates from {advice.low:g} to {advice.high:g}.",
     )
 
@@ -226,7 +226,7 @@ def _loss_reason(chosen: Tried, lowest: Tried, tied: Sequence[Tried], field: str
         "相差不到一个标准误，其中取最大的：训练步数少时宁大勿小。",
         f"Take {field} = {value}: its held-out loss of {loss} is within one standard error of the lowest, "
         f"{lowest.loss:.3f} at {show(lowest.value)}, and of those it is the largest: "
-        "short runs err on the low side.",
+        "short runs favour rates that are too low.",
     )
 
 

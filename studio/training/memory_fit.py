@@ -95,11 +95,11 @@ def model_shape(folder: Path) -> ModelShape:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelUnusable(
             say(
-                f"{folder} 的 config.json 说不清模型的形状。",
+                f"{folder} 的 config.json 没有写明模型的形状。",
                 f"The config.json of {folder} does not give its shape.",
             ),
             remedy=say(
-                "因此估不出内存；训练本身也许没有问题。",
+                "因此无法估算内存；训练本身也许没有问题。",
                 "Memory cannot be estimated; training may work all the same.",
             ),
         ) from error

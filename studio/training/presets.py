@@ -108,16 +108,16 @@ def rate_reason(spec: TrainSpec, parameters: int) -> str:
     if method_of(spec) in ("full", "freeze"):
         return say(
             "权重本身参加训练：LoRA 学习率的十分之一左右最好，再大容易忘掉原来的能力。",
-            "The weights themselves learn: about a tenth of LoRA's rate is best;"
+            "The weights themselves are trained: about a tenth of LoRA's rate is best;"
             " with more, the model forgets what it knew.",
         )
     if 0 < parameters < SMALL_PARAMETERS:
         return say(
-            f"{size} 的小模型要大得多的学习率，这个值是在内置模型上量出来的。",
+            f"{size} 的小模型要大得多的学习率，这个值是在内置模型上实测的。",
             f"A small model of {size} needs a much higher rate; measured on the bundled model.",
         )
     return say(
-        f"按 {size} 估的起点：7B 用 2e-4，越小越大（按平方根，最多 5e-4）；几乎与秩无关，量化不改变它。",
+        f"按 {size} 估算的起点：7B 用 2e-4，越小越大（按平方根，最多 5e-4）；几乎与秩无关，量化不改变它。",
         f"A starting point for {size}: 2e-4 at 7 B, more for smaller ones by the square root, at most 5e-4;"
         " the rank hardly matters, and quantization does not change it.",
     )

@@ -35,7 +35,7 @@ def read_spec_file(file: Path) -> SettingsFile:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UnreadableFile(
-            say(f"读不到训练参数 {file}：{error}", f"Cannot read the spec {file}: {error}"),
+            say(f"无法读取训练参数 {file}：{error}", f"Cannot read the spec {file}: {error}"),
             remedy=say("请给出一个 YAML 或 JSON 文件。", "Name a YAML or JSON file."),
         ) from error
     return read_settings_file(text, str(file))

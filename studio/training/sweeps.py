@@ -61,7 +61,7 @@ def start_sweep(
     """
     if field not in TrainSpec.model_fields or field in NOT_SWEPT:
         raise InputError(
-            say(f"不能逐个试 {field}。", f"{field} cannot be swept."),
+            say(f"{field} 不能扫描。", f"{field} cannot be swept."),
             remedy=say(
                 "请选训练设置里的一个字段，例如 learning_rate。",
                 "Choose a training setting, such as learning_rate.",
@@ -69,7 +69,7 @@ def start_sweep(
         )
     if not base.has_held_out:
         raise InputError(
-            say("没有留出的样本，比较不了。", "Nothing is held out: the runs could not be compared."),
+            say("没有留出的样本，无法比较。", "No rows are held out, so the runs could not be compared."),
             remedy=say("请选评估集，或填写 val_size。", "Choose held-out rows, or give val_size."),
         )
     members = [_member(base, field, value) for value in values]

@@ -169,7 +169,7 @@ def _failed(folder: Path, failure: tuple[str, str]) -> TokenPreview:
 def _lost(folder: Path) -> tuple[str, str]:
     return (
         say(
-            f"统计词元的进程中断了：{read_tail(folder / 'log.txt', 2)}",
+            f"统计词元的进程中断：{read_tail(folder / 'log.txt', 2)}",
             f"Counting tokens was interrupted: {read_tail(folder / 'log.txt', 2)}",
         ),
         say("请再试一次。", "Try again."),

@@ -208,7 +208,7 @@ def _categories_of(file: str, counts: Counter[str], scheme: Scheme) -> Iterator[
             severity="warning",
             message=say(
                 f"{total} 行里很少：{zh}；模型学不好，评估也说明不了什么。",
-                f"Few among {total} rows: {en}; too few to learn from or to measure.",
+                f"Few among {total} rows: {en}; too few to train on or to evaluate.",
             ),
             found=", ".join(rare),
         )

@@ -127,7 +127,7 @@ def _require_new(path: Path, out: Path, changes: Path) -> None:
             )
     if path.is_dir() and out.resolve().is_relative_to(path.resolve()):
         raise InputError(
-            say(f"{out} 在要检查的文件夹里面。", f"{out} lies inside the folder that is checked."),
+            say(f"{out} 在要检查的文件夹里面。", f"{out} is inside the folder that is checked."),
             remedy=say("请给一个别处的位置。", "Give a path outside of it."),
         )
     if not path.is_dir() and out.suffix != ".json":

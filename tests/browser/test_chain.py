@@ -139,7 +139,7 @@ def test_each_press_puts_in_another_scaffold_and_keeps_what_was_typed(studio, pa
     wait_until(lambda: typed(db, TITLES[0]) == "先说一句。")
     seen = set()
     for _ in range(3):
-        page.get_by_role("button", name="起个头").click()
+        page.get_by_role("button", name="搭框架").click()
         page.wait_for_function(
             "seen => !seen.includes(document.querySelector('textarea').value)",
             arg=[*seen, "先说一句。"],

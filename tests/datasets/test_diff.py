@@ -56,7 +56,7 @@ def test_every_kind_of_change_is_counted_once(opened, pair):
 def test_the_sentence_counts_every_change(opened, pair):
     assert diff_versions(opened[0], *pair).sentence == (
         "从 news@1 到 news@2：新增 1 行，移除 1 行，改类别 1 行，改思维链 1 行，"
-        "换边 1 行（1 行到评估集，0 行到训练集）；36 行没有变。"
+        "换划分 1 行（1 行到评估集，0 行到训练集）；36 行没有变。"
     )
 
 

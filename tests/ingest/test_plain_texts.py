@@ -42,7 +42,7 @@ def test_a_text_is_a_line_or_the_text_column(tmp_path, name, content):
     [
         ("a.jsonl", b'{"title": "x"}', "第 1 行"),
         ("a.jsonl", b"{broken", "a"),
-        ("a.txt.gz", b"no gzip", "读不到"),
+        ("a.txt.gz", b"no gzip", "无法读取"),
         ("a.txt", b"", "空文件"),
         ("a.txt", b" \n\n", "空文件|没有一行"),
     ],

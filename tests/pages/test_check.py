@@ -69,7 +69,8 @@ def open_tab(app, name):
 @pytest.mark.parametrize("lang", ["zh", "en"])
 def test_an_upload_is_counted_and_grouped(workspace, lang):
     app = upload(lang=lang)
-    assert "**4**" in shown(app) and "**1**" in shown(app)
+    assert "**4**" in shown(app)
+    assert "**1**" in shown(app)
     labels = [expander.label for expander in app.expander]
     assert "answer_not_category" in labels[0]  # errors first
     assert not app.error
@@ -79,7 +80,8 @@ def test_a_filter_leaves_only_what_is_asked_for(workspace):
     app = upload()
     app.button_group(key="choose-check-severity").set_value(["warning"]).run()
     labels = [expander.label for expander in app.expander]
-    assert labels and not [label for label in labels if "answer_not_category" in label]
+    assert labels
+    assert not [label for label in labels if "answer_not_category" in label]
     app.button_group(key="choose-check-group").set_value(["set"]).run()
     assert [("category_missing" in expander.label) for expander in app.expander] == [True]
 
@@ -94,7 +96,8 @@ def test_a_problem_opens_its_row_and_the_edit_goes_into_the_copy(workspace):
     app.button(key="check-keep-some.json-4").click().run()
     app = open_tab(app, "修复并对比")
     app.button(key="check-repair").click().run()
-    assert not app.exception and not app.error
+    assert not app.exception
+    assert not app.error
     desk = app.session_state["check-desk"]
     rows = json.loads(desk.copy.out.read_text(encoding="utf-8"))
     assert rows[3] == conversation("新闻分类：某地发布通知", f"{THINK}社会")
@@ -102,7 +105,8 @@ def test_a_problem_opens_its_row_and_the_edit_goes_into_the_copy(workspace):
     assert rows[2] == ROWS[2]  # a near-synonym is not applied
     assert json.loads(desk.path.read_text(encoding="utf-8")) == ROWS
     text = shown(app)
-    assert f"<think>{CHAIN}</think>“体育”" in text and f"{THINK}体育" in text
+    assert f"<think>{CHAIN}</think>“体育”" in text
+    assert f"{THINK}体育" in text
     assert desk.copy.changed == 2
 
 
@@ -126,7 +130,8 @@ def test_a_row_can_be_left_out_and_taken_back(workspace):
 def test_doubtful_rows_go_to_the_label_queue_with_the_proposal(workspace, db):
     app = open_tab(upload(), "交给标注")
     app.button(key="check-queue").click().run()
-    assert not app.exception and not app.error
+    assert not app.exception
+    assert not app.error
     waiting = {title.text: title.proposal for title in next_waiting(db, limit=9)}
     assert waiting == {"两国举行联合演习": "国际", "某地发布通知": None}
     assert count_by_status(db)["decided"] == 0
@@ -137,7 +142,8 @@ def test_all_rows_come_in_from_the_copy(workspace, db):
     app.button(key="check-repair").click().run()
     app = open_tab(app, "交给标注")
     app.button(key="check-import").click().run()
-    assert not app.exception and not app.error
+    assert not app.exception
+    assert not app.error
     assert (count_by_status(db)["decided"], count_by_status(db)["waiting"]) == (2, 2)
 
 
@@ -155,7 +161,8 @@ def test_a_folder_of_this_computer_is_repaired_elsewhere(workspace, tmp_path):
     assert "已经存在" in app.error[0].value
     app.text_input(key="check-out").set_value(str(tmp_path / "out")).run()
     app.button(key="check-repair").click().run()
-    assert not app.error and (tmp_path / "out" / "dataset_info.json").is_file()
+    assert not app.error
+    assert (tmp_path / "out" / "dataset_info.json").is_file()
 
 
 @pytest.mark.parametrize("content", [b"", b"[{", b"\xff\xfe\x00", b"{}"])
@@ -166,7 +173,8 @@ def test_an_unreadable_upload_is_a_problem_and_no_traceback(workspace, content):
     assert len(app.expander) == 1
     app = open_tab(app, "修复并对比")
     app.button(key="check-repair").click().run()
-    assert app.error and not app.exception
+    assert app.error
+    assert not app.exception
 
 
 def test_names_of_an_upload_lead_nowhere():

@@ -359,7 +359,8 @@ def test_who_waits_for_others_is_told_so(waiting, db):
 def suggest(db, title_id, category, probability, runner_up=None, runner_up_probability=None):
     with writing(db):
         db.execute(
-            "insert into suggestions (title_id, category, probability, runner_up, runner_up_probability, source)"
+            "insert into suggestions"
+            " (title_id, category, probability, runner_up, runner_up_probability, source)"
             " values (?, ?, ?, ?, ?, 'tfidf')",
             [title_id, category, probability, runner_up, runner_up_probability],
         )

@@ -35,16 +35,18 @@ def handlers(tree: ast.Module) -> Iterator[ast.expr]:
     for function in ast.walk(tree):
         if isinstance(function, ast.FunctionDef):
             names = [argument.arg for argument in function.args.args]
-            for call in calls(function):
-                for keyword in call.keywords:
-                    # A helper that passes its argument on.
-                    value = keyword.value
-                    if keyword.arg in EVENTS and isinstance(value, ast.Name) and value.id in names:
-                        passing[function.name] = names.index(value.id)
+            for value in events(function):
+                if isinstance(value, ast.Name) and value.id in names:  # a helper that passes it on
+                    passing[function.name] = names.index(value.id)
+    yield from events(tree)
     for call in calls(tree):
-        yield from (keyword.value for keyword in call.keywords if keyword.arg in EVENTS)
         if isinstance(call.func, ast.Name) and call.func.id in passing:
             yield call.args[passing[call.func.id]]
+
+
+def events(node: ast.AST) -> list[ast.expr]:
+    """What is written as on_click and the like in a piece of source."""
+    return [keyword.value for call in calls(node) for keyword in call.keywords if keyword.arg in EVENTS]
 
 
 def calls(node: ast.AST) -> Iterator[ast.Call]:

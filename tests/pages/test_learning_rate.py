@@ -29,10 +29,20 @@ def finish(job, events):
 def rising(count=40):
     """A range test whose loss turns in the middle."""
     return [
-        Step(step=i + 1, total_steps=count, epoch=0, loss=4 + abs(i - count / 2) / 10, learning_rate=1e-6 * 1.3**i,
-             tokens_per_second=1, tokens_seen=1, elapsed_seconds=1, eta_seconds=0, memory_gib=1)
+        Step(
+            step=i + 1,
+            total_steps=count,
+            epoch=0,
+            loss=4 + abs(i - count / 2) / 10,
+            learning_rate=1e-6 * 1.3**i,
+            tokens_per_second=1,
+            tokens_seen=1,
+            elapsed_seconds=1,
+            eta_seconds=0,
+            memory_gib=1,
+        )
         for i in range(count)
-    ]  # fmt: skip
+    ]
 
 
 def done_sweep(workspace, base):
@@ -65,7 +75,9 @@ def test_the_range_goes_into_the_sweeps_form(workspace, base):
     button.click().run()
     values = app.text_input(key="sweep-values-learning_rate").value.split(", ")
     advice = learning_rate.range_advice(rising())
-    assert len(values) == 5 and float(values[0]) == advice.low and float(values[-1]) == advice.high
+    assert len(values) == 5
+    assert float(values[0]) == advice.low
+    assert float(values[-1]) == advice.high
 
 
 def test_a_sweep_is_recommended_in_a_sentence_and_taken_over(workspace, base):
@@ -91,9 +103,8 @@ def test_a_value_that_does_not_fit_is_told_as_a_sentence(workspace):
     app = open_page("train")
     app.text_input(key="sweep-values-learning_rate").set_value("1e-4, schnell").run()
     app.button(key="sweep-start").click().run()
-    assert any(
-        "learning_rate" in error.value.replace("\\", "") for error in app.error
-    ) and not sweeps.list_sweeps(workspace)
+    assert any("learning_rate" in error.value.replace("\\", "") for error in app.error)
+    assert not sweeps.list_sweeps(workspace)
 
 
 def test_words_and_numbers_get_a_chart_each(base):

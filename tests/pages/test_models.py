@@ -149,7 +149,10 @@ def test_a_worker_is_told_what_is_allowed_and_nothing_that_a_shell_exported(work
     db, _ = new_store(tmp_path / "home")
     people.sign_in(db, "li")
     unsafe_allowlist.allow_unsafe(db, workspace, workspace.models / "old", by="li")
-    show = "import os, pathlib, sys; pathlib.Path(sys.argv[-1], 'told').write_text(os.environ['STUDIO_ALLOW_UNSAFE'])"
+    show = (
+        "import os, pathlib, sys;"
+        " pathlib.Path(sys.argv[-1], 'told').write_text(os.environ['STUDIO_ALLOW_UNSAFE'])"
+    )
     monkeypatch.setenv("STUDIO_JOBS_WORKER", json.dumps([sys.executable, "-c", show]))
     run = runs.prepare_run(workspace, EvaluateSpec(model_name_or_path=BUNDLED_MODEL, dataset_dir=tmp_path))
     queue.submit(workspace, run)

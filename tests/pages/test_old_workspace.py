@@ -1,4 +1,4 @@
-"""A workspace of an earlier studio in which everything has happened opens whole, in both languages."""
+"""A workspace of an earlier studio in which everything has happened opens, whole, in the reader's language."""
 
 import re
 import sqlite3
@@ -96,8 +96,14 @@ def test_what_the_studio_had_written_in_two_languages_is_codes_now(old):
     stored = notes(db)
     typed = {text for text in stored if parsed(text) is None}
     assert {text for text in typed if not text.endswith(".json")} == {
-        "甲自己写的原因", "乙自己写的原因", "甲再看看主角", "乙再看看主角", "甲请再看", "乙请再看", "news_300",
-    }  # fmt: skip
+        "甲自己写的原因",
+        "乙自己写的原因",
+        "甲再看看主角",
+        "乙再看看主角",
+        "甲请再看",
+        "乙请再看",
+        "news_300",
+    }
     found = {message.code for text in stored for message in parsed(text) or ()}
     assert found >= {
         "imported_rows_disagree", "unknown_category_near", "unknown_category_means",

@@ -55,7 +55,8 @@ def open_page(tab=None, lang="zh"):
 def test_an_empty_page_says_what_to_do(workspace, lang):
     app = open_page(lang=lang)
     assert not app.exception
-    assert app.info and app.button(key="quality-scan")
+    assert app.info
+    assert app.button(key="quality-scan")
 
 
 def test_the_scan_button_scans(workspace, db):
@@ -70,7 +71,8 @@ def test_the_scan_button_scans(workspace, db):
 @pytest.mark.parametrize("lang", ["zh", "en"])
 def test_coverage_says_which_category_lacks_rows(scanned, lang):
     app = open_page(lang=lang)
-    assert "**60**" in app.markdown[0].value and "news@1" in app.markdown[0].value.replace("\\", "")
+    assert "**60**" in app.markdown[0].value
+    assert "news@1" in app.markdown[0].value.replace("\\", "")
     app.number_input(key="coverage-width").set_value(5).run()
     assert f"**{rows_for_interval(0.05, 0.8)}**" in app.markdown[0].value
     assert not app.exception
@@ -86,7 +88,8 @@ def test_a_finding_can_be_dismissed_and_stays_away(db, scanned, kind):
     app = open_page(kind)
     app.button(key=f"quality-D-{finding.key}").click().run()
     assert finding not in findings.open_findings(db, scanned, kind)
-    assert not app.exception and not app.error
+    assert not app.exception
+    assert not app.error
 
 
 def test_x_takes_the_suggestion(db, scanned):
@@ -156,4 +159,5 @@ def test_many_titles_are_listed_from_the_scan(db, workspace, many, page):
     app.run()
     assert not app.exception
     shown = "\n".join(element.value for element in app.markdown)
-    assert "思维链最后落在" in shown and str(LIVE_TITLES * 7919) in shown
+    assert "思维链最后落在" in shown
+    assert str(LIVE_TITLES * 7919) in shown

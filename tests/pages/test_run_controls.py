@@ -93,7 +93,8 @@ def test_a_run_that_stopped_offers_what_can_be_done_to_it(workspace, files, offe
         else:
             (run.folder / name).touch()
     shown = {key.removesuffix(f"-{run.id}") for key in keys(open_page(run))}
-    assert offered <= shown and not missing & shown
+    assert offered <= shown
+    assert not missing & shown
 
 
 def test_the_recorded_sample_has_no_buttons(workspace):
@@ -140,7 +141,8 @@ def test_a_device_is_chosen_where_there_is_a_choice(workspace, monkeypatch):
     monkeypatch.setenv("STUDIO_RAY_ADDRESS", "http://127.0.0.1:8265")
     app = open_page()
     box = app.selectbox(key="choose-train-device")
-    assert len(box.options) == 4 and "Ray" in box.options[-1]
+    assert len(box.options) == 4
+    assert "Ray" in box.options[-1]
     box.set_value("cuda:1").run()
     app.number_input(key="choose-train-processes").set_value(2).run()
     assert app.session_state["place"] == DeviceChoice(device="cuda:1", processes=2)

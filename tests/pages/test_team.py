@@ -137,7 +137,8 @@ def test_agreement_shows_what_differs(db):
     label(db, "wang", settings=TWO)
     label(db, "chen", settings=TWO)
     app = open_tab("team", "一致性", annotator="li")
-    assert not app.exception and not app.error
+    assert not app.exception
+    assert not app.error
     assert [metric.value for metric in app.metric][:2] == ["2", "50.0%"]
     assert any("混淆 **1** 次" in text.value for text in app.markdown)
     assert len(app.get("download_button")) == 2
@@ -169,7 +170,8 @@ def test_every_setting_has_a_widget_with_its_help_and_is_saved(db):
     drawn["lease_minutes"].set_value(3.0)
     drawn["suggestions"].set_value(False)
     app.button(key="save-settings").click().run()
-    assert not app.exception and not app.error
+    assert not app.exception
+    assert not app.error
     saved = load_settings(db)
     assert (saved.order, saved.uncertain_share, saved.diverse_share) == ("active", 0.6, 0.2)
     assert (saved.overlap_share, saved.lease_minutes, saved.suggestions) == (0.3, 3.0, False)
@@ -388,5 +390,6 @@ def test_filled_pages_speak_english(db, disputed, name):
     known = scheme + "\n".join(get_title(db, each).text for each in range(1, 5))
     known += "写“降息”，是经济。讲民生，是社会。"
     shown = words(app, kinds=("title", "caption", "subheader", "info", "success", "warning", "markdown"))
-    assert not app.exception and not app.error
+    assert not app.exception
+    assert not app.error
     assert not [text for text in FOREIGN.findall(shown) if text not in known]

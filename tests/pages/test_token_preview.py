@@ -45,7 +45,8 @@ def open_page(name, lang="zh", **state):
 def test_the_tab_counts_and_shows_a_row(workspace, lang, words):
     answered(workspace)
     app = open_page("datasets", lang, **{"datasets-open": "preview", "choose-preview-dataset": "bundled"})
-    assert not app.exception and not app.error
+    assert not app.exception
+    assert not app.error
     assert words in app.success[0].value
     assert any("deepseekr1" in element.value for element in app.markdown)
 

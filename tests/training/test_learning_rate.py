@@ -63,7 +63,7 @@ def test_the_range_is_bounded_by_the_rate_where_the_loss_turns():
     assert advice.low < advice.start < advice.high and advice.start == pytest.approx(
         advice.high / 10, rel=0.1
     )
-    assert "turns after" in advice.sentence
+    assert "rises again after" in advice.sentence
 
 
 def test_a_loss_that_still_falls_asks_for_a_higher_end():

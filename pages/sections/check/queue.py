@@ -37,8 +37,8 @@ def queue_section(db: Store, desk: Desk) -> None:
             icon=":material/upload:",
             help=say(
                 "没有错误的行直接定类，其余进入标注队列；有修复后的副本就导入副本。",
-                "Rows without an error are decided, the others go to the label queue; "
-                "the repaired copy is used where there is one.",
+                "Rows without an error are decided, the others go to the label queue; the repaired copy is "
+                "used where there is one.",
             ),
         ):
             path = desk.path if desk.copy is None else desk.copy.out

@@ -21,15 +21,15 @@ SHOWN = 5
 
 
 def repair_section(desk: Desk) -> None:
-    """Draw the button that makes a copy with the safe repairs and edits, then what changed row by row."""
+    """Draw the button that makes a copy with safe repairs and edits; then what changed, row by row."""
     edits = len(desk.edits)
     st.markdown(
         say(
             "安全修复：规范的提问和思维链写法、带引号或重复的类别、UTF-8 编码、写全的 dataset_info.json。"
             f"您改过的 **{edits}** 行也会写进去。其余各行不变，原文件不动。",
             "Safe repairs: the canonical form of question and think block, quoted or doubled categories, "
-            "UTF-8, a complete dataset_info.json. "
-            f"Your **{edits}** edited rows are included. All other rows and the input stay unchanged.",
+            f"UTF-8, a complete dataset_info.json. Your **{edits}** edited rows are included. All other "
+            "rows and the input stay unchanged.",
         )
     )
     if desk.copy is None:

@@ -78,8 +78,8 @@ def _difference_tables(found: VersionDiff) -> None:
     if len(rows) > SHOWN_ROWS:
         st.caption(
             say(
-                f"共 {len(rows)} 行，这里列出前 {SHOWN_ROWS} 行；全部用 news-studio dataset diff "
-                "--json 查看。",
+                f"共 {len(rows)} 行，这里列出前 {SHOWN_ROWS} 行；"
+                "全部用 news-studio dataset diff --json 查看。",
                 f"The first {SHOWN_ROWS} of {len(rows)} rows; list all with news-studio dataset diff --json",
             )
         )

@@ -38,8 +38,8 @@ def freeze_section(db: Store) -> None:
             say(
                 f"现在冻结会收进 **{counts['decided']}** 条已定标题；"
                 f"**{counts['waiting']}** 条还在等待，不会收进去。",
-                f"Freezing now takes **{counts['decided']}** decided titles; "
-                f"**{counts['waiting']}** are still waiting and stay out.",
+                f"Freezing now takes **{counts['decided']}** decided titles; **{counts['waiting']}** are "
+                "still waiting and stay out.",
             )
         )
         st.altair_chart(
@@ -77,9 +77,8 @@ def _freeze_form() -> None:
                 key="freeze-resplit",
                 help=say(
                     "不勾选：进过评估集的标题一直留在评估集，各版本的分数才可比。",
-                    "Off: a title that was in an evaluation set stays in it, so that the scores of "
-                    "all versions "
-                    "can be compared.",
+                    "Off: a title that was in an evaluation set stays in it, so that the scores of all "
+                    "versions can be compared.",
                 ),
             )
         pressed = st.form_submit_button(
@@ -119,8 +118,8 @@ def _freeze(request: FreezeRequest) -> None:
     st.success(
         say(
             f"已冻结 {version.ref}：训练 {version.rows['train']} 条，评估 {version.rows['eval']} 条。",
-            f"Frozen as {version.ref}: {version.rows['train']} for training, {version.rows['eval']} "
-            "for evaluation.",
+            f"Frozen as {version.ref}: {version.rows['train']} for training, {version.rows['eval']} for "
+            "evaluation.",
         )
     )
     for note in notes:

@@ -38,8 +38,8 @@ def _summary(version: Version) -> str:
         f"训练 {version.rows['train']} · 评估 {version.rows['eval']}",
         f"{version.rows['train']} train · {version.rows['eval']} eval",
     )
-    made = f"{local_time(version.created_at)} · {plain(version.author)}"
-    return f"**{plain(version.ref)}**　{counts}　:gray[{made}]"
+    origin = f"{local_time(version.created_at)} · {plain(version.author)}"
+    return f"**{plain(version.ref)}**　{counts}　:gray[{origin}]"
 
 
 def _version_details(version: Version) -> None:

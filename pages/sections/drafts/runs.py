@@ -69,8 +69,8 @@ def _panel(db: Store, job: Job) -> None:
                 icon=":material/resume:",
                 help=say(
                     "只为还没有草稿的标题起草，失败的会重试；接口和设置与这次相同。",
-                    "Drafts only titles without a draft and retries failed ones, "
-                    "with this run's endpoint and settings.",
+                    "Drafts only titles without a draft and retries failed ones, with this run's endpoint "
+                    "and settings.",
                 ),
                 on_click=_resume,
                 args=(job,),

@@ -71,8 +71,8 @@ def headline(scores: Scores) -> None:
             f"{scores.accuracy:.1%}",
             help=say(
                 f"{scores.n} 条评估标题里答对的比例；95% 置信区间是 {low:.1%} 到 {high:.1%}。",
-                f"Share of the {scores.n} evaluation titles answered correctly; "
-                f"95 % confidence interval {low:.1%} to {high:.1%}.",
+                f"Share of the {scores.n} evaluation titles answered correctly; 95 % confidence interval "
+                f"{low:.1%} to {high:.1%}.",
             ),
             delta=f"{low:.0%} – {high:.0%}",
             delta_color="off",
@@ -128,9 +128,8 @@ def category_table(scores: Scores) -> None:
     st.caption(
         say(
             "精确率：模型判为这一类的，有多少是对的。召回率：属于这一类的，模型找出了多少。F1：两者的调和平均。",
-            "Precision: share of the titles given this category that belong to it. Recall: share of "
-            "the titles of "
-            "this category that were found. F1: their harmonic mean.",
+            "Precision: share of the titles given this category that belong to it. Recall: share of the "
+            "titles of this category that were found. F1: their harmonic mean.",
         )
     )
 
@@ -142,8 +141,7 @@ def text_score_table(scores: Scores) -> None:
             "ROUGE 和 BLEU 只用来和 LLaMA-Factory 的数字对照。它们衡量的是文字重合："
             "类别答错但思维链照抄，也能得 95 分左右。判断模型好坏请看准确率。",
             "ROUGE and BLEU are here only to compare with LLaMA-Factory's numbers. They measure word "
-            "overlap: "
-            "a wrong category with a copied chain scores about 95. Judge a model by its accuracy.",
+            "overlap: a wrong category with a copied chain scores about 95. Judge a model by its accuracy.",
         ),
         icon=":material/balance:",
     )

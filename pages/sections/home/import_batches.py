@@ -64,8 +64,8 @@ def _undo_button(db: Store, batch: ImportBatch) -> None:
         st.write(
             say(
                 "没有人处理过的标题会撤下，有人处理过的保留。以后再导入同一文件，撤下的会恢复。",
-                "Titles that nobody has worked on are withdrawn, the others stay. "
-                "Importing the file again restores them.",
+                "Titles that nobody has worked on are withdrawn, the others stay. Importing the file again "
+                "restores them.",
             )
         )
         if st.button(say("撤销这次导入", "Undo this import"), key=f"undo-batch-{batch.id}", type="primary"):

@@ -198,8 +198,8 @@ def _last_report() -> None:
         say(
             f"新增 {report.added} 条，合并重复 {report.merged} 条；"
             f"其中 {report.decided} 条已定，{report.waiting} 条等待标注。",
-            f"{report.added} added, {report.merged} merged as duplicates; "
-            f"{report.decided} decided, {report.waiting} waiting for a label.",
+            f"{report.added} added, {report.merged} merged as duplicates; {report.decided} decided, "
+            f"{report.waiting} waiting for a label.",
         ),
         icon=":material/check_circle:",
     )

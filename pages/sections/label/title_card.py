@@ -61,8 +61,8 @@ def empty_queue(db: Store) -> None:
         st.info(
             say(
                 f"没有等您标注的标题了；还有 {waiting} 条在别人屏幕上，或您已标过、在等别人。",
-                f"No title is waiting for you; {waiting} are on other people's screens or need a "
-                "second label.",
+                f"No title is waiting for you; {waiting} are on other people's screens or need a second "
+                "label.",
             ),
             icon=":material/hourglass_empty:",
         )

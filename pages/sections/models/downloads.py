@@ -50,9 +50,8 @@ def new_download() -> None:
     st.caption(
         say(
             f"来源：{hub}，可在页面下方更改。下载是后台任务，可暂停、继续，关掉浏览器也不会停。",
-            f"Source: {hub}; change it at the bottom of the page. A download goes on when the "
-            "browser closes, "
-            "and can be paused and resumed.",
+            f"Source: {hub}; change it at the bottom of the page. A download goes on when the browser "
+            "closes, and can be paused and resumed.",
         )
     )
 

@@ -65,8 +65,8 @@ def _coverage_sentence(
     rows: Sequence[CategoryCoverage], wanted: int, points: int, percent: int, version: str | None
 ) -> str:
     target = say(
-        f"每个类别要有 **{wanted}** 条评估标题，{percent}% 左右的准确率才能精确到 ±{points} "
-        "个百分点（95% 区间）。",
+        f"每个类别要有 **{wanted}** 条评估标题，{percent}% 左右的准确率才能精确到 ±{points} 个百分点"
+        "（95% 区间）。",
         f"Each category needs **{wanted}** evaluation titles to measure an accuracy of about {percent} % "
         f"to within ±{points} points (95 % interval).",
     )
@@ -79,8 +79,8 @@ def _coverage_sentence(
     name = category_name(worst.category)
     return target + say(
         f"{plain(version)} 有 {len(short)} 个类别不够，最缺的是{name}（还差 {worst.missing} 条）。",
-        f" {plain(version)} has too few in {len(short)} categories, fewest in {name} "
-        f"({worst.missing} missing).",
+        f" {plain(version)} has too few in {len(short)} categories, fewest in {name} ({worst.missing} "
+        "missing).",
     )
 
 

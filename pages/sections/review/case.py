@@ -71,8 +71,8 @@ def _queue_line(db: Store, settings: LabelSettings) -> None:
         say(
             f"争议 **{waiting.disputed}**　·　存疑 **{waiting.flagged}**　·　待抽查 **{spot_check}**"
             f"（抽查 {settings.review_rate:.0%}，不含自己的）",
-            f"Disputed **{waiting.disputed}**　·　flagged **{waiting.flagged}**　·　"
-            f"to spot-check **{spot_check}** ({settings.review_rate:.0%} sampled, your own excluded)",
+            f"Disputed **{waiting.disputed}**　·　flagged **{waiting.flagged}**　·　to spot-check "
+            f"**{spot_check}** ({settings.review_rate:.0%} sampled, your own excluded)",
         )
     )
 
@@ -88,9 +88,8 @@ def _nothing_left(queue: Queue, settings: LabelSettings) -> None:
     st.caption(
         say(
             "两个人的答案不同、有人标“存疑”，或抽查抽到别人标的标题时，会出现在这里。",
-            "Titles appear here when answers differ, when somebody flags one, or when one that "
-            "others decided "
-            "is sampled.",
+            "Titles appear here when answers differ, when somebody flags one, or when one that others "
+            "decided is sampled.",
         )
     )
     with st.container(horizontal=True):

@@ -10,7 +10,7 @@ from pages.shared.text import category_mark, category_name, plain
 from studio.language import say
 from studio.store import Store
 from studio.team import agreement_data
-from studio.team.agreement import Agreement, Measure, measure_agreement
+from studio.team.agreement import Agreement, CategoryPair, Measure, measure_agreement
 
 PAIRS_SHOWN = 8
 
@@ -67,8 +67,8 @@ def _overall(found: Agreement) -> None:
         )
     st.caption(
         say(
-            f"95% 区间（对标题做 {1000} 次自助抽样）：一致率 {low:.1%} – {high:.1%}，κ "
-            f"{interval_text(overall)}。",
+            f"95% 区间（对标题做 {1000} 次自助抽样）：一致率 {low:.1%} – {high:.1%}，"
+            f"κ {interval_text(overall)}。",
             f"95 % bootstrap intervals ({1000} resamples of the titles): agreement {low:.1%} – {high:.1%}, "
             f"κ {interval_text(overall)}.",
         )
@@ -120,14 +120,19 @@ def _by_category(found: Agreement) -> None:
         st.altair_chart(charts.pair_chart(found), alt=say("两人答案的组合", "Pairs of answers"))
     for pair in found.category_pairs[:PAIRS_SHOWN]:
         if pair.one in known and pair.other in known:
-            rule = session.scheme().rule(pair.one, pair.other)
-            st.markdown(
-                f"{category_mark(pair.one)} / {category_mark(pair.other)}　"
-                + say(f"混淆 **{pair.confused}** 次", f"confused **{pair.confused}** times")
-                + f"　:gray[{say('一致率', 'agreement')} {pair.measure.percent:.0%}"
-                + f" · κ {kappa_text(pair.measure)}, {interval_text(pair.measure)}]"
-                + (f"  \n:small[:gray[:material/balance: {plain(rule)}]]" if rule else "")
-            )
+            _pair(pair)
+
+
+def _pair(pair: CategoryPair) -> None:
+    """Draw how often two categories were confused, and the rule between them."""
+    confused = say(f"混淆 **{pair.confused}** 次", f"confused **{pair.confused}** times")
+    agreement = f"{say('一致率', 'agreement')} {pair.measure.percent:.0%}"
+    kappa = f"κ {kappa_text(pair.measure)}, {interval_text(pair.measure)}"
+    rule = session.scheme().rule(pair.one, pair.other)
+    st.markdown(
+        f"{category_mark(pair.one)} / {category_mark(pair.other)}　{confused}　:gray[{agreement} · {kappa}]"
+        + (f"  \n:small[:gray[:material/balance: {plain(rule)}]]" if rule else "")
+    )
 
 
 def _by_people(db: Store, found: Agreement) -> None:

@@ -21,9 +21,8 @@ def gold_section(db: Store, viewer: Person) -> None:
         say(
             f"金标标题的类别已有定论，混在其他标题里出现（现在占 {share:.0%}），标注时看不出来；"
             "用来衡量每个人的准确率。",
-            "The category of a gold title is certain. Gold titles are mixed among the others "
-            f"({share:.0%} now) "
-            "without being marked, and measure each person's accuracy.",
+            f"The category of a gold title is certain. Gold titles are mixed among the others ({share:.0%} "
+            "now) without being marked, and measure each person's accuracy.",
         )
     )
     if not gold.count_gold(db):
@@ -76,9 +75,8 @@ def _list(db: Store, *, may_remove: bool) -> None:
     for title in titles:
         text, button = st.columns([6, 1], vertical_alignment="center")
         text.markdown(
-            f"{category_mark(title.category)}　{plain(title.text)}"
-            f"　:gray[:small[{say('答对', 'correct')} {title.right} / {title.answers} · "
-            f"{plain(title.author)}]]"
+            f"{category_mark(title.category)}　{plain(title.text)}　:gray[:small[{say('答对', 'correct')} "
+            f"{title.right} / {title.answers} · {plain(title.author)}]]"
         )
         if may_remove:
             button.button(

@@ -111,10 +111,9 @@ def _why_this_mix(settings: LabelSettings) -> str:
         "重复多的数据里，200 条标注后准确率高 8 个百分点。"
         "各种比例与随机的差别都在误差之内；默认的 70 / 20 / 10 在哪种数据上都没有明显更差，"
         "并保留一份无偏样本。",
-        f"Active order leaves near duplicates out first; the other {rest:.0%} is drawn at random. "
-        "In our measurements this helps most: 8 points of accuracy after 200 labels where many "
-        "titles repeat. "
-        "The mixes do not differ significantly from random; 70 / 20 / 10, the default, was clearly worse "
+        f"Active order leaves near duplicates out first; the other {rest:.0%} is drawn at random. In our "
+        "measurements this helps most: 8 points of accuracy after 200 labels where many titles repeat. The "
+        "mixes do not differ significantly from random; 70 / 20 / 10, the default, was clearly worse "
         "nowhere, and keeps an unbiased sample.",
     )
 
@@ -146,7 +145,7 @@ def _choice(names: dict[str, str], value: str, asked: dict[str, Any]) -> str:
 
 
 def _models(value: str) -> dict[str, str]:
-    """Map what is stored to who can suggest: the small model, tuned runs, and a set one that is gone."""
+    """Map what is stored to who can suggest: the small model, tuned runs, and one that is set but gone."""
     names = {"tfidf": suggestions.source_name("tfidf")}
     for run in runs.list_runs(session.workspace()):
         if run.spec.kind == "train" and run.result and run.result.checkpoint:

@@ -57,14 +57,14 @@ def _standing_line(settings: LabelSettings, state: SuggesterState | None, *, is_
     if state is None or not state.labelled:
         return say(
             f"已定标题达到 {FEWEST} 条、至少两类之后，有人标注时就开始训练。",
-            f"Training starts while people label, once {FEWEST} titles in at least two categories "
-            "are decided.",
+            f"Training starts while people label, once {FEWEST} titles in at least two categories are "
+            "decided.",
         )
     when = local_time(state.at.isoformat())
     line = say(
         f"上次训练 {when}：{state.labelled} 条，用时 {state.seconds:.1f} 秒，给出 {state.suggested} 条建议",
-        f"Last trained {when} on {state.labelled} titles in {state.seconds:.1f} s; "
-        f"{state.suggested} suggestions",
+        f"Last trained {when} on {state.labelled} titles in {state.seconds:.1f} s; {state.suggested} "
+        "suggestions",
     )
     if state.placed:
         line += say(f"，排好接下来 {state.placed} 条", f", the next {state.placed} titles ordered")

@@ -150,7 +150,7 @@ def choose_method(start: TrainSpec) -> Method:
 
 
 def choose_adapter(model: ModelEntry, method: Method) -> dict[str, Any]:
-    """Draw the choice of a finished adapter to continue from, where this base has one."""
+    """Draw the choice of a finished adapter to continue from, if there is one; as a field of the spec."""
     if method in ("freeze", "full"):
         return {}
     adapters = {run.id: (run, folder) for run, folder in _adapters(model)}

@@ -1,4 +1,4 @@
-"""Draw the memory estimate of a training: fit, parts, the cheapest change, the tutorial's table."""
+"""Draw the memory estimate of a training: devices, parts, the cheapest change, the tutorial's table."""
 
 from typing import cast
 
@@ -120,9 +120,8 @@ def hardware_table(spec: TrainSpec, parameters: int) -> None:
         say(
             "教程所用工具（LLaMA-Factory）README 的估算，单位 GB，不考虑批大小、长度和词表，实际往往更高。"
             "x 是以十亿计的参数量。",
-            "The estimate in the README of the tutorial's tool (LLaMA-Factory), in GB. It ignores "
-            "batch size, "
-            "length and vocabulary, and is often too low. x: billions of parameters.",
+            "The estimate in the README of the tutorial's tool (LLaMA-Factory), in GB. It ignores batch "
+            "size, length and vocabulary, and is often too low. x: billions of parameters.",
         )
     )
     columns = (say("方法", "method"), say("位数", "bits"), "7B", "14B", "30B", "70B", "x B")

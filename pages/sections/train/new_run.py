@@ -142,7 +142,7 @@ def _checks(model: ModelEntry, data: Data, values: Mapping[str, Any]) -> None:
 
 
 def _spec(values: Mapping[str, Any]) -> TrainSpec | None:
-    """Build the spec as it stands on screen; None while a value is invalid, as the start button says."""
+    """Build the spec as it is on screen; None while a value is invalid, which the start button explains."""
     try:
         return checked_spec(values)
     except StudioError:

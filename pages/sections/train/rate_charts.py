@@ -54,7 +54,7 @@ def range_chart(points: Sequence[Step], advice: RangeAdvice | None) -> alt.Layer
 def sweep_chart(
     tried: Sequence[Tried], recommendation: Recommendation | None, field: str
 ) -> alt.HConcatChart:
-    """Chart held-out loss (standard error) and category accuracy (interval) over the values."""
+    """Chart held-out loss with its standard error, and category accuracy with its interval, over values."""
     rows = [_row(each, recommendation) for each in tried if math.isfinite(each.loss)]
     loss = _panel(rows, field, say("留出损失（± 标准误）", "held-out loss (± standard error)"), "loss", "~g")
     panels = [loss]

@@ -146,8 +146,8 @@ def _rows_and_best(run: Run) -> None:
         parts.append(
             say(
                 f"{len(run.result.shortened)} 行太长，思维链被截短：第 {rows} 行",
-                f"{len(run.result.shortened)} rows were too long and their think chains were "
-                f"truncated: {rows}",
+                f"{len(run.result.shortened)} rows were too long and their think chains were truncated: "
+                f"{rows}",
             )
         )
     if run.result.best_checkpoint:

@@ -125,8 +125,8 @@ def _report(found: SettingsFile) -> None:
         st.info(
             say(
                 f"没有文件里的模型 {plain(elsewhere)}：改用上面选的基座模型。",
-                f"The model of the file, {plain(elsewhere)}, is not available: "
-                "the base model chosen above is used.",
+                f"The model of the file, {plain(elsewhere)}, is not available: the base model chosen above "
+                "is used.",
             ),
             icon=":material/deployed_code:",
         )

@@ -128,6 +128,6 @@ def _why(note: Note) -> str:
 
 def _unreadable(name: str, why: str) -> UnreadableFile:
     return UnreadableFile(
-        say("读不了 {name}：{why}", "Cannot read {name}: {why}", name=name, why=why),
+        say("无法读取 {name}：{why}", "Cannot read {name}: {why}", name=name, why=why),
         remedy=say("请给出一个 YAML 或 JSON 文件。", "Name a YAML or JSON file."),
     )

@@ -167,7 +167,9 @@ def _adapter(key: str, value: Any, given: Given) -> Note:
     names = value if isinstance(value, list) else str(value or "").split(",")
     names = [name.strip() for name in names if name.strip()]
     if len(names) > 1:
-        return _refused(key, value, say("只能接着一个适配器训练", "training goes on from one adapter only"))
+        return _refused(
+            key, value, say("只能从一个适配器继续训练", "training can continue from one adapter only")
+        )
     if not names:
         return _ignored(key, value, say("没有填", "empty"))
     return _taken(key, names[0])
@@ -207,7 +209,7 @@ def _precision(key: str, value: Any, given: Given) -> Note:
     if key == "pure_bf16":
         text = say(
             "用 bf16 计算，参加训练的权重仍是 float32",
-            "computes in bf16; the weights that learn stay in float32",
+            "computes in bf16; trained weights stay in float32",
         )
         return _translated(key, value, text, bf16=True)
     text = say(
@@ -227,7 +229,7 @@ def _checkpointing(key: str, value: Any, given: Given) -> Note:
             "recomputes only where memory is short; same result, faster",
         )
         return _translated(key, value, text, gradient_checkpointing=None)
-    text = say("就是这里的“关”", "the same as off here")
+    text = say("相当于这里的“关”", "the same as off here")
     return _translated(key, value, text, gradient_checkpointing=False)
 
 
@@ -323,7 +325,7 @@ def _accuracy(key: str, value: Any, given: Given) -> Note:
 def _thinking(key: str, value: Any, given: Given) -> Note:
     if is_on(value):
         return _ignored(
-            key, value, say("数据里的思维链总会学", "think chains of the data are always learned")
+            key, value, say("数据里的思维链总会参加训练", "think chains in the data are always trained on")
         )
     text = say(
         "这里不会删掉数据里的思维链；要学直接回答，用 direct_share",
