@@ -113,6 +113,9 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "reason_no_rule": ("规则没有写到", "No rule covers it"),
     "reason_title_wrong": ("标题内容有误", "The title is wrong"),
     "reason_suggestion_wrong": ("建议明显不对", "The suggestion is plainly wrong"),
+    # why, when the page offered no choice yet
+    "reason_skipped": ("标注时跳过", "Skipped while labelling"),
+    "reason_unsure": ("拿不准，请大家看看", "Unsure; please have a look"),
     # what a run is called that nobody named
     "label_bundled_base": ("内置小模型（未微调）", "bundled small model (not tuned)"),
     # where titles came from

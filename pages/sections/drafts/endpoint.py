@@ -104,12 +104,14 @@ def _endpoint(last: DraftSpec | None) -> dict[str, Any]:
 
 def _number(name: str, last: DraftSpec | None) -> float | int | None:
     field = DraftSpec.model_fields[name]
+    # By the field's type, as a price of 0 is written as a whole number and read back as 0.0.
+    kind = int if field.annotation is int else float
     value = getattr(last, name) if last else field.default
     english = name.replace("_", " ").capitalize()
     asked: float | int | None = st.number_input(
         say(FIELD_HELP[name][0], english),
-        value=value,
-        min_value=type(field.default)(0),
+        value=None if value is None else kind(value),
+        min_value=kind(0),
         key=f"teacher-{name}",
         help=say(FIELD_HELP[name][1], field.description or ""),
     )

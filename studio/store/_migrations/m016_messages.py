@@ -104,6 +104,8 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "reason_no_rule": ("规则没有写到", "No rule covers it"),
     "reason_title_wrong": ("标题内容有误", "The title is wrong"),
     "reason_suggestion_wrong": ("建议明显不对", "The suggestion is plainly wrong"),
+    "reason_skipped": ("标注时跳过", "Skipped while labelling"),
+    "reason_unsure": ("拿不准，请大家看看", "Unsure; please have a look"),
 }
 """As they were written until 2026-11-27; of two that match, the more particular comes first."""
 SOURCES = {
@@ -119,8 +121,22 @@ _ARGUMENTS: Mapping[str, Callable[[str], Any]] = {
     "labels": lambda text: text.removeprefix("“").removesuffix("”").split("”、“"),
     "near": lambda text: re.split("、|, ", text),
     "keys": lambda text: re.split("、|, ", text),
+    "run": lambda text: _run_name(text),
     "votes": lambda text: {name: int(n) for name, n in (vote.rsplit(" ", 1) for vote in text.split("、"))},
 }
+_RECORDED = ("（随附的记录）", " (recorded)")
+"""Written behind the name of the run that ships."""
+
+
+def _run_name(text: str) -> str:
+    return text.removesuffix(_RECORDED[0]).removesuffix(_RECORDED[1])
+
+
+def source_of(text: str) -> str | None:
+    """Translate where a title came from; None for the name of a file or of a run."""
+    return SOURCES.get(text) or (_run_name(text) if text.endswith(_RECORDED) else None)
+
+
 _DIGITS = ("count", "most", "turn")
 _NOTES = (
     ("decisions", "note"),
@@ -182,7 +198,7 @@ def m016_messages(db: Database) -> None:
         ("imported_rows", "file"),
         ("refused_rows", "file"),
     ):
-        _rewrite(db, table, column, SOURCES.get)
+        _rewrite(db, table, column, source_of)
     _rename_spot_checks(db)
 
 
