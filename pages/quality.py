@@ -1,31 +1,48 @@
 """Quality: is there enough of everything, and which decisions deserve a second look?"""
 
+from collections.abc import Mapping
+from typing import Literal
+
 import streamlit as st
 
-from pages.sections.quality import findings as quality_view
-from pages.shared import problem_list, shell
-from pages.shared import scan_status as scan_view
+from pages.sections.quality.coverage import coverage_section
+from pages.sections.quality.findings import finding_section
+from pages.shared import session
+from pages.shared.elements import header
+from pages.shared.feedback import report_errors
+from pages.shared.problem_list import problem_list
+from pages.shared.scan_status import scan_line
 from studio.language import say
-from studio.quality import findings as quality
+from studio.quality import findings
 
-shell.header(
+Tab = Literal["coverage", "suspect", "conflict", "near", "problems"]
+# Without counts: Streamlit would take a tab of another name for another tab.
+TAB_NAMES: Mapping[Tab, tuple[str, str]] = {
+    "coverage": ("覆盖", "Coverage"),
+    "suspect": ("可疑标签", "Doubtful labels"),
+    "conflict": ("互相矛盾", "Contradictions"),
+    "near": ("近似重复", "Near duplicates"),
+    "problems": ("思维链与格式", "Chains and format"),
+}
+
+header(
     say("质量", "Quality"),
     say(
-        "看看每个类别够不够，哪些标签可疑、互相矛盾或重复；一个键处理一条，处理过的不会再来。",
-        "Is there enough of every category, which labels are doubtful, contradictory or repeated? One key each; what was answered stays away.",
+        "看看每个类别够不够，哪些标签可疑、互相矛盾或重复；一个键处理一条，处理过的不再出现。",
+        "Is there enough of every category, and which labels are doubtful, contradictory or duplicated? "
+        "One key each; answered findings do not return.",
     ),
 )
-db = shell.store()
-scan = quality.look(db, shell.workspace())
-scan_view.scan_line(scan)
-names = quality_view.tab_names()
-tabs = st.tabs(list(names.values()), key="quality_tab", on_change="rerun")
-for name, tab in zip(names, tabs, strict=True):
+db = session.store()
+scan = findings.look(db, session.workspace())
+scan_line(scan)
+tabs = st.tabs([say(*names) for names in TAB_NAMES.values()], key="quality_tab", on_change="rerun")
+for name, tab in zip(TAB_NAMES, tabs, strict=True):
     if tab.open:
-        with tab, shell.report_errors():
+        with tab, report_errors():
             if name == "coverage":
-                quality_view.coverage_section(db)
+                coverage_section(db)
             elif name == "problems":
-                problem_list.problem_list(db, says_when_scanned=False)
+                problem_list(db, says_when_scanned=False)
             else:
-                quality_view.finding_section(db, scan.last, name)
+                finding_section(db, scan.last, name)

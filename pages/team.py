@@ -6,17 +6,18 @@ from pages.sections.team.agreement import agreement_section
 from pages.sections.team.gold import gold_section
 from pages.sections.team.people import pace_section, people_section
 from pages.sections.team.settings import settings_section
-from pages.shared import shell
+from pages.shared import session
+from pages.shared.elements import header
 from studio.language import say
 
-shell.header(
+header(
     say("团队", "Team"),
     say(
-        "谁在做、做了多少、彼此有多一致；分歧在审核页裁定。",
-        "Who works here, how much is done, how far people agree; what they dispute is settled on the Review page.",
+        "谁在标注、标了多少、彼此有多一致；分歧在审核页裁定。",
+        "Who works here, how much is done, how well people agree; disputes are settled on the Review page.",
     ),
 )
-db, viewer = shell.store(), shell.person()
+db, viewer = session.store(), session.person()
 if viewer.role == "annotator":
     pace_section(db, viewer)
 else:

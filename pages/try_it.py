@@ -1,29 +1,31 @@
-"""Classify and chat: paste a title, or talk; say when it is wrong."""
+"""Classify and chat: paste a title, or talk; report wrong answers."""
 
 import streamlit as st
 
-from pages.sections.try_it import chat as chat_view
-from pages.sections.try_it import classify as classify_view
-from pages.shared import shell
+from pages.sections.try_it.chat import chat_section
+from pages.sections.try_it.classify import address_line, choose_model, classify_section
+from pages.shared.elements import header
 from studio.language import say
 
-shell.header(
+header(
     say("分类与对话", "Classify and chat"),
     say(
-        "粘贴标题，看类别、概率和理由；不对就按一下，它会回到标注队列。",
-        "Paste titles to see category, probabilities and reason; what is wrong goes back to the label queue.",
+        "粘贴标题，看类别、概率和理由；答错的点一下，就会回到标注队列。",
+        "Paste titles to see category, probabilities and reason; wrong answers go back to the label queue.",
     ),
 )
-model = classify_view.choose_model()
+model = choose_model()
 if model is not None:
     address = st.empty()
-    address.caption(classify_view.address_line(model))
-    classify, chat = st.tabs([say("分类", "Classify"), say("对话", "Chat")], key="try_tab", on_change="rerun")
-    if classify.open:
-        with classify:
-            classify_view.classify_section(model)
-    if chat.open:
-        with chat:
-            chat_view.chat_section(model)
+    address.caption(address_line(model))
+    classify_tab, chat_tab = st.tabs(
+        [say("分类", "Classify"), say("对话", "Chat")], key="try_tab", on_change="rerun"
+    )
+    if classify_tab.open:
+        with classify_tab:
+            classify_section(model)
+    if chat_tab.open:
+        with chat_tab:
+            chat_section(model)
     # Once more: by now the server may have been started.
-    address.caption(classify_view.address_line(model))
+    address.caption(address_line(model))

@@ -1,4 +1,4 @@
-"""The domain of News Studio: from raw titles to a measured classifier, and from each mistake back to its title.
+"""Lead from raw titles to a measured classifier, and from each mistake back to its title.
 
 The data flow, in words: a file is read into raw rows (formats), each row is judged (validation) against
 the scheme (samples) and imported as a title (ingest) into the workspace (corpus, in the store). People label

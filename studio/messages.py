@@ -119,7 +119,7 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "source_pasted": ("粘贴", "pasted"),
     "source_wrong": ("指出的错误答案", "reported as wrong"),
 }
-"""Code to template, Chinese and English. A code is added, never given other arguments: stored ones are read for ever."""
+"""Code to template, Chinese and English. A code keeps its arguments: stored messages are read for ever."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The maps in the packages' docstrings are the tree, private modules are private, and tests mirror the packages."""
+"""The maps in the docstrings are the tree, private modules are private, tests mirror the packages."""
 
 import ast
 import re
@@ -18,7 +18,7 @@ WITH_CODE = {
     "studio/store/_migrations": "each module registers its migrations",
     "studio/training/settings_file": "its names are imported from the package itself",
 }
-"""Packages that are more than a docstring, and why; a re-export elsewhere would load what lazy imports avoid."""
+"""Packages that are more than a docstring, and why; elsewhere re-exports would defeat the lazy imports."""
 LISTED = re.compile(r"^(?: {4})?(\w+) {2,}\S", re.MULTILINE)
 
 

@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def prepare(workspace: Workspace) -> Run:
-    """A run that waits."""
+    """Make a run that waits."""
     return runs.prepare_run(workspace, TrainSpec(model_name_or_path=Path("m"), dataset_dir=Path("d")))
 
 
@@ -74,13 +74,13 @@ def seconds_to_start(workspace: Workspace) -> float:
 
 
 def start_cold(workspace: Workspace) -> float:
-    """The same without a job process."""
+    """Measure the same without a job process."""
     end_job_process(workspace)
     return seconds_to_start(workspace)
 
 
 def start_warm(workspace: Workspace) -> float:
-    """The same while one waits, at a moment of its rhythm that nobody chose."""
+    """Measure the same while one waits, at a random moment of its polling."""
     time.sleep(random.uniform(0.7, 1.3))
     return seconds_to_start(workspace)
 

@@ -88,7 +88,7 @@ def measured(work: Path, shape: str, method: str) -> list[dict[str, Any]]:
 
 
 def estimated(model: Path, method: str, length: int, batch: int) -> float:
-    """What the studio says beforehand."""
+    """Estimate as the studio does beforehand."""
     from studio.training.memory import estimate
     from studio.training.memory_fit import model_shape
 
@@ -96,7 +96,7 @@ def estimated(model: Path, method: str, length: int, batch: int) -> float:
 
 
 def spec_of(model: Path, method: str, length: int, batch: int) -> Any:
-    """The training of a case."""
+    """Build the training of a case."""
     from tests.support.training_methods import benchmark_spec
 
     return benchmark_spec(

@@ -29,11 +29,11 @@ class Timer(TrainerCallback):
         self.losses: list[float] = []
 
     def on_train_begin(self, *_: Any, **__: Any) -> None:
-        """The clock starts."""
+        """Start the clock."""
         self.tick()
 
     def on_step_end(self, *_: Any, **__: Any) -> None:
-        """A step is done when the GPU is."""
+        """Stop the clock when the GPU is done."""
         self.tick()
 
     def on_log(self, *_: Any, logs: dict[str, float] | None = None, **__: Any) -> None:
@@ -49,14 +49,14 @@ class Timer(TrainerCallback):
 
 
 def encoded_rows(spec: TrainSpec) -> list[Sample]:
-    """The rows of the spec as samples, in their order."""
+    """Encode the rows of the spec as samples, in their order."""
     renderer = Renderer(load_tokenizer(spec.model_name_or_path), spec.template)
     conversations = read_conversations(spec.dataset_dir, spec.dataset)
     return encode_all(renderer, conversations, cutoff_len=spec.cutoff_len).samples
 
 
 def build(spec: TrainSpec, samples: list[Sample], base: Any = None) -> StudioTrainer:
-    """The trainer of `backend.train`, ready to run."""
+    """Build the trainer of `backend.train`, ready to run."""
     set_seed(spec.seed)
     tokenizer = load_tokenizer(spec.model_name_or_path)
     renderer = Renderer(tokenizer, spec.template)

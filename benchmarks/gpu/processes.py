@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def run(options: argparse.Namespace, method: str, processes: int) -> tuple[list[dict[str, Any]], str]:
-    """The training curve, and its line of the table."""
+    """Train; return the curve and its line of the table."""
     folder = options.work / f"{method}_{processes}"
     folder.mkdir()
     spec = TrainSpec(

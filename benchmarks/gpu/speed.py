@@ -79,7 +79,7 @@ def prepare(options: argparse.Namespace) -> None:
 
 
 def save_adapter(folder: Path, weights: dict[str, torch.Tensor]) -> None:
-    """A fresh adapter that every version of peft reads."""
+    """Save a fresh adapter that every version of peft reads."""
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -228,7 +228,7 @@ def run_ours(options: argparse.Namespace) -> None:
 
 
 def print_table(options: argparse.Namespace) -> None:
-    """What is known so far."""
+    """Print what is known so far."""
     from tests.support.model_shapes import SHAPES
 
     rate = json.loads((options.work / "gemm.json").read_text())["tflops"]

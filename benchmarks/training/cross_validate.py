@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def write_runs(out: Path, seeds: list[int], folds: int, changes: Mapping[str, Any]) -> Iterator[Path]:
-    """A run folder for each seed and fold; the folds hold every category alike."""
+    """Prepare a run folder for each seed and fold; the folds hold every category alike."""
     rows: list[Row] = json.loads((BUNDLED_DATASET / "train.json").read_text(encoding="utf-8"))
     info = (BUNDLED_DATASET / "dataset_info.json").read_text(encoding="utf-8")
     by_category = sorted(rows, key=lambda row: str(read_answer(row["conversations"][-1]["value"]).label))

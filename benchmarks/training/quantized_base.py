@@ -68,7 +68,7 @@ def main() -> None:
 
 
 def _train(spec: TrainSpec) -> Path:
-    """The adapter's folder."""
+    """Train; return the adapter's folder."""
     folder = Path(tempfile.mkdtemp())
     (folder / "spec.json").write_text(spec.model_dump_json(), encoding="utf-8")
     train(RunFolder(folder))

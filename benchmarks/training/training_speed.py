@@ -124,7 +124,7 @@ def their_arguments(name: str, folder: str) -> dict[str, Any]:
 
 
 def our_spec(*, flat: bool, bf16: bool) -> TrainSpec:
-    """The same job as a spec; direct answers and heavy tokens would be other rows and another loss."""
+    """Write the same job as a spec; direct answers and heavy tokens would be other rows and another loss."""
     return TrainSpec(
         model_name_or_path=BUNDLED_MODEL,
         dataset_dir=BUNDLED_DATASET,

@@ -1,0 +1,16 @@
+"""What the pages draw, one package a page; a page's sections belong to that page alone.
+
+check     Choose a file, read its problems, edit rows, repair a copy, fill the label queue.
+datasets  Freeze, list and compare versions; list what was put aside.
+drafts    Set up a teacher's endpoint, start and watch its runs.
+evaluate  Choose a run, read its numbers and its confusion matrix, evaluate again.
+home      Show the loop and its next step, import titles, list and undo imports.
+label     Offer titles, label them quickly or with a think chain, put them aside.
+models    Download models, list them, show one in detail, set where they come from.
+quality   Show coverage and the findings of the quality scan.
+review    Show a case with its answers, and decide it.
+team      Show pace, people, agreement, gold titles, settings and suggestions.
+titles    Search titles, and edit the selected ones in bulk.
+train     Choose model, data and settings; estimate, tune, start and watch runs.
+try_it    Choose a model, classify titles with it, chat with it.
+"""

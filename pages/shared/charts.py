@@ -1,11 +1,11 @@
-"""The charts of all pages, built from plain values. Altair only; this module reads nothing."""
+"""Chart categories, accuracies, probabilities and confusion from plain values. Altair only; reads nothing."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
 
-from pages.shared import shell
+from pages.shared.text import category_name
 from studio.contract import UNPARSED, Confusion
 from studio.language import say
 from studio.samples.scheme import Scheme
@@ -16,24 +16,26 @@ CELL = "cell"
 
 
 def _chart(rows: Sequence[Mapping[str, Any]]) -> alt.Chart:
-    """A chart of plain rows: no data frame is needed for it."""
+    """Make a chart of plain rows: no data frame is needed for it."""
     return alt.Chart(alt.Data(values=list(rows)))  # type: ignore[no-untyped-call]
 
 
 def _bare_axis(**more: Any) -> alt.Axis:
-    """An axis that is only its labels."""
+    """Make an axis that is only its labels."""
     return alt.Axis(ticks=False, domain=False, labelFlush=False, labelPadding=8, **more)
 
 
 def column_name(name: str) -> str:
-    """A predicted category, or what stands for an answer that could not be read."""
-    return say("无法解析", "unparsed") if name == UNPARSED else shell.category_name(name)
+    """Name a predicted category, or what stands for an answer that could not be parsed."""
+    return say("无法解析", "unparsed") if name == UNPARSED else category_name(name)
 
 
 def _bars(rows: Sequence[Mapping[str, Any]], *, row_height: int, reach: float) -> alt.LayerChart:
-    """Horizontal bars in the order given, from `name`, `value`, `text` and `color` of each row.
+    """Chart horizontal bars in the order given.
 
     Args:
+        rows: `name`, `value`, `text` and `color` of each bar.
+        row_height: pixels for a bar and the space around it.
         reach: value at the right edge; room for the longest bar's text.
     """
     base = _chart(rows).encode(
@@ -49,10 +51,10 @@ def _bars(rows: Sequence[Mapping[str, Any]], *, row_height: int, reach: float) -
 
 
 def category_bars(counts: Mapping[str, int], scheme: Scheme) -> alt.LayerChart:
-    """Titles per category, in the scheme's order and colours."""
+    """Chart titles per category, in the scheme's order and colours."""
     rows = [
         {
-            "name": shell.category_name(category.name),
+            "name": category_name(category.name),
             "value": counts.get(category.name, 0),
             "text": str(counts.get(category.name, 0)),
             "color": category.color,
@@ -63,7 +65,7 @@ def category_bars(counts: Mapping[str, int], scheme: Scheme) -> alt.LayerChart:
 
 
 def accuracy_bars(rates: Sequence[tuple[str, float, bool]]) -> alt.LayerChart:
-    """Accuracies side by side: (label, 0 to 1, whether it is a model of ours and no baseline)."""
+    """Chart accuracies side by side: (label, 0 to 1, whether it is a model of ours and no baseline)."""
     rows = [
         {"name": name, "value": rate, "text": f"{rate:.1%}", "color": ACCENT if ours else PALE}
         for name, rate, ours in rates
@@ -72,10 +74,10 @@ def accuracy_bars(rates: Sequence[tuple[str, float, bool]]) -> alt.LayerChart:
 
 
 def probability_bars(probabilities: Mapping[str, float], scheme: Scheme) -> alt.LayerChart:
-    """The probabilities of one title, highest first."""
+    """Chart the probabilities of one title, highest first."""
     rows = [
         {
-            "name": shell.category_name(name),
+            "name": category_name(name),
             "value": probability,
             "text": f"{probability:.1%}",
             "color": scheme.category(name).color,
@@ -86,7 +88,7 @@ def probability_bars(probabilities: Mapping[str, float], scheme: Scheme) -> alt.
 
 
 def confusion_chart(confusion: Confusion) -> alt.LayerChart:
-    """The confusion matrix; a click on a cell selects its `true` and `pred`, as stored names.
+    """Chart the confusion matrix; a click on a cell selects its `true` and `pred`, as stored names.
 
     Right answers are blue, wrong ones orange; the deeper, the more rows.
     """
@@ -98,12 +100,10 @@ def confusion_chart(confusion: Confusion) -> alt.LayerChart:
         x=alt.X(
             "pred_name:N",
             sort=None,
-            title=say("模型的回答", "what the model answered"),
+            title=say("模型的回答", "model's answer"),
             axis=_bare_axis(orient="top", labelAngle=int(angle), labelOverlap=False),
         ),
-        y=alt.Y(
-            "true_name:N", sort=None, title=say("数据集的类别", "what the dataset says"), axis=_bare_axis()
-        ),
+        y=alt.Y("true_name:N", sort=None, title=say("数据集的类别", "dataset category"), axis=_bare_axis()),
         tooltip=[
             alt.Tooltip("true_name:N", title=say("数据集", "dataset")),
             alt.Tooltip("pred_name:N", title=say("模型", "model")),
@@ -131,7 +131,7 @@ def _cells(confusion: Confusion) -> list[dict[str, Any]]:
         {
             "true": true,
             "pred": pred,
-            "true_name": shell.category_name(true),
+            "true_name": category_name(true),
             "pred_name": column_name(pred),
             "n": count,
             "right": true == pred,

@@ -1,4 +1,4 @@
-"""What Streamlit's own keyboard shortcuts leave out, as small browser components.
+"""Add what Streamlit's own keyboard shortcuts lack, as small browser components.
 
 They only look at the page and never hold text or decisions of their own.
 """
@@ -125,7 +125,7 @@ def keypad_digits() -> None:
 
 
 def typed_text(watch: str) -> str | None:
-    """What stands in the text box of that key right now, 0.4 s after the last stroke.
+    """Return what is in the text box of that key right now, 0.4 s after the last stroke.
 
     Streamlit tells a script only what was submitted. The box stays the one source of
     what is saved; this copy is for checks while typing. None before the first stroke.
@@ -138,4 +138,4 @@ def typed_text(watch: str) -> str | None:
 
 
 def _nothing() -> None:
-    """The new text is read in the run that follows."""
+    """Leave the new text to the run that follows."""

@@ -1,4 +1,4 @@
-"""Problems of the decided titles, by kind; each leads to its title.
+"""List the problems of the decided titles, by kind; each leads to its title.
 
 A few thousand titles are looked at while the page is drawn. Of more, the last quality
 scan tells which titles to look at, and only those on screen are.
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from pages.shared import scan_status as scan_view
-from pages.shared import shell
-from pages.shared.text import SEVERITY_ICONS
+from pages.shared import session
+from pages.shared.scan_status import scan_line
+from pages.shared.text import SEVERITY_ICONS, plain
 from studio.corpus.titles import count_by_status, get_title
 from studio.datasets.versions import data_problems, problems_of
 from studio.language import say
-from studio.quality import findings as quality
+from studio.quality import findings
 from studio.quality.findings import ScanFile
 from studio.samples.problems import Problem, Severity
 from studio.store import Store
@@ -38,23 +38,24 @@ class _Group:
 
 
 def problem_list(db: Store, *, says_when_scanned: bool) -> None:
-    """What `check` says of the decided titles.
+    """Draw what `check` finds in the decided titles.
 
     Args:
+        db: store that has the titles.
         says_when_scanned: whether the page itself does not show how old the scan is.
     """
     if count_by_status(db)["decided"] <= LIVE_TITLES:
-        groups = _by_code(data_problems(db, shell.scheme()))
+        groups = _by_code(data_problems(db, session.scheme()))
     else:
-        scan = quality.look(db, shell.workspace())
+        scan = findings.look(db, session.workspace())
         if says_when_scanned:
-            scan_view.scan_line(scan)
+            scan_line(scan)
         if scan.last is None:
             return
         groups = _scanned(scan.last)
     if not groups:
         st.success(
-            say("已定的标题里没有发现问题。", "No problem among the decided titles."),
+            say("已定的标题里没有发现问题。", "No problems among the decided titles."),
             icon=":material/task_alt:",
         )
     for group in groups:
@@ -70,7 +71,7 @@ def problem_list(db: Store, *, says_when_scanned: bool) -> None:
 
 
 def _by_code(problems: Sequence[Problem]) -> list[_Group]:
-    """Groups of one code, the worst first, then the largest."""
+    """Group problems by code, the worst first, then the largest."""
     found: dict[str, list[Problem]] = {}
     for problem in problems:
         found.setdefault(problem.code, []).append(problem)
@@ -104,18 +105,18 @@ def _group_rows(db: Store, group: _Group) -> None:
         st.caption(
             say(
                 f"共 {group.count} 条；处理完这些，其余的随后显示。",
-                f"{group.count} in all; the others follow once these are mended.",
+                f"{group.count} in all; the others appear once these are fixed.",
             )
         )
 
 
 def _still_there(db: Store, group: _Group) -> list[Problem]:
-    """The scanned titles that have the problem still, looked at anew, up to a screenful."""
+    """Find the scanned titles that still have the problem, up to a screenful."""
     found: list[Problem] = []
     for title_id in group.titles:
         title = get_title(db, title_id)
         if title.status == "decided":
-            found += [p for p in problems_of([title], shell.scheme()) if p.code == group.code]
+            found += [p for p in problems_of([title], session.scheme()) if p.code == group.code]
         if len(found) >= SHOWN_PER_CODE:
             break
     return found
@@ -123,10 +124,10 @@ def _still_there(db: Store, group: _Group) -> list[Problem]:
 
 def _problem_row(db: Store, problem: Problem, key: str) -> None:
     text, button = st.columns([5, 1], vertical_alignment="center")
-    title = "" if problem.title_id is None else f"{shell.plain(get_title(db, problem.title_id).text)}  \n"
-    text.markdown(f"{title}:small[:gray[{shell.plain(problem.message)}]]")
+    title = "" if problem.title_id is None else f"{plain(get_title(db, problem.title_id).text)}  \n"
+    text.markdown(f"{title}:small[:gray[{plain(problem.message)}]]")
     if problem.title_id is not None and button.button(
         say("去修改", "Open"), key=f"open-{key}", width="stretch"
     ):
         argues = problem.code.startswith(("chain_", "think_"))
-        shell.open_on_label_page(problem.title_id, mode="chain" if argues else "quick")
+        session.open_on_label_page(problem.title_id, mode="chain" if argues else "quick")

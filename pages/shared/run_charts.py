@@ -1,4 +1,4 @@
-"""Curves of training runs, several on one chart, from events. Altair only; reads nothing."""
+"""Chart the curves of training runs, several on one chart, from events. Altair only; reads nothing."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ LONGEST = 600
 
 @dataclass(frozen=True, kw_only=True)
 class _Shown:
-    """How a quantity is named, formatted, and taken from an event."""
+    """How a quantity is named, formatted, and read from an event."""
 
     name: tuple[str, str]
     unit: tuple[str, str]
@@ -46,14 +46,14 @@ QUANTITIES: Mapping[Quantity, _Shown] = {
         of_held_out=lambda point: point.accuracy,
     ),
     "learning_rate": _Shown(
-        name=("学习率", "Rate"),
+        name=("学习率", "Learning rate"),
         unit=("学习率", "learning rate"),
         format=".2e",
         of_step=lambda step: step.learning_rate,
     ),
     "grad_norm": _Shown(
-        name=("梯度", "Gradient"),
-        unit=("梯度长度（裁剪前）", "gradient norm before clipping"),
+        name=("梯度", "Gradient norm"),
+        unit=("梯度范数（裁剪前）", "gradient norm before clipping"),
         format=".3f",
         of_step=lambda step: step.grad_norm,
     ),
@@ -75,12 +75,15 @@ QUANTITIES: Mapping[Quantity, _Shown] = {
 def curves(
     runs: Mapping[str, Sequence[Event]], quantity: Quantity, axis: Axis = "step", smoothing: float = 0.0
 ) -> alt.LayerChart | None:
-    """One quantity of several runs, each by its name; None where none of them has a point.
+    """Chart one quantity of several runs; None where none of them has a point.
 
     Training is a line, smoothed with its raw values pale behind it; held-out points are
     joined by a dashed line.
 
     Args:
+        runs: events of each run, by its name.
+        quantity: what is drawn.
+        axis: what it is drawn over.
         smoothing: weight of the past in a running mean, 0 to below 1.
     """
     shown = QUANTITIES[quantity]
@@ -100,13 +103,13 @@ def curves(
 
 
 def smoothed(values: Sequence[float], weight: float) -> list[float]:
-    """A running mean that forgets by `weight` a point, without the pull of its start towards zero."""
+    """Smooth by an exponential moving average without bias towards zero at its start."""
     mean = Smoothed(weight)
     return [mean.add(value) for value in values]
 
 
 def thinned(points: Sequence[Any], longest: int = LONGEST) -> list[Any]:
-    """At most about so many of the points, evenly, the last among them."""
+    """Thin points evenly to about the longest number, and keep the last."""
     stride = max(1, math.ceil(len(points) / longest))
     kept = list(points[::stride])
     return kept if not points or kept[-1] is points[-1] else [*kept, points[-1]]
@@ -135,7 +138,7 @@ def _rows(
 
 
 def _is_number(value: float | None) -> bool:
-    """A value that can be drawn: none that is missing, infinite or no number."""
+    """Tell whether a value can be drawn: it is there and finite."""
     return value is not None and math.isfinite(value)
 
 

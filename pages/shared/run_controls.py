@@ -1,4 +1,4 @@
-"""What can be done to a run, the queue, and where a new run shall run.
+"""Draw what can be done to a run, the queue, and the choice of a device for a new run.
 
 The buttons of a run depend on its state alone; every press is one call of studio.
 """
@@ -7,9 +7,11 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from pages.shared import shell
+from pages.shared import session
+from pages.shared.feedback import live_fragment, notify, report_errors, reporting
+from pages.shared.text import plain
 from studio import runs
-from studio.jobs import queue as jobs
+from studio.jobs import queue
 from studio.jobs.devices import Device, list_devices, why_never
 from studio.jobs.settings import RaySettings
 from studio.language import say
@@ -21,26 +23,26 @@ KIND_NAMES = {
     "evaluate": ("评估", "evaluation"),
     "draft": ("起草", "drafting"),
     "download": ("下载", "download"),
-    "range_test": ("学习率试探", "range test"),
-    "sweep": ("多组试验", "sweep"),
+    "range_test": ("范围测试", "range test"),
+    "sweep": ("参数扫描", "sweep"),
 }
 MOVES: tuple[tuple[Move, str, tuple[str, str]], ...] = (
-    ("first", "vertical_align_top", ("排到最前", "Make it the next")),
-    ("up", "arrow_upward", ("提前一位", "One place up")),
-    ("down", "arrow_downward", ("推后一位", "One place down")),
+    ("first", "vertical_align_top", ("排到最前", "Move to front")),
+    ("up", "arrow_upward", ("前移一位", "Move up")),
+    ("down", "arrow_downward", ("后移一位", "Move down")),
 )
 _NEXT_FREE = ""
 
 
 def run_controls(run: Job) -> None:
-    """The buttons for what can be done to this run now; nothing for the recorded sample."""
+    """Draw the buttons for what can be done to this run now; none for the recorded sample."""
     if run.recorded:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         if run.state == "running" and runs.is_cancel_wanted(run):
-            st.caption(say("正在停止，下一步时结束……", "Stopping; it ends at its next step ..."))
+            st.caption(say("正在停止，将在下一步结束……", "Stopping at the next step ..."))
         elif run.state == "running" and runs.is_pause_wanted(run):
-            st.caption(say("正在暂停，下一步时停下……", "Pausing; it stops at its next step ..."))
+            st.caption(say("正在暂停，将在下一步停下……", "Pausing at the next step ..."))
             _stop_button(run)
         elif not run.is_over:
             if runs.can_pause(run):
@@ -58,7 +60,7 @@ def _buttons_of_ended(run: Job) -> None:
     if run.state == "paused":
         _stop_button(run)
     if runs.can_retry(run):
-        _button(run, "retry", "replay", say("重新开始一次", "Start it again"), _retry)
+        _button(run, "retry", "replay", say("重新开始一次", "Start again"), _retry)
     if run.state != "done" and any(run.folder.glob("checkpoints/step_*")):
         _discard_button(run)
     if reason and run.state in ("failed", "lost", "cancelled") and run.spec.kind == "train":
@@ -75,7 +77,8 @@ def _stop_button(run: Job) -> None:
         label,
         _cancel,
         help_text=say(
-            "保留已存的检查点，之后可以继续。", "Keeps the checkpoints saved so far; it can be resumed."
+            "保留已存的检查点，之后可以继续。",
+            "Keeps the checkpoints saved so far; the run can be resumed.",
         )
         if keeps
         else None,
@@ -83,19 +86,19 @@ def _stop_button(run: Job) -> None:
 
 
 def _discard_button(run: Job) -> None:
-    """Asks first: what is thrown away cannot be had back."""
+    """Draw the button that asks first: discarded checkpoints cannot be restored."""
     if run.state == "queued" and run.resume_point is None:
         return  # nothing to throw away
     label = say("丢弃检查点", "Discard") if run.is_over else say("停止并丢弃", "Stop and discard")
     with st.popover(label, icon=":material/delete:", key=f"discard-{run.id}"):
         st.markdown(
             say(
-                "检查点会被删除，无法恢复；曲线和日志保留。",
-                "The checkpoints are deleted for good; curve and log stay.",
+                "检查点将被永久删除；曲线和日志保留。",
+                "The checkpoints are deleted permanently; curves and log are kept.",
             )
         )
         st.button(
-            say("删除检查点", "Delete the checkpoints"),
+            say("删除检查点", "Delete checkpoints"),
             key=f"discard-sure-{run.id}",
             type="primary",
             on_click=_discard,
@@ -125,52 +128,52 @@ def _button(
 
 
 def _acts(words: tuple[str, str], act: Callable[[Workspace, str], object]) -> Callable[[str], None]:
-    """A callback that does it and says so."""
+    """Make a callback that acts on a run and confirms it."""
 
+    @reporting
     def callback(run_id: str) -> None:
-        with shell.report_errors(later=True):
-            act(shell.workspace(), run_id)
-            shell.notify(say(*words))
+        act(session.workspace(), run_id)
+        notify(say(*words))
 
     return callback
 
 
-_pause = _acts(("已请求暂停。", "Asked to pause."), runs.pause)
-_cancel = _acts(("已请求停止，下一步时结束。", "Asked to stop; it ends at its next step."), runs.cancel)
-_discard = _acts(("检查点不再保留。", "The checkpoints are not kept."), runs.discard)
-_resume = _acts(("已排队，将从检查点继续。", "Queued; it goes on from its checkpoint."), jobs.resume)
+_pause = _acts(("已请求暂停。", "Pause requested."), runs.pause)
+_cancel = _acts(("已请求停止，将在下一步结束。", "Stop requested; it ends at the next step."), runs.cancel)
+_discard = _acts(("检查点将被删除。", "The checkpoints are deleted."), runs.discard)
+_resume = _acts(("已排队，将从检查点继续。", "Queued; it resumes from its checkpoint."), queue.resume)
 
 
+@reporting
 def _retry(run_id: str) -> None:
-    """Callback: a new run like this one, which is watched from now on."""
-    with shell.report_errors(later=True):
-        again = jobs.retry(shell.workspace(), run_id)
-        if again.spec.kind == "train":
-            st.session_state["choose-watched-run"] = again.id
-        shell.notify(say("已作为新的运行排队。", "Queued as a new run."))
+    """Retry the run as a new one, which is watched from now on."""
+    again = queue.retry(session.workspace(), run_id)
+    if again.spec.kind == "train":
+        st.session_state["choose-watched-run"] = again.id
+    notify(say("已作为新的运行排队。", "Queued as a new run."))
 
 
 def queue_view() -> None:
-    """What runs and what waits, in order; nothing while at most one job is there."""
-    with shell.report_errors():
-        going, waiting = _open_jobs(shell.workspace())
+    """Draw what runs and what waits, in order; nothing while at most one job is there."""
+    with report_errors():
+        going, waiting = _open_jobs(session.workspace())
     if len(going) + len(waiting) > 1 or waiting:
         _live_queue()
 
 
 def _open_jobs(workspace: Workspace) -> tuple[list[Job], list[Job]]:
-    """Running jobs, and waiting ones with the next first."""
+    """Return running jobs, and waiting ones with the next first."""
     found = runs.list_unfinished(workspace)
-    going = [job for job in found if job.state == "running" and not job.card.worked_by]
+    going = [job for job in found if job.state == "running" and not job.record.worked_by]
     return going, runs.in_order(found)
 
 
-@shell.live_fragment
+@live_fragment
 def _live_queue() -> None:
-    workspace = shell.workspace()
+    workspace = session.workspace()
     going, waiting = _open_jobs(workspace)
     if waiting:
-        jobs.ensure_job_process(workspace)
+        queue.ensure_job_process(workspace)
     with st.container(border=True):
         count = say(
             f"队列：{len(going)} 个运行，{len(waiting)} 个等待",
@@ -183,11 +186,11 @@ def _live_queue() -> None:
             _row(job, str(number), first=number == 1, last=number == len(waiting))
 
 
-def _row(job: Job, place: str, *, first: bool = False, last: bool = False) -> None:
+def _row(job: Job, position: str, *, first: bool = False, last: bool = False) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         kind = say(*KIND_NAMES[job.spec.kind])
         st.markdown(
-            f"{place}　{shell.plain(job.label or job.id)}　:small[:gray[{kind} · {_where(job)}]]",
+            f"{position}　{plain(job.label or job.id)}　:small[:gray[{kind} · {_where(job)}]]",
             width="stretch",
         )
         if job.state != "queued":
@@ -206,7 +209,7 @@ def _row(job: Job, place: str, *, first: bool = False, last: bool = False) -> No
             "",
             key=f"aside-{job.id}",
             icon=":material/pause:",
-            help=say("放到一边，之后再继续", "Put it aside for later"),
+            help=say("暂停，之后再继续", "Pause for later"),
             on_click=_pause,
             args=(job.id,),
         )
@@ -218,50 +221,52 @@ def _row(job: Job, place: str, *, first: bool = False, last: bool = False) -> No
             on_click=_cancel,
             args=(job.id,),
         )
-    reason = why_never(job.card.device, job.card.processes, list_devices()) if _wants_device(job) else None
+    reason = (
+        why_never(job.record.device, job.record.processes, list_devices()) if _wants_device(job) else None
+    )
     if reason:
-        st.warning(shell.plain(reason))
+        st.warning(plain(reason))
         _new_place(job)
 
 
 def _wants_device(job: Job) -> bool:
-    return job.needs_device and job.card.device != RAY
+    return job.needs_device and job.record.device != RAY
 
 
 def _where(job: Job) -> str:
-    """On what it runs or will run."""
-    if job.state == "running" and job.card.placed_on:
-        return ", ".join(job.card.placed_on)
-    if job.card.device == RAY:
+    """Name the device on which a job runs or will run."""
+    if job.state == "running" and job.record.placed_on:
+        return ", ".join(job.record.placed_on)
+    if job.record.device == RAY:
         return say("Ray 集群", "Ray cluster")
     if not job.needs_device:
-        return say("不占设备", "needs no device")
-    return job.card.device or say("下一个空闲设备", "next free device")
+        return say("不占用设备", "needs no device")
+    return job.record.device or say("下一个空闲设备", "next free device")
 
 
 def _new_place(job: Job) -> None:
     st.button(
-        say("改用下一个空闲设备", "Take the next free device"),
+        say("改用下一个空闲设备", "Use the next free device"),
         key=f"anywhere-{job.id}",
         on_click=_anywhere,
         args=(job.id,),
     )
 
 
+@reporting
 def _anywhere(run_id: str) -> None:
-    """Callback: whatever device is free."""
-    with shell.report_errors(later=True):
-        jobs.put_on(shell.workspace(), run_id, ANYWHERE)
+    """Put the run on whatever device is free."""
+    queue.put_on(session.workspace(), run_id, ANYWHERE)
 
 
+@reporting
 def _move(run_id: str, to: Move) -> None:
-    """Callback: another place in the queue."""
-    with shell.report_errors(later=True):
-        runs.move(shell.workspace(), run_id, to)
+    """Move the run in the queue."""
+    runs.move(session.workspace(), run_id, to)
 
 
-def place_choice(key: str) -> Place:
-    """Where a new run shall run; draws nothing where there is no choice.
+def choose_place(key: str) -> Place:
+    """Draw the choice of a device for a new run; nothing where there is no choice.
 
     Args:
         key: prefix of the widgets' keys.
@@ -280,8 +285,8 @@ def place_choice(key: str) -> Place:
         format_func=lambda name: names[name],
         key=f"{key}-device",
         help=say(
-            "Ray 集群上运行时，运行文件夹必须在各节点共享的文件系统上。",
-            "On a Ray cluster the run folder must be on a file system that its nodes share.",
+            "在 Ray 集群上运行时，运行文件夹必须在各节点共享的文件系统上。",
+            "On a Ray cluster, the run folder must be on a file system that all nodes share.",
         )
         if cluster
         else None,
@@ -295,7 +300,7 @@ def place_choice(key: str) -> Place:
                 min_value=1,
                 max_value=most,
                 key=f"{key}-processes",
-                help=say("每个进程占一张 GPU（torchrun）。", "Each takes a GPU (torchrun)."),
+                help=say("每个进程占用一张 GPU（torchrun）。", "Each process takes one GPU (torchrun)."),
             )
         )
     return Place(device=device or None, processes=processes)

@@ -1,11 +1,11 @@
-"""The history of a title in a dialog that opens from everywhere, and the way back to any state."""
+"""Draw the history of a title in a dialog that opens from everywhere, and restore any state."""
 
 import streamlit as st
 
-from pages.shared import keyboard as keys
-from pages.shared import shell
-from studio.annotation import bulk_edits as steps
-from studio.annotation import history
+from pages.shared import keyboard, session
+from pages.shared.feedback import notify, report_errors, reporting, show_notices
+from pages.shared.text import category_mark, local_time, person_colors, person_mark, plain, plain_stored
+from studio.annotation import bulk_edits, history
 from studio.annotation.history import HistoryEntry
 from studio.corpus.titles import Status, Title, get_title
 from studio.language import say
@@ -26,9 +26,9 @@ ACTION_NAMES: dict[str, tuple[str, str]] = {
     "trash": ("移入回收站", "moved to the trash"),
     "withdraw": ("撤回导入", "import withdrawn"),
     "restore": ("恢复", "restored"),
-    "undo": ("撤销", "took back"),
-    "answer": ("答", "answered"),
-    "gold": ("答金标", "answered (gold)"),
+    "undo": ("撤销", "undid"),
+    "answer": ("作答", "answered"),
+    "gold": ("金标作答", "answered (gold)"),
 }
 STATUS_NAMES: dict[Status, tuple[str, str]] = {
     "waiting": ("待标注", "waiting"),
@@ -40,13 +40,13 @@ STATUS_NAMES: dict[Status, tuple[str, str]] = {
 }
 VERDICT_NAMES = {
     "approve": ("通过", "approved"),
-    "edit": ("改定", "edited"),
+    "edit": ("修改", "edited"),
     "send_back": ("退回", "sent back"),
 }
 
 
 def history_button(title_id: int, *, key: str = "history") -> None:
-    """A small button that opens the history of a title."""
+    """Draw a small button that opens the history of a title."""
     if st.button(
         say("历史", "History"),
         key=f"{key}-{title_id}",
@@ -63,28 +63,28 @@ def history_dialog(title_id: int) -> None:
     def show() -> None:
         if st.session_state.pop("history-moved", False):
             st.rerun()  # the page behind shows the title as it was
-        keys.hold_keys()
-        with shell.report_errors():
-            shell.show_notices()
-            history_section(shell.store(), title_id)
+        keyboard.hold_keys()
+        with report_errors():
+            show_notices()
+            history_section(session.store(), title_id)
 
     show()
 
 
 def history_section(db: Store, title_id: int) -> None:
-    """Where a title stands, its tags, and everything that happened to it, latest first."""
+    """Draw the state of a title, its tags, and everything that happened to it, latest first."""
     title = get_title(db, title_id)
-    st.markdown(f"**{shell.plain(title.text[:400])}**")
+    st.markdown(f"**{plain(title.text[:400])}**")
     facts = [
-        f":gray[{say(f'第 {title.id} 条', f'No. {title.id}')} · {shell.plain_stored(title.source)}]",
+        f":gray[{say(f'第 {title.id} 条', f'No. {title.id}')} · {plain_stored(title.source)}]",
         say(*STATUS_NAMES[title.status]),
     ]
     if title.category:
-        facts.append(shell.category_mark(title.category))
-    facts += [f":gray-badge[{shell.plain(tag)}]" for tag in steps.tags_of(db, title_id)]
+        facts.append(category_mark(title.category))
+    facts += [f":gray-badge[{plain(tag)}]" for tag in bulk_edits.tags_of(db, title_id)]
     st.markdown("　".join(facts))
-    colors = shell.person_colors(db)
-    may_restore = shell.person().role in REVIEWERS
+    colors = person_colors(db)
+    may_restore = session.person().role in REVIEWERS
     for index, event in enumerate(history.history(db, title_id)):
         _event(title, event, index, colors, may_restore=may_restore)
 
@@ -100,7 +100,7 @@ def _event(
             if details:
                 st.caption(details)
             if event.chain:
-                st.markdown(f":small[:gray[{shell.plain(event.chain)}]]")
+                st.markdown(f":small[:gray[{plain(event.chain)}]]")
         if event.counts and not event.is_taken_back:
             button.badge(say("现在", "now"), color="green")
         elif may_restore and event.decision_id is not None and event.status is not None:
@@ -109,22 +109,21 @@ def _event(
                 key=f"restore-{title.id}-{title.revision}-{event.decision_id}-{index}",
                 on_click=_restore,
                 args=(title.id, title.revision, event.decision_id),
-                help=say("让标题回到这个状态。", "Let the title stand like this again."),
+                help=say("把标题恢复到这个状态。", "Restore the title to this state."),
             )
 
 
 def _headline(event: HistoryEntry, colors: dict[str, str]) -> str:
-    parts = [shell.person_mark(event.author, colors), f"**{say(*ACTION_NAMES[event.action])}**"]
+    parts = [person_mark(event.author, colors), f"**{say(*ACTION_NAMES[event.action])}**"]
     if event.category:
-        known = event.category in shell.scheme().names
-        parts.append(shell.category_mark(event.category) if known else shell.plain(event.category))
+        parts.append(category_mark(event.category))
     elif event.status:
         parts.append(f":gray[→ {say(*STATUS_NAMES[event.status])}]")
     if event.verdict:
         parts.append(f":gray[{say(*VERDICT_NAMES[event.verdict])}]")
     if event.is_taken_back:
-        parts.append(f":orange[{say('已撤销', 'taken back')}]")
-    parts.append(f":gray[:small[{shell.local_time(event.at)}]]")
+        parts.append(f":orange[{say('已撤销', 'undone')}]")
+    parts.append(f":gray[:small[{local_time(event.at)}]]")
     return "　".join(parts)
 
 
@@ -132,25 +131,23 @@ def _details(event: HistoryEntry) -> str:
     parts = []
     if event.suggestion:
         source = event.suggestion_source or ""
-        parts.append(
-            say("当时的建议：", "suggested: ") + f"{shell.plain(event.suggestion)}（{shell.plain(source)}）"
-        )
+        parts.append(say("当时的建议：", "suggested: ") + f"{plain(event.suggestion)} · {plain(source)}")
     if event.active_seconds is not None:
         parts.append(say(f"用时 {event.active_seconds:.1f} 秒", f"{event.active_seconds:.1f} s"))
     if event.addressee:
-        parts.append(say("退给 ", "back to ") + shell.plain(event.addressee))
+        parts.append(say("退给 ", "back to ") + plain(event.addressee))
     if event.step_id is not None:
-        parts.append(say(f"批量步骤 {event.step_id}", f"bulk step {event.step_id}"))
+        parts.append(say(f"批量修改 {event.step_id}", f"bulk edit {event.step_id}"))
     if event.note:
-        parts.append(f"“{shell.plain_stored(event.note)}”")
+        parts.append(f"“{plain_stored(event.note)}”")
     return "　·　".join(parts)
 
 
+@reporting
 def _restore(title_id: int, revision: int, decision_id: int) -> None:
-    """Callback: an earlier state counts again."""
-    with shell.report_errors(later=True):
-        history.restore(
-            shell.store(), title_id, decision_id, author=shell.annotator(), seen_revision=revision
-        )
-        shell.notify(say("已恢复到那个状态。", "The title stands like that again."))
-        st.session_state["history-moved"] = True
+    """Restore an earlier state."""
+    history.restore(
+        session.store(), title_id, decision_id, author=session.annotator(), seen_revision=revision
+    )
+    notify(say("已恢复到那个状态。", "The title is restored to that state."))
+    st.session_state["history-moved"] = True

@@ -1,4 +1,4 @@
-"""Tokens as coloured boxes, each exactly the text that the tokenizer gives.
+"""Draw tokens as coloured boxes, each exactly the text that the tokenizer gives.
 
 A browser component, since Markdown would read some tokens as its own marks. It writes
 `textContent` only, so no text of a dataset can become part of the page.
@@ -41,20 +41,20 @@ export default function ({ data, parentElement }) {
 
 
 def token_boxes(pieces: Sequence[Piece], *, cutoff_len: int, key: str) -> None:
-    """The training text of a row, box by box; what lies behind the limit is crossed out."""
+    """Draw the training text of a row, box by box; what is beyond the cutoff is crossed out."""
     shown: list[tuple[str, str, str]] = []
-    place = 0
+    start = 0
     for piece in pieces:
         kind = "read" if not piece.learned else "heavy" if piece.weight > 1 else "learned"
-        over = " over" if place + len(piece.ids) > cutoff_len else ""
+        over = " over" if start + len(piece.ids) > cutoff_len else ""
         numbers = ", ".join(map(str, piece.ids))
-        title = f"{place + 1}: {numbers}" + (f"  ×{piece.weight:g}" if piece.weight != 1 else "")
+        title = f"{start + 1}: {numbers}" + (f"  ×{piece.weight:g}" if piece.weight != 1 else "")
         shown.append((visible(piece.text), kind + over, title))
-        place += len(piece.ids)
+        start += len(piece.ids)
     label = say("训练文本，逐个词元", "The training text, token by token")
     _TOKENS(key=key, data={"pieces": shown, "label": label}, height="content")
 
 
 def visible(text: str) -> str:
-    """A line break as a sign and a break, so that a token of nothing else can be seen."""
+    """Show a line break as a sign and a break, so that a token of nothing else can be seen."""
     return text.replace("\n", "⏎\n")

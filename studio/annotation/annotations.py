@@ -35,7 +35,7 @@ Kind = Literal["category", "skip", "flag"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Suggested:
-    """The suggestion that was on screen: its category, and who made it (`import`, `tfidf`, a run, a draft)."""
+    """The suggestion that was on screen: its category, and its source (`import`, `tfidf`, a run, a draft)."""
 
     category: str
     source: str
@@ -43,7 +43,7 @@ class Suggested:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OwnAnswer:
-    """What a person said about a title, and still stands; never what others said about it."""
+    """A person's own standing answer about a title; never what others answered."""
 
     annotation_id: int
     title_id: int
@@ -54,7 +54,7 @@ class OwnAnswer:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Said:
+class _OwnedAnswer:
     """One standing answer about the decision that counts now."""
 
     annotation_id: int
@@ -78,7 +78,7 @@ def annotate(
     """Say which category a title is of, and return its new state.
 
     It is decided at once, or, where several people are asked, when the last of them has
-    answered: `agree` if all said the same, else `dispute`. An answer to a gold title
+    answered: `agree` if all answers agree, else `dispute`. An answer to a gold title
     moves nothing. Without a chain, the chain or draft that the title has stays as long
     as it argues for the same category, and goes when the category changes.
 
@@ -91,12 +91,12 @@ def annotate(
         held = find_lease(db, author)
         is_gold = held is not None and held.title_id == title_id and held.is_gold
         _make_room(db, title, author, may_change=held is not None and held.is_reopened)
-        said = (chain or "").strip() or None
+        written = (chain or "").strip() or None
         shown = (None, None) if suggested is None else (suggested.category, suggested.source)
         annotation_id = db.execute(
             "insert into annotations (title_id, decision_id, author, kind, category, chain, active_seconds,"
             " suggestion, suggestion_source, is_gold) values (?, ?, ?, 'category', ?, ?, ?, ?, ?, ?)",
-            [title_id, title.decision_id, author, category, said, active_seconds, *shown, is_gold],
+            [title_id, title.decision_id, author, category, written, active_seconds, *shown, is_gold],
         ).lastrowid
         assert annotation_id is not None
         end_lease(db, author)
@@ -106,7 +106,7 @@ def annotate(
 
 
 def _make_room(db: Store, title: Title, author: str, *, may_change: bool) -> None:
-    """A person answers a waiting title once; who opened it again on purpose takes the first answer back."""
+    """Retract a person's earlier answer where they reopened the title; refuse a second one otherwise."""
     if title.status != "waiting":
         return
     for own in _answers(db, title):
@@ -116,25 +116,25 @@ def _make_room(db: Store, title: Title, author: str, *, may_change: bool) -> Non
             _retract(db, own.annotation_id, author)
 
 
-def _answers(db: Store, title: Title) -> list[_Said]:
-    """What stands of all that was said about the decision that counts, gold apart."""
+def _answers(db: Store, title: Title) -> list[_OwnedAnswer]:
+    """List the standing answers about the decision that counts, gold apart."""
     rows = db.query(
         "select id as annotation_id, author, kind, category, chain from annotations"
         " where title_id = ? and decision_id = ? and not is_gold"
         " and not exists (select 1 from retractions where annotation_id = annotations.id) order by id",
         [title.id, title.decision_id],
     )
-    return [_Said(**row) for row in rows]
+    return [_OwnedAnswer(**row) for row in rows]
 
 
 def _conclude(db: Store, title: Title, annotation_id: int, author: str) -> None:
     """Move the title on if everybody who is asked, or can be, has answered."""
     answers = _answers(db, title)
-    labels = [said for said in answers if said.kind == "category"]
+    labels = [answer for answer in answers if answer.kind == "category"]
     if title.status != "waiting" or title.wanted == 1:
         decision = _decided(title, labels[-1], "annotate")
     elif len(labels) >= title.wanted:
-        agreed = len({said.category for said in labels}) == 1
+        agreed = len({answer.category for answer in labels}) == 1
         decision = _decided(title, _best(labels), "agree") if agreed else _disputed(title, labels)
     else:
         return
@@ -147,26 +147,26 @@ def _by(decision: Decision, *, author: str, annotation_id: int) -> Decision:
     return replace(decision, author=author, annotation_id=annotation_id)
 
 
-def _best(labels: Sequence[_Said]) -> _Said:
+def _best(labels: Sequence[_OwnedAnswer]) -> _OwnedAnswer:
     """Of answers that agree, the last with a chain."""
-    return next((said for said in reversed(labels) if said.chain), labels[-1])
+    return next((answer for answer in reversed(labels) if answer.chain), labels[-1])
 
 
-def _decided(title: Title, said: _Said, action: Literal["annotate", "agree"]) -> Decision:
+def _decided(title: Title, answer: _OwnedAnswer, action: Literal["annotate", "agree"]) -> Decision:
     argued = title.category or title.proposal
     return Decision(
-        author=said.author,
+        author=answer.author,
         action=action,
         status="decided",
-        category=said.category,
-        chain=said.chain or (title.chain if said.category == argued else None),
+        category=answer.category,
+        chain=answer.chain or (title.chain if answer.category == argued else None),
         rank=title.rank,
     )
 
 
-def _disputed(title: Title, labels: Sequence[_Said]) -> Decision:
-    """To the reviewers; what most people said is the proposal, if there is such a thing."""
-    votes = Counter(said.category for said in labels).most_common()
+def _disputed(title: Title, labels: Sequence[_OwnedAnswer]) -> Decision:
+    """To the reviewers; what most people answered is the proposal, if there is such a thing."""
+    votes = Counter(answer.category for answer in labels).most_common()
     clear = len(votes) == 1 or votes[0][1] > votes[1][1]
     return Decision(
         author=labels[-1].author,
@@ -191,12 +191,12 @@ def skip(db: Store, title_id: int, *, reason: str, author: str, seen_revision: i
         title = _seen_title(db, title_id, seen_revision)
         annotation_id, is_gold = _put_down(db, title, "skip", reason, author)
         answers = _answers(db, title)
-        skipped = {said.author for said in answers if said.kind == "skip"}
-        left = labellers(db) - {said.author for said in answers}
+        skipped = {answer.author for answer in answers if answer.kind == "skip"}
+        left = labellers(db) - {answer.author for answer in answers}
         if not is_gold and (
             title.status != "waiting" or not left or len(skipped) >= load_settings(db).skip_limit
         ):
-            labels = [said for said in answers if said.kind == "category"]
+            labels = [answer for answer in answers if answer.kind == "category"]
             decision = _disputed(title, labels) if labels else _aside(title, "skip", reason, author)
             append_decision(
                 db,
@@ -230,7 +230,8 @@ def _put_down(
     is_gold = held is not None and held.title_id == title.id and held.is_gold
     _make_room(db, title, author, may_change=held is not None and held.is_reopened)
     annotation_id = db.execute(
-        "insert into annotations (title_id, decision_id, author, kind, reason, is_gold) values (?, ?, ?, ?, ?, ?)",
+        "insert into annotations (title_id, decision_id, author, kind, reason, is_gold)"
+        " values (?, ?, ?, ?, ?, ?)",
         [title.id, title.decision_id, author, kind, reason, is_gold],
     ).lastrowid
     assert annotation_id is not None
@@ -272,17 +273,17 @@ def undo(db: Store, *, author: str) -> Title | None:
     """
     with writing(db):
         last = db.execute(
-            "select id, title_id, decision_id, is_gold from annotations as said where author = ?"
-            " and not exists (select 1 from retractions where annotation_id = said.id)"
+            "select id, title_id, decision_id, is_gold from annotations as answer where author = ?"
+            " and not exists (select 1 from retractions where annotation_id = answer.id)"
             " order by id desc limit 1",
             [author],
         ).fetchone()
         if last is None:
             return None
-        annotation_id, title_id, said_about, is_gold = last
+        annotation_id, title_id, about_decision, is_gold = last
         title = get_title(db, title_id)
-        if not is_gold and title.decision_id != said_about:
-            if _led_to(db, title.decision_id) != said_about:
+        if not is_gold and title.decision_id != about_decision:
+            if _led_to(db, title.decision_id) != about_decision:
                 raise stale(title, is_undo=True)
             take_back(db, title, title.decision_id, author=author)
         _retract(db, annotation_id, author)
@@ -294,7 +295,7 @@ def _retract(db: Store, annotation_id: int, author: str) -> None:
 
 
 def _led_to(db: Store, decision_id: int) -> int | None:
-    """The decision that counted before that one; None where no answer of a person led to it."""
+    """Find the decision that counted before that one; None where no answer of a person led to it."""
     by_answer = db.execute(
         "select 1 from decisions where id = ? and annotation_id is not null and action <> 'review'",
         [decision_id],
@@ -303,22 +304,22 @@ def _led_to(db: Store, decision_id: int) -> int | None:
 
 
 def recent(db: Store, *, author: str, limit: int = 10) -> list[OwnAnswer]:
-    """The author's answers that still stand and matter, latest first, one a title."""
+    """List the author's answers that still stand and matter, latest first, one a title."""
     found: dict[int, OwnAnswer] = {}
     rows = db.query(
-        "select said.id as annotation_id, said.title_id, text, kind, said.category, revision,"
-        " said.decision_id as said_about, states.decision_id as counts, is_gold"
+        "select answer.id as annotation_id, answer.title_id, text, kind, answer.category, revision,"
+        " answer.decision_id as about_decision, states.decision_id as counts, is_gold"
         # Cross join: from the author's latest answer backwards, whatever the planner thinks.
-        " from annotations as said cross join states on states.title_id = said.title_id"
-        " cross join titles on titles.id = said.title_id where said.author = ?"
-        " and not exists (select 1 from retractions where annotation_id = said.id)"
-        " order by said.id desc limit ?",
+        " from annotations as answer cross join states on states.title_id = answer.title_id"
+        " cross join titles on titles.id = answer.title_id where answer.author = ?"
+        " and not exists (select 1 from retractions where annotation_id = answer.id)"
+        " order by answer.id desc limit ?",
         [author, 5 * limit],
     )
     for row in rows:
-        said_about, counts, is_gold = (row.pop(name) for name in ("said_about", "counts", "is_gold"))
+        about_decision, counts, is_gold = (row.pop(name) for name in ("about_decision", "counts", "is_gold"))
         if row["title_id"] in found or len(found) == limit:
             continue
-        if is_gold or said_about == counts or _led_to(db, counts) == said_about:
+        if is_gold or about_decision == counts or _led_to(db, counts) == about_decision:
             found[row["title_id"]] = OwnAnswer(**row)
     return list(found.values())

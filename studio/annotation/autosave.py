@@ -34,7 +34,7 @@ def keep(
 
 
 def kept(db: Store, *, author: str, title_id: int) -> TypedDraft | None:
-    """What this person typed for the title and did not save."""
+    """Read what this person typed for the title and did not save."""
     row = next(
         db.query(
             "select category, text from typed_drafts where author = ? and title_id = ?", [author, title_id]
@@ -45,6 +45,6 @@ def kept(db: Store, *, author: str, title_id: int) -> TypedDraft | None:
 
 
 def forget(db: Store, *, author: str, title_id: int) -> None:
-    """The text was saved or given up; nothing when there was none."""
+    """Delete the kept text once it was saved or given up; nothing when there was none."""
     with writing(db):
         db.execute("delete from typed_drafts where author = ? and title_id = ?", [author, title_id])

@@ -21,7 +21,7 @@ LONGEST_TAG = 30
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EditOutcome:
-    """What became of a step: titles it moved, and titles it left alone. `step_id` is None if it moved none."""
+    """Outcome of a bulk edit: titles it moved and left alone. `step_id` is None if it moved none."""
 
     step_id: int | None
     moved: int
@@ -166,7 +166,7 @@ def _require_undoable(db: Store, step_id: int) -> None:
 
 
 def recent_edits(db: Store, limit: int = 10) -> list[BulkEdit]:
-    """The latest steps, undoing ones left out, latest first."""
+    """List the latest bulk edits, undoing ones left out, latest first."""
     rows = db.query(
         "select * from (select id, author, action, note, at,"
         " (select count(*) from decisions where step_id = steps.id)"
@@ -179,7 +179,7 @@ def recent_edits(db: Store, limit: int = 10) -> list[BulkEdit]:
 
 
 def tags_of(db: Store, title_id: int) -> list[str]:
-    """The tags of a title, in alphabetical order."""
+    """List the tags of a title, in alphabetical order."""
     rows = db.execute("select tag from title_tags where title_id = ? order by tag", [title_id])
     return [name for (name,) in rows.fetchall()]
 

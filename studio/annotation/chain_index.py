@@ -17,12 +17,12 @@ from studio.samples.scheme import Scheme
 from studio.store import Store
 
 NEWEST = 10_000
-"""So many chains of a category are compared, the newest; a fresh chain is likest to its neighbours in time."""
+"""The newest chains of a category are compared; a fresh chain is likest to its neighbours in time."""
 TOO_CLOSE = 80.0
 """Percent (rapidfuzz `ratio`). Two chains about different titles share some words, never four of five."""
 
 CANDIDATES, GLANCES = 50, 20_000
-"""Compared in full: the chains that share most of the rarest pairs of characters, of so many entries looked at.
+"""Compared in full: the chains that share most of the rarest bigrams, of so many entries looked at.
 Comparing with all 10,000 took 70 to 160 ms, which a pause in the typing must not."""
 
 
@@ -36,7 +36,7 @@ class Nearest:
 
 @dataclass
 class _Shelf:
-    """The chains of one category, in how many of them each clause occurs, and which have a pair of characters.
+    """The chains of one category, how many of them have each clause, and which have each bigram.
 
     A chain that went leaves its entries in `pairs`; whoever reads them looks it up.
     """
@@ -136,7 +136,7 @@ def _chains(db: Store, category: str) -> list[tuple[int, str]]:
 
 
 def _nearest(shelf: _Shelf, title_id: int, chain: str) -> Nearest | None:
-    """The chain of another title that is too close, if one is."""
+    """Find the chain of another title that is too close, if one is."""
     others = {other: shelf.chains[other] for other in _candidates(shelf, chain) if other != title_id}
     found = process.extractOne(chain, others, scorer=fuzz.ratio, score_cutoff=TOO_CLOSE)
     return None if found is None else Nearest(title_id=found[2], similarity=found[1])

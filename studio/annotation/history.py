@@ -1,6 +1,6 @@
 """Read the history of one title, and restore any state of it.
 
-Reads what `studio.annotation.annotations`, `studio.annotation.review` and `studio.annotation.bulk_edits` wrote; adds the
+Reads what `annotations`, `review` and `bulk_edits` of this package wrote; adds the
 `restore`, with which any earlier state counts again. Nothing is ever removed by it.
 """
 
@@ -51,17 +51,18 @@ _DECISIONS = """
         union all select decisions.id from decisions join line on decisions.follows = line.id
     )
     select done.at, done.author, done.action, done.id as decision_id, kept.status, kept.category, kept.chain,
-           done.note, kept.proposal, said.suggestion, said.suggestion_source,
-           coalesce(said.active_seconds, reviews.active_seconds) as active_seconds,
+           done.note, kept.proposal, answer.suggestion, answer.suggestion_source,
+           coalesce(answer.active_seconds, reviews.active_seconds) as active_seconds,
            reviews.verdict, kept.addressee, done.step_id,
            exists (select 1 from decisions as undone where undone.undoes = done.id) as is_taken_back
     from line join decisions as done on done.id = line.id
     join decisions as kept on kept.id = coalesce(done.restores, done.id)
-    left join annotations as said on said.id = done.annotation_id
+    left join annotations as answer on answer.id = done.annotation_id
     left join reviews on reviews.decision_id = done.id
 """
 _ANSWERS = """
-    select decision_id as about, at, author, kind, category, chain, reason as note, suggestion, suggestion_source, active_seconds, is_gold,
+    select decision_id as about, at, author, kind, category, chain, reason as note, suggestion,
+           suggestion_source, active_seconds, is_gold,
            exists (select 1 from retractions where annotation_id = annotations.id) as is_taken_back
     from annotations where title_id = :title_id
     and id not in (select annotation_id from decisions join json_each(:decisions) on decisions.id = value
@@ -82,9 +83,11 @@ def history(db: Store, title_id: int) -> list[HistoryEntry]:
         event = HistoryEntry(**row, counts=row["decision_id"] == title.decision_id)
         events.append((event.at, row["decision_id"], event))
     decisions = str([event.decision_id for _, _, event in events])
-    for row in db.query(_ANSWERS, {"title_id": title_id, "decisions": decisions}):
-        # Within a millisecond: behind the decision that the answer is about, before the next.
-        events.append((row["at"], row.pop("about") + 0.5, _answer(row)))
+    # Within a millisecond: behind the decision that the answer is about, before the next.
+    events += [
+        (row["at"], row.pop("about") + 0.5, _answer(row))
+        for row in db.query(_ANSWERS, {"title_id": title_id, "decisions": decisions})
+    ]
     return [event for _, _, event in sorted(events, key=lambda item: item[:2], reverse=True)]
 
 
@@ -135,7 +138,7 @@ def restore(db: Store, title_id: int, decision_id: int, *, author: str, seen_rev
 
 
 def _state(db: Store, title_id: int, decision_id: int) -> int:
-    """The decision whose state counted from that decision on."""
+    """Find the decision whose state counted from that decision on."""
     row = db.execute(
         "select coalesce(restores, id) from decisions where id = ? and title_id = ?", [decision_id, title_id]
     ).fetchone()

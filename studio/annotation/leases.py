@@ -44,20 +44,20 @@ class Lease:
     expires_at: str
 
 
-_STANDS = "not exists (select 1 from retractions where annotation_id = said.id)"
-_SAID_NOW = (
-    "from annotations as said where said.title_id = states.title_id"
-    f" and said.decision_id = states.decision_id and {_STANDS}"
+_STANDS = "not exists (select 1 from retractions where annotation_id = answer.id)"
+_ANSWERED_NOW = (
+    "from annotations as answer where answer.title_id = states.title_id"
+    f" and answer.decision_id = states.decision_id and {_STANDS}"
 )
-_FREE = f"""not exists (select 1 {_SAID_NOW} and said.author = :author)
+_FREE = f"""not exists (select 1 {_ANSWERED_NOW} and answer.author = :author)
     and (select count(*) from leases where leases.title_id = states.title_id
          and leases.author <> :author and leases.expires_at > :now and not leases.is_gold)
-      + (select count(*) {_SAID_NOW} and said.kind = 'category') < states.wanted"""
+      + (select count(*) {_ANSWERED_NOW} and answer.kind = 'category') < states.wanted"""
 """Neither answered by this person nor on the screens of as many others as are asked."""
 
 
 def offer(db: Store, *, author: str, settings: LabelSettings, now: datetime | None = None) -> Offer | None:
-    """The title that this person should label now; the same one until they press a key.
+    """Offer the title that this person should label now; the same one until they press a key.
 
     First what was sent back, to them above all, then the queue from where they are.
     None when nothing waits for them.
@@ -105,14 +105,14 @@ def reopen(
 
 
 def release(db: Store, author: str) -> None:
-    """The person left without a press: others may have the title, and they themselves when they return."""
+    """Release the lease of a person who left: others may have the title, and they when they return."""
     held = find_lease(db, author)
     if held is not None and held.title_id is not None:
         _end(db, author, place=_return_to(held))
 
 
 def end_lease(db: Store, author: str) -> None:
-    """The person pressed a key; from here the queue goes on. Inside a `writing` block."""
+    """End the lease after a press; from here the queue goes on. Inside a `writing` block."""
     held = find_lease(db, author)
     if held is not None and held.title_id is not None:
         _end(db, author, place=held.place)
@@ -132,7 +132,7 @@ def _return_to(held: Lease) -> int:
 
 
 def find_lease(db: Store, author: str) -> Lease | None:
-    """What the person has on screen, if they ever had anything."""
+    """Find what the person has on screen, if they ever had anything."""
     row = next(db.query("select * from leases where author = ?", [author]), None)
     if row is None:
         return None
@@ -181,7 +181,10 @@ def _still_theirs(db: Store, held: Lease, moment: datetime) -> bool:
 def _choose(db: Store, author: str, settings: LabelSettings, place: int, now: str) -> Lease | None:
     """Sent back, gold when it is time, the queue behind `place`, the queue from its head."""
     asked = {"author": author, "now": now, "place": place}
-    queue = f"select title_id, place from states where status = 'waiting' and rank = 1 and {{}} and {_FREE} order by place limit 1"
+    queue = (
+        "select title_id, place from states where status = 'waiting' and rank = 1 and {}"
+        f" and {_FREE} order by place limit 1"
+    )
     back = (
         "select states.title_id, :place from states join decisions on decisions.id = states.decision_id"
         " where states.status = 'waiting' and states.rank = 0 and (addressee is null or addressee = :author"
@@ -201,19 +204,19 @@ def _choose(db: Store, author: str, settings: LabelSettings, place: int, now: st
 
 
 def _due_gold(db: Store, author: str, settings: LabelSettings) -> int | None:
-    """A gold title for this person, if the draw for their next answer says so."""
+    """Draw a gold title for this person, if their next answer is due one."""
     answers = db.execute("select answers from answer_counts where author = ?", [author]).fetchone()
     draw = random.Random(f"{author}/{answers[0] if answers else 0}")
     return _open_gold(db, author) if draw.random() < settings.gold_share else None
 
 
 def _open_gold(db: Store, author: str, title_id: int | None = None) -> int | None:
-    """A gold title, or that one, that this person has not answered."""
+    """Find a gold title, or that one, that this person has not answered."""
     row = db.execute(
         "select gold_titles.title_id from gold_titles join states using (title_id)"
         " where status = 'decided' and (:title_id is null or gold_titles.title_id = :title_id)"
-        " and not exists (select 1 from annotations as said where said.title_id = gold_titles.title_id"
-        f" and said.author = :author and {_STANDS})"
+        " and not exists (select 1 from annotations as answer where answer.title_id = gold_titles.title_id"
+        f" and answer.author = :author and {_STANDS})"
         " order by (gold_titles.title_id * 2654435761) & 4294967295 limit 1",
         {"author": author, "title_id": title_id},
     ).fetchone()

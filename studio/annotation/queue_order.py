@@ -20,9 +20,9 @@ LAST = 1 << 40
 _SCRAMBLED = "((title_id * 2654435761 + 97) & 4294967295)"
 _DRAWN = "((title_id * 1597334677 + 12345) & 1048575) / 1048576.0"
 UNANSWERED = (
-    "not exists (select 1 from annotations as said where said.title_id = states.title_id"
-    " and said.decision_id = states.decision_id and said.kind = 'category'"
-    " and not exists (select 1 from retractions where annotation_id = said.id))"
+    "not exists (select 1 from annotations as answer where answer.title_id = states.title_id"
+    " and answer.decision_id = states.decision_id and answer.kind = 'category'"
+    " and not exists (select 1 from retractions where annotation_id = answer.id))"
 )
 """A condition on `states`: nobody's category stands for the decision that counts."""
 
@@ -49,7 +49,8 @@ def arrange(db: Store, settings: LabelSettings, *, from_id: int = 0) -> None:
     for start in range(from_id, last + 1, PORTION):
         with writing(db):
             db.execute(
-                f"update states set place = {place}, wanted = case when {UNANSWERED} then {wanted} else wanted end"
+                f"update states set place = {place},"
+                f" wanted = case when {UNANSWERED} then {wanted} else wanted end"
                 " where title_id >= :start and title_id < :end and status = 'waiting'",
                 {
                     "share": settings.overlap_share,
@@ -76,7 +77,8 @@ def place_in_order(db: Store, title_ids: Sequence[int]) -> int:
             [LAST],
         ).fetchall()
         db.execute(
-            f"update states set place = {LAST} + {_SCRAMBLED} where status = 'waiting' and rank = 1 and place < ?",
+            f"update states set place = {LAST} + {_SCRAMBLED}"
+            " where status = 'waiting' and rank = 1 and place < ?",
             [LAST],
         )
         front = list(dict.fromkeys([*(title_id for (title_id,) in begun), *title_ids]))

@@ -38,7 +38,7 @@ def send_back(
 
 
 def _ask_one(db: Store, title_id: int, decision: Decision, *, follows: int) -> None:
-    """A second look is one person's, however many were asked at first."""
+    """Requeue a title for one person, however many were asked at first."""
     append_decision(db, title_id, decision, follows=follows)
     db.execute("update states set wanted = 1 where title_id = ?", [title_id])
 

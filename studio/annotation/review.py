@@ -30,7 +30,7 @@ LOTS = 1 << 20
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StandingAnswer:
-    """What one person said, and stands; `reason` is why they flagged or skipped."""
+    """One person's standing answer; `reason` is why they flagged or skipped."""
 
     annotation_id: int
     author: str
@@ -55,10 +55,12 @@ class Case:
         return self.title.category or self.title.proposal
 
     def chain_for(self, category: str) -> str | None:
-        """The think chain that argues for a category, the title's own before an annotator's."""
+        """Pick the think chain that argues for a category, the title's own before an annotator's."""
         if self.title.chain and category == self.favoured:
             return self.title.chain
-        return next((said.chain for said in self.answers if said.category == category and said.chain), None)
+        return next(
+            (answer.chain for answer in self.answers if answer.category == category and answer.chain), None
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,13 +77,14 @@ _NOT_TAKEN = (
     " and taken.author <> :author and taken.expires_at > :now)"
 )
 _NOT_OWN = (
-    # By title: by author SQLite would read everything that a busy person ever said, once a title.
+    # By title: by author SQLite would read everything that a busy person ever answered, once a title.
     "not exists (select 1 from annotations as own indexed by annotations_by_title"
     " where own.title_id = unreviewed.title_id"
     " and own.author = :author and own.kind = 'category' and not own.is_gold)"
 )
 _QUESTION = f"""select title_id, decision_id from states indexed by states_in_question
-    where status in ('disputed', 'flagged') and decision_id > :place and {_NOT_TAKEN.format(title_id="states.title_id")}
+    where status in ('disputed', 'flagged') and decision_id > :place
+    and {_NOT_TAKEN.format(title_id="states.title_id")}
     order by decision_id limit 1"""
 _SAMPLE = f"""select title_id, lot from unreviewed
     where author = :of and lot > :place and lot < :lots and {_NOT_OWN}
@@ -91,7 +94,7 @@ _SAMPLE = f"""select title_id, lot from unreviewed
 def next_case(
     db: Store, *, queue: Queue, author: str, settings: LabelSettings, now: datetime | None = None
 ) -> Case | None:
-    """The title that this reviewer should look at; the same one until they move it or pass on.
+    """Offer the title that this reviewer should look at; the same one until they move it or pass on.
 
     Raises:
         NotAllowed: they are no reviewer.
@@ -113,19 +116,21 @@ def next_case(
 
 
 def case_of(db: Store, title_id: int) -> Case:
-    """A title and the answers that led to where it stands.
+    """Read a title and the answers that led to its state.
 
     Raises:
         InputError: there is no such title.
     """
     title = get_title(db, title_id)
     rows = db.query(
-        "select said.id as annotation_id, said.author, said.kind, said.category, said.chain, said.reason,"
-        " said.active_seconds, said.at from decisions as done join decisions as before on before.id = done.follows"
-        " join annotations as said on said.title_id = done.title_id"
-        " and said.decision_id = coalesce(before.restores, before.id)"
-        " where done.id = ? and not said.is_gold"
-        " and not exists (select 1 from retractions where annotation_id = said.id) order by said.id",
+        "select answer.id as annotation_id, answer.author, answer.kind, answer.category, "
+        "answer.chain, answer.reason,"
+        " answer.active_seconds, answer.at from decisions as done"
+        " join decisions as before on before.id = done.follows"
+        " join annotations as answer on answer.title_id = done.title_id"
+        " and answer.decision_id = coalesce(before.restores, before.id)"
+        " where done.id = ? and not answer.is_gold"
+        " and not exists (select 1 from retractions where annotation_id = answer.id) order by answer.id",
         [title.decision_id],
     )
     return Case(title=title, answers=[StandingAnswer(**row) for row in rows])
@@ -138,7 +143,7 @@ def pass_on(db: Store, *, queue: Queue, author: str) -> None:
 
 
 def release(db: Store, author: str) -> None:
-    """The reviewer left the page: others may have their titles, and they themselves when they return."""
+    """Release the leases of a reviewer who left: others may have the titles, and they when they return."""
     if db.execute("select 1 from review_leases where author = ? and expires_at > ''", [author]).fetchone():
         with writing(db):
             db.execute("update review_leases set expires_at = '' where author = ?", [author])
@@ -247,8 +252,8 @@ def _heard(db: Store, title: Title) -> bool:
     """Whether somebody has answered since the decision that counts: their work is not taken from them."""
     return (
         db.execute(
-            "select 1 from annotations as said where title_id = ? and decision_id = ? and not is_gold"
-            " and not exists (select 1 from retractions where annotation_id = said.id) limit 1",
+            "select 1 from annotations as answer where title_id = ? and decision_id = ? and not is_gold"
+            " and not exists (select 1 from retractions where annotation_id = answer.id) limit 1",
             [title.id, title.decision_id],
         ).fetchone()
         is not None
@@ -265,8 +270,8 @@ def waiting(db: Store, *, author: str, settings: LabelSettings, at_most: int = 1
     lots, spot_check = round(settings.review_rate * LOTS), 0
     for name in _deciders(db, author):
         spot_check += db.execute(
-            f"select count(*) from (select 1 from unreviewed where author = :of and lot < :lots and {_NOT_OWN}"
-            " limit :most)",
+            "select count(*) from (select 1 from unreviewed where author = :of and lot < :lots"
+            f" and {_NOT_OWN} limit :most)",
             {"of": name, "lots": lots, "most": at_most, "author": author},
         ).fetchone()[0]
     return Waiting(
@@ -318,7 +323,7 @@ def _still_theirs(db: Store, queue: Queue, title_id: int, asked: dict[str, Any])
 
 
 def _choose(db: Store, queue: Queue, place: int, asked: dict[str, Any]) -> tuple[int, int] | None:
-    """The first title behind `place`, else the first of all: its number and its place."""
+    """Choose the first title behind `place`, else the first of all: its number and its place."""
     for start in (place, -1):
         if queue == "adjudicate":
             found = db.execute(_QUESTION, {**asked, "place": start}).fetchone()

@@ -188,9 +188,11 @@ def _show_batches(batches: Sequence[ImportBatch], as_json: bool) -> None:
         typer.echo(
             say(
                 f"{batch.id:5d}  {batch.imported_at[:16]}  {batch.author}  {shown(batch.source)}："
-                f"{batch.rows} 行，新增 {batch.added}，合并 {batch.merged}，拒收 {batch.refused}  [{batch.state}]",
+                f"{batch.rows} 行，新增 {batch.added}，合并 {batch.merged}，"
+                f"拒收 {batch.refused}  [{batch.state}]",
                 f"{batch.id:5d}  {batch.imported_at[:16]}  {batch.author}  {shown(batch.source)}: "
-                f"{batch.rows} rows, {batch.added} added, {batch.merged} merged, {batch.refused} refused  [{batch.state}]",
+                f"{batch.rows} rows, {batch.added} added, {batch.merged} merged, "
+                f"{batch.refused} refused  [{batch.state}]",
             )
         )
 

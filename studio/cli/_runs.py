@@ -172,10 +172,10 @@ def _run_document(run: Job, position: int | None) -> dict[str, Any]:
         "problem": problem,
         "remedy": remedy,
         "place": position,
-        "device": run.card.device,
-        "processes": run.card.processes,
-        "placed_on": list(run.card.placed_on),
-        "retry_of": run.card.retry_of,
+        "device": run.record.device,
+        "processes": run.record.processes,
+        "placed_on": list(run.record.placed_on),
+        "retry_of": run.record.retry_of,
         "resumable": runs.why_not_resumable(run) is None,
     }
 

@@ -25,7 +25,7 @@ AUTHOR = "import"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Said:
+class RowAnswer:
     """What one row says about its title; `label` and `means` are None for a plain title.
 
     `means` is the category that the label is or safely stands for, else the label.
@@ -45,17 +45,17 @@ class KeptRow:
 
     batch_id: int
     split: Split | None
-    said: Said
+    answer: RowAnswer
 
 
-def said_by(item: Judged, scheme: Scheme) -> Said:
-    """What a judged row says."""
+def row_answer(item: Judged, scheme: Scheme) -> RowAnswer:
+    """Reduce a judged row to what it says about its title."""
     answer, errors = item.answer, item.errors
     reasons = [problem.reason for problem in errors if problem.reason]
     note = stored(*reasons) if reasons else None
     if answer is None:
-        return Said(label=None, means=None, category=None, chain=None, note=note, proposal=None)
-    return Said(
+        return RowAnswer(label=None, means=None, category=None, chain=None, note=note, proposal=None)
+    return RowAnswer(
         label=answer.label,
         means=item.category or proposed_category(answer.label, scheme.names) or answer.label,
         category=None if errors else item.category,
@@ -66,19 +66,19 @@ def said_by(item: Judged, scheme: Scheme) -> Said:
 
 
 def stricter(one: Split | None, other: Split | None) -> Split | None:
-    """Evaluation wins: a title that is learned must not be tested."""
+    """Combine two splits; evaluation wins, as a title that is learned must not be tested."""
     return "eval" if "eval" in (one, other) else one or other
 
 
-def conclude(rows: Sequence[Said]) -> Decision:
-    """What all rows of a title say together."""
-    answers = [said for said in rows if said.label is not None]
+def conclude(rows: Sequence[RowAnswer]) -> Decision:
+    """Merge all rows of a title into one decision."""
+    answers = [answer for answer in rows if answer.label is not None]
     if not answers:
-        note = next((said.note for said in rows if said.note), None)
+        note = next((answer.note for answer in rows if answer.note), None)
         return Decision(author=AUTHOR, action="import", status="waiting", note=note)
-    usable = [said for said in answers if said.category is not None]
-    best = next((said for said in usable if said.chain), usable[0] if usable else answers[0])
-    meant = {said.means for said in answers}
+    usable = [answer for answer in answers if answer.category is not None]
+    best = next((answer for answer in usable if answer.chain), usable[0] if usable else answers[0])
+    meant = {answer.means for answer in answers}
     if usable and len(meant) == 1:
         return Decision(
             author=AUTHOR, action="import", status="decided", category=best.category, chain=best.chain
@@ -86,7 +86,7 @@ def conclude(rows: Sequence[Said]) -> Decision:
     if len(meant) == 1:
         note = best.note
     else:
-        labels = [label[:30] for label in dict.fromkeys(said.means or "" for said in answers)]
+        labels = [label[:30] for label in dict.fromkeys(answer.means or "" for answer in answers)]
         note = stored(message("imported_rows_disagree", labels=labels))
     return Decision(
         author=AUTHOR, action="import", status="waiting", chain=best.chain, note=note, proposal=best.proposal
@@ -117,7 +117,7 @@ def settle(db: Store, title_ids: Sequence[int], batch_id: int) -> Counter[str]:
 
 
 def _decide_fresh(db: Store, fresh: Iterable[int], kept: Mapping[int, Sequence[KeptRow]]) -> Counter[str]:
-    moves = [(title_id, conclude([row.said for row in kept[title_id]]), None) for title_id in fresh]
+    moves = [(title_id, conclude([row.answer for row in kept[title_id]]), None) for title_id in fresh]
     append_decisions(db, moves)
     return Counter(decided=sum(decision.status == "decided" for _, decision, _ in moves))
 
@@ -127,16 +127,16 @@ def _settle_known(
 ) -> Counter[str]:
     tally: Counter[str] = Counter()
     for state in states:
-        said = [row.said for row in kept.get(state["id"], [])]
-        if not said:
+        answers = [row.answer for row in kept.get(state["id"], [])]
+        if not answers:
             continue
         if state["action"] not in ("import", "withdraw"):
-            latest = said[-1].category
+            latest = answers[-1].category
             tally["overruled"] += (
                 latest is not None and state["status"] == "decided" and latest != state["category"]
             )
             continue
-        decision = conclude(said)
+        decision = conclude(answers)
         if any(state[part] != getattr(decision, part) for part in ("status", "category", "chain", "note")):
             append_decision(db, state["id"], decision, follows=state["revision"])
             tally["returned" if state["status"] == "trashed" else "changed"] += 1
@@ -144,7 +144,7 @@ def _settle_known(
 
 
 def rows_of(db: Store, ids: str) -> dict[int, list[KeptRow]]:
-    """Everything imports ever said about the titles of a JSON list of ids, oldest first."""
+    """Everything imports ever answered about the titles of a JSON list of ids, oldest first."""
     kept: dict[int, list[KeptRow]] = {}
     for title_id, batch_id, split, *parts in db.execute(
         "select title_id, batch_id, split, label, means, category, chain, note, proposal from imported_rows"
@@ -153,8 +153,10 @@ def rows_of(db: Store, ids: str) -> dict[int, list[KeptRow]]:
         [ids],
     ):
         label, means, category, chain, note, proposed = parts
-        said = Said(label=label, means=means, category=category, chain=chain, note=note, proposal=proposed)
-        kept.setdefault(title_id, []).append(KeptRow(batch_id=batch_id, split=split, said=said))
+        answer = RowAnswer(
+            label=label, means=means, category=category, chain=chain, note=note, proposal=proposed
+        )
+        kept.setdefault(title_id, []).append(KeptRow(batch_id=batch_id, split=split, answer=answer))
     return kept
 
 
@@ -164,7 +166,7 @@ def _fix_splits(
     kept: Mapping[int, Sequence[KeptRow]],
     states: Mapping[int, Mapping[str, Any]],
 ) -> int:
-    """A title takes on the split that a row names, evaluation before training.
+    """Set the split that the rows of a title name, evaluation before training.
 
     Returns how many known ones moved from training to evaluation.
     """
@@ -187,12 +189,12 @@ def _meetings(title_ids: Sequence[int], kept: Mapping[int, Sequence[KeptRow]], b
     for title_id in title_ids:
         rows = [row for row in kept.get(title_id, []) if row.batch_id == batch_id]
         tally["both"] += {"train", "eval"} <= {row.split for row in rows}
-        tally["differing"] += len({row.said.means for row in rows if row.said.means is not None}) > 1
+        tally["differing"] += len({row.answer.means for row in rows if row.answer.means is not None}) > 1
     return tally
 
 
 def notes_on(tally: Counter[str]) -> list[str]:
-    """What a person should know about rows that met each other or a known title."""
+    """Report rows that met each other or a known title, in sentences for a person."""
     remarks = (
         ("both", "个标题同时在训练集和评估集中，归入评估集", "titles in both splits are now for evaluation"),
         ("differing", "个标题的几行答案不一致，进入标注队列", "titles have rows that disagree, and wait"),

@@ -17,7 +17,7 @@ from typing import TypedDict
 
 from studio.errors import WorkspaceBusy
 from studio.formats.dates import read_date
-from studio.ingest._merging import AUTHOR, Said, said_by
+from studio.ingest._merging import AUTHOR, RowAnswer, row_answer
 from studio.language import say
 from studio.messages import message, shown, stored
 from studio.samples.scheme import Scheme
@@ -66,7 +66,7 @@ class _Incoming:
     key: str
     source: str | None
     published_at: str | None
-    rows: list[tuple[str, int, Split | None, Said]] = field(default_factory=list)
+    rows: list[tuple[str, int, Split | None, RowAnswer]] = field(default_factory=list)
     title_id: int = 0
 
 
@@ -148,7 +148,7 @@ def _group(judged: Iterable[Judged], scheme: Scheme, staged: Staged) -> list[_In
             entry = by_key[key] = _Incoming(
                 text=item.title, key=key, source=row.source, published_at=published_at
             )
-        entry.rows.append((row.file, row.row, row.split, said_by(item, scheme)))
+        entry.rows.append((row.file, row.row, row.split, row_answer(item, scheme)))
     return list(by_key.values())
 
 
@@ -179,10 +179,10 @@ def _put_down(db: Store, incoming: Sequence[_Incoming], source: str, batch_id: i
 
 def _insert_rows(db: Store, incoming: Iterable[_Incoming], batch_id: int) -> None:
     values = (
-        (batch_id, item.title_id, file, row, split, said.label, said.means, said.category, said.chain, said.note,
-         said.proposal)
+        (batch_id, item.title_id, file, row, split, answer.label, answer.means, answer.category, answer.chain,
+         answer.note, answer.proposal)
         for item in incoming
-        for file, row, split, said in item.rows
+        for file, row, split, answer in item.rows
     )  # fmt: skip
     db.conn.executemany(
         "insert into imported_rows"
@@ -193,7 +193,7 @@ def _insert_rows(db: Store, incoming: Iterable[_Incoming], batch_id: int) -> Non
 
 
 def titles_of_batch(db: Store, batch_id: int) -> Iterator[list[int]]:
-    """The titles that a batch has rows for, a portion at a time."""
+    """Yield the titles that an import has rows for, a portion at a time."""
     last = 0
     while portion := db.execute(
         "select distinct title_id from imported_rows where batch_id = ? and title_id > ?"

@@ -24,7 +24,7 @@ Place = tuple[str, int]
 
 
 def rows_at(path: Path, places: Collection[Place], prefix: str, scheme: Scheme) -> dict[Place, Judged]:
-    """These rows, judged; files are read no further than needed.
+    """Judge these rows; files are read no further than needed.
 
     Args:
         prefix: `CheckReport.prefix`.
@@ -45,14 +45,14 @@ def rows_at(path: Path, places: Collection[Place], prefix: str, scheme: Scheme) 
 
 
 def as_edit(item: Judged, scheme: Scheme) -> Edit:
-    """A row as texts to edit; a title that its format keeps apart stands in the question."""
+    """Return a row as texts to edit; a title that its format keeps apart stands in the question."""
     row = item.row
     question = row.question if row.title is None else write_question(scheme.prompt, item.title)
     return Edit(question=question or "", answer=row.answer or "")
 
 
 def judge_edit(item: Judged, edit: Edit, scheme: Scheme) -> Judged:
-    """What the row is with that edit; what it does to other rows only a check of the copy tells."""
+    """Judge the row with that edit; what it does to other rows only a check of the copy tells."""
     row = RawRow(
         file=item.row.file,
         row=item.row.row,
@@ -71,7 +71,7 @@ def is_for_people(problems: Collection[Problem]) -> bool:
 
 
 def rows_for_people(path: Path, scheme: Scheme, edits: Edits) -> Iterator[RawRow]:
-    """Rows with a title whose error only a person can mend, as edited; those that are left out are none of them.
+    """Yield the edited rows whose error only a person can repair; rows that the user excluded are skipped.
 
     Raises:
         UnreadableFile: the input cannot be read.

@@ -43,13 +43,13 @@ class ImportBatch:
     undone_at: str | None
 
     def to_json(self) -> dict[str, Any]:
-        """An element of `news-studio import --list --json`."""
+        """Return the element of `news-studio import --list --json`."""
         return {**asdict(self), "source": shown(self.source)}
 
 
 @dataclass(kw_only=True, slots=True)
 class Undone:
-    """What undoing a batch did: titles withdrawn, kept since a person had worked on them, still brought by others."""
+    """What undoing an import did: titles withdrawn, kept since people worked on them, brought by others."""
 
     batch_id: int
     withdrawn: int = 0
@@ -57,7 +57,7 @@ class Undone:
     shared: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        """The document of `news-studio import --undo BATCH --json`."""
+        """Return the document of `news-studio import --undo BATCH --json`."""
         return asdict(self)
 
 
@@ -71,12 +71,12 @@ _BATCHES = (
 
 
 def list_import_batches(db: Store, limit: int = 100) -> list[ImportBatch]:
-    """The latest imports, newest first."""
+    """List the latest imports, newest first."""
     return [ImportBatch(**row) for row in db.query(f"{_BATCHES} order by batches.id desc limit ?", [limit])]
 
 
 def get_import_batch(db: Store, batch_id: int) -> ImportBatch:
-    """The import of that number.
+    """Find the import of that number.
 
     Raises:
         InputError: there is none.
@@ -103,7 +103,10 @@ def undo_import(db: Store, batch_id: int, author: str) -> Undone:
         batch = get_import_batch(db, batch_id)
         if batch.state not in ("done", "undoing"):
             raise InputError(
-                say(f"导入 {batch_id} 已经撤销或没有完成。", f"Import {batch_id} is undone already or never finished."),
+                say(
+                    f"导入 {batch_id} 已经撤销或没有完成。",
+                    f"Import {batch_id} is undone already or never finished.",
+                ),
                 remedy=say("无需再做什么。", "There is nothing left to do."),
             )  # fmt: skip
         with writing(db):
@@ -135,7 +138,7 @@ def finish_undo(db: Store, batch_id: int) -> Undone:
 
 
 def _free_splits(db: Store, title_ids: Sequence[int], kept: dict[int, list[KeptRow]]) -> None:
-    """A title keeps the split that the remaining rows name."""
+    """Reset each split to what the remaining rows name."""
     splits = []
     for title_id in title_ids:
         split: Split | None = None
@@ -172,13 +175,14 @@ def _withdraw(db: Store, title_id: int, author: str, undone: Undone) -> None:
 
 
 def row_report(db: Store, batch_id: int) -> Iterator[tuple[str, int, RowOutcome, str | None, str | None]]:
-    """Every row of an import: file, row, outcome, title, and why it was refused or what it is near; in file order."""
+    """Yield every row of an import in file order: file, row, outcome, title, and the reason or near copy."""
     rows = db.execute(
         "select file, row, imported_rows.id, title_id, titles.batch_id, text, null,"
         " (select text from near_groups join titles as first on first.id = group_id"
         "  where near_groups.title_id = titles.id and group_id <> titles.id)"
         " from imported_rows join titles on titles.id = title_id where imported_rows.batch_id = :batch"
-        " union all select file, row, id, null, null, null, reason, null from refused_rows where batch_id = :batch"
+        " union all select file, row, id, null, null, null, reason, null from refused_rows"
+        " where batch_id = :batch"
         " order by file, row",
         {"batch": batch_id},
     )
@@ -194,7 +198,7 @@ def row_report(db: Store, batch_id: int) -> Iterator[tuple[str, int, RowOutcome,
 
 
 def report_csv(db: Store, batch_id: int) -> bytes:
-    """The rows of an import as a CSV file."""
+    """Export the rows of an import as CSV."""
     return csv_bytes(_header(), _cells(db, batch_id))
 
 

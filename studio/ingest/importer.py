@@ -62,7 +62,7 @@ class ImportReport:
     near_pairs: Sequence[NearPair] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
-        """The document of `news-studio import --json`."""
+        """Return the document of `news-studio import --json`."""
         return {**asdict(self), "refused": self.refused_rows}
 
     @property

@@ -88,7 +88,7 @@ def add_pasted(workspace: Workspace, name: str, pasted: str) -> TextSet:
 
 
 def text_files(source: Path) -> list[Path]:
-    """The file itself, or every text file below a folder, in the order of their names.
+    """List the file itself, or every text file below a folder, in the order of their names.
 
     Raises:
         InputError: there is none.
@@ -112,7 +112,7 @@ def text_files(source: Path) -> list[Path]:
 
 
 def read_texts(file: Path) -> Iterator[str]:
-    """The texts of one file, empty ones left out.
+    """Read the texts of one file, empty ones left out.
 
     Raises:
         UnreadableFile: damaged, too large, or a row has no text.

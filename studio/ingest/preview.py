@@ -27,7 +27,7 @@ class FilePreview:
     rows: Sequence[RawRow]
 
     def to_json(self) -> dict[str, Any]:
-        """The document of `news-studio import --preview --json`."""
+        """Return the document of `news-studio import --preview --json`."""
         shown = ("row", "title", "question", "answer", "source", "date")
         return {
             "encoding": self.encoding,
@@ -56,7 +56,7 @@ def preview_file(path: Path, columns: Columns = GUESSED, limit: int = ROWS) -> F
 
 
 def _keys(value: Any) -> Sequence[str]:
-    """The columns of a table row; a conversation has none to choose from."""
+    """List the columns of a table row; a conversation has none to choose from."""
     if not isinstance(value, Mapping) or isinstance(value.get("conversations", value.get("messages")), list):
         return []
     return list(value)

@@ -214,7 +214,7 @@ class ClusterRun:
             self.save()
 
     def conclude(self, status: str | None) -> None:
-        """The job is over: wait for its result to come through the shared file system, or write one."""
+        """Wait for the result of a job that is over to come through the shared file system, or write one."""
         deadline = time.monotonic() + _RESULT_SECONDS
         while status == "SUCCEEDED" and not self.has_result and time.monotonic() < deadline:
             time.sleep(0.2)
@@ -233,9 +233,10 @@ class ClusterRun:
             if status
             else say("集群已不认识这个任务。", "The cluster does not know the job any more."),
             say(
-                f"请查看日志；运行文件夹 {self.folder} 必须在各节点的共享文件系统上、路径相同，节点上须装有 news-studio。",
-                f"Read the log; the run folder {self.folder} must be on a file system that the nodes share, at the"
-                " same path, and news-studio must be installed there.",
+                f"请查看日志；运行文件夹 {self.folder} 必须在各节点的共享文件系统上、路径相同，"
+                "节点上须装有 news-studio。",
+                f"Read the log; the run folder {self.folder} must be on a file system that the nodes share,"
+                " at the same path, and news-studio must be installed there.",
             ),
         )
 
@@ -307,11 +308,11 @@ class ClusterRun:
 
 
 def submission(run: Job, settings: RaySettings, gpus: float) -> dict[str, Any]:
-    """What the cluster is asked for: command, environment, cores and GPUs of one node.
+    """Build what the cluster is asked for: command, environment, cores and GPUs of one node.
 
     Ray takes the command as a line for a shell; every word of it is quoted.
     """
-    processes = run.card.processes
+    processes = run.record.processes
     command = workers.launched(workers.worker_command(run.spec.kind, settings.worker), processes)
     language = {"STUDIO_LANG": os.environ["STUDIO_LANG"]} if os.environ.get("STUDIO_LANG") else {}
     return {

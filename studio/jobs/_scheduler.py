@@ -55,22 +55,22 @@ class Scheduler:
         """Assign every job that can start or be watched now.
 
         Raises:
-            DiskFull: the next one's card cannot be written.
+            DiskFull: the next one's record cannot be written.
         """
         while assignment := self.next_assignment():
             job = assignment.job
             if job.state != "running":
-                runs.change_card(job.folder, placed_on=[device.id for device in assignment.devices])
+                runs.change_record(job.folder, placed_on=[device.id for device in assignment.devices])
             self.in_hand.add(job.id)
             threading.Thread(target=self._work, args=[assignment], name=job.id, daemon=True).start()
 
     def next_assignment(self) -> Assignment | None:
-        """The next assignment; None when all is in hand or has to wait."""
+        """Choose the next assignment; None when all is in hand or has to wait."""
         jobs = runs.list_unfinished(self.workspace)
         going = [job for job in jobs if job.state == "running" or job.id in self.in_hand]
         for job in going:
             # A member of a sweep is watched with its sweep.
-            if job.state == "running" and job.id not in self.in_hand and not job.card.worked_by:
+            if job.state == "running" and job.id not in self.in_hand and not job.record.worked_by:
                 return Assignment(job=job)
         free = self._free(going)
         for job in runs.in_order(jobs):
@@ -83,25 +83,25 @@ class Scheduler:
         return None
 
     def _free(self, going: list[Job]) -> list[Device]:
-        computing = [job for job in going if _class_of(job) == "device" and not job.card.worked_by]
-        if any(not job.card.placed_on for job in computing):
+        computing = [job for job in going if _class_of(job) == "device" and not job.record.worked_by]
+        if any(not job.record.placed_on for job in computing):
             return []  # somebody started a worker by hand: nobody knows on what
-        taken = {name for job in computing for name in job.card.placed_on}
+        taken = {name for job in computing for name in job.record.placed_on}
         return [device for device in self.devices if device.id not in taken]
 
     def _place(self, job: Job, going: list[Job], free: list[Device]) -> tuple[Device, ...] | None:
         kind = _class_of(job)
         if kind == "device":
-            return place(job.card.device, job.card.processes, free, self.devices)
+            return place(job.record.device, job.record.processes, free, self.devices)
         most = self.settings.light_jobs if kind == "light" else self.settings.cluster_jobs
         return () if sum(_class_of(other) == kind for other in going) < most else None
 
     def _kept_for(self, job: Job, free: list[Device]) -> list[Device]:
         """Devices that later jobs may take: GPUs are reserved, so that a multi-GPU job cannot starve."""
-        if _class_of(job) != "device" or why_never(job.card.device, job.card.processes, self.devices):
+        if _class_of(job) != "device" or why_never(job.record.device, job.record.processes, self.devices):
             return free
-        if job.card.processes == 1:
-            return [device for device in free if device.id != job.card.device]
+        if job.record.processes == 1:
+            return [device for device in free if device.id != job.record.device]
         return [device for device in free if not device.is_gpu]
 
     def _work(self, assignment: Assignment) -> None:
@@ -128,11 +128,11 @@ class Scheduler:
 
     def _start(self, job: Job, devices: tuple[Device, ...]) -> "subprocess.Popen[bytes]":
         command = workers.worker_command(job.spec.kind, self.settings.worker)
-        if job.card.device == RAY:
+        if job.record.device == RAY:
             # What a killed one left: its lock is free, and the cluster knows what goes on.
             (job.folder / "alive").unlink(missing_ok=True)
             return workers.start_worker(job.folder, raycluster.CLUSTER_COMMAND, cwd=self.workspace.home)
-        command = workers.launched(command, job.card.processes)
+        command = workers.launched(command, job.record.processes)
         return workers.start_worker(
             job.folder,
             command,
@@ -179,8 +179,8 @@ def _press(job: Job, waited: float, settings: JobSettings, sent: set[signal.Sign
 
 
 def _class_of(job: Job) -> str:
-    """What limits how many go on at once: a device, the cluster, or next to nothing."""
-    if job.card.device == RAY:
+    """Classify a job by what limits how many run at once: a device, the cluster, or next to nothing."""
+    if job.record.device == RAY:
         return "cluster"
     return "device" if job.needs_device else "light"
 

@@ -41,7 +41,7 @@ class Device:
 def list_devices(
     settings: JobSettings | None = None, environment: Mapping[str, str] = os.environ
 ) -> tuple[Device, ...]:
-    """The devices of this machine, GPUs first and always the CPU last."""
+    """List the devices of this machine, GPUs first and always the CPU last."""
     named = (settings or JobSettings()).devices
     gpus = _all_gpus()
     if named:
@@ -53,7 +53,7 @@ def list_devices(
 
 
 def shown(gpus: Sequence[Device], visible: str | None) -> tuple[Device, ...]:
-    """The GPUs that CUDA_VISIBLE_DEVICES leaves, in its order; like CUDA, none after one it does not know."""
+    """Filter the GPUs by CUDA_VISIBLE_DEVICES, in its order; like CUDA, none after one it does not know."""
     if visible is None:
         return tuple(gpus)
     found: list[Device] = []
@@ -101,14 +101,14 @@ def _all_gpus() -> tuple[Device, ...]:
 
 
 def _named(name: str) -> Device:
-    """A device that a setting names and nvidia-smi does not know."""
+    """Make a device that a setting names and nvidia-smi does not know."""
     return Device(id=name, name=name, visible=name.removeprefix("cuda:") if name.startswith("cuda:") else "")
 
 
 def place(
     wanted: str | None, processes: int, free: Sequence[Device], devices: Sequence[Device]
 ) -> tuple[Device, ...] | None:
-    """The free devices that a run gets; None when it has to wait.
+    """Assign free devices to a run; None when it has to wait.
 
     Each process gets a GPU; on the CPU they share it. Without a wish it is a GPU where
     there is one.
@@ -158,6 +158,6 @@ def require_place(wanted: str | None, processes: int, devices: Sequence[Device])
 
 
 def environment_for(placed: Sequence[Device]) -> dict[str, str]:
-    """What a worker must find in its environment to see exactly these devices."""
+    """Build the environment in which a worker sees exactly these devices."""
     visible = [device.visible for device in placed if device.visible is not None]
     return {"CUDA_VISIBLE_DEVICES": ",".join(visible)} if visible else {}

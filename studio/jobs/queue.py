@@ -82,7 +82,7 @@ def require_place(place: Place) -> None:
 
 
 def job_process(workspace: Workspace) -> Background:
-    """The process that works this workspace's queue; its lock file is touched to wake it."""
+    """Return the process that works this workspace's queue; its lock file is touched to wake it."""
     return Background(
         module="studio.jobs._process",
         home=workspace.home,

@@ -13,7 +13,7 @@ class JobSettings(BaseSettings):
 
     worker: tuple[str, ...] = Field(
         default=workers.DEFAULT_COMMAND,
-        description="Command of a worker as a JSON list; {kind} is the kind of its spec, the folder is appended.",
+        description="Command of a worker as a JSON list; {kind} is its spec's kind, the folder is appended.",
     )
     cancel_grace_seconds: float = Field(default=20, ge=0, description="From a cancel to SIGTERM.")
     kill_grace_seconds: float = Field(default=10, ge=0, description="From SIGTERM to SIGKILL.")
@@ -21,7 +21,7 @@ class JobSettings(BaseSettings):
     look_seconds: float = Field(default=10, gt=0, description="Look for waiting jobs at least this often.")
     devices: tuple[str, ...] = Field(
         default=(),
-        description='Devices as a JSON list, such as ["cuda:0", "cuda:2"]; empty: the GPUs at hand, or the CPU.',
+        description='Devices as a JSON list, such as ["cuda:0", "cuda:2"]; empty: all GPUs, or the CPU.',
     )
     light_jobs: int = Field(
         default=4, ge=1, description="Jobs at once that need no device, such as downloads."

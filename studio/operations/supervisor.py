@@ -84,7 +84,7 @@ def up(
 
 
 def running_app(workspace: Workspace) -> WebApp | None:
-    """The web app of the workspace, if one is up."""
+    """Find the web app of the workspace, if one is up."""
     note = locks.read_note(lock_path(workspace))
     return WebApp(**json.loads(note)) if note else None
 

@@ -108,7 +108,7 @@ class Scan:
 
 
 def look(db: Store, workspace: Workspace) -> Scan:
-    """The last scan, and the one that runs."""
+    """Read the last scan, and the one that runs."""
     process = scan_process(workspace)
     running = read_progress(workspace) if process.is_alive() else None
     last = _read(result_path(workspace))
@@ -129,7 +129,7 @@ def start_scan(workspace: Workspace) -> None:
 
 
 def scan_process(workspace: Workspace) -> Background:
-    """The process that scans a workspace."""
+    """Return the process that scans a workspace."""
     folder = workspace.quality
     return Background(
         module="studio.quality._scan",

@@ -40,7 +40,7 @@ from studio.runs._output import (
     require_done,
     trained_model,
 )
-from studio.runs._record import RAY, RunCard, change_card
+from studio.runs._record import RAY, RunRecord, change_record
 from studio.runs._requests import (
     Move,
     can_pause,
@@ -68,13 +68,13 @@ __all__ = [
     "Phase",
     "Place",
     "Run",
-    "RunCard",
     "RunProgress",
+    "RunRecord",
     "RunState",
     "can_pause",
     "can_retry",
     "cancel",
-    "change_card",
+    "change_record",
     "discard",
     "finish_discards",
     "get_job",

@@ -13,7 +13,7 @@ from studio.contract import EvaluateSpec, SweepSpec, TrainSpec
 from studio.errors import DiskFull, InputError
 from studio.language import say
 from studio.runs._job import Job, JobSpec, Run, absolute, read_folder
-from studio.runs._record import RunCard, write_card
+from studio.runs._record import RunRecord, write_record
 from studio.system.atomic import guard_disk
 from studio.workspace import Workspace
 
@@ -75,15 +75,15 @@ def prepare_sweep(
 ) -> tuple[Job, list[Run]]:
     """Make a sweep and its member runs, each with its label; the sweep alone is to be submitted.
 
-    The members' cards name the sweep, so that the queue leaves them to its worker.
+    The members' records name the sweep, so that the queue leaves them to its worker.
     """
     known = {"version": version, "device": place.device}
     folder = _new_folder(workspace.runs, "sweep")
     made: list[Job] = []
     try:
         for name, spec in members:
-            card = {**known, "label": name, "worked_by": folder.name}
-            made.append(_fill(_new_folder(workspace.runs, "train"), spec, card, {}))
+            record = {**known, "label": name, "worked_by": folder.name}
+            made.append(_fill(_new_folder(workspace.runs, "train"), spec, record, {}))
         sweep = SweepSpec(runs=tuple(run.folder for run in made), field=field)
     except (OSError, DiskFull):
         for left in [folder, *(run.folder for run in made)]:
@@ -97,11 +97,11 @@ def prepare_sweep(
 
 def can_retry(job: Job) -> bool:
     """Whether it is over and can be repeated as it is."""
-    return job.is_over and job.spec.kind in _REPEATABLE and not job.card.worked_by
+    return job.is_over and job.spec.kind in _REPEATABLE and not job.record.worked_by
 
 
 def prepare_retry(workspace: Workspace, job: Job) -> Job:
-    """A new job with the spec, label and place of one that is over, linked to it.
+    """Prepare a new job with the spec, label and device of one that is over, linked to it.
 
     Raises:
         InputError: it is not over, or its kind is repeated elsewhere.
@@ -116,18 +116,18 @@ def prepare_retry(workspace: Workspace, job: Job) -> Job:
             say(f"{job.id} 不能原样重来。", f"{job.id} cannot be repeated as it is."),
             remedy=say("请在开始它的页面重新开始。", "Start it again on the page that started it."),
         )
-    place = Place(device=job.card.device, processes=job.card.processes)
+    place = Place(device=job.record.device, processes=job.record.processes)
     return prepare_job(
-        workspace, job.spec, label=job.card.label, version=job.version, place=place, retry_of=job.id
+        workspace, job.spec, label=job.record.label, version=job.version, place=place, retry_of=job.id
     )
 
 
 def _fill(folder: Path, spec: JobSpec, known: Mapping[str, object], files: Mapping[str, bytes]) -> Job:
     """Make an empty folder a job; nothing is left of it when the disk is full."""
-    card = RunCard.model_validate({"id": folder.name, "created_at": datetime.now().astimezone(), **known})
+    record = RunRecord.model_validate({"id": folder.name, "created_at": datetime.now().astimezone(), **known})
     try:
         with guard_disk(folder):
-            write_card(folder, card)
+            write_record(folder, record)
             for name, content in files.items():
                 (folder / name).write_bytes(content)
             # spec.json last and in one step: a folder is a run when it has one.

@@ -38,7 +38,7 @@ from studio.contract import (
 from studio.errors import InputError, UnreadableFile
 from studio.language import say
 from studio.messages import shown
-from studio.runs._record import RunCard, read_card
+from studio.runs._record import RunRecord, read_record
 from studio.system import processes as workers
 from studio.workspace import SAMPLE_RUN, Workspace
 
@@ -63,23 +63,23 @@ class Job:
     spec: JobSpec
     state: RunState
     result: Result | None
-    card: RunCard
+    record: RunRecord
     recorded: bool
 
     @property
     def created_at(self) -> datetime:
         """When it was asked for."""
-        return self.card.created_at
+        return self.record.created_at
 
     @property
     def label(self) -> str:
         """Read the name that somebody gave it; often empty."""
-        return shown(self.card.label) or ""
+        return shown(self.record.label) or ""
 
     @property
     def version(self) -> str | None:
         """Dataset version as `name@3`, when the rows come from one."""
-        return self.card.version
+        return self.record.version
 
     @property
     def is_over(self) -> bool:
@@ -108,7 +108,8 @@ class Job:
                 ),
                 say(
                     f"{self._go_on[0]}；若再次发生，减小批大小或 cutoff_len，并查看日志。",
-                    f"{self._go_on[1]}; if it happens again, lower the batch size or cutoff_len and read the log.",
+                    f"{self._go_on[1]}; if it happens again, lower the batch size or cutoff_len and read"
+                    " the log.",
                 ),
             )
         if self.state == "failed" and self.result:
@@ -174,7 +175,7 @@ def unreadable_runs(workspace: Workspace) -> list[UnreadableFile]:
 
 
 def get_run(workspace: Workspace, run_id: str, *, sample: Path = SAMPLE_RUN) -> Run:
-    """The run of that id.
+    """Find the run of that id.
 
     Raises:
         InputError: there is none.
@@ -187,7 +188,7 @@ def get_run(workspace: Workspace, run_id: str, *, sample: Path = SAMPLE_RUN) -> 
 
 
 def get_job(workspace: Workspace, run_id: str, *, sample: Path = SAMPLE_RUN) -> Job:
-    """The job of that id, whatever its kind.
+    """Find the job of that id, whatever its kind.
 
     Raises:
         InputError: there is none.
@@ -221,10 +222,10 @@ def _readable_run(folder: Path, recorded: bool = False) -> Job | None:
 
 
 def read_folder(folder: Path, recorded: bool = False) -> Job:
-    """The job of a folder as it stands at this moment.
+    """Read the job of a folder as it stands at this moment.
 
     Raises:
-        UnreadableFile: spec, card or result is not what studio and workers write.
+        UnreadableFile: spec, record or result is not what studio and workers write.
     """
     # The lock before the result: a worker that ends in between must not look lost.
     started, alive = workers.was_started(folder), workers.is_alive(folder)
@@ -232,7 +233,7 @@ def read_folder(folder: Path, recorded: bool = False) -> Job:
         result = _read_result(folder)
         # A recorded run was made in the repository and names its paths from there.
         spec = absolute(_job_spec.validate_json(read_bytes(folder / "spec.json")), SAMPLE_RUN.parent.parent)
-        card = read_card(folder)
+        record = read_record(folder)
     except (ValidationError, OSError) as error:
         raise unreadable(folder, error) from error
     state = _state(folder, started, alive, result)
@@ -241,9 +242,9 @@ def read_folder(folder: Path, recorded: bool = False) -> Job:
         id=folder.name,
         folder=folder,
         spec=spec,  # type: ignore[arg-type]  # a Run's spec is one of those two
-        state=_state_of_member(folder, card.worked_by) if card.worked_by and state == "queued" else state,
+        state=_state_of_member(folder, record.worked_by) if record.worked_by and state == "queued" else state,
         result=result,
-        card=card,
+        record=record,
         recorded=recorded,
     )
 
@@ -272,12 +273,12 @@ def _state(folder: Path, started: bool, alive: bool, result: Result | None) -> R
 
 
 def _state_of_member(folder: Path, worked_by: str) -> RunState:
-    """A member that has not begun waits or pauses with the job that does it, and never begins without it."""
+    """Derive the state of a member that has not begun: it waits or pauses with the job that does it."""
     place = folder.parent / worked_by
     # While a sweep is made its members are there before it is.
     is_there = _ID.fullmatch(worked_by) and (place / "spec.json").exists()
     owner = _readable_run(place) if is_there else None
-    if owner is None or owner.card.worked_by:
+    if owner is None or owner.record.worked_by:
         return "cancelled"
     return "queued" if not owner.is_over else "paused" if owner.state == "paused" else "cancelled"
 

@@ -124,12 +124,12 @@ def progress(run: Job) -> RunProgress:
 
 
 def read_log(run: Job, tail: int = 200) -> str:
-    """The last `tail` lines of the worker's words; empty before it began."""
+    """Read the last `tail` lines of the worker's log; empty before it began."""
     return read_tail(run.folder / "log.txt", tail)
 
 
 def load_scores(run: Run) -> ScoreFile | None:
-    """What the run measured; None when it measured nothing (yet).
+    """Load the scores of the run; None when it measured nothing (yet).
 
     Raises:
         UnreadableFile: scores.json is not what a worker writes.
@@ -144,6 +144,6 @@ def load_scores(run: Run) -> ScoreFile | None:
 
 
 def load_predictions(run: Run, answer: AnswerMode) -> list[Prediction]:
-    """The answered rows of one way of answering, in the order of the evaluated file."""
+    """Load the answered rows of one way of answering, in the order of the evaluated file."""
     rows = [row for row in read_lines(run.folder / "predictions.jsonl", _prediction) if row.answer == answer]
     return sorted(rows, key=lambda row: row.row)

@@ -1,6 +1,6 @@
 """Read and write run.json: label, position in the queue, device.
 
-Pages, command line and job process all change cards; each change is one step under a
+Pages, command line and job process all change records; each change is one step under a
 lock on the folder of all runs.
 """
 
@@ -19,7 +19,7 @@ RAY = "ray"
 """As a device: on the cluster that STUDIO_RAY_ADDRESS names."""
 
 
-class RunCard(BaseModel):
+class RunRecord(BaseModel):
     """Label and origin of a run, its place in the queue, and where it shall run."""
 
     id: str
@@ -41,37 +41,37 @@ class RunCard(BaseModel):
         return self.created_at.timestamp() if self.order is None else self.order
 
 
-def read_card(folder: Path) -> RunCard:
-    """The card of a run folder, or a bare one where there is none.
+def read_record(folder: Path) -> RunRecord:
+    """Read the record of a run folder, or a bare one where there is none.
 
     Raises:
         OSError: it cannot be read.
-        ValidationError: it is no card.
+        ValidationError: it is no run record.
     """
     file = folder / "run.json"
     if file.exists():
-        return RunCard.model_validate_json(file.read_bytes())
+        return RunRecord.model_validate_json(file.read_bytes())
     modified = datetime.fromtimestamp((folder / "spec.json").stat().st_mtime).astimezone()
-    return RunCard(id=folder.name, created_at=modified)
+    return RunRecord(id=folder.name, created_at=modified)
 
 
-def write_card(folder: Path, card: RunCard) -> None:
-    """Move a card into place in one step; to change one, hold the lock from before it was read."""
+def write_record(folder: Path, record: RunRecord) -> None:
+    """Move a record into place in one step; to change one, hold the lock from before it was read."""
     unfinished = folder / ".run.json"
     with guard_disk(folder):
-        unfinished.write_text(card.model_dump_json(indent=2), encoding="utf-8")
+        unfinished.write_text(record.model_dump_json(indent=2), encoding="utf-8")
         unfinished.replace(folder / "run.json")
 
 
-def change_card(folder: Path, **changes: object) -> None:
-    """Change fields of one run's card."""
+def change_record(folder: Path, **changes: object) -> None:
+    """Change fields of one run's record."""
     with changing(folder.parent):
-        write_card(folder, RunCard.model_validate(read_card(folder).model_dump() | changes))
+        write_record(folder, RunRecord.model_validate(read_record(folder).model_dump() | changes))
 
 
 @contextmanager
 def changing(runs: Path) -> Iterator[None]:
-    """Hold the lock of the folder of all runs: nobody else changes a card or takes up a run."""
+    """Hold the lock of the folder of all runs: nobody else changes a record or takes up a run."""
     opened = os.open(runs, os.O_RDONLY)
     try:
         fcntl.flock(opened, fcntl.LOCK_EX)

@@ -13,7 +13,7 @@ from studio.errors import InputError
 from studio.language import say
 from studio.runs._creation import Place
 from studio.runs._job import Job, get_job, list_unfinished
-from studio.runs._record import change_card, changing, read_card, write_card
+from studio.runs._record import change_record, changing, read_record, write_record
 from studio.workspace import Workspace
 
 Move = Literal["first", "up", "down", "last"]
@@ -81,7 +81,7 @@ def is_pause_wanted(run: Job) -> bool:
 
 def can_pause(run: Job) -> bool:
     """Whether a pause would be heeded: of what waits, and of work that can go on later."""
-    if run.recorded or run.card.worked_by:
+    if run.recorded or run.record.worked_by:
         return False
     return run.state == "queued" or (run.state == "running" and run.spec.kind in _PAUSABLE)
 
@@ -108,12 +108,12 @@ def pause(workspace: Workspace, run_id: str) -> None:
 
 def why_not_resumable(run: Job) -> str | None:
     """Why a run cannot go on where it stopped, in a sentence; None when it can."""
-    if run.state == "paused" and run.result is None and not run.card.worked_by:
+    if run.state == "paused" and run.result is None and not run.record.worked_by:
         return None  # put aside before it began
     if run.recorded:
         return say("这只是随附的记录。", "It is only a record.")
-    if run.card.worked_by:
-        return say(f"它属于 {run.card.worked_by}。", f"It belongs to {run.card.worked_by}.")
+    if run.record.worked_by:
+        return say(f"它属于 {run.record.worked_by}。", f"It belongs to {run.record.worked_by}.")
     if not run.is_over:
         return say("它还没有停下。", "It has not stopped.")
     if run.state == "done":
@@ -152,9 +152,11 @@ def make_ready_to_go_on(workspace: Workspace, run_id: str) -> Job:
                     f"Start it again: news-studio runs retry {run_id}",
                 ),
             )
-        last = max((job.card.place_in_queue for job in waiting(workspace)), default=0.0)
-        card = run.card.model_copy(update={"order": max(last + 1, run.card.place_in_queue), "placed_on": ()})
-        write_card(run.folder, card)
+        last = max((job.record.place_in_queue for job in waiting(workspace)), default=0.0)
+        record = run.record.model_copy(
+            update={"order": max(last + 1, run.record.place_in_queue), "placed_on": ()}
+        )
+        write_record(run.folder, record)
         # In this order it can be interrupted anywhere: until `alive` goes the run is over and can be
         # resumed, and only then it waits.
         for name in ("result.json", "discard", "ray.json", "cancel", "pause", "alive"):
@@ -163,14 +165,14 @@ def make_ready_to_go_on(workspace: Workspace, run_id: str) -> Job:
 
 
 def waiting(workspace: Workspace) -> list[Job]:
-    """What waits in the queue, the next first; members of a sweep wait in theirs."""
+    """List what waits in the queue, the next first; members of a sweep wait in theirs."""
     return in_order(list_unfinished(workspace))
 
 
 def in_order(jobs: Iterable[Job]) -> list[Job]:
     """Those of the jobs that wait, the next first."""
-    found = [job for job in jobs if job.state == "queued" and not job.card.worked_by]
-    return sorted(found, key=lambda job: (job.card.place_in_queue, job.created_at, job.id))
+    found = [job for job in jobs if job.state == "queued" and not job.record.worked_by]
+    return sorted(found, key=lambda job: (job.record.place_in_queue, job.created_at, job.id))
 
 
 def move(workspace: Workspace, run_id: str, to: Move) -> None:
@@ -184,14 +186,14 @@ def move(workspace: Workspace, run_id: str, to: Move) -> None:
         run = _waiting_one(queue, get_job(workspace, run_id))
         old = queue.index(run)
         new = {"first": 0, "up": max(0, old - 1), "down": old + 1, "last": len(queue)}[to]
-        places = [job.card.place_in_queue for job in queue]
+        places = [job.record.place_in_queue for job in queue]
         queue.insert(new, queue.pop(old))
         for number, job in enumerate(queue):
             if number:  # two that were asked for at the same moment had the same place
                 places[number] = max(places[number], places[number - 1] + 1e-3)
-            if job.card.order != places[number]:
-                card = read_card(job.folder)
-                write_card(job.folder, card.model_copy(update={"order": places[number]}))
+            if job.record.order != places[number]:
+                record = read_record(job.folder)
+                write_record(job.folder, record.model_copy(update={"order": places[number]}))
 
 
 def put_on(workspace: Workspace, run_id: str, place: Place) -> None:
@@ -203,7 +205,7 @@ def put_on(workspace: Workspace, run_id: str, place: Place) -> None:
     run = get_job(workspace, run_id)
     if run.state != "paused":
         _waiting_one(waiting(workspace), run)
-    change_card(run.folder, device=place.device, processes=place.processes)
+    change_record(run.folder, device=place.device, processes=place.processes)
 
 
 def _waiting_one(queue: list[Job], run: Job) -> Job:

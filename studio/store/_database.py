@@ -83,7 +83,13 @@ def writing(db: Store) -> Iterator[None]:
             raise
 
 
-_NO_ROOM = {"SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_FSYNC", "SQLITE_IOERR_SHMSIZE"}
+_NO_ROOM = {
+    "SQLITE_FULL",
+    "SQLITE_IOERR_WRITE",
+    "SQLITE_IOERR_FSYNC",
+    "SQLITE_IOERR_SHMSIZE",
+    "SQLITE_IOERR_SHMOPEN",
+}
 """A full disk is FULL only where SQLite extends the file; a quota, a size limit or the
 shared-memory file of WAL fail under the other names."""
 

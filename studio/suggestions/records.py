@@ -142,7 +142,7 @@ def is_wanted(settings: LabelSettings) -> bool:
 
 
 def suggester_process(workspace: Workspace) -> Background:
-    """The process beside the annotators; it ends when nobody labels."""
+    """Return the process beside the annotators; it ends when nobody labels."""
     folder = workspace.suggesting
     return Background(
         module="studio.suggestions._process",

@@ -37,7 +37,7 @@ class Background:
     keeps_log: bool = False
 
     def is_alive(self) -> bool:
-        """Whether it runs."""
+        """Return whether it runs."""
         return is_locked(self.lock)
 
     def start(self) -> bool:
@@ -76,6 +76,10 @@ def spawn(
     In a session of its own: neither Ctrl-C nor the end of the terminal reaches it.
 
     Args:
+        command: the program and its arguments.
+        lock: stays locked until the process and its children have ended.
+        log: created if needed.
+        cwd: working directory of the process.
         environment: variables beside those of this process.
     """
     with log.open("ab") as output:

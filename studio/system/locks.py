@@ -51,14 +51,14 @@ def take_lock(file: IO[str]) -> bool:
 
 
 def write_note(lock: IO[str], note: str) -> None:
-    """Leave a note in a lock file that is open and held, such as a process id."""
+    """Write a note into a lock file that is open and held, such as a process id."""
     lock.truncate(0)
     lock.write(note)
     lock.flush()
 
 
 def read_note(path: Path) -> str | None:
-    """The note of the process that holds the lock, waiting until it is written; None: nobody holds it."""
+    """Read the note of the process that holds the lock, once it is written; None: nobody holds it."""
     while is_locked(path):
         if note := path.read_text():
             return note

@@ -1,7 +1,7 @@
 """From the hub to a trained adapter on the command line: the bundled model, downloaded and used."""
 
 import json
-import os
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -45,7 +45,7 @@ def test_a_downloaded_model_passes_the_check_and_is_trained(home, hub):
     trained = asked(home, "train", "--model", "news/tiny", *settings)
     assert trained.exit_code == 0, trained.stderr
     run = json.loads(trained.stdout)
-    assert os.path.exists(os.path.join(run["folder"], run["checkpoint"], "adapter_config.json"))
+    assert (Path(run["folder"]) / run["checkpoint"] / "adapter_config.json").exists()
 
 
 def test_a_download_that_cannot_be_says_so_at_once(home, monkeypatch):

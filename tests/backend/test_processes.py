@@ -86,7 +86,10 @@ def test_two_processes_pause_together_go_on_and_leave_what_one_process_leaves(tm
     assert done.returncode == 0, done.stderr
     assert result_of(two).status == "done" and result_of(two).checkpoint == "checkpoints/step_000006"
     assert losses_of(two) == pytest.approx(losses_of(one), abs=1e-4)
-    points = [[(e.step, e.loss, e.loss_error, e.accuracy, e.rows) for e in events_of(run) if e.event == "held_out"] for run in (one, two)]  # fmt: skip
+    points = [
+        [(e.step, e.loss, e.loss_error, e.accuracy, e.rows) for e in events_of(run) if e.event == "held_out"]
+        for run in (one, two)
+    ]
     assert len(points[0]) == 3
     for ours, theirs in zip(*points, strict=True):
         assert ours == pytest.approx(theirs, abs=1e-4)

@@ -70,7 +70,7 @@ def require_same_curve(folder, other):
 
 def weights_of(checkpoint):
     with safe_open(next(checkpoint.glob("*.safetensors")), framework="pt") as tensors:
-        return {name: tensors.get_tensor(name) for name in tensors.keys()}
+        return {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118  (safe_open is no mapping)
 
 
 def steps_told(folder):
@@ -131,7 +131,13 @@ def test_a_run_that_stops_for_now_goes_on_as_if_nothing_had_been(tmp_path, wante
 
 @pytest.mark.parametrize("method", ["full", "freeze"])
 def test_whole_weights_go_on_too(tmp_path, wanted, method):
-    changes = {"finetuning_type": method, "freeze_trainable_layers": 1, "loraplus_lr_ratio": None, "max_steps": 6, "eval_steps": 0}  # fmt: skip
+    changes = {
+        "finetuning_type": method,
+        "freeze_trainable_layers": 1,
+        "loraplus_lr_ratio": None,
+        "max_steps": 6,
+        "eval_steps": 0,
+    }
     spec = wanted.model_copy(update=changes)
     whole, halves = (write_run(tmp_path / name, spec) for name in ("whole", "halves"))
     train(RunFolder(whole))
@@ -189,7 +195,15 @@ def held_out(folder):
 
 def diverging(wanted, **changes):
     """Of a rate so high that the held-out loss turns up again soon."""
-    return every_step(wanted, eval_steps=1, learning_rate=0.3, lr_scheduler_type="constant", lr_scheduler_kwargs={}, save_steps=0, **changes)  # fmt: skip
+    return every_step(
+        wanted,
+        eval_steps=1,
+        learning_rate=0.3,
+        lr_scheduler_type="constant",
+        lr_scheduler_kwargs={},
+        save_steps=0,
+        **changes,
+    )
 
 
 def test_training_stops_when_nothing_gets_better_and_ends_with_the_best(tmp_path, wanted):
@@ -238,4 +252,7 @@ def test_only_the_newest_checkpoints_are_kept(tmp_path, wanted):
     train(
         RunFolder(write_run(tmp_path, every_step(wanted, max_steps=8, save_total_limit=2, eval_dataset=None)))
     )
-    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["step_000006", "step_000008"]  # fmt: skip
+    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == [
+        "step_000006",
+        "step_000008",
+    ]

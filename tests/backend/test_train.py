@@ -200,7 +200,15 @@ def test_an_unknown_target_module_lists_the_valid_ones(model, dataset):
 
 def test_all_linear_layers_but_the_head_are_adapted(model, dataset):
     adapted = make_trainable(load_model(model), quick_spec(model, dataset)).targeted_module_names
-    assert {name.rpartition(".")[2] for name in adapted} == {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}  # fmt: skip
+    assert {name.rpartition(".")[2] for name in adapted} == {
+        "q_proj",
+        "k_proj",
+        "v_proj",
+        "o_proj",
+        "gate_proj",
+        "up_proj",
+        "down_proj",
+    }
 
 
 def test_rows_that_are_too_long_are_listed_in_the_result(tmp_path, model):

@@ -42,7 +42,13 @@ def test_every_schedule_of_transformers_can_be_chosen():
 def test_a_schedule_starts_without_numbers_and_warms_up(name):
     require_schedule(quick_spec("model", "data", lr_scheduler_type=name))
     optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
-    schedule = get_scheduler(name, optimizer, num_warmup_steps=10, num_training_steps=100, scheduler_specific_kwargs=schedule_options(name, {}, 100))  # fmt: skip
+    schedule = get_scheduler(
+        name,
+        optimizer,
+        num_warmup_steps=10,
+        num_training_steps=100,
+        scheduler_specific_kwargs=schedule_options(name, {}, 100),
+    )
     rates = [optimizer.param_groups[0]["lr"]]
     for _ in range(99):
         optimizer.step()

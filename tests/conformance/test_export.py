@@ -54,7 +54,9 @@ def test_llamafactory_reads_every_row_of_a_version_word_for_word(version, split,
 
 @pytest.mark.parametrize("split", ["train", "eval"])
 def test_llamafactory_trains_on_every_row_of_a_version(version, split, llamafactory):
-    loaded = llamafactory.ask("load", folder=version.folder, dataset=split, tokenizer=BUNDLED_MODEL, template="deepseekr1")  # fmt: skip
+    loaded = llamafactory.ask(
+        "load", folder=version.folder, dataset=split, tokenizer=BUNDLED_MODEL, template="deepseekr1"
+    )
     assert len(loaded["input_ids"]) == version.rows[split]
 
 

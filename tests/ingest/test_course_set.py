@@ -1,4 +1,4 @@
-"""The tutorial's own data through the whole path: nothing lost, nothing guessed, measured beside baselines."""
+"""The tutorial's own data through the whole path: nothing lost, nothing guessed, beside baselines."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""An import can be taken back: what nobody has worked on goes, what others brought stays, and it can come again."""
+"""An import can be taken back: what nobody worked on goes, what others brought stays, it can come again."""
 
 import csv
 import io

@@ -90,7 +90,7 @@ def seen(run, rank=0):
 @contextmanager
 def as_if_running(run, devices=()):
     """The run as it is while a worker holds its lock."""
-    runs.change_card(run.folder, placed_on=devices)
+    runs.change_record(run.folder, placed_on=devices)
     with (run.folder / "alive").open("w") as alive:
         fcntl.flock(alive, fcntl.LOCK_EX)
         yield
@@ -150,9 +150,9 @@ def test_two_devices_do_two_runs_at_once_and_the_third_waits(workspace):
     wait_until(lambda: (two.folder / "seen-0.json").exists() and (one.folder / "seen-0.json").exists())
     assert [state(workspace, run) for run in (one, two, three)] == ["running", "running", "queued"]
     assert {seen(one)["cuda"], seen(two)["cuda"]} == {"0", "1"}
-    runs.cancel(workspace, one.id)
+    runs.cancel(workspace, two.id)
     assert ended(workspace, three).state == "done"
-    assert now(workspace, three).card.placed_on in (("cuda:0",), ("cuda:1",))
+    assert now(workspace, three).record.placed_on == now(workspace, two).record.placed_on
 
 
 def test_a_download_does_not_wait_for_a_training(workspace, one_device):
@@ -181,7 +181,7 @@ def test_who_waits_for_a_device_of_his_own_is_passed_by(workspace):
         scheduler = Scheduler(workspace, JobSettings())
         scheduler.in_hand.add(going.id)
         assert scheduler.next_assignment().job.id == free.id
-    assert pinned.card.device == "cuda:0"
+    assert pinned.record.device == "cuda:0"
 
 
 def test_who_waits_for_several_gpus_is_not_passed_by_for_ever(workspace):
@@ -201,7 +201,7 @@ def test_a_wish_that_cannot_come_true_holds_nobody_up(workspace):
 
 def test_a_run_that_was_given_a_device_but_never_started_is_next_again(workspace):
     run = tiny_run(workspace)
-    runs.change_card(run.folder, placed_on=["cuda:1"])
+    runs.change_record(run.folder, placed_on=["cuda:1"])
     assert next_up(workspace) == (run.id, ["cuda:0"])
 
 
@@ -352,7 +352,7 @@ def test_a_retry_is_a_new_run_with_the_same_spec(workspace):
     run = submitted(workspace, label="crash")
     ended(workspace, run)
     again = jobs.retry(workspace, run.id)
-    assert (again.spec, again.label, again.card.retry_of) == (run.spec, run.label, run.id)
+    assert (again.spec, again.label, again.record.retry_of) == (run.spec, run.label, run.id)
     ended(workspace, again)
     assert state(workspace, run) == "lost"
 
@@ -408,7 +408,7 @@ def test_several_processes_train_one_run_and_end_with_their_launcher(workspace):
     )
     wait_until(lambda: seen(run, 1)["pid"])
     assert [seen(run, rank)["world"] for rank in (0, 1)] == ["2", "2"]
-    assert now(workspace, run).card.placed_on == ("cuda:0", "cuda:1")
+    assert now(workspace, run).record.placed_on == ("cuda:0", "cuda:1")
     assert seen(run)["cuda"] == "0,1"
     workers.signal_worker(run.folder, signal.SIGKILL)
     wait_for_state(workspace, run, "lost")
@@ -502,5 +502,5 @@ def test_train_on_the_command_line_runs_where_it_is_told(workspace):
     done = CliRunner().invoke(app, ["train", *options, "--home", str(workspace.home), "--json"])
     assert done.exit_code == 0, done.output
     run = runs.get_run(workspace, json.loads(done.stdout)["run"])
-    assert (run.card.device, run.card.processes) == ("cuda:1", 2)
-    assert (run.card.placed_on, seen(run)["cuda"], seen(run)["world"]) == (("cuda:1", "cuda:0"), "1,0", "2")
+    assert (run.record.device, run.record.processes) == ("cuda:1", 2)
+    assert (run.record.placed_on, seen(run)["cuda"], seen(run)["world"]) == (("cuda:1", "cuda:0"), "1,0", "2")

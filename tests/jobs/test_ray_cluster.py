@@ -129,7 +129,7 @@ def test_a_run_on_a_cluster_is_done_and_its_words_are_here(workspace, on_ray):
     assert words.count("began train") == 1 and words.count("ended train done") == 1
     assert [event.step for event in runs.read_events(run)] == [1, 2, 3, 4, 5]
     # No device of this machine was taken, and the worker found the address of no GPU.
-    assert runs.get_run(workspace, run.id).card.placed_on == ()
+    assert runs.get_run(workspace, run.id).record.placed_on == ()
 
 
 @needs_ray

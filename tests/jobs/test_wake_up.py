@@ -91,7 +91,7 @@ def test_a_run_that_finds_the_lock_held_is_seen_by_whoever_holds_it(workspace):
         (tiny_run(workspace).folder / "alive").touch()
     settings, found_held = JobSettings(worker=("true",), idle_seconds=1e-9), 0
     for attempt in range(200):
-        if found_held and attempt >= 15:
+        if found_held and attempt >= 8:
             break
         server = threading.Thread(target=serve_queue, args=[workspace, settings])
         server.start()

@@ -11,8 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from pages.sections.label.put_aside import REASONS
 from studio import runs
-from studio.annotation import annotations
-from studio.annotation import requeue as second_look
+from studio.annotation import annotations, requeue
 from studio.annotation.leases import find_lease, offer
 from studio.annotation.queue_order import change_settings
 from studio.corpus.titles import count_by_status, find_title, find_titles
@@ -22,7 +21,7 @@ from studio.ingest._staging import open_import_batch, stage
 from studio.ingest.importer import import_rows, import_text
 from studio.messages import message, stored
 from studio.samples.scheme import BUNDLED_DATA, load_scheme
-from studio.serving import servers as serving
+from studio.serving import servers
 from studio.store import open_store, writing
 from studio.team import people
 from studio.team.settings import LabelSettings
@@ -128,10 +127,12 @@ def test_home_says_why_an_upload_cannot_be_read(workspace):
 def bomb():
     """A workbook of four megabytes that would unpack to six hundred."""
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as parts:
-        with parts.open("xl/worksheets/sheet1.xml", "w") as sheet:
-            for _ in range(600):
-                sheet.write(bytes(1 << 20))
+    with (
+        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as parts,
+        parts.open("xl/worksheets/sheet1.xml", "w") as sheet,
+    ):
+        for _ in range(600):
+            sheet.write(bytes(1 << 20))
     return file.getvalue()
 
 
@@ -183,7 +184,7 @@ def test_no_cell_of_a_table_is_a_formula_for_whoever_saves_it_as_csv(workspace):
     assert shown.iloc[0].tolist()[1:4] == ["'=cmd|' /C calc'!A0", "", "'@sum"]
     pages = Path(APP).parent.parent / "pages"
     direct = [path for path in pages.rglob("*.py") if "st.dataframe(" in path.read_text(encoding="utf-8")]
-    assert [path.name for path in direct] == ["shell.py"]
+    assert [path.name for path in direct] == ["elements.py"]
     code = [
         path for folder in ("pages", "studio", "backend") for path in (pages.parent / folder).rglob("*.py")
     ]
@@ -218,7 +219,7 @@ def test_home_shows_near_repeats_and_refused_rows(workspace, db):
     app.text_area(key="pasted").set_value(lines)
     app.button(key="import-pasted").click().run()
     assert [expander.label for expander in app.expander][-2:] == [
-        "1 条与更早的标题相近，已归组",
+        "1 条与更早的标题近似，已归组",
         "1 行没有导入",
     ]
 
@@ -376,7 +377,7 @@ def test_a_link_opens_its_title(waiting):
 
 
 def test_the_keys_of_the_label_page_are_distinct(filled_run, db):
-    second_look.send_back(db, [find_titles(db, limit=1)[0].id], reason="look", author="ann")
+    requeue.send_back(db, [find_titles(db, limit=1)[0].id], reason="look", author="ann")
     shortcuts = [button.proto.shortcut for button in open_page("label").button if button.proto.shortcut]
     assert len(shortcuts) == 14
     assert len(set(shortcuts)) == 14
@@ -480,7 +481,7 @@ def test_evaluate_starts_another_evaluation(filled_run, workspace):
 def server(filled_run, workspace):
     """A server for the scored run that answers without a model; the page finds it running."""
     model, adapter = runs.trained_model(filled_run)
-    return serving.ensure_server(
+    return servers.ensure_server(
         workspace, model=model, adapter=adapter, template="auto", name=filled_run.id, command=TINY_SERVER
     )
 

@@ -2,12 +2,11 @@
 
 import pytest
 
-from pages.sections.train import rate_charts as rates_charts
+from pages.sections.train import rate_charts
 from pages.sections.train.learning_rate import SWEPT
 from studio import runs
 from studio.contract import HeldOut, RangeTestSpec, Result, Step, TrainSpec
-from studio.training import learning_rate as rates
-from studio.training import sweeps
+from studio.training import learning_rate, sweeps
 from studio.training.presets import sound_default
 from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL
 from tests.support.pages import open_page
@@ -55,7 +54,7 @@ def test_a_range_test_is_drawn_and_its_start_taken_over(workspace, base):
     assert not app.exception
     (take,) = [button for button in app.button if str(button.key).startswith("range-take-")]
     take.click().run()
-    advice = rates.range_advice(rising())
+    advice = learning_rate.range_advice(rising())
     assert app.number_input(key="spec-sound_default-learning_rate").value == advice.start
 
 
@@ -65,7 +64,7 @@ def test_the_range_goes_into_the_sweeps_form(workspace, base):
     (button,) = [button for button in app.button if str(button.key).startswith("range-sweep-")]
     button.click().run()
     values = app.text_input(key="sweep-values-learning_rate").value.split(", ")
-    advice = rates.range_advice(rising())
+    advice = learning_rate.range_advice(rising())
     assert len(values) == 5 and float(values[0]) == advice.low and float(values[-1]) == advice.high
 
 
@@ -100,8 +99,12 @@ def test_a_value_that_does_not_fit_is_told_as_a_sentence(workspace):
 def test_words_and_numbers_get_a_chart_each(base):
     points = [HeldOut(step=1, epoch=1, loss=4.0, rows=10, accuracy=0.5)]
     for values in ((1e-4, 2e-4), ("cosine", "linear"), (True, False)):
-        found = [rates.tried(str(value), value, points, best=False) for value in values]
+        found = [learning_rate.tried(str(value), value, points, best=False) for value in values]
         assert (
-            len(rates_charts.sweep_chart(found, rates.recommend(found, field="x"), "x").to_dict()["hconcat"])
+            len(
+                rate_charts.sweep_chart(found, learning_rate.recommend(found, field="x"), "x").to_dict()[
+                    "hconcat"
+                ]
+            )
             == 2
         )

@@ -9,10 +9,9 @@ import pytest
 
 from studio import runs
 from studio.contract import EvaluateSpec
-from studio.jobs import queue as jobs
+from studio.jobs import queue
 from studio.modelfiles.settings import load_model_settings, set_hub
-from studio.models import downloads
-from studio.models import unsafe_allowlist as unsafe_models
+from studio.models import downloads, unsafe_allowlist
 from studio.models.catalog import resolve_model
 from studio.team import people
 from studio.workspace import BUNDLED_MODEL, open_workspace
@@ -138,7 +137,7 @@ def test_only_an_admin_allows_pickle_weights_and_for_one_model(workspace, tmp_pa
     admin.button(key=f"model-allow-{old}").click().run()
     assert [(each.path, each.by) for each in load_model_settings(workspace).allowed] == [(old, "li")]
     assert [(row["名称"], row["状态"]) for row in rows(admin)[1:]] == [
-        ("old", "! 有提醒"),
+        ("old", "! 有警告"),
         ("other", "✗ 不可用"),
     ]
     admin.button(key=f"model-withdraw-{old}").click().run()
@@ -149,10 +148,10 @@ def test_a_worker_is_told_what_is_allowed_and_nothing_that_a_shell_exported(work
     monkeypatch.setenv("STUDIO_ALLOW_UNSAFE", "/everything")
     db, _ = new_store(tmp_path / "home")
     people.sign_in(db, "li")
-    unsafe_models.allow_unsafe(db, workspace, workspace.models / "old", by="li")
+    unsafe_allowlist.allow_unsafe(db, workspace, workspace.models / "old", by="li")
     show = "import os, pathlib, sys; pathlib.Path(sys.argv[-1], 'told').write_text(os.environ['STUDIO_ALLOW_UNSAFE'])"
     monkeypatch.setenv("STUDIO_JOBS_WORKER", json.dumps([sys.executable, "-c", show]))
     run = runs.prepare_run(workspace, EvaluateSpec(model_name_or_path=BUNDLED_MODEL, dataset_dir=tmp_path))
-    jobs.submit(workspace, run)
+    queue.submit(workspace, run)
     wait_until(lambda: (run.folder / "told").exists() and bool((run.folder / "told").read_text()))
     assert (run.folder / "told").read_text() == str(workspace.models / "old")

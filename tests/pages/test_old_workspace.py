@@ -1,4 +1,4 @@
-"""A workspace of an earlier studio, in which everything has happened: it opens, whole, and speaks its reader's language."""
+"""A workspace of an earlier studio in which everything has happened opens whole, in both languages."""
 
 import re
 import sqlite3

@@ -9,7 +9,7 @@ from pages.shared.problem_list import LIVE_TITLES
 from studio.corpus.titles import count_by_status, get_title
 from studio.datasets.versions import freeze
 from studio.ingest.importer import import_path
-from studio.quality import findings as quality
+from studio.quality import findings
 from studio.quality._scan import scan
 from studio.quality.coverage import rows_for_interval
 from studio.store import open_store
@@ -62,8 +62,8 @@ def test_the_scan_button_scans(workspace, db):
     import_path(db, BUNDLED_DATASET, SCHEME)
     app = open_page()
     app.button(key="quality-scan").click().run()
-    wait_until(lambda: quality.look(db, workspace).last is not None, seconds=120)
-    wait_until(lambda: quality.look(db, workspace).running is None, seconds=120)
+    wait_until(lambda: findings.look(db, workspace).last is not None, seconds=120)
+    wait_until(lambda: findings.look(db, workspace).running is None, seconds=120)
     assert any("400 条" in element.value for element in app.run().caption)
 
 
@@ -77,7 +77,7 @@ def test_coverage_says_which_category_lacks_rows(scanned, lang):
 
 
 def key_of(db, scanned, kind):
-    return quality.open_findings(db, scanned, kind)[0]
+    return findings.open_findings(db, scanned, kind)[0]
 
 
 @pytest.mark.parametrize("kind", ["suspect", "conflict", "near"])
@@ -85,7 +85,7 @@ def test_a_finding_can_be_dismissed_and_stays_away(db, scanned, kind):
     finding = key_of(db, scanned, kind)
     app = open_page(kind)
     app.button(key=f"quality-D-{finding.key}").click().run()
-    assert finding not in quality.open_findings(db, scanned, kind)
+    assert finding not in findings.open_findings(db, scanned, kind)
     assert not app.exception and not app.error
 
 
@@ -118,7 +118,7 @@ def test_n_leaves_it_for_later(db, scanned):
     app = open_page("suspect")
     app.button(key=f"quality-N-{finding.key}").click().run()
     assert not [button for button in app.button if button.key == f"quality-N-{finding.key}"]
-    assert finding in quality.open_findings(db, scanned, "suspect")
+    assert finding in findings.open_findings(db, scanned, "suspect")
 
 
 def test_a_press_for_what_was_decided_meanwhile_is_said(db, scanned):

@@ -4,7 +4,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from studio import runs
-from studio.jobs import queue as jobs
+from studio.jobs import queue
 from studio.runs import Place
 from tests.support.tiny_runs import tiny_run, wait_until
 
@@ -13,16 +13,18 @@ def page():
     """What the Train page draws of these parts."""
     import streamlit as st
 
-    from pages.shared import run_controls, shell
+    from pages.shared import run_controls, session
+    from pages.shared.feedback import show_notices
+    from pages.shared.text import state_name
     from studio import runs
 
-    shell.speak()
-    shell.show_notices()
-    st.session_state["place"] = run_controls.place_choice("choose-train")
+    session.use_language()
+    show_notices()
+    st.session_state["place"] = run_controls.choose_place("choose-train")
     run_controls.queue_view()
     if watched := st.session_state.get("choose-watched-run"):
-        run = runs.get_run(shell.workspace(), watched)
-        st.markdown(shell.state_name(run.state))
+        run = runs.get_run(session.workspace(), watched)
+        st.markdown(state_name(run.state))
         run_controls.run_controls(run)
 
 
@@ -57,18 +59,18 @@ def state(workspace, run):
 
 def test_a_running_run_is_paused_and_goes_on_by_its_buttons(workspace):
     run = tiny_run(workspace, steps=200)
-    jobs.submit(workspace, run)
+    queue.submit(workspace, run)
     wait_until(lambda: runs.read_events(run))
     app = open_page(run)
     assert {f"pause-{run.id}", f"cancel-{run.id}", f"discard-sure-{run.id}"} <= keys(app)
     press(app, f"pause-{run.id}")
-    assert jobs.wait(workspace, run.id).state == "paused"
+    assert queue.wait(workspace, run.id).state == "paused"
     app = open_page(run, lang="en")
     assert "paused" in " ".join(text.value for text in app.markdown)
     press(app, f"resume-{run.id}")
     wait_until(lambda: state(workspace, run) == "running")
     press(open_page(run), f"discard-sure-{run.id}")
-    assert jobs.wait(workspace, run.id).state == "cancelled"
+    assert queue.wait(workspace, run.id).state == "cancelled"
 
 
 @pytest.mark.parametrize(
@@ -102,14 +104,14 @@ def test_a_repeated_run_is_the_one_that_is_watched(workspace):
     run = tiny_run(workspace, steps=1)
     (run.folder / "alive").touch()
     app = press(open_page(run), f"retry-{run.id}")
-    again = next(found for found in runs.list_runs(workspace) if found.card.retry_of)
-    assert again.card.retry_of == run.id
+    again = next(found for found in runs.list_runs(workspace) if found.record.retry_of)
+    assert again.record.retry_of == run.id
     assert app.session_state["choose-watched-run"] == again.id
 
 
 def test_the_queue_is_shown_and_changed_by_its_buttons(workspace):
     going = tiny_run(workspace, steps=400)
-    jobs.submit(workspace, going)
+    queue.submit(workspace, going)
     wait_until(lambda: state(workspace, going) == "running")
     a, b, c = (tiny_run(workspace, label=name) for name in "abc")
     app = open_page()
@@ -124,7 +126,7 @@ def test_the_queue_is_shown_and_changed_by_its_buttons(workspace):
 
 def test_a_press_that_comes_too_late_is_a_sentence(workspace):
     going, _other, late = tiny_run(workspace, steps=400), tiny_run(workspace), tiny_run(workspace)
-    jobs.submit(workspace, going)
+    queue.submit(workspace, going)
     wait_until(lambda: state(workspace, going) == "running")
     app = open_page()
     runs.cancel(workspace, late.id)
@@ -149,4 +151,4 @@ def test_a_wish_that_cannot_come_true_can_be_changed(workspace):
     app = open_page()
     assert any("cuda:7" in warning.value.replace("\\", "") for warning in app.warning)
     press(app, f"anywhere-{run.id}")
-    assert runs.get_run(workspace, run.id).card.device is None
+    assert runs.get_run(workspace, run.id).record.device is None

@@ -4,8 +4,7 @@ import re
 
 import pytest
 
-from studio.annotation import annotations, review
-from studio.annotation import bulk_edits as steps
+from studio.annotation import annotations, bulk_edits, review
 from studio.annotation.leases import find_lease, offer
 from studio.annotation.queue_order import change_settings
 from studio.corpus.titles import count_by_status, get_title
@@ -330,7 +329,7 @@ def test_titles_are_found_and_relabelled_and_the_step_undone(db):
     app.button(key="titles-relabel").click().run()
     assert [get_title(db, each).category for each in (1, 2, 3)] == ["社会", "社会", None]
     assert "改动了 2 条" in app.toast[0].value
-    app.button(key=f"undo-step-{steps.recent_edits(db)[0].id}").click().run()
+    app.button(key=f"undo-step-{bulk_edits.recent_edits(db)[0].id}").click().run()
     assert count_by_status(db)["waiting"] == 4
 
 
@@ -356,7 +355,7 @@ def test_tags_and_gold_from_the_list(db):
     app = tick(titles_page(), db, 1, 2)
     app.text_input(key="titles-tag-name").set_value("难题").run()
     app.button(key="titles-tag").click().run()
-    assert steps.tags_of(db, 2) == ["难题"]
+    assert bulk_edits.tags_of(db, 2) == ["难题"]
     app = tick(titles_page(), db, 1, 2)
     app.button(key="titles-gold").click().run()
     assert [each.title_id for each in gold.list_gold(db)] == [title.id]
@@ -383,7 +382,7 @@ def test_an_analyst_reads_and_moves_nothing(db):
 @pytest.mark.parametrize("name", ["team", "review", "titles"])
 def test_filled_pages_speak_english(db, disputed, name):
     flag(db, "li", reason="odd")
-    steps.tag(db, [2], "hard", author="li")
+    bulk_edits.tag(db, [2], "hard", author="li")
     scheme = (BUNDLED_DATA / "categories.toml").read_text(encoding="utf-8")
     app = open_page(name, "en", annotator="li")
     known = scheme + "\n".join(get_title(db, each).text for each in range(1, 5))

@@ -6,7 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from studio.store import open_store
-from studio.training import token_preview as preview
+from studio.training import token_preview
 from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL, open_workspace
 from tests.support.tiny_runs import end_everything, wait_until
 from tests.support.workspaces import fill
@@ -26,8 +26,8 @@ def answered(workspace, data=BUNDLED_DATASET):
     """Wait until both questions that the pages ask about the bundled model are answered."""
     known = {"model": BUNDLED_MODEL, "dataset_dir": data}
     for ask in (
-        lambda: preview.count_rows(workspace, **known),
-        lambda: preview.see_block(workspace, entry="train", row=0, **known),
+        lambda: token_preview.count_rows(workspace, **known),
+        lambda: token_preview.see_block(workspace, entry="train", row=0, **known),
     ):
         wait_until(lambda ask=ask: ask().state != "running", seconds=120)
 
@@ -54,7 +54,7 @@ def test_a_shorter_limit_names_the_rows_that_would_be_left_out(workspace):
     answered(workspace)
     app = open_page("datasets", **{"datasets-open": "preview"})
     app.number_input(key="preview-limit").set_value(90).run()
-    assert "超过 cutoff_len 90" in app.warning[0].value
+    assert "超过 90 个词元" in app.warning[0].value
     assert "跳过" in app.warning[0].value
     assert app.dataframe[0].value["词元"].min() > 90
 
@@ -62,7 +62,10 @@ def test_a_shorter_limit_names_the_rows_that_would_be_left_out(workspace):
 def test_while_the_tokens_are_counted_the_page_says_so(workspace):
     app = open_page("datasets", **{"datasets-open": "preview"})
     assert not app.exception
-    assert preview.count_rows(workspace, model=BUNDLED_MODEL, dataset_dir=BUNDLED_DATASET).state != "failed"
+    assert (
+        token_preview.count_rows(workspace, model=BUNDLED_MODEL, dataset_dir=BUNDLED_DATASET).state
+        != "failed"
+    )
 
 
 def test_train_says_how_many_rows_are_too_long_before_it_starts(workspace):
@@ -70,15 +73,15 @@ def test_train_says_how_many_rows_are_too_long_before_it_starts(workspace):
     data = workspace.datasets / "news" / "v1"
     answered(workspace, data)
     app = open_page("train", **{"choose-train-model": "bundled"})
-    assert any("300 行中有 0 行超过 cutoff_len 512" in element.value for element in app.caption)
+    assert any("300 行中有 0 行超过 512 个词元" in element.value for element in app.caption)
     app.number_input(key="spec-sound_default-cutoff_len").set_value(64).run()
-    assert "行超过 cutoff_len 64" in app.warning[0].value
+    assert "行超过 64 个词元" in app.warning[0].value
 
 
 def test_a_model_without_a_tokenizer_is_said_and_training_can_still_be_tried(workspace):
     fill(open_store(workspace.database), workspace)
     known = {"model": workspace.models / "small", "dataset_dir": workspace.datasets / "news" / "v1"}
-    wait_until(lambda: preview.count_rows(workspace, **known).state != "running", seconds=120)
+    wait_until(lambda: token_preview.count_rows(workspace, **known).state != "running", seconds=120)
     app = open_page("train", **{"choose-train-model": "small"})
-    assert any("没能统计词元" in element.value for element in app.caption)
+    assert any("无法统计词元" in element.value for element in app.caption)
     assert not app.exception

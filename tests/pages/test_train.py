@@ -9,10 +9,10 @@ from streamlit.testing.v1 import AppTest
 
 from studio import runs
 from studio.contract import HeldOut, Result, TrainSpec
-from studio.ingest import plain_texts as texts
+from studio.ingest import plain_texts
 from studio.language import current_language
 from studio.store import open_store
-from studio.training import memory_fit as fitting
+from studio.training import memory_fit
 from studio.training.memory_fit import Place
 from studio.training.settings_file import write_yaml
 from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL
@@ -106,7 +106,7 @@ def test_plain_text_is_brought_in_and_learned(workspace):
     assert app.selectbox(key="choose-train-texts").value == "daily"
     run = started(app, workspace)
     assert (run.spec.stage, run.spec.val_size, run.spec.eval_dataset) == ("pt", 0.02, None)
-    assert run.spec.dataset_dir == texts.list_texts(workspace)[0].folder and run.version is None
+    assert run.spec.dataset_dir == plain_texts.list_texts(workspace)[0].folder and run.version is None
 
 
 def test_texts_without_a_line_are_told_and_what_was_typed_stays(workspace):
@@ -185,7 +185,7 @@ def test_the_state_of_llamafactorys_page_can_be_uploaded(workspace):
 
 
 def test_our_own_file_brings_method_and_stage_back(workspace):
-    kept = texts.add_pasted(workspace, "daily", "今天天气很好，适合出门走走。\n" * 200)
+    kept = plain_texts.add_pasted(workspace, "daily", "今天天气很好，适合出门走走。\n" * 200)
     spec = TrainSpec(
         model_name_or_path=BUNDLED_MODEL,
         dataset_dir=kept.folder,
@@ -238,7 +238,7 @@ def test_a_broken_curve_is_drawn_and_warned_about(workspace):
 
 def test_what_does_not_fit_is_told_with_the_cheapest_change(workspace, monkeypatch):
     def card(gib):
-        monkeypatch.setattr(fitting, "places", lambda: [Place(name="卡", memory_gib=gib, is_gpu=True)])
+        monkeypatch.setattr(memory_fit, "places", lambda: [Place(name="卡", memory_gib=gib, is_gpu=True)])
 
     card(1.5)
     app = open_page()

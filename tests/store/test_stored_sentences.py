@@ -64,13 +64,15 @@ def old(tmp_path):
     migrations.apply(db, stop_before="m016_messages")
     db.execute("insert into batches (id, source, author) values (1, '粘贴', 'li')")
     db.execute(
-        "insert into titles (id, text, key, source, batch_id) values (1, '甲', '甲', '粘贴', 1), (2, '乙', '乙', 'wrong', 1)"
+        "insert into titles (id, text, key, source, batch_id)"
+        " values (1, '甲', '甲', '粘贴', 1), (2, '乙', '乙', 'wrong', 1)"
     )
     db.execute("insert into review_leases (author, queue, place) values ('zhao', 'sample', 4)")
     rows = [(1, "体育", "标注不一致：体育 2、社会 1。"), (2, None, "他自己打的字")]
     for title_id, category, note in rows:
         db.execute(
-            "insert into decisions (title_id, author, action, status, category, note) values (?, 'li', 'import', ?, ?, ?)",
+            "insert into decisions (title_id, author, action, status, category, note)"
+            " values (?, 'li', 'import', ?, ?, ?)",
             [title_id, "decided" if category else "waiting", category, note],
         )
     db.conn.commit()

@@ -1,4 +1,4 @@
-"""The problems of a checked file: counted, filtered, in groups of one code, each with its row to edit."""
+"""Draw the problems of a checked file: counted, filtered, grouped by code, each with its row to edit."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -7,8 +7,8 @@ import streamlit as st
 
 from pages.sections.check.row_editor import row_editor
 from pages.sections.check.source import Desk
-from pages.shared import shell
-from pages.shared.text import SEVERITY_ICONS, severity_name
+from pages.shared import session
+from pages.shared.text import SEVERITY_ICONS, plain, severity_name
 from studio.ingest.check_session import rows_at
 from studio.language import say
 from studio.samples.problems import Problem, Severity
@@ -23,25 +23,26 @@ Filters = Callable[[str, Severity, str], bool]
 
 
 def summary(desk: Desk) -> None:
-    """What was checked and what came out, in a line."""
+    """Draw what was checked and what was found, in a line."""
     report = desk.report
     counts = " ".join(
         f"{SEVERITY_ICONS[severity]} {report.problems.count(severity)} {severity_name(severity)}"
         for severity in SEVERITIES
     )
+    name = plain(desk.name)
     st.markdown(
         say(
-            f"{shell.plain(desk.name)}：共 **{report.rows}** 行，**{report.valid}** 行没有错误。　{counts}",
-            f"{shell.plain(desk.name)}: **{report.rows}** rows, **{report.valid}** without an error.　{counts}",
+            f"{name}：共 **{report.rows}** 行，**{report.valid}** 行没有错误。　{counts}",
+            f"{name}: **{report.rows}** rows, **{report.valid}** without an error.　{counts}",
         )
     )
 
 
 def problem_groups(desk: Desk) -> None:
-    """The filters, and under them a group for each code."""
+    """Draw the filters, and under them a group for each code."""
     if not len(desk.report.problems):
         st.success(
-            say("没有发现问题，可以导入。", "No problem found; it can be imported."),
+            say("没有发现问题，可以导入。", "No problems found; it can be imported."),
             icon=":material/task_alt:",
         )
         return
@@ -51,18 +52,20 @@ def problem_groups(desk: Desk) -> None:
         if wanted(code, severity, file):
             groups.setdefault(code, Counter())[severity] += count
     if not groups:
-        st.info(say("没有这样的问题。", "No problem of that kind."), icon=":material/filter_alt_off:")
+        st.info(
+            say("没有符合条件的问题。", "No problem matches the filters."), icon=":material/filter_alt_off:"
+        )
     for code, counts in sorted(groups.items(), key=lambda group: _rank(group[1])):
         _group(desk, code, counts, wanted)
 
 
 def _rank(counts: Mapping[Severity, int]) -> tuple[int, int]:
-    """The worst first, then the largest."""
+    """Rank the worst first, then the largest."""
     return min(map(SEVERITIES.index, counts)), -sum(counts.values())
 
 
 def _filters(desk: Desk) -> Filters:
-    """What is to be shown; nothing chosen means everything."""
+    """Draw the filters and return them as one predicate; nothing chosen means everything."""
     found = {code for code, _, _ in desk.kinds}
     files = sorted({file for _, _, file in desk.kinds})
     first, second = st.columns([2, 1], vertical_alignment="bottom")
@@ -101,9 +104,9 @@ def _filters(desk: Desk) -> Filters:
 
 def _group(desk: Desk, code: str, counts: Counter[Severity], wanted: Filters) -> None:
     worst = min(counts, key=SEVERITIES.index)
-    mending = say(*MENDING_NAMES[CODES[code].mending])
+    repair = say(*MENDING_NAMES[CODES[code].mending])
     expander = st.expander(
-        f"{SEVERITY_ICONS[worst]} **{code_name(code)}**　:gray[{counts.total()} · {mending} · `{code}`]",
+        f"{SEVERITY_ICONS[worst]} **{code_name(code)}**　:gray[{counts.total()} · {repair} · `{code}`]",
         key=f"check-group-{code}",
         on_change="rerun",
     )
@@ -117,7 +120,7 @@ def _group(desk: Desk, code: str, counts: Counter[Severity], wanted: Filters) ->
 
 
 def _pager(code: str, count: int) -> int:
-    """Which screenful of a group is shown, from 0."""
+    """Draw the choice of a screenful of a group; return it, counted from 0."""
     pages = -(-count // SHOWN)
     if pages < 2:
         return 0
@@ -133,7 +136,7 @@ def _pager(code: str, count: int) -> int:
 
 
 def _problems_on(desk: Desk, code: str, page: int, wanted: Filters) -> Sequence[Problem]:
-    """A screenful of a group; its rows are read along, and kept while it is on screen."""
+    """Read a screenful of a group with its rows; both are kept while it is on screen."""
     kinds = frozenset(kind for kind in desk.kinds if kind[0] == code and wanted(*kind))
     key = (kinds, page)
     if key not in desk.seen:
@@ -150,19 +153,19 @@ def _problems_on(desk: Desk, code: str, page: int, wanted: Filters) -> Sequence[
         places = {(each.file, each.row) for each in problems if each.row is not None}
         while len(desk.seen) > SHOWN:
             desk.seen.pop(next(iter(desk.seen)))
-        desk.seen[key] = problems, rows_at(desk.path, places, desk.report.prefix, shell.scheme())
+        desk.seen[key] = problems, rows_at(desk.path, places, desk.report.prefix, session.scheme())
     return desk.seen[key][0]
 
 
 def _problem(desk: Desk, problem: Problem, key: str) -> None:
-    """One problem: where, what, and its row when asked for."""
+    """Draw one problem: where, what, and its row when asked for."""
     place = None if problem.row is None else (problem.file, problem.row)
     item = next((rows[place] for _, rows in desk.seen.values() if place in rows), None) if place else None
     where = problem.file if place is None else say(f"第 {problem.row} 行", f"Row {problem.row}")
-    title = f"　{shell.plain(item.title[:80])}" if item is not None and item.title else ""
+    title = f"　{plain(item.title[:80])}" if item is not None and item.title else ""
     edited = f" :green-badge[{say('已改', 'edited')}]" if place in desk.edits else ""
     text, button = st.columns([6, 1], vertical_alignment="center")
-    text.markdown(f"**{shell.plain(where)}**{title}{edited}  \n:small[:gray[{shell.plain(problem.message)}]]")
+    text.markdown(f"**{plain(where)}**{title}{edited}  \n:small[:gray[{plain(problem.message)}]]")
     if item is None or place is None:
         if problem.repair is not None:
             st.code(problem.repair, language="json", wrap_lines=True)

@@ -1,12 +1,12 @@
-"""A row of a checked file in place: as it stands in the file, as texts to edit, and what is still wrong."""
+"""Draw one row of a checked file: as it is in the file, as texts to edit, and what is still wrong."""
 
 import json
 
 import streamlit as st
 
 from pages.sections.check.source import Desk
-from pages.shared import shell
-from pages.shared.text import SEVERITY_ICONS
+from pages.shared import session
+from pages.shared.text import SEVERITY_ICONS, category_name, plain
 from studio.ingest.check_session import Place, as_edit, judge_edit
 from studio.language import say
 from studio.samples.canonical import write_answer, write_question
@@ -18,15 +18,15 @@ LONGEST = 20_000
 
 
 def row_editor(desk: Desk, place: Place, item: Judged) -> None:
-    """The row, its edit, and buttons to keep it, to leave the row out, or to take that back."""
+    """Draw the row, its edit, and buttons to keep the edit, to leave the row out, or to undo that."""
     name = f"{place[0]}-{place[1]}"
     with st.container(border=True):
-        with st.expander(say("文件里的这一行", "The row as it stands in the file")):
+        with st.expander(say("文件里的这一行", "The row in the file")):
             st.code(_record(item), language="json", wrap_lines=True)
         kept = desk.edits.get(place)
-        start = kept or as_edit(item, shell.scheme())
+        start = kept or as_edit(item, session.scheme())
         if place in desk.edits and kept is None:
-            st.warning(say("这一行不会进入修复后的副本。", "This row is left out of the repaired copy."))
+            st.warning(say("这一行不会写进修复后的副本。", "This row is left out of the repaired copy."))
         _fill(name, start)
         question = st.text_input(say("问题", "Question"), key=f"check-question-{name}")
         answer = st.text_area(say("答案", "Answer"), key=f"check-answer-{name}", height=170)
@@ -35,20 +35,18 @@ def row_editor(desk: Desk, place: Place, item: Judged) -> None:
         with st.container(horizontal=True):
             _proposals(item, edit, name)
             if st.button(
-                say("保留修改", "Keep the edit"),
+                say("保留修改", "Keep edit"),
                 key=f"check-keep-{name}",
                 type="primary",
                 disabled=edit == start and place not in desk.edits,
             ):
                 _set(desk, place, edit)
-            if st.button(say("不要这一行", "Leave the row out"), key=f"check-drop-{name}"):
+            if st.button(say("去掉这一行", "Leave row out"), key=f"check-drop-{name}"):
                 _set(desk, place, None)
-            if place in desk.edits and st.button(
-                say("撤回修改", "Take the edit back"), key=f"check-undo-{name}"
-            ):
+            if place in desk.edits and st.button(say("撤销修改", "Undo edit"), key=f"check-undo-{name}"):
                 del desk.edits[place]
                 desk.copy = None
-                _refill(name, as_edit(item, shell.scheme()))
+                _refill(name, as_edit(item, session.scheme()))
                 st.rerun()
 
 
@@ -59,7 +57,7 @@ def _record(item: Judged) -> str:
 
 
 def _fill(name: str, start: Edit) -> None:
-    """Begin the boxes with the row; a lone half of a character cannot go to a browser."""
+    """Fill the boxes with the row; a lone surrogate cannot go to a browser."""
     waiting = st.session_state.pop(f"check-refill-{name}", None)
     for part, text in (("question", start.question), ("answer", start.answer)):
         key = f"check-{part}-{name}"
@@ -74,26 +72,26 @@ def _shown(text: str) -> str:
 
 
 def _refill(name: str, edit: Edit) -> None:
-    """Let the boxes begin with other text in the next run: they cannot change in this one."""
+    """Fill the boxes with other text in the next run: they cannot change in this one."""
     st.session_state[f"check-refill-{name}"] = edit
 
 
 def _remaining(item: Judged, edit: Edit) -> None:
-    """What is wrong with the row as it stands in the boxes."""
-    problems = judge_edit(item, edit, shell.scheme()).problems
-    lines = [f"{SEVERITY_ICONS[each.severity]} {shell.plain(each.message)}" for each in problems]
+    """Draw what is wrong with the row as it stands in the boxes."""
+    problems = judge_edit(item, edit, session.scheme()).problems
+    lines = [f"{SEVERITY_ICONS[each.severity]} {plain(each.message)}" for each in problems]
     st.markdown(
         "  \n".join(lines)
-        or f":green[:material/check:] {say('这一行本身没有问题了。', 'Nothing is wrong with the row itself.')}"
+        or f":green[:material/check:] {say('这一行本身没有问题。', 'The row itself has no problems.')}"
     )
 
 
 def _proposals(item: Judged, edit: Edit, name: str) -> None:
-    """One button that writes the safe repair or the proposed category into the boxes."""
-    judged = judge_edit(item, edit, shell.scheme())
+    """Draw the button that writes the safe repair or the proposed category into the boxes."""
+    judged = judge_edit(item, edit, session.scheme())
     meant = [each.repair or each.proposal for each in judged.problems if each.code == "answer_not_category"]
     category = judged.category or next((each for each in meant if each), None)
-    answer, scheme = judged.answer, shell.scheme()
+    answer, scheme = judged.answer, session.scheme()
     if category is None or answer is None or answer.form in ("repeated", "unclosed"):
         return
     better = Edit(
@@ -102,8 +100,8 @@ def _proposals(item: Judged, edit: Edit, name: str) -> None:
     )
     if better != edit and st.button(
         say(
-            f"写成规范形式：{shell.category_name(category)}",
-            f"Write canonically: {shell.category_name(category)}",
+            f"改成规范形式：{category_name(category)}",
+            f"Rewrite in canonical form: {category_name(category)}",
         ),
         key=f"check-propose-{name}",
         icon=":material/auto_fix_high:",

@@ -1,6 +1,6 @@
-"""What the Check page looks at: an upload, a folder, or a path of this computer; and what is known of it.
+"""Choose what the Check page checks: an upload, a folder, or a path of this computer; keep the result.
 
-The upload lies in a folder of its own for as long as the session has it on the desk.
+The upload is in a folder of its own for as long as the session has it on the desk.
 """
 
 import tempfile
@@ -12,7 +12,9 @@ from pathlib import Path, PurePosixPath
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from pages.shared import shell
+from pages.shared import session
+from pages.shared.elements import choose_one
+from pages.shared.feedback import report_errors
 from studio.errors import InputError
 from studio.formats.dataset_info import INFO
 from studio.ingest.check_session import Place
@@ -36,7 +38,8 @@ class Desk:
     """A checked path: the report, how many problems of each kind, and what somebody did since.
 
     `edits` has the rows as edited, None for those that are left out; `copy` the repaired
-    copy, as long as it has all edits. `opened` is the row that is open, and under which problem; `seen` keeps the problems and rows on screen.
+    copy, as long as it has all edits. `opened` is the row that is open, and under which problem;
+    `seen` keeps the problems and rows on screen.
     """
 
     path: Path
@@ -51,32 +54,31 @@ class Desk:
 
     @property
     def room(self) -> Path:
-        """Where a copy of an upload can be written."""
+        """Folder in which a copy of an upload can be written."""
         return Path(self.keeper.name)
 
 
 def current() -> Desk | None:
-    """What lies on the desk of this session."""
+    """Return what is on the desk of this session."""
     return st.session_state.get(DESK)
 
 
 def choose() -> None:
-    """Draw the ways to put something on the desk."""
+    """Draw the ways to choose a file or folder, and check it."""
     ways = {
         "file": say("上传文件", "Upload a file"),
         "folder": say("上传文件夹", "Upload a folder"),
         "path": say("本机路径", "Path on this computer"),
     }
-    way = st.segmented_control(
+    way = choose_one(
         say("检查什么", "What to check"),
         list(ways),
         default="file",
         key="choose-check-way",
-        required=True,
         format_func=lambda each: ways[each],
         label_visibility="collapsed",
     )
-    with shell.report_errors():
+    with report_errors():
         if way == "path":
             _from_path()
         elif way == "folder":
@@ -86,8 +88,10 @@ def choose() -> None:
     if current() is None:
         st.info(
             say(
-                "检查不会改动或导入任何东西。ShareGPT、Alpaca、OpenAI 对话或标题表；文件夹要带 dataset_info.json。",
-                "A check changes and imports nothing. ShareGPT, Alpaca, OpenAI messages, or a table of titles; a folder has a dataset_info.json.",
+                "检查不会改动或导入任何东西。支持 ShareGPT、Alpaca、OpenAI 对话和标题表；"
+                "文件夹里要有 dataset_info.json。",
+                "Checking changes and imports nothing. It reads ShareGPT, Alpaca, OpenAI messages and tables "
+                "of titles; a folder needs a dataset_info.json.",
             ),
             icon=":material/fact_check:",
         )
@@ -124,18 +128,18 @@ def _from_path() -> None:
             say("检查", "Check"), key="check-path-now", type="primary", width="stretch"
         )
     if pressed and given.strip():
-        shell.require_role("reviewer", "analyst", "admin")
+        session.require_role("reviewer", "analyst", "admin")
         path = Path(given.strip()).expanduser()
         _lay(path, path.name, tempfile.TemporaryDirectory(prefix="news-studio-"))
 
 
 def _is_new(mark: str) -> bool:
-    """Whether the widget has another upload than the one that was checked last."""
+    """Tell whether the widget has another upload than the one that was checked last."""
     return bool(st.session_state.get("check-mark") != mark)
 
 
 def _put_down(files: Sequence[UploadedFile], name: str | None, mark: str) -> None:
-    """Write an upload as it was called and check it; without a name it is a folder."""
+    """Write an upload under its own name and check it; without a name it is a folder."""
     st.session_state["check-mark"] = mark
     st.session_state.pop(DESK, None)
     keeper = tempfile.TemporaryDirectory(prefix="news-studio-")
@@ -154,20 +158,20 @@ def _put_down(files: Sequence[UploadedFile], name: str | None, mark: str) -> Non
 
 
 def _parts(name: str) -> tuple[str, ...]:
-    """The parts of an uploaded file's name, none of which leads out of the folder."""
+    """Split an uploaded file's name into parts, none of which leads out of the folder."""
     parts = PurePosixPath(name.replace("\\", "/")).parts
     return tuple(part for part in parts if part not in ("..", "/") and ":" not in part) or ("file",)
 
 
 def _lay(path: Path, name: str, keeper: tempfile.TemporaryDirectory[str]) -> None:
-    """Check, and put the result on the desk."""
+    """Check a path, and put the result on the desk."""
     st.session_state.pop(DESK, None)
     size = _size(path)
     if size > LARGE_BYTES:
         raise InputError(
             say(
                 f"{name} 有 {size >> 20} MiB，在页面里检查要等几分钟。",
-                f"{name} has {size >> 20} MiB; a check of it takes minutes, too long for a page.",
+                f"{name} has {size >> 20} MiB; checking it takes minutes, too long for a page.",
             ),
             remedy=say(
                 "请用命令行：news-studio check 路径 --fix 新文件。",
@@ -175,12 +179,12 @@ def _lay(path: Path, name: str, keeper: tempfile.TemporaryDirectory[str]) -> Non
             ),
         )
     with st.spinner(say("正在检查…", "Checking…")):
-        report = check_path(path, shell.scheme())
+        report = check_path(path, session.scheme())
         kinds = Counter((each.code, each.severity, each.file) for each in report.problems)
     st.session_state[DESK] = Desk(path=path, name=name, report=report, keeper=keeper, kinds=kinds)
 
 
 def _size(path: Path) -> int:
-    """Bytes of a file, or of the files of a folder; 0 where there is nothing, which the check tells."""
+    """Sum the bytes of a file or folder; 0 where there is nothing, which the check reports."""
     files = path.rglob("*") if path.is_dir() else [path]
     return sum(file.stat().st_size for file in files if file.is_file())

@@ -1,0 +1,6 @@
+"""Draw the Evaluate page: scores, the confusion matrix, another evaluation.
+
+matrix          Draw the confusion matrix and the titles in its cells.
+new_evaluation  Start another evaluation and draw its progress.
+numbers         Choose a scored run and draw its numbers.
+"""

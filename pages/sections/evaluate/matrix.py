@@ -1,4 +1,4 @@
-"""The confusion matrix and the titles in its cells.
+"""Draw the confusion matrix and the titles in its cells.
 
 The chosen cell lives in two select boxes; a click on the chart only sets them. So the
 page works with the keyboard and a screen reader as well, and one thing says what is shown.
@@ -8,7 +8,9 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from pages.shared import charts, shell
+from pages.shared import charts, session
+from pages.shared.feedback import report_errors, reporting
+from pages.shared.text import category_name, plain, run_name
 from studio.contract import UNPARSED, Prediction, Scores
 from studio.evaluation.feedback import send_predictions_back
 from studio.language import say
@@ -18,7 +20,7 @@ SHOWN = 30
 
 
 def matrix_section(run: Run, scores: Scores, predictions: Sequence[Prediction]) -> None:
-    """Matrix at the left, the chosen cell's titles at the right."""
+    """Draw the matrix at the left, the titles of the chosen cell at the right."""
     confusion = scores.confusion
     _begin_with_worst_cell(run, scores)
     chart, titles = st.columns([1.45, 1], gap="medium")
@@ -33,19 +35,19 @@ def matrix_section(run: Run, scores: Scores, predictions: Sequence[Prediction]) 
         st.caption(
             say(
                 "每行是数据集的类别，每列是模型的回答；蓝色答对，橙色答错。",
-                "A row is a category of the dataset, a column what the model answered; blue is right, orange wrong.",
+                "Rows: category in the dataset; columns: the model's answer; blue is correct, orange wrong.",
             )
         )
     with titles:
         true, pred = st.columns(2)
         label = true.selectbox(
-            say("数据集的类别", "In the dataset"),
+            say("数据集的类别", "Dataset category"),
             confusion.rows,
-            format_func=shell.category_name,
+            format_func=category_name,
             key="choose-cell-true",
         )
         answer = pred.selectbox(
-            say("模型的回答", "Answered"),
+            say("模型的回答", "Model's answer"),
             confusion.columns,
             format_func=charts.column_name,
             key="choose-cell-pred",
@@ -56,7 +58,7 @@ def matrix_section(run: Run, scores: Scores, predictions: Sequence[Prediction]) 
 
 
 def _begin_with_worst_cell(run: Run, scores: Scores) -> None:
-    """Start at the most frequent confusion, so that the first look already shows something."""
+    """Start at the most frequent confusion, so that the page shows something at once."""
     if st.session_state.get("cell-run") == (run.id, scores.answer):
         return
     st.session_state["cell-run"] = (run.id, scores.answer)
@@ -72,8 +74,9 @@ def _begin_with_worst_cell(run: Run, scores: Scores) -> None:
     )
 
 
+@reporting
 def _take_click() -> None:
-    """Callback: the clicked cell goes into the select boxes."""
+    """Put the clicked cell into the select boxes."""
     clicked = st.session_state["matrix"].selection.get(charts.CELL) or []
     if clicked:
         st.session_state["choose-cell-true"] = clicked[0]["true"]
@@ -90,7 +93,7 @@ def _cell_titles(run: Run, chosen: Sequence[Prediction]) -> None:
     with st.container(height=300 if len(chosen) > 3 else "content", border=False, gap="small"):
         for prediction in chosen[:SHOWN]:
             key = f"{run.id}-{prediction.answer}-{prediction.row}"
-            if st.checkbox(shell.plain(prediction.title), key=f"pick-{key}"):
+            if st.checkbox(plain(prediction.title), key=f"pick-{key}"):
                 picked.append(prediction)
             _chains(prediction, key)
     if st.button(
@@ -106,24 +109,24 @@ def _cell_titles(run: Run, chosen: Sequence[Prediction]) -> None:
 
 def _chains(prediction: Prediction, key: str) -> None:
     with st.expander(say("两条思维链", "Both think chains"), key=f"chains-{key}", type="compact"):
-        st.markdown(f":small[**{say('数据集', 'Dataset')}**　{shell.plain(prediction.label_chain) or '–'}]")
-        said = shell.plain(prediction.chain or prediction.text) or say(
+        st.markdown(f":small[**{say('数据集', 'Dataset')}**　{plain(prediction.label_chain) or '–'}]")
+        answer = plain(prediction.chain or prediction.text) or say(
             "没有思维链（直接打分）", "none (direct scoring)"
         )
-        st.markdown(f":small[**{say('模型', 'Model')}**　{said}]")
+        st.markdown(f":small[**{say('模型', 'Model')}**　{answer}]")
 
 
 def _send_back(run: Run, picked: Sequence[Prediction]) -> None:
-    with shell.report_errors():
+    with report_errors():
         sent = send_predictions_back(
-            shell.store(),
+            session.store(),
             picked,
-            run_name=shell.run_name(run),
-            author=shell.annotator(),
-            scheme=shell.scheme(),
+            run_name=run_name(run),
+            author=session.annotator(),
+            scheme=session.scheme(),
         )
         st.success(
-            say(f"{sent} 条已排到标注队列最前面。", f"{sent} now stand at the head of the label queue."),
+            say(f"{sent} 条已排到标注队列最前面。", f"{sent} moved to the front of the label queue."),
             icon=":material/check_circle:",
         )
-        shell.link("label", say("去标注", "Label them"))
+        session.link("label", say("去标注", "Label titles"))

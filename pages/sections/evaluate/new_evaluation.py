@@ -1,4 +1,4 @@
-"""Starting another evaluation, of a run or a base model, on any dataset version; and watching it."""
+"""Draw the start of another evaluation, of a run or a base model on any version, and its progress."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,11 +6,13 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.shared import shell
+from pages.shared import session
+from pages.shared.feedback import live_fragment, report_errors, show_failure
+from pages.shared.text import answer_name, run_name, run_option, state_name
 from studio import runs
 from studio.contract import AnswerMode, EvaluateSpec, TemplateName
 from studio.datasets.versions import list_versions
-from studio.jobs import queue as jobs
+from studio.jobs import queue
 from studio.language import say
 from studio.messages import message, shown, stored
 from studio.modelfiles.adapter_check import require_adapter
@@ -32,8 +34,8 @@ class Subject:
 
 
 def new_evaluation() -> None:
-    """The choices of a new evaluation, and those that are not over."""
-    workspace = shell.workspace()
+    """Draw the choices of a new evaluation, and those that are not over."""
+    workspace = session.workspace()
     evaluations = [
         run for run in runs.list_runs(workspace) if run.spec.kind == "evaluate" and not run.recorded
     ]
@@ -53,7 +55,7 @@ def new_evaluation() -> None:
 
 
 def _choices(workspace: Workspace, subjects: dict[str, Subject]) -> None:
-    datasets = {v.ref: v.folder for v in list_versions(shell.store(), workspace)} | {
+    datasets = {v.ref: v.folder for v in list_versions(session.store(), workspace)} | {
         BUNDLED_NAME: BUNDLED_DATASET
     }
     with st.grid(4, min_column_width=150):
@@ -67,19 +69,19 @@ def _choices(workspace: Workspace, subjects: dict[str, Subject]) -> None:
         answer: AnswerMode = st.selectbox(
             say("回答方式", "Way of answering"),
             ["direct", "chain"],
-            format_func=shell.answer_name,
+            format_func=answer_name,
             key="choose-new-answer",
         )
         limit = st.number_input(
-            say("最多几条", "At most"),
+            say("最多几条", "Limit"),
             value=None,
             min_value=1,
             step=10,
             placeholder=say("全部", "all"),
             key="new-limit",
         )
-    if st.button(say("开始评估", "Start"), key="new-start", type="primary"):
-        with shell.report_errors():
+    if st.button(say("开始评估", "Start evaluation"), key="new-start", type="primary"):
+        with report_errors():
             subject = subjects[option]
             require_adapter(subject.adapter, subject.model)
             spec = EvaluateSpec(
@@ -92,7 +94,7 @@ def _choices(workspace: Workspace, subjects: dict[str, Subject]) -> None:
                 run=subject.run,
             )
             version = None if ref == BUNDLED_NAME else ref
-            jobs.submit(workspace, runs.prepare_run(workspace, spec, label=subject.label, version=version))
+            queue.submit(workspace, runs.prepare_run(workspace, spec, label=subject.label, version=version))
             st.rerun()
 
 
@@ -101,15 +103,15 @@ def _dataset_label(ref: str) -> str:
 
 
 def _subjects(workspace: Workspace) -> Sequence[Subject]:
-    """Tuned models first, then the bases."""
+    """List tuned models first, then the bases."""
     tuned = []
     for run in runs.list_runs(workspace):
         if run.spec.kind == "train" and run.result and run.result.checkpoint:
             model, adapter = runs.trained_model(run)
             tuned.append(
                 Subject(
-                    option=shell.run_option(run),
-                    label=run.card.label or run.id,
+                    option=run_option(run),
+                    label=run.record.label or run.id,
                     model=model,
                     adapter=adapter,
                     template=run.spec.template,
@@ -133,26 +135,21 @@ def _subjects(workspace: Workspace) -> Sequence[Subject]:
     return tuned + bases
 
 
-@shell.live_fragment
+@live_fragment
 def _live_evaluations() -> None:
-    """A line of progress each; when the last is over the page is drawn again, with its scores."""
-    workspace = shell.workspace()
+    """Draw the progress of each; when the last is over, the page again, with its scores."""
+    workspace = session.workspace()
     going = [run for run in runs.list_runs(workspace) if run.spec.kind == "evaluate" and not run.is_over]
     if not going:
         st.rerun()
-    with shell.report_errors():
-        jobs.ensure_job_process(workspace)
+    queue.ensure_job_process(workspace)
     for run in going:
         now = runs.progress(run)
         count = f" · {now.done} / {now.total}" if now.total else ""
-        st.progress(now.fraction, text=f"{shell.run_name(run)} · {shell.state_name(run.state)}{count}")
+        st.progress(now.fraction, text=f"{run_name(run)} · {state_name(run.state)}{count}")
 
 
 def _failure(run: Run) -> None:
     assert run.failure is not None, run.id
-    problem, remedy = run.failure
-    st.error(
-        f"{shell.plain(problem)}\n\n**{say('怎么办', 'What to do')}** {shell.plain(remedy)}",
-        icon=":material/error:",
-    )
+    show_failure(*run.failure)
     st.code(runs.read_log(run, tail=20), language=None)

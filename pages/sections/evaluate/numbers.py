@@ -1,10 +1,13 @@
-"""What the Evaluate page draws beside the matrix: the choice of a run, and its numbers."""
+"""Draw the choice of a scored run, and its numbers."""
 
 from collections.abc import Mapping
 
 import streamlit as st
 
-from pages.shared import charts, shell
+from pages.shared import charts
+from pages.shared.elements import choose_one, table
+from pages.shared.feedback import report_errors
+from pages.shared.text import answer_name, baseline_name, category_name, run_option
 from studio import runs
 from studio.contract import AnswerMode, Scores
 from studio.language import say
@@ -15,10 +18,10 @@ Scored = dict[str, tuple[Run, Mapping[AnswerMode, Scores]]]
 
 
 def scored_runs(workspace: Workspace) -> Scored:
-    """Runs that measured something, newest first, the recorded one last."""
+    """Return runs with scores, newest first, the recorded one last."""
     found: Scored = {}
     for run in runs.list_runs(workspace):
-        with shell.report_errors():
+        with report_errors():
             file = runs.load_scores(run)
             if file is not None and file.evaluations:
                 found[run.id] = (run, file.evaluations)
@@ -26,7 +29,7 @@ def scored_runs(workspace: Workspace) -> Scored:
 
 
 def choose_run(scored: Scored) -> tuple[Run, AnswerMode]:
-    """Which run, and which way of answering."""
+    """Draw the choice of a run and of its way of answering."""
     left, right = st.columns([2.2, 1])
     run_id = left.selectbox(
         say("运行", "Run"),
@@ -36,30 +39,30 @@ def choose_run(scored: Scored) -> tuple[Run, AnswerMode]:
     )
     run, evaluations = scored[run_id]
     st.session_state.setdefault(f"choose-evaluate-answer-{run_id}", next(iter(evaluations)))
-    answer = right.segmented_control(
-        say("回答方式", "Way of answering"),
-        list(evaluations),
-        required=True,
-        format_func=shell.answer_name,
-        key=f"choose-evaluate-answer-{run_id}",
-        help=say(
-            "思维链：先写思维链再给类别，产品就是这样回答的。直接打分：空思维链之后给十个类别打分，快，并给出概率。",
-            "Think chain: write the chain, then the category; this is the product. Direct: score the ten categories "
-            "after an empty chain; fast, and gives probabilities.",
-        ),
-    )
-    assert answer is not None, "the control is required"
+    with right:
+        answer = choose_one(
+            say("回答方式", "Way of answering"),
+            list(evaluations),
+            key=f"choose-evaluate-answer-{run_id}",
+            format_func=answer_name,
+            help=say(
+                "思维链：先写思维链再给类别，产品就是这样回答的。"
+                "直接打分：空思维链之后给十个类别打分，速度快，并给出概率。",
+                "Think chain: write the chain, then the category; this is the product. Direct: score the ten "
+                "categories after an empty chain; fast, and gives probabilities.",
+            ),
+        )
     return run, answer
 
 
 def _run_label(run: Run) -> str:
     kind = say("训练", "training") if run.spec.kind == "train" else say("评估", "evaluation")
     data = run.version or say("内置样例", "bundled samples")
-    return f"{shell.run_option(run)} · {kind} · {data}"
+    return f"{run_option(run)} · {kind} · {data}"
 
 
 def headline(scores: Scores) -> None:
-    """The numbers that matter, with what has to be beaten beside them."""
+    """Draw the numbers that matter, with the baselines beside them."""
     numbers, bars = st.columns([1.5, 1], gap="large", vertical_alignment="center")
     low, high = scores.accuracy_interval
     with numbers, st.grid(4, min_column_width=90):
@@ -67,8 +70,9 @@ def headline(scores: Scores) -> None:
             say("准确率", "Accuracy"),
             f"{scores.accuracy:.1%}",
             help=say(
-                f"{scores.n} 条评估标题里答对的比例。真实水平有 95 % 的把握在 {low:.1%} 到 {high:.1%} 之间。",
-                f"Share of the {scores.n} evaluation titles answered right. With 95 % confidence the true rate is {low:.1%} to {high:.1%}.",
+                f"{scores.n} 条评估标题里答对的比例；95% 置信区间是 {low:.1%} 到 {high:.1%}。",
+                f"Share of the {scores.n} evaluation titles answered correctly; "
+                f"95 % confidence interval {low:.1%} to {high:.1%}.",
             ),
             delta=f"{low:.0%} – {high:.0%}",
             delta_color="off",
@@ -78,37 +82,37 @@ def headline(scores: Scores) -> None:
             say("宏 F1", "Macro F1"),
             f"{scores.macro_f1:.1%}",
             help=say(
-                "每个类别的 F1 的平均，小类别和大类别一样重。",
-                "Mean of the categories' F1: a small category counts as much as a large one.",
+                "各类别 F1 的平均值，小类别和大类别权重相同。",
+                "Mean F1 of the categories: a small category counts as much as a large one.",
             ),
         )
         st.metric(
             say("无法解析", "Unparsed"),
             str(scores.unparsed),
             help=say(
-                "读不出类别的回答条数，都算错。",
-                "Answers in which no category could be read; they count as wrong.",
+                "无法读出类别的回答数，都算错。",
+                "Answers without a readable category; they count as wrong.",
             ),
         )
         st.metric(
             say("条/秒", "Titles/s"),
             f"{scores.samples_per_second:,.1f}",
-            help=say("回答的速度，不含加载模型。", "Speed of answering, loading not counted."),
+            help=say("回答的速度，不含加载模型。", "Inference speed, without loading."),
         )
     with bars:
         rows = [(say("这个模型", "this model"), scores.accuracy, True)]
-        rows += [(shell.baseline_name(name), value, False) for name, value in scores.baselines.items()]
+        rows += [(baseline_name(name), value, False) for name, value in scores.baselines.items()]
         st.altair_chart(charts.accuracy_bars(rows), alt=say("准确率与基线", "Accuracy and baselines"))
 
 
 def category_table(scores: Scores) -> None:
-    """Precision, recall and F1 of each category."""
+    """Draw precision, recall and F1 of each category."""
     rate = st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1, color=charts.ACCENT)
     precision, recall = say("精确率", "precision"), say("召回率", "recall")
-    shell.table(
+    table(
         [
             {
-                say("类别", "category"): shell.category_name(name),
+                say("类别", "category"): category_name(name),
                 precision: entry.precision,
                 recall: entry.recall,
                 "F1": entry.f1,
@@ -123,18 +127,22 @@ def category_table(scores: Scores) -> None:
     )
     st.caption(
         say(
-            "精确率：模型说是这一类的，有多少真是。召回率：真是这一类的，模型找出了多少。F1 是两者的调和平均。",
-            "Precision: how many of those called so are so. Recall: how many of those that are so were found. F1: their harmonic mean.",
+            "精确率：模型判为这一类的，有多少是对的。召回率：属于这一类的，模型找出了多少。F1：两者的调和平均。",
+            "Precision: share of the titles given this category that belong to it. Recall: share of "
+            "the titles of "
+            "this category that were found. F1: their harmonic mean.",
         )
     )
 
 
 def text_score_table(scores: Scores) -> None:
-    """ROUGE and BLEU, and why they decide nothing."""
+    """Draw ROUGE and BLEU, and why they decide nothing."""
     st.warning(
         say(
-            "ROUGE 和 BLEU 只用来和 LLaMA-Factory 的数字对照。它们比的是文字重合：类别答错而思维链照抄，也能得 95 分左右。看模型好坏请看准确率。",
-            "ROUGE and BLEU are here only to compare with LLaMA-Factory's numbers. They measure overlap of words: "
+            "ROUGE 和 BLEU 只用来和 LLaMA-Factory 的数字对照。它们衡量的是文字重合："
+            "类别答错但思维链照抄，也能得 95 分左右。判断模型好坏请看准确率。",
+            "ROUGE and BLEU are here only to compare with LLaMA-Factory's numbers. They measure word "
+            "overlap: "
             "a wrong category with a copied chain scores about 95. Judge a model by its accuracy.",
         ),
         icon=":material/balance:",
@@ -149,7 +157,7 @@ def text_score_table(scores: Scores) -> None:
         st.caption(
             say(
                 "直接打分不生成文字，没有这些指标。",
-                "Direct scoring writes no text; there is nothing to compare.",
+                "Direct scoring generates no text, so there are no such scores.",
             )
         )
         return

@@ -1,4 +1,4 @@
-"""The way in for titles: a file with its columns, pasted lines, the samples; and what came in before."""
+"""Draw the import of titles: a file with its columns, pasted lines, the samples; and the imports so far."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -6,8 +6,11 @@ from pathlib import Path
 import streamlit as st
 
 from pages.sections.home.import_batches import batches_tab, report_button
-from pages.shared import shell
+from pages.shared import session
+from pages.shared.elements import table
+from pages.shared.feedback import report_errors
 from pages.shared.files import uploaded_path
+from pages.shared.text import plain
 from studio.formats.columns import GUESSED, Columns
 from studio.formats.conversations import RawRow
 from studio.ingest.importer import ImportReport, finish_interrupted, import_path, import_text
@@ -23,7 +26,7 @@ SHOWN_REFUSALS = 200
 
 
 def import_section(db: Store) -> None:
-    """Three ways in, the imports so far, and what the last one did."""
+    """Draw three ways to import, the imports so far, and the report of the last one."""
     finish_interrupted(db)
     file_tab, paste_tab, sample_tab, history_tab = st.tabs(
         [
@@ -37,14 +40,14 @@ def import_section(db: Store) -> None:
         _import_file(db)
     with paste_tab, st.form("paste", border=False, clear_on_submit=True):
         text = st.text_area(
-            say("一行一个标题", "One title a line"),
+            say("一行一个标题", "One title per line"),
             key="pasted",
             height=130,
             placeholder="某地地铁新线开通，市民排队试乘",
         )
         if st.form_submit_button(say("导入这些标题", "Import these titles"), key="import-pasted") and text:
-            with shell.report_errors():
-                _keep(import_text(db, text, shell.scheme(), author=shell.annotator()))
+            with report_errors():
+                _keep(import_text(db, text, session.scheme(), author=session.annotator()))
     with sample_tab:
         _import_samples(db)
     with history_tab:
@@ -56,7 +59,8 @@ def _import_samples(db: Store) -> None:
     st.write(
         say(
             "为本项目编写的 300 条训练样本和 100 条评估样本，十个类别各 30 + 10 条，带思维链。",
-            "300 training and 100 evaluation samples written for this project: 30 + 10 for each category, with think chains.",
+            "300 training and 100 evaluation samples written for this project: 30 + 10 per category, "
+            "with think chains.",
         )
     )
     if st.button(
@@ -65,8 +69,8 @@ def _import_samples(db: Store) -> None:
         type="primary",
         icon=":material/download:",
     ):
-        with shell.report_errors(), st.spinner(say("正在导入…", "Importing…")):
-            _keep(import_path(db, BUNDLED_DATASET, shell.scheme(), author=shell.annotator()))
+        with report_errors(), st.spinner(say("正在导入…", "Importing…")):
+            _keep(import_path(db, BUNDLED_DATASET, session.scheme(), author=session.annotator()))
 
 
 def _import_file(db: Store) -> None:
@@ -77,8 +81,10 @@ def _import_file(db: Store) -> None:
         ),
         key="upload",
         help=say(
-            "ShareGPT、Alpaca、OpenAI 格式的对话，或一列标题；编码自动识别。超过 200 MiB 的文件请用 news-studio import。",
-            "Conversations as ShareGPT, Alpaca or OpenAI messages, or a column of titles; the encoding is detected. For more than 200 MiB use news-studio import.",
+            "ShareGPT、Alpaca、OpenAI 格式的对话，或一列标题；编码自动识别。"
+            "超过 200 MiB 的文件请用 news-studio import。",
+            "Conversations as ShareGPT, Alpaca or OpenAI messages, or a column of titles; the encoding is "
+            "detected. For files over 200 MiB use news-studio import.",
         ),
     )
     if file is None:
@@ -87,25 +93,32 @@ def _import_file(db: Store) -> None:
     if file.size > LARGE_BYTES:
         st.warning(
             say(
-                f"这个文件有 {file.size >> 20} MiB，在浏览器里导入要占用很多内存；命令行 news-studio import 逐行读取。",
-                f"This file has {file.size >> 20} MiB, which takes much memory in the browser; news-studio import reads it row by row.",
+                f"这个文件有 {file.size >> 20} MiB，在浏览器里导入要占用很多内存；"
+                "命令行 news-studio import 逐行读取。",
+                f"This file has {file.size >> 20} MiB, which takes a lot of memory in the browser; "
+                "news-studio import reads it row by row.",
             ),
             icon=":material/memory:",
         )
     with uploaded_path(file) as path:
         columns = _choose_columns(path, file.file_id)
         if st.button(say("导入文件", "Import the file"), key="import-file", type="primary"):
-            with shell.report_errors(), st.spinner(say("正在导入…", "Importing…")):
+            with report_errors(), st.spinner(say("正在导入…", "Importing…")):
                 _keep(
                     import_path(
-                        db, path, shell.scheme(), source=file.name, columns=columns, author=shell.annotator()
+                        db,
+                        path,
+                        session.scheme(),
+                        source=file.name,
+                        columns=columns,
+                        author=session.annotator(),
                     )
                 )
 
 
 def _choose_columns(path: Path, file_id: str) -> Columns:
-    """The first rows as they will be read, and for a table which column holds what."""
-    with shell.report_errors():
+    """Draw the first rows as they will be read, and for a table which column holds what."""
+    with report_errors():
         preview = preview_file(path)
         columns = GUESSED
         if preview.columns:
@@ -117,7 +130,7 @@ def _choose_columns(path: Path, file_id: str) -> Columns:
 
 
 def _column_boxes(preview: FilePreview, file_id: str) -> Columns:
-    """One box for each part of a title; what nobody changes is what the names say."""
+    """Draw one box for each part of a title; a box that nobody changes has what the names say."""
     chosen: dict[str, str | None] = {}
     with st.container(horizontal=True, gap="small"):
         for part, guessed in asdict(preview.chosen).items():
@@ -151,14 +164,14 @@ def _show_preview(preview: FilePreview) -> None:
     count = len(preview.rows)
     if preview.columns and preview.chosen.title is None:
         st.warning(
-            say("请选择哪一列是标题。", "Choose the column with the titles."), icon=":material/table_view:"
+            say("请选择标题所在的列。", "Choose the column with the titles."), icon=":material/table_view:"
         )
         st.caption(say(f"{encoding}前 {count} 行：", f"{encoding}the first {count} rows:"))
         rows = [row.record for row in preview.rows]
     else:
         st.caption(say(f"{encoding}前 {count} 行读作：", f"{encoding}the first {count} rows are read as:"))
         rows = [_preview_row(row) for row in preview.rows]
-    shell.table(rows, hide_index=True, width="stretch", key="preview-rows")
+    table(rows, hide_index=True, width="stretch", key="preview-rows")
 
 
 def _preview_row(row: RawRow) -> dict[str, object]:
@@ -172,7 +185,7 @@ def _preview_row(row: RawRow) -> dict[str, object]:
 
 
 def _keep(report: ImportReport) -> None:
-    """Show the report after a redraw, in which the numbers above are the new ones."""
+    """Keep the report for a redraw, in which the numbers above are the new ones."""
     st.session_state["import_report"] = report
     st.rerun()
 
@@ -183,20 +196,20 @@ def _last_report() -> None:
         return
     st.success(
         say(
-            f"新增 {report.added} 条，合并重复 {report.merged} 条；其中 {report.decided} 条已定，{report.waiting} 条等待标注。",
-            f"{report.added} added, {report.merged} merged as repeats; {report.decided} decided, {report.waiting} wait for a label.",
+            f"新增 {report.added} 条，合并重复 {report.merged} 条；"
+            f"其中 {report.decided} 条已定，{report.waiting} 条等待标注。",
+            f"{report.added} added, {report.merged} merged as duplicates; "
+            f"{report.decided} decided, {report.waiting} waiting for a label.",
         ),
         icon=":material/check_circle:",
     )
     for note in report.notes:
-        st.caption(f":material/info: {shell.plain(note)}")
+        st.caption(f":material/info: {plain(note)}")
     if report.near:
         _near_pairs(report)
     if report.refused:
-        with st.expander(
-            say(f"{len(report.refused)} 行没有导入", f"{len(report.refused)} rows were refused")
-        ):
-            shell.table(
+        with st.expander(say(f"{len(report.refused)} 行没有导入", f"{len(report.refused)} rows refused")):
+            table(
                 [
                     {
                         say("文件", "File"): row["file"],
@@ -208,16 +221,16 @@ def _last_report() -> None:
                 hide_index=True,
                 key="refused-rows",
             )
-    report_button(say("逐行报告（CSV）", "Report row by row (CSV)"), report.batch_id, "import-report")
+    report_button(say("逐行报告（CSV）", "Row-by-row report (CSV)"), report.batch_id, "import-report")
 
 
 def _near_pairs(report: ImportReport) -> None:
     title = say(
-        f"{report.near} 条与更早的标题相近，已归组",
-        f"{report.near} are nearly the same as earlier titles, and grouped with them",
+        f"{report.near} 条与更早的标题近似，已归组",
+        f"{report.near} near duplicates of earlier titles, grouped with them",
     )
     with st.expander(title, icon=":material/content_copy:"):
-        shell.table(
+        table(
             [
                 {
                     say("新标题", "New title"): pair.text,

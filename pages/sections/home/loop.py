@@ -1,14 +1,15 @@
-"""What Home draws: the loop with its next step, and the latest score; the import has a module of its own."""
+"""Draw the loop with its next step, and the latest score."""
 
 import streamlit as st
 
-from pages.shared import charts, shell
+from pages.shared import charts, session
+from pages.shared.text import answer_name, baseline_name, run_name, state_name
 from studio.language import say
 from studio.operations.next_step import LoopStep, Standing
 
 
 def loop_steps(now: Standing) -> None:
-    """The five steps side by side, the next one marked and linked."""
+    """Draw the five steps side by side, the next one marked and linked."""
     with st.grid(5, min_column_width=150, gap="small"):
         for number, (step, name, page, text) in enumerate(_steps(now), start=1):
             with st.container(border=True, height="stretch", gap="xsmall"):
@@ -20,12 +21,12 @@ def loop_steps(now: Standing) -> None:
                 if page is None:
                     st.markdown(f":small[:gray[{say('在下方导入', 'import below')}]]")
                 elif st.button(
-                    say("现在去做", "Go on") if is_next else say("打开", "Open"),
+                    say("现在去做", "Do this next") if is_next else say("打开", "Open"),
                     key=f"go-{step}",
                     type="primary" if is_next else "tertiary",
                     icon=":material/arrow_forward:",
                 ):
-                    st.switch_page(shell.page_path(page))
+                    st.switch_page(session.page_path(page))
 
 
 def _steps(now: Standing) -> list[tuple[LoopStep, str, str | None, str]]:
@@ -61,8 +62,8 @@ def _runs_text(now: Standing) -> str:
     if not now.own_runs:
         return say("还没有自己的运行", "no run of your own yet")
     return say(
-        f"{len(now.own_runs)} 次运行  \n最近：{shell.state_name(now.own_runs[0].state)}",
-        f"runs: {len(now.own_runs)}  \nlatest: {shell.state_name(now.own_runs[0].state)}",
+        f"{len(now.own_runs)} 次运行  \n最近：{state_name(now.own_runs[0].state)}",
+        f"runs: {len(now.own_runs)}  \nlatest: {state_name(now.own_runs[0].state)}",
     )
 
 
@@ -76,16 +77,16 @@ def _scores_text(now: Standing) -> str:
 
 
 def latest_score(now: Standing) -> None:
-    """Accuracy of the newest scored run beside the baselines it has to beat."""
+    """Draw the accuracy of the newest scored run beside the baselines it has to beat."""
     assert now.scored is not None, "scores without a run"
-    rows = [(shell.answer_name(answer), scores.accuracy, True) for answer, scores in now.scores.items()]
+    rows = [(answer_name(answer), scores.accuracy, True) for answer, scores in now.scores.items()]
     baselines = next(iter(now.scores.values())).baselines
-    rows += [(shell.baseline_name(name), value, False) for name, value in baselines.items()]
+    rows += [(baseline_name(name), value, False) for name, value in baselines.items()]
     n = next(iter(now.scores.values())).n
     st.caption(
         say(
-            f"{shell.run_name(now.scored)}，{n} 条评估标题上的准确率",
-            f"{shell.run_name(now.scored)}: accuracy on {n} evaluation titles",
+            f"{run_name(now.scored)}，{n} 条评估标题上的准确率",
+            f"{run_name(now.scored)}: accuracy on {n} evaluation titles",
         )
     )
     st.altair_chart(charts.accuracy_bars(rows), alt=say("准确率与基线", "Accuracy and baselines"))

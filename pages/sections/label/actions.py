@@ -1,16 +1,16 @@
-"""The title on screen and what can be done with it, for both ways of labelling.
+"""Offer the next title and save what is done with it, for both ways of labelling.
 
 A press carries the title and the revision that were on screen when the button was
 drawn. If the title has moved on since, `studio.annotation.annotations` refuses the press and the
 person is told: fast fingers can never label a title that they have not seen.
 """
 
-import time
 from typing import Any
 
 import streamlit as st
 
-from pages.shared import shell
+from pages.shared import session, title_clock
+from pages.shared.feedback import notify, reporting
 from studio.annotation import annotations
 from studio.annotation.annotations import Suggested
 from studio.annotation.leases import Offer, offer, reopen
@@ -23,11 +23,11 @@ from studio.teacher.drafts import Draft
 from studio.team.settings import load_settings
 
 
+@reporting
 def open_title(title_id: int) -> None:
     """Put a title on screen before the queue goes on; it stays there through a reload."""
-    with shell.report_errors(later=True):
-        db = shell.store()
-        reopen(db, title_id, author=shell.annotator(), settings=load_settings(db))
+    db = session.store()
+    reopen(db, title_id, author=session.annotator(), settings=load_settings(db))
 
 
 def follow_link() -> None:
@@ -40,33 +40,20 @@ def follow_link() -> None:
 
 
 def current_offer(db: Store) -> Offer | None:
-    """The title on this person's screen, as they may see it; None when nothing waits for them."""
-    wake(db, shell.workspace())
-    return offer(db, author=shell.annotator(), settings=load_settings(db))
+    """Lease the title for this person's screen, as they may see it; None when nothing waits for them."""
+    wake(db, session.workspace())
+    return offer(db, author=session.annotator(), settings=load_settings(db))
 
 
 def current_title(db: Store) -> Title | None:
-    """The title of the current offer."""
+    """Return the title of the current offer."""
     offered = current_offer(db)
     return offered.title if offered else None
 
 
-def remember_shown(title: Title) -> None:
-    """Start the clock of a title when it comes on screen."""
-    shown = st.session_state.get("shown")
-    if shown is None or shown[:2] != (title.id, title.revision):
-        st.session_state["shown"] = (title.id, title.revision, time.monotonic())
-
-
-def _active_seconds(db: Store, title_id: int, revision: int) -> float | None:
-    shown = st.session_state.get("shown")
-    if shown is None or shown[:2] != (title_id, revision):
-        return None
-    return min(time.monotonic() - float(shown[2]), load_settings(db).idle_seconds)
-
-
+@reporting
 def decide(title_id: int, revision: int, category: str, suggested: Suggested | None = None) -> None:
-    """Callback: label the title that was on screen."""
+    """Label the title that was on screen."""
     save_decision(title_id, revision, category, None, suggested)
 
 
@@ -78,45 +65,46 @@ def save_decision(
     suggested: Suggested | None = None,
     *,
     draft: Draft | None = None,
-) -> bool:
-    """Label the title that was on screen, with the draft that was in the box; False when refused."""
-    with shell.report_errors(later=True):
-        db = shell.store()
-        said: dict[str, Any] = {
-            "category": category,
-            "author": shell.annotator(),
-            "seen_revision": revision,
-            "active_seconds": _active_seconds(db, title_id, revision),
-        }
-        if draft is not None and chain:
-            drafts.accept(db, draft.id, chain=chain, **said)
-        else:
-            annotations.annotate(db, title_id, chain=chain, suggested=suggested, **said)
-        return True
-    return False
+) -> None:
+    """Label the title that was on screen, with the draft that was in the box.
+
+    Raises:
+        StalePress: the title has moved on.
+    """
+    db = session.store()
+    answer: dict[str, Any] = {
+        "category": category,
+        "author": session.annotator(),
+        "seen_revision": revision,
+        "active_seconds": title_clock.active_seconds("label", db, title_id, revision),
+    }
+    if draft is not None and chain:
+        drafts.accept(db, draft.id, chain=chain, **answer)
+    else:
+        annotations.annotate(db, title_id, chain=chain, suggested=suggested, **answer)
 
 
+@reporting
 def skip(title_id: int, revision: int, reason: str) -> None:
-    """Leave the title to the others."""
-    with shell.report_errors(later=True):
-        annotations.skip(
-            shell.store(), title_id, reason=reason, author=shell.annotator(), seen_revision=revision
-        )
+    """Skip the title: leave it to the others."""
+    annotations.skip(
+        session.store(), title_id, reason=reason, author=session.annotator(), seen_revision=revision
+    )
 
 
+@reporting
 def flag(title_id: int, revision: int, reason: str) -> None:
-    """Put the title aside as a question to the reviewers."""
-    with shell.report_errors(later=True):
-        annotations.flag(
-            shell.store(), title_id, reason=reason, author=shell.annotator(), seen_revision=revision
-        )
+    """Flag the title: put it aside as a question to the reviewers."""
+    annotations.flag(
+        session.store(), title_id, reason=reason, author=session.annotator(), seen_revision=revision
+    )
 
 
+@reporting
 def undo() -> None:
-    """Callback: take the last decision back and show its title again."""
-    with shell.report_errors(later=True):
-        title = annotations.undo(shell.store(), author=shell.annotator())
-        if title is None:
-            shell.notify(say("没有可以撤销的决定。", "There is no decision to take back."))
-        else:
-            open_title(title.id)
+    """Undo the last decision and show its title again."""
+    title = annotations.undo(session.store(), author=session.annotator())
+    if title is None:
+        notify(say("没有可以撤销的决定。", "There is no decision to undo."))
+    else:
+        open_title(title.id)

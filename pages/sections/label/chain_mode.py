@@ -1,23 +1,21 @@
-"""Think-chain mode: one title, its category, and the argument for it, checked while it is written.
+"""Label with a think chain: one title, its category, and the argument for it, linted while it is typed.
 
-The text lives in one form, which Ctrl+Enter submits with what was typed last. What stands
-in the box is also mirrored into the store, for its author alone, so that it is there again
-after a change of page, a reload or a restart. Whoever chose to review drafts finds the
-teacher's in the box; it is a draft until they save or reject it.
+The text is in one form, which Ctrl+Enter submits with what was typed last. It is also
+autosaved into the store, for its author alone, so that it is there again after a change of
+page, a reload or a restart. Anyone who chose to review drafts finds the teacher's in the box;
+it is a draft until they save or reject it.
 """
 
 from datetime import UTC, datetime
 
 import streamlit as st
 
-from pages.sections.label import actions as label_queue
-from pages.sections.label import put_aside
-from pages.sections.label import title_card as label_view
-from pages.shared import keyboard as keys
-from pages.shared import shell
+from pages.sections.label import actions, put_aside, side_panel, title_card
+from pages.shared import keyboard, session, title_clock
+from pages.shared.feedback import fragment, notify, reporting
 from pages.shared.guidelines import pair_rules
-from pages.shared.text import SEVERITY_ICONS
-from studio.annotation import autosave as typed_drafts
+from pages.shared.text import SEVERITY_ICONS, category_mark, plain
+from studio.annotation import autosave
 from studio.annotation.chain_index import WrittenChains
 from studio.annotation.leases import find_lease
 from studio.corpus.titles import Title, next_without_chain
@@ -31,34 +29,34 @@ from studio.teacher.drafts import Draft
 REVIEW = "choose-review-drafts"
 
 
-@shell.fragment
+@fragment
 def chain_mode() -> None:
-    """The draft to review, the title that waits, or the next decided one that still lacks its chain."""
-    db = shell.store()
-    drafts.take_in(db, shell.workspace())
+    """Draw the draft to review, the title that waits, or the next decided one that still lacks its chain."""
+    db = session.store()
+    drafts.take_in(db, session.workspace())
     _review_switch(db)
     title = _title(db)
     work, side = st.columns([3, 1.15], gap="medium")
     with work:
         if title is None:
-            label_view.empty_queue(db)
+            title_card.empty_queue(db)
         else:
-            label_queue.remember_shown(title)
-            label_view.title_card(title, height=128)
+            title_clock.start("label", title)
+            title_card.title_card(title, height=128)
             _write_chain(db, title, drafts.pending_draft(db, title.id) if _reviews() else None)
-        label_view.pace_line(db)
+        side_panel.pace_line(db)
     with side:
-        label_view.side_panel(db)
+        side_panel.side_panel(db)
 
 
 def _review_switch(db: Store) -> None:
-    """Offered while drafts wait, and as long as it is on."""
+    """Draw the switch to review drafts while some are pending, and as long as it is on."""
     waiting = drafts.count_pending(db)
     if not waiting and not _reviews():
         return
     count = f"{drafts.MANY}+" if waiting == drafts.MANY else str(waiting)
     st.toggle(
-        say(f"审阅教师草稿（{count} 份待审）", f"Review the teacher's drafts ({count} waiting)"),
+        say(f"审阅教师草稿（{count} 份待审）", f"Review teacher drafts ({count} pending)"),
         key=REVIEW,
         persist_state="session",
     )
@@ -70,31 +68,31 @@ def _reviews() -> bool:
 
 def _title(db: Store) -> Title | None:
     chosen = _next_draft(db) if _reviews() else None
-    return chosen or label_queue.current_title(db) or next_without_chain(db)
+    return chosen or actions.current_title(db) or next_without_chain(db)
 
 
 def _next_draft(db: Store) -> Title | None:
-    """What the person opened themselves stays; else the next draft, on their screen alone."""
-    held = find_lease(db, shell.annotator())
+    """Return the title that the person opened themselves, else that of the next draft, leased to them."""
+    held = find_lease(db, session.annotator())
     if held is not None and held.title_id is not None and held.is_reopened:
         by_review = held.title_id == st.session_state.get("reviewed_title")
         if not by_review or drafts.pending_draft(db, held.title_id):
-            return label_queue.current_title(db)
+            return actions.current_title(db)
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    title = drafts.next_pending(db, author=shell.annotator(), now=now)
+    title = drafts.next_pending(db, author=session.annotator(), now=now)
     if title is not None:
-        label_queue.open_title(title.id)
+        actions.open_title(title.id)
         st.session_state["reviewed_title"] = title.id
     return title
 
 
 def _version(title: Title, draft: Draft | None) -> str:
-    """What the widgets of one text are called: another revision or draft is another text."""
+    """Return the key of the widgets of one text: another revision or draft is another text."""
     return f"{title.id}-{title.revision}{f'-d{draft.id}' if draft else ''}"
 
 
 def _typed() -> dict[str, str]:
-    """What stands in each box, as far as this session knows."""
+    """Return what is in each box, as far as this session knows."""
     typed: dict[str, str] = st.session_state.setdefault("typed_chains", {})
     return typed
 
@@ -103,7 +101,7 @@ def _begin(db: Store, title: Title, draft: Draft | None, version: str) -> None:
     """Fill the box and the category for a title that comes on screen."""
     if f"chain-{version}" in st.session_state and f"choose-category-{version}" in st.session_state:
         return
-    kept = typed_drafts.kept(db, author=shell.annotator(), title_id=title.id)
+    kept = autosave.kept(db, author=session.annotator(), title_id=title.id)
     text = kept.text if kept else (draft.chain if draft else title.chain or "")
     category = (kept.category if kept else None) or title.category or title.proposal
     st.session_state.setdefault(f"choose-category-{version}", category)
@@ -118,9 +116,9 @@ def _write_chain(db: Store, title: Title, draft: Draft | None) -> None:
         _draft_line(draft)
     category = st.pills(
         say("类别", "Category"),
-        shell.scheme().names,
+        session.scheme().names,
         key=f"choose-category-{version}",
-        format_func=shell.category_mark,
+        format_func=category_mark,
         wrap=True,
     )
     with st.form(f"chain-form-{version}", border=False, enter_to_submit=False):
@@ -132,8 +130,9 @@ def _write_chain(db: Store, title: Title, draft: Draft | None) -> None:
             key=f"chain-{version}",
             height=150,
             placeholder=say(
-                "引用标题里起决定作用的词，必要时和另一类比较，最后落在类别上。",
-                "Quote the words that decide, weigh a rival category where there is one, end in the category.",
+                "引用标题里起决定作用的词，必要时和另一类比较，最后得出类别。",
+                "Quote the deciding words, compare with a rival category where there is one, "
+                "conclude with the category.",
             ),
         )
         st.form_submit_button(
@@ -149,14 +148,14 @@ def _write_chain(db: Store, title: Title, draft: Draft | None) -> None:
 
 
 def _draft_line(draft: Draft) -> None:
-    """The text in the box is a machine's until somebody takes it over."""
+    """Mark the text in the box as a model's draft until somebody accepts it."""
     marks = [
-        f":violet-badge[:material/smart_toy: {say('草稿', 'Draft')} · {shell.plain(draft.model)}]",
-        f":small[:gray[{say('接受或改好后才算数', 'counts only once accepted or edited')}]]",
+        f":violet-badge[:material/smart_toy: {say('草稿', 'Draft')} · {plain(draft.model)}]",
+        f":small[:gray[{say('接受或修改后才生效', 'counts once accepted or edited')}]]",
     ]
     if draft.remarks:
         marks.insert(
-            1, f":orange-badge[{say(f'{len(draft.remarks)} 处提醒', f'{len(draft.remarks)} remarks')}]"
+            1, f":orange-badge[{say(f'{len(draft.remarks)} 处提示', f'{len(draft.remarks)} remarks')}]"
         )
     st.markdown("　".join(marks))
 
@@ -164,19 +163,19 @@ def _draft_line(draft: Draft) -> None:
 def _actions(title: Title, draft: Draft | None, version: str) -> None:
     with st.container(horizontal=True):
         st.button(
-            say("起个头", "Scaffold"),
+            say("搭框架", "Scaffold"),
             key=f"scaffold-{version}",
             icon=":material/format_list_bulleted:",
             help=say(
-                "放进一个用本标题的词搭好的句式，每按一次换一种。",
-                "Puts in sentences built around this title's words; each press gives other ones.",
+                "插入用本标题的词搭好的句式，每按一次换一种。",
+                "Inserts sentences built from this title's words; each press gives others.",
             ),
             on_click=_scaffold,
             args=(title, version),
         )
         if draft:
             st.button(
-                say("拒绝草稿", "Reject the draft"),
+                say("拒绝草稿", "Reject draft"),
                 key=f"reject-{version}",
                 icon=":material/thumb_down:",
                 shortcut="Alt+X",
@@ -184,34 +183,34 @@ def _actions(title: Title, draft: Draft | None, version: str) -> None:
                 args=(draft, version),
             )
         put_aside.put_aside(title, with_keys=False)
-        label_view.undo_button(with_key=False)
+        title_card.undo_button(with_key=False)
 
 
-@shell.fragment
+@fragment
 def _live_check(title: Title, category: str | None, version: str) -> None:
-    """Findings on what stands in the box; redrawn alone while the person types."""
-    db = shell.store()
+    """Lint what is in the box; redrawn alone while the person types."""
+    db = session.store()
     _mirror(db, title, category, version)
     chain = _typed().get(version, "").strip()
     if not chain or category is None:
-        st.caption(say("选好类别，边写边检查。", "Pick the category; the chain is checked while you write."))
+        st.caption(say("选好类别，边写边检查。", "Choose the category; the chain is checked while you type."))
         return
-    scheme = shell.scheme()
+    scheme = session.scheme()
     findings = lint_chain(title.text, chain, category, scheme)
-    findings += _written(str(shell.workspace().database)).findings(db, title.id, chain, category, scheme)
+    findings += _written(str(session.workspace().database)).findings(db, title.id, chain, category, scheme)
     count = say(f"{len(chain)} 字", f"{len(chain)} characters")
     if not findings:
         st.markdown(
-            f":green[:material/check_circle: {say('没有发现问题', 'Nothing to object')}]　:gray[{count}]"
+            f":green[:material/check_circle: {say('没有发现问题', 'No problems found')}]　:gray[{count}]"
         )
     for finding in findings:
-        st.markdown(f"{SEVERITY_ICONS[finding.severity]} {shell.plain(finding.message)}")
+        st.markdown(f"{SEVERITY_ICONS[finding.severity]} {plain(finding.message)}")
     pair_rules(scheme, category, {name for name in scheme.names if name in chain})
 
 
 def _mirror(db: Store, title: Title, category: str | None, version: str) -> None:
-    """Keep what was typed since the last look; the same text is not kept twice."""
-    typed = keys.typed_text(f"chain-{version}")
+    """Autosave what was typed since the last check; the same text is not saved twice."""
+    typed = keyboard.typed_text(f"chain-{version}")
     seen: dict[str, str] = st.session_state.setdefault("mirrored_chains", {})
     if typed is None or seen.get(version) == typed:
         return
@@ -220,9 +219,9 @@ def _mirror(db: Store, title: Title, category: str | None, version: str) -> None
 
 
 def _keep(db: Store, title_id: int, revision: int, category: str | None, text: str) -> None:
-    typed_drafts.keep(
+    autosave.keep(
         db,
-        author=shell.annotator(),
+        author=session.annotator(),
         title_id=title_id,
         seen_revision=revision,
         category=category,
@@ -232,60 +231,59 @@ def _keep(db: Store, title_id: int, revision: int, category: str | None, text: s
 
 @st.cache_resource(max_entries=4)
 def _written(database: str) -> WrittenChains:
-    """One index for each database, shared by all sessions."""
+    """Cache one index for each database, shared by all sessions."""
     return WrittenChains()
 
 
+@reporting
 def _scaffold(title: Title, version: str) -> None:
-    """Callback: put the next scaffold into the box; what the person wrote stays before it."""
-    shell.speak()
+    """Put the next scaffold into the box; what the person wrote stays before it."""
     category = st.session_state.get(f"choose-category-{version}")
     if category is None:
-        shell.notify(say("请先选类别。", "Pick the category first."))
+        notify(say("请先选类别。", "Choose the category first."))
         return
     last: dict[str, tuple[int, str]] = st.session_state.setdefault("scaffolds", {})
     form, offered = last.get(version, (None, ""))
     form = next_form(title.id, after=form)
-    text = scaffold(title.text, category, shell.scheme(), form=form)
+    text = scaffold(title.text, category, session.scheme(), form=form)
     own = _typed().get(version, "").strip().removesuffix(offered).strip()
     last[version] = (form, text)
     both = f"{own}\n{text}" if own else text
     st.session_state[f"chain-{version}"] = _typed()[version] = both
-    with shell.report_errors(later=True):
-        _keep(shell.store(), title.id, title.revision, category, both)
+    _keep(session.store(), title.id, title.revision, category, both)
 
 
+@reporting
 def _reject(draft: Draft, version: str) -> None:
-    """Callback: put the draft away; the title keeps its place among those without a chain."""
-    with shell.report_errors(later=True):
-        db = shell.store()
-        drafts.reject(db, draft.id, author=shell.annotator())
-        typed_drafts.forget(db, author=shell.annotator(), title_id=draft.title_id)
-        _typed().pop(version, None)
+    """Reject the draft; the title stays among those without a chain."""
+    db = session.store()
+    drafts.reject(db, draft.id, author=session.annotator())
+    autosave.forget(db, author=session.annotator(), title_id=draft.title_id)
+    _typed().pop(version, None)
 
 
+@reporting
 def _save(title_id: int, revision: int, version: str, draft: Draft | None) -> None:
-    """Callback: the form hands over what was typed last; nothing typed is ever dropped."""
-    shell.speak()
+    """Save what the form hands over, which is what was typed last; nothing typed is ever dropped."""
     chain = str(st.session_state.get(f"chain-{version}") or "").strip()
     category = st.session_state.get(f"choose-category-{version}")
     _typed()[version] = chain
-    with shell.report_errors(later=True):
-        db = shell.store()
-        if chain:
-            _keep(db, title_id, revision, category, chain)
-        if category is None:
-            shell.notify(say("请先选类别，文字还在。", "Pick the category first; your text is kept."))
-        elif not chain:
-            shell.notify(say("思维链还是空的。", "The think chain is still empty."))
-        elif refusal := _refusal(chain, category):
-            shell.notify(refusal)
-        elif label_queue.save_decision(title_id, revision, category, chain, draft=draft):
-            typed_drafts.forget(db, author=shell.annotator(), title_id=title_id)
-            _typed().pop(version, None)
+    db = session.store()
+    if chain:
+        _keep(db, title_id, revision, category, chain)
+    if category is None:
+        notify(say("请先选类别，文字还在。", "Choose the category first; your text is kept."))
+    elif not chain:
+        notify(say("思维链还是空的。", "The think chain is still empty."))
+    elif refusal := _refusal(chain, category):
+        notify(refusal)
+    else:
+        actions.save_decision(title_id, revision, category, chain, draft=draft)
+        autosave.forget(db, author=session.annotator(), title_id=title_id)
+        _typed().pop(version, None)
 
 
 def _refusal(chain: str, category: str) -> str | None:
-    """What would break the row when it is frozen: a think tag of one's own."""
-    found = (finding for finding in lint_chain("", chain, category, shell.scheme()))
+    """Return what would break the row when it is frozen: a think tag in the text."""
+    found = (finding for finding in lint_chain("", chain, category, session.scheme()))
     return next((finding.message for finding in found if finding.severity == "error"), None)

@@ -1,4 +1,4 @@
-"""What may lead the annotator of one title: a suggestion, and the rule for a close call.
+"""Draw what may help the annotator of one title: a suggestion, and the rule for a close call.
 
 Nothing is shown for a title that several people are asked about, and no model's opinion
 where the settings say so; a proposal that came with an import is a repair, not an opinion.
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from pages.shared import shell
+from pages.shared import session
+from pages.shared.text import category_mark, plain
 from studio.annotation.annotations import Suggested
 from studio.annotation.leases import Offer
 from studio.language import say
@@ -19,7 +20,10 @@ from studio.team.settings import load_settings
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Hint:
-    """`suggested` is what Enter accepts; `model` is what stands behind it, if a model does."""
+    """What is suggested for a title.
+
+    `suggested` is what Enter accepts; `model` is the model's suggestion behind it, if there is one.
+    """
 
     suggested: Suggested | None = None
     model: Suggestion | None = None
@@ -29,7 +33,7 @@ NO_HINT = Hint()
 
 
 def hint_for(db: Store, offered: Offer) -> Hint:
-    """What this offer may show beside its title."""
+    """Return what this offer may show beside its title."""
     title = offered.title
     if offered.is_blind or title.status == "decided":
         return NO_HINT
@@ -42,18 +46,18 @@ def hint_for(db: Store, offered: Offer) -> Hint:
 
 
 def show(hint: Hint) -> None:
-    """How sure the model is, and the written rule where its two best are close."""
+    """Draw how sure the model is, and the written rule where its two best are close."""
     if hint.model is None:
         return
     best, second = hint.model.category, hint.model.runner_up
     # Never "100 %": no model is.
-    parts = [f"{shell.category_mark(best)} {min(hint.model.probability, 0.99):.0%}"]
+    parts = [f"{category_mark(best)} {min(hint.model.probability, 0.99):.0%}"]
     if second is not None and hint.model.runner_up_probability is not None:
-        parts.append(f"{shell.category_mark(second)} {hint.model.runner_up_probability:.0%}")
+        parts.append(f"{category_mark(second)} {hint.model.runner_up_probability:.0%}")
     st.markdown(f":small[:gray[{say('模型建议', 'Suggested')}]　{'　'.join(parts)}]")
-    rule = shell.scheme().rule(best, second) if second is not None and hint.model.is_close else None
+    rule = session.scheme().rule(best, second) if second is not None and hint.model.is_close else None
     if rule:
         st.info(
-            f"{shell.category_mark(best)} / {shell.category_mark(str(second))}：{shell.plain(rule)}",
+            f"{category_mark(best)} / {category_mark(str(second))}：{plain(rule)}",
             icon=":material/balance:",
         )

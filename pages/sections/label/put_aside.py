@@ -1,4 +1,4 @@
-"""Skip and flag, each with its reason: S or F opens a row of reasons, one letter picks one.
+"""Draw skip and flag, each with its reasons: S or F opens a row of reasons, one letter chooses one.
 
 Two keys where other decisions take one: a title that leaves the queue without a category
 and without a reason helps nobody who finds it later.
@@ -8,8 +8,8 @@ from typing import Literal
 
 import streamlit as st
 
-from pages.sections.label import actions as label_queue
-from pages.shared import shell
+from pages.sections.label import actions
+from pages.shared.feedback import notify, reporting
 from studio.corpus.titles import Title
 from studio.language import say
 from studio.messages import message, stored
@@ -37,7 +37,7 @@ REASONS: dict[Kind, dict[str, str]] = {
 
 
 def put_aside(title: Title, *, with_keys: bool = True) -> None:
-    """The two buttons; once one was pressed, the reasons in its place."""
+    """Draw the two buttons; once one was pressed, the reasons in its place."""
     asked = st.session_state.get("put_aside")
     if asked is not None and asked[1:] == (title.id, title.revision):
         _reasons(asked[0], title, with_keys=with_keys)
@@ -54,9 +54,7 @@ def put_aside(title: Title, *, with_keys: bool = True) -> None:
 
 
 def _reasons(kind: Kind, title: Title, *, with_keys: bool) -> None:
-    question = (
-        ("为什么跳过？", "Why skip it?") if kind == "skip" else ("为什么存疑？", "What is the question?")
-    )
+    question = ("为什么跳过？", "Why skip it?") if kind == "skip" else ("为什么存疑？", "Why flag it?")
     st.markdown(f":gray[{say(*question)}]")
     for letter, code in REASONS[kind].items():
         st.button(
@@ -67,12 +65,12 @@ def _reasons(kind: Kind, title: Title, *, with_keys: bool) -> None:
             args=(kind, title.id, title.revision, stored(message(code))),
         )
     with (
-        st.popover(say("别的原因", "Another reason")),
+        st.popover(say("其他原因", "Other reason")),
         st.form(f"reason-form-{kind}-{title.id}", border=False),
     ):
         st.text_input(say("原因", "Reason"), key=f"reason-text-{title.id}", max_chars=200)
         st.form_submit_button(
-            say("就这样", "Done"),
+            say("确定", "OK"),
             key=f"reason-own-{kind}-{title.id}-{title.revision}",
             on_click=_put_aside_for_own_reason,
             args=(kind, title.id, title.revision),
@@ -87,22 +85,24 @@ def _reasons(kind: Kind, title: Title, *, with_keys: bool) -> None:
     )
 
 
+@reporting
 def _ask(kind: Kind | None, title_id: int, revision: int) -> None:
-    """Callback: show the reasons of this title, or the buttons again."""
+    """Show the reasons for this title, or the buttons again."""
     st.session_state["put_aside"] = None if kind is None else (kind, title_id, revision)
 
 
+@reporting
 def _put_aside(kind: Kind, title_id: int, revision: int, reason: str) -> None:
-    """Callback: the title leaves this person's queue."""
+    """Skip or flag the title: it leaves this person's queue."""
     st.session_state["put_aside"] = None
-    (label_queue.skip if kind == "skip" else label_queue.flag)(title_id, revision, reason)
+    (actions.skip if kind == "skip" else actions.flag)(title_id, revision, reason)
 
 
+@reporting
 def _put_aside_for_own_reason(kind: Kind, title_id: int, revision: int) -> None:
-    """Callback: the reason is what was typed."""
-    shell.speak()
+    """Skip or flag the title for the reason that was typed."""
     reason = str(st.session_state.get(f"reason-text-{title_id}") or "").strip()
     if reason:
         _put_aside(kind, title_id, revision, reason)
     else:
-        shell.notify(say("请写一句原因。", "Write a few words of reason."))
+        notify(say("请写明原因。", "Enter a reason first."))

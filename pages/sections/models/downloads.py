@@ -1,11 +1,12 @@
-"""What the Models page draws about downloads: a new one, and those that are not through."""
+"""Draw model downloads: a new one, and those that are not finished."""
 
 import streamlit as st
 
-from pages.shared import shell
-from pages.shared.text import PHASE_NAMES
+from pages.shared import session
+from pages.shared.feedback import live_fragment, notify, reporting, show_failure
+from pages.shared.text import PHASE_NAMES, file_size, plain, state_name, time_left
 from studio import runs
-from studio.jobs import queue as jobs
+from studio.jobs import queue
 from studio.language import say
 from studio.modelfiles.settings import hub_endpoint, is_offline
 from studio.models import downloads
@@ -13,13 +14,14 @@ from studio.runs import Job
 
 
 def new_download() -> None:
-    """The name of a model and the button that fetches it."""
-    workspace = shell.workspace()
+    """Draw the box for a model's name and the button that downloads it."""
+    workspace = session.workspace()
     if is_offline(workspace):
+        folder = plain(str(workspace.models))
         st.info(
             say(
-                f"离线：不下载。把模型文件夹拷到 {workspace.models} 里，它就会出现在下面。",
-                f"Offline: nothing is downloaded. Copy a model folder into {workspace.models} and it appears below.",
+                f"离线：不能下载。把模型文件夹拷到 {folder} 里，它就会出现在下面。",
+                f"Offline: downloads are off. Copy a model folder into {folder} and it appears below.",
             ),
             icon=":material/cloud_off:",
         )
@@ -31,7 +33,8 @@ def new_download() -> None:
             placeholder="Qwen/Qwen2.5-0.5B-Instruct",
             help=say(
                 "写 所有者/模型，或粘贴模型主页的网址。只下载 safetensors 权重，每个文件都用 SHA-256 校验。",
-                "Write owner/model or paste the address of its page. Only safetensors weights; every file is verified by SHA-256.",
+                "Type owner/model or paste the address of its page. Only safetensors weights are downloaded, "
+                "and every file is verified by SHA-256.",
             ),
             width=420,
         )
@@ -43,26 +46,30 @@ def new_download() -> None:
             on_click=_start,
             args=(name,),
         )
+    hub = plain(hub_endpoint(workspace) or "ModelScope")
     st.caption(
         say(
-            f"来源：{shell.plain(hub_endpoint(workspace) or 'ModelScope')}，可在页面下方改。下载是后台任务，可暂停、继续，关掉浏览器也不会停。",
-            f"From {shell.plain(hub_endpoint(workspace) or 'ModelScope')}, to be changed at the bottom. A download goes on when the browser closes, and can be paused and resumed.",
+            f"来源：{hub}，可在页面下方更改。下载是后台任务，可暂停、继续，关掉浏览器也不会停。",
+            f"Source: {hub}; change it at the bottom of the page. A download goes on when the "
+            "browser closes, "
+            "and can be paused and resumed.",
         )
     )
 
 
+@reporting
 def _start(text: str) -> None:
-    """Callback: queue the download and empty the box."""
-    with shell.report_errors(later=True):
-        workspace = shell.workspace()
-        job = downloads.start(workspace, downloads.download_spec(workspace, text))
-        st.session_state["download-id"] = ""
-        shell.notify(say(f"开始下载 {job.label}。", f"Downloading {job.label}."))
+    """Queue the download and empty the box."""
+    workspace = session.workspace()
+    job = downloads.start(workspace, downloads.download_spec(workspace, text))
+    st.session_state["download-id"] = ""
+    label = plain(job.label)
+    notify(say(f"开始下载 {label}。", f"Downloading {label}."))
 
 
 def open_downloads() -> None:
-    """Downloads that run, wait, are paused or have failed; live while one goes on."""
-    found = downloads.open_downloads(shell.workspace())
+    """Draw downloads that run, wait, are paused or have failed; live while one goes on."""
+    found = downloads.open_downloads(session.workspace())
     for job in found:
         if job.is_over:
             _panel(job)
@@ -70,13 +77,13 @@ def open_downloads() -> None:
             _live_panel(job.id)
 
 
-@shell.live_fragment
+@live_fragment
 def _live_panel(job_id: str) -> None:
-    """A download that goes on; when it is over the page is drawn once more, and the model is there."""
-    job = runs.get_job(shell.workspace(), job_id)
+    """Draw a download that goes on; when it is over, the page once more, and the model is there."""
+    job = runs.get_job(session.workspace(), job_id)
     if job.is_over:
         st.rerun()
-    jobs.ensure_job_process(shell.workspace())
+    queue.ensure_job_process(session.workspace())
     _panel(job)
 
 
@@ -84,18 +91,14 @@ def _panel(job: Job) -> None:
     now = downloads.progress(job)
     with st.container(border=True, key=f"download-{job.id}"):
         if job.failure:
-            problem, remedy = job.failure
-            st.error(
-                f"{shell.plain(problem)}\n\n**{say('怎么办', 'What to do')}** {shell.plain(remedy)}",
-                icon=":material/error:",
-            )
-        state = shell.state_name(job.state) if job.state != "running" else say(*PHASE_NAMES[now.phase])
+            show_failure(*job.failure)
+        state = state_name(job.state) if job.state != "running" else say(*PHASE_NAMES[now.phase])
         is_moving = job.state == "running" and now.phase == "downloading"
         eta = now.eta_seconds if is_moving else None
-        left = "" if eta is None else f" · {say('还需', 'left')} {shell.duration(eta)}"
+        left = "" if eta is None else f" · {time_left(eta)}"
         st.progress(
             now.fraction,
-            text=f"**{shell.plain(job.label)}** · {state} · {amount(now.done)} / {amount(now.total)}"
+            text=f"**{plain(job.label)}** · {state} · {file_size(now.done)} / {file_size(now.total)}"
             f" · {now.files_done} / {now.files} {say('个文件', 'files')}{left}",
         )
         with st.container(horizontal=True):
@@ -103,7 +106,6 @@ def _panel(job: Job) -> None:
 
 
 def _buttons(job: Job) -> None:
-    workspace = shell.workspace()
     stopping = runs.is_cancel_wanted(job) or (job.folder / "pause").exists()
     if job.is_over:
         st.button(
@@ -118,26 +120,33 @@ def _buttons(job: Job) -> None:
             say("暂停", "Pause"),
             key=f"download-pause-{job.id}",
             icon=":material/pause:",
-            on_click=downloads.pause,
-            args=(workspace, job.id),
+            on_click=_pause,
+            args=(job.id,),
             disabled=stopping,
         )
     st.button(
-        say("放弃并删除已下载的部分", "Give up and delete what was fetched"),
+        say("取消并删除已下载的部分", "Cancel and delete the partial download"),
         key=f"download-discard-{job.id}",
         icon=":material/delete:",
-        on_click=downloads.discard,
-        args=(workspace, job.id),
+        on_click=_discard,
+        args=(job.id,),
         disabled=stopping and not job.is_over,
     )
 
 
+@reporting
 def _resume(job: Job) -> None:
-    """Callback: go on with what is missing."""
-    with shell.report_errors(later=True):
-        downloads.resume(shell.workspace(), job)
+    """Resume the download: fetch what is missing."""
+    downloads.resume(session.workspace(), job)
 
 
-def amount(count: int) -> str:
-    """Bytes as a person says them."""
-    return f"{count / 2**30:,.2f} GiB" if count >= 2**30 else f"{count / 2**20:,.1f} MiB"
+@reporting
+def _pause(job_id: str) -> None:
+    """Pause the download; what was fetched stays."""
+    downloads.pause(session.workspace(), job_id)
+
+
+@reporting
+def _discard(job_id: str) -> None:
+    """Cancel the download and delete what was fetched."""
+    downloads.discard(session.workspace(), job_id)

@@ -1,14 +1,24 @@
-"""What the Review page draws: the title, the answers side by side, one key for each."""
+"""Draw the title under review, its answers side by side, one key for each, and the forms."""
 
 from collections.abc import Mapping
 
 import streamlit as st
 
-from pages.sections.review import actions as review_queue
-from pages.shared import keyboard as keys
-from pages.shared import shell
+from pages.sections.review import actions
+from pages.shared import keyboard, session, title_clock
+from pages.shared.digit_buttons import digit_buttons
+from pages.shared.feedback import fragment
 from pages.shared.guidelines import pair_rules
-from pages.shared.text import SEVERITY_ICONS
+from pages.shared.text import (
+    SEVERITY_ICONS,
+    category_mark,
+    category_name,
+    local_time,
+    person_colors,
+    person_mark,
+    plain,
+    plain_stored,
+)
 from pages.shared.title_history import history_button
 from studio.annotation import review
 from studio.annotation.review import Case, Queue, StandingAnswer
@@ -26,25 +36,25 @@ LONGEST_SHOWN = 400
 WHY = {
     "disputed": (":material/call_split: 有争议", ":material/call_split: disputed"),
     "flagged": (":material/flag: 存疑", ":material/flag: flagged"),
-    "decided": (":material/shuffle: 抽查", ":material/shuffle: drawn"),
+    "decided": (":material/shuffle: 抽查", ":material/shuffle: spot check"),
 }
 
 
-@shell.fragment
+@fragment
 def review_case(queue: Queue) -> None:
-    """The next title of a queue in one fragment: a press redraws only this part."""
-    db = shell.store()
+    """Draw the next title of a queue in one fragment: a press redraws only this part."""
+    db = session.store()
     settings = load_settings(db)
-    case = review.next_case(db, queue=queue, author=shell.annotator(), settings=settings)
+    case = review.next_case(db, queue=queue, author=session.annotator(), settings=settings)
     _queue_line(db, settings)
     if case is None:
         _nothing_left(queue, settings)
         _undo_button()
         return
-    review_queue.remember_shown(case.title.id, case.title.revision)
-    colors = shell.person_colors(db)
+    title_clock.start("review", case.title)
+    colors = person_colors(db)
     # While a comment is typed, its letters and digits must decide nothing.
-    typing = st.session_state.get(review_queue.ASKING) == (case.title.id, case.title.revision)
+    typing = st.session_state.get(actions.ASKING) == (case.title.id, case.title.revision)
     _title_card(case)
     _answers(case, colors, disabled=typing)
     _digits(case, disabled=typing)
@@ -55,55 +65,57 @@ def review_case(queue: Queue) -> None:
 
 
 def _queue_line(db: Store, settings: LabelSettings) -> None:
-    waiting = review.waiting(db, author=shell.annotator(), settings=settings)
+    waiting = review.waiting(db, author=session.annotator(), settings=settings)
     spot_check = f"{waiting.spot_check}+" if waiting.spot_check >= 1000 else str(waiting.spot_check)
     st.caption(
         say(
             f"争议 **{waiting.disputed}**　·　存疑 **{waiting.flagged}**　·　待抽查 **{spot_check}**"
-            f"（抽 {settings.review_rate:.0%}，不含自己的）",
-            f"Disputed **{waiting.disputed}**　·　flagged **{waiting.flagged}**　·　to spot-check **{spot_check}**"
-            f" ({settings.review_rate:.0%} drawn, your own left out)",
+            f"（抽查 {settings.review_rate:.0%}，不含自己的）",
+            f"Disputed **{waiting.disputed}**　·　flagged **{waiting.flagged}**　·　"
+            f"to spot-check **{spot_check}** ({settings.review_rate:.0%} sampled, your own excluded)",
         )
     )
 
 
 def _nothing_left(queue: Queue, settings: LabelSettings) -> None:
     if queue == "adjudicate":
-        text = say("没有等待裁定的标题了。", "No title waits to be settled.")
+        text = say("没有等待裁定的标题了。", "No titles left to adjudicate.")
     elif not settings.review_rate:
-        text = say("抽查比例是 0，不抽查。", "The review rate is 0: nothing is drawn.")
+        text = say("抽查比例是 0，不抽查。", "The spot-check rate is 0: nothing is sampled.")
     else:
-        text = say("没有要抽查的标题了。", "No title is left to spot-check.")
+        text = say("没有要抽查的标题了。", "No titles left to spot-check.")
     st.success(text, icon=":material/task_alt:")
     st.caption(
         say(
             "两个人的答案不同、有人标“存疑”，或抽查抽到别人标的标题时，会出现在这里。",
-            "Titles come here when answers differ, when somebody flags one, or when the lot falls on what others decided.",
+            "Titles appear here when answers differ, when somebody flags one, or when one that "
+            "others decided "
+            "is sampled.",
         )
     )
     with st.container(horizontal=True):
-        shell.link("label", say("去标注", "Label titles"))
-        shell.link("team", say("看团队进度", "See the team"))
+        session.link("label", say("去标注", "Label titles"))
+        session.link("team", say("看团队进度", "See team progress"))
 
 
 def _title_card(case: Case) -> None:
     title = case.title
     with st.container(border=True, gap="small"):
-        st.header(shell.plain(title.text[:LONGEST_SHOWN]), anchor=False)
+        st.header(plain(title.text[:LONGEST_SHOWN]), anchor=False)
         facts = [say(*WHY[title.status]), f":gray[{say(f'第 {title.id} 条', f'No. {title.id}')}]"]
         if title.category:
-            facts.append(say("现为 ", "now ") + shell.category_mark(title.category))
+            facts.append(say("现为 ", "now ") + category_mark(title.category))
         elif title.proposal:
-            facts.append(say("建议 ", "proposed ") + shell.category_mark(title.proposal))
+            facts.append(say("建议 ", "proposed ") + category_mark(title.proposal))
         if title.note:
-            facts.append(f":orange[{shell.plain_stored(title.note)}]")
+            facts.append(f":orange[{plain_stored(title.note)}]")
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.markdown(f":small[{'　'.join(facts)}]", width="content")
             history_button(title.id)
 
 
 def _answers(case: Case, colors: Mapping[str, str], *, disabled: bool) -> None:
-    """All answers side by side, each with its key."""
+    """Draw all answers side by side, each with its key."""
     if not case.answers:
         return
     for start in range(0, len(case.answers), 4):
@@ -120,16 +132,14 @@ def _answer(
 ) -> None:
     title = case.title
     seconds = f"{answer.active_seconds:.0f} s · " if answer.active_seconds is not None else ""
-    st.markdown(
-        f"{shell.person_mark(answer.author, colors)}　:gray[:small[{seconds}{shell.local_time(answer.at)}]]"
-    )
+    st.markdown(f"{person_mark(answer.author, colors)}　:gray[:small[{seconds}{local_time(answer.at)}]]")
     if answer.category is None:
         word = say("存疑", "flagged") if answer.kind == "flag" else say("跳过", "skipped")
-        st.markdown(f":orange[{word}]　{shell.plain_stored(answer.reason)}")
+        st.markdown(f":orange[{word}]　{plain_stored(answer.reason)}")
         return
-    st.markdown(f"**{shell.category_mark(answer.category)}**")
+    st.markdown(f"**{category_mark(answer.category)}**")
     if answer.chain:
-        st.markdown(f":small[{shell.plain(answer.chain)}]")
+        st.markdown(f":small[{plain(answer.chain)}]")
     else:
         st.caption(say("没有写思维链", "no think chain"))
     st.button(
@@ -137,33 +147,28 @@ def _answer(
         key=f"take-{answer.annotation_id}-{title.id}-{title.revision}",
         shortcut=letter,
         disabled=disabled,
-        on_click=review_queue.decide,
+        on_click=actions.decide,
         args=(title.id, title.revision, answer.category, answer.chain or case.chain_for(answer.category)),
         width="stretch",
     )
 
 
 def _digits(case: Case, *, disabled: bool) -> None:
-    """One button a category; its digit decides at once."""
-    title, width = case.title, int(say("96", "148"))
-    with st.grid(5, min_column_width=width, gap="small"):
-        for category in shell.scheme().categories:
-            st.button(
-                shell.category_mark(category.name),
-                key=f"digit-{category.key}-{title.id}-{title.revision}",
-                shortcut=category.key,
-                disabled=disabled,
-                on_click=review_queue.decide,
-                args=(title.id, title.revision, category.name, case.chain_for(category.name)),
-                width="stretch",
-            )
+    """Draw one button a category; its digit decides at once."""
+    title = case.title
+    digit_buttons(
+        f"{title.id}-{title.revision}",
+        actions.decide,
+        lambda category: (title.id, title.revision, category, case.chain_for(category)),
+        disabled=disabled,
+    )
 
 
 def _actions(case: Case, queue: Queue, *, disabled: bool) -> None:
     title, version = case.title, f"{case.title.id}-{case.title.revision}"
     with st.container(horizontal=True, gap="small"):
         if case.favoured:
-            approve = say("通过：", "Approve: ") + shell.category_name(case.favoured)
+            approve = say("通过：", "Approve: ") + category_name(case.favoured)
             st.button(
                 approve,
                 key=f"approve-{version}",
@@ -171,7 +176,7 @@ def _actions(case: Case, queue: Queue, *, disabled: bool) -> None:
                 disabled=disabled,
                 type="primary",
                 icon=":material/done_all:",
-                on_click=review_queue.decide,
+                on_click=actions.decide,
                 args=(title.id, title.revision, case.favoured, case.chain_for(case.favoured)),
             )
         st.button(
@@ -180,7 +185,7 @@ def _actions(case: Case, queue: Queue, *, disabled: bool) -> None:
             shortcut="T",
             disabled=disabled,
             icon=":material/reply:",
-            on_click=review_queue.ask_comment,
+            on_click=actions.ask_comment,
             args=(title.id, title.revision),
         )
         st.button(
@@ -189,7 +194,7 @@ def _actions(case: Case, queue: Queue, *, disabled: bool) -> None:
             shortcut="N",
             disabled=disabled,
             icon=":material/skip_next:",
-            on_click=review_queue.pass_on,
+            on_click=actions.pass_on,
             args=(queue,),
         )
         _undo_button(disabled=disabled)
@@ -202,17 +207,17 @@ def _undo_button(*, disabled: bool = False) -> None:
         shortcut="U",
         disabled=disabled,
         icon=":material/undo:",
-        on_click=review_queue.undo,
+        on_click=actions.undo,
     )
 
 
 def _comment_form(case: Case, colors: Mapping[str, str]) -> None:
-    """What to do better, and who should."""
+    """Draw the form for the comment, and whom the title goes back to."""
     title, version = case.title, f"{case.title.id}-{case.title.revision}"
     names = list(dict.fromkeys(answer.author for answer in case.answers)) or [title.author or ""]
     with st.form(f"send-back-{version}", enter_to_submit=False):
         st.text_area(
-            say("给标注员的话（会显示在标题旁）", "A comment that the annotator reads beside the title"),
+            say("给标注员的说明（会显示在标题旁）", "Comment for the annotator, shown beside the title"),
             key=f"review-comment-{version}",
             height=80,
             max_chars=300,
@@ -222,12 +227,12 @@ def _comment_form(case: Case, colors: Mapping[str, str]) -> None:
         )
         anyone = ""
         st.pills(
-            say("退给", "Back to"),
+            say("退给", "Send back to"),
             [*names, anyone],
             default=names[-1],
             key=f"review-addressee-{version}",
             required=True,
-            format_func=lambda name: shell.person_mark(name, colors) if name else say("任何人", "anyone"),
+            format_func=lambda name: person_mark(name, colors) if name else say("任何人", "anyone"),
         )
         with st.container(horizontal=True):
             st.form_submit_button(
@@ -235,20 +240,20 @@ def _comment_form(case: Case, colors: Mapping[str, str]) -> None:
                 key=f"send-{version}",
                 type="primary",
                 shortcut="Ctrl+Enter",
-                on_click=review_queue.send_back,
+                on_click=actions.send_back,
                 args=(title.id, title.revision),
             )
             st.form_submit_button(
-                say("不退了", "Cancel"),
+                say("取消", "Cancel"),
                 key=f"keep-{version}",
                 shortcut="Esc",
-                on_click=review_queue.close_comment,
+                on_click=actions.close_comment,
             )
-    keys.focus_on(f"review-comment-{version}")
+    keyboard.focus_on(f"review-comment-{version}")
 
 
 def _edit_form(case: Case) -> None:
-    """Another category and an argument of the reviewer's own; drawn only once it is opened."""
+    """Draw the form for another category and chain; only once it is opened."""
     version = f"{case.title.id}-{case.title.revision}"
     expander = st.expander(
         say("改类别和思维链", "Edit category and think chain"), key=f"edit-{version}", on_change="rerun"
@@ -263,10 +268,10 @@ def _edit_fields(case: Case, version: str) -> None:
     title = case.title
     st.pills(
         say("类别", "Category"),
-        shell.scheme().names,
-        default=case.favoured if case.favoured in shell.scheme().names else None,
+        session.scheme().names,
+        default=case.favoured if case.favoured in session.scheme().names else None,
         key=f"review-category-{version}",
-        format_func=shell.category_mark,
+        format_func=category_mark,
         wrap=True,
     )
     st.text_area(
@@ -278,17 +283,17 @@ def _edit_fields(case: Case, version: str) -> None:
     st.form_submit_button(
         say("保存", "Save"),
         key=f"review-save-{version}",
-        on_click=review_queue.save_edit,
+        on_click=actions.save_edit,
         args=(title.id, title.revision),
     )
 
 
 def _remarks(case: Case) -> None:
-    """What the lint says of the chain that would be kept, and the rule between the answers."""
-    said = list(dict.fromkeys(answer.category for answer in case.answers if answer.category))
-    for index, category in enumerate(said):
-        pair_rules(shell.scheme(), category, set(said[index + 1 :]))
+    """Draw the lint findings of the chain that would be kept, and the rule between the answers."""
+    answered = list(dict.fromkeys(answer.category for answer in case.answers if answer.category))
+    for index, category in enumerate(answered):
+        pair_rules(session.scheme(), category, set(answered[index + 1 :]))
     chain = case.chain_for(case.favoured) if case.favoured else None
     if chain and case.favoured:
-        for finding in lint_chain(case.title.text, chain, case.favoured, shell.scheme()):
-            st.caption(f"{SEVERITY_ICONS[finding.severity]} {shell.plain(finding.message)}")
+        for finding in lint_chain(case.title.text, chain, case.favoured, session.scheme()):
+            st.caption(f"{SEVERITY_ICONS[finding.severity]} {plain(finding.message)}")

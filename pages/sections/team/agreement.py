@@ -1,44 +1,48 @@
-"""What the Team page draws of agreement: the numbers, where people differ, and the exports."""
+"""Draw inter-annotator agreement: the numbers, where people differ, and the exports."""
 
 import streamlit as st
 
-from pages.sections.team import charts as team_charts
-from pages.shared import shell
+from pages.sections.team import charts
+from pages.shared import session
+from pages.shared.elements import table
+from pages.shared.files import download_buttons
+from pages.shared.text import category_mark, category_name, plain
 from studio.language import say
 from studio.store import Store
-from studio.team import agreement_data as agreement_store
+from studio.team import agreement_data
 from studio.team.agreement import Agreement, Measure, measure_agreement
 
 PAIRS_SHOWN = 8
 
 
 def agreement_section(db: Store) -> None:
-    """Agreement on the titles that several people answered, or how to get such titles."""
-    titles = agreement_store.load_shared(db)
-    found = measure_agreement(titles, shell.scheme().names)
+    """Draw the agreement on titles that several people labelled, or how to get such titles."""
+    titles = agreement_data.load_shared(db)
+    found = measure_agreement(titles, session.scheme().names)
     if found is None:
         st.info(
             say(
-                "还没有两个人答过同一个标题。请管理员在“标注设置”里调高“多人标注的比例”（例如 0.1），再让两个人标注。",
-                "No title has two answers yet. An admin can raise the share that several people label (say 0.1) "
-                "in the label settings; then let two people label.",
+                "还没有两个人标注过同一条标题。请管理员在“设置”里调高“多人标注的比例”（例如 10%），"
+                "再让两个人标注。",
+                "No title has two labels yet. An admin can raise “Labelled by several” (for example to 10 %) "
+                "in the settings; then let two people label.",
             ),
             icon=":material/group:",
         )
         return
     _overall(found)
-    if len(titles) == agreement_store.AT_MOST:
+    if len(titles) == agreement_data.AT_MOST:
         st.caption(
             say(
-                f"只算最近 {len(titles)} 个多人标注的标题。",
-                f"Measured on the latest {len(titles)} shared titles.",
+                f"只计算最近 {len(titles)} 条多人标注的标题。",
+                f"Measured on the latest {len(titles)} titles with several labels.",
             )
         )
     _by_category(found)
     _by_people(db, found)
     st.subheader(say("随时间", "Over time"), anchor=False)
-    st.altair_chart(team_charts.over_time_chart(found), alt=say("一致性随时间", "Agreement over time"))
-    shell.downloads("agreement", agreement_store.to_csv(found), agreement_store.to_json(found))
+    st.altair_chart(charts.over_time_chart(found), alt=say("一致性随时间", "Agreement over time"))
+    download_buttons("agreement", agreement_data.to_csv(found), agreement_data.to_json(found))
 
 
 def _overall(found: Agreement) -> None:
@@ -48,9 +52,9 @@ def _overall(found: Agreement) -> None:
     overall = found.overall
     low, high = overall.percent_interval
     with st.container(horizontal=True):
-        st.metric(say("多人标注的标题", "Shared titles"), overall.n, border=True)
+        st.metric(say("多人标注的标题", "Titles with several labels"), overall.n, border=True)
         st.metric(
-            say("一致", "Agree"),
+            say("一致率", "Agreement"),
             f"{overall.percent:.1%}",
             border=True,
             help=say(f"95% 区间 {low:.1%} – {high:.1%}", f"95 % interval {low:.1%} – {high:.1%}"),
@@ -63,25 +67,28 @@ def _overall(found: Agreement) -> None:
         )
     st.caption(
         say(
-            f"95% 区间（对标题做 {1000} 次自助抽样）：一致 {low:.1%} – {high:.1%}，κ {interval_text(overall)}。",
-            f"95 % intervals (titles drawn anew {1000} times): agree {low:.1%} – {high:.1%}, κ {interval_text(overall)}.",
+            f"95% 区间（对标题做 {1000} 次自助抽样）：一致率 {low:.1%} – {high:.1%}，κ "
+            f"{interval_text(overall)}。",
+            f"95 % bootstrap intervals ({1000} resamples of the titles): agreement {low:.1%} – {high:.1%}, "
+            f"κ {interval_text(overall)}.",
         )
     )
 
 
 KAPPA_HELP = (
-    "去掉碰巧一致之后还剩多少一致：1 为完全一致，0 为与瞎猜无异。0.8 以上通常算可靠，0.6 以下应先改标注规则。",
-    "Agreement beyond chance: 1 is perfect, 0 is guessing. Above 0.8 is usually called reliable; below 0.6 mend the guidelines first.",
+    "扣除偶然一致后的一致程度：1 为完全一致，0 与随机无异。0.8 以上通常算可靠，0.6 以下应先修订标注规则。",
+    "Agreement beyond chance: 1 is perfect, 0 is chance. Above 0.8 is usually considered reliable; "
+    "below 0.6, revise the guidelines first.",
 )
 
 
 def kappa_text(measure: Measure) -> str:
-    """Kappa with two decimals, or a dash where it is not defined."""
+    """Format kappa with two decimals, or a dash where it is not defined."""
     return "–" if measure.kappa is None else f"{measure.kappa:.2f}"
 
 
 def interval_text(measure: Measure) -> str:
-    """The interval of kappa."""
+    """Format the interval of kappa."""
     if measure.kappa_interval is None:
         return "–"
     low, high = measure.kappa_interval
@@ -90,13 +97,13 @@ def interval_text(measure: Measure) -> str:
 
 def _by_category(found: Agreement) -> None:
     bars, pairs = st.columns([1, 1.25], gap="large")
-    known = shell.scheme().names
+    known = session.scheme().names
     with bars:
-        st.subheader(say("按类别", "By category"), anchor=False)
+        st.subheader(say("按类别", "Per category"), anchor=False)
         st.altair_chart(
-            team_charts.measure_bars(
+            charts.measure_bars(
                 {
-                    shell.category_name(name) if name in known else name: measure
+                    category_name(name) if name in known else name: measure
                     for name, measure in found.per_category.items()
                 }
             ),
@@ -104,34 +111,34 @@ def _by_category(found: Agreement) -> None:
         )
         st.caption(
             say(
-                "点是 κ，线是 95% 区间，浅条是一致比例。",
-                "Dot: κ; line: its 95 % interval; pale bar: share that agrees.",
+                "点是 κ，线是 95% 区间，浅色条是一致率。",
+                "Dot: κ; line: its 95 % interval; pale bar: agreement.",
             )
         )
     with pairs:
-        st.subheader(say("哪两类被混淆", "Which categories are confused"), anchor=False)
-        st.altair_chart(team_charts.pair_chart(found), alt=say("两人答案的组合", "Pairs of answers"))
+        st.subheader(say("易混类别", "Confused categories"), anchor=False)
+        st.altair_chart(charts.pair_chart(found), alt=say("两人答案的组合", "Pairs of answers"))
     for pair in found.category_pairs[:PAIRS_SHOWN]:
         if pair.one in known and pair.other in known:
-            rule = shell.scheme().rule(pair.one, pair.other)
+            rule = session.scheme().rule(pair.one, pair.other)
             st.markdown(
-                f"{shell.category_mark(pair.one)} / {shell.category_mark(pair.other)}　"
+                f"{category_mark(pair.one)} / {category_mark(pair.other)}　"
                 + say(f"混淆 **{pair.confused}** 次", f"confused **{pair.confused}** times")
-                + f"　:gray[{say('一致', 'agree')} {pair.measure.percent:.0%} · κ {kappa_text(pair.measure)}"
-                + f", {interval_text(pair.measure)}]"
-                + (f"  \n:small[:gray[:material/balance: {shell.plain(rule)}]]" if rule else "")
+                + f"　:gray[{say('一致率', 'agreement')} {pair.measure.percent:.0%}"
+                + f" · κ {kappa_text(pair.measure)}, {interval_text(pair.measure)}]"
+                + (f"  \n:small[:gray[:material/balance: {plain(rule)}]]" if rule else "")
             )
 
 
 def _by_people(db: Store, found: Agreement) -> None:
-    st.subheader(say("两两之间", "Between people"), anchor=False)
-    shell.table(
+    st.subheader(say("两两之间", "Between pairs of people"), anchor=False)
+    table(
         [
             {
                 say("一人", "one"): pair.one,
                 say("另一人", "other"): pair.other,
-                say("共同标题", "shared"): pair.measure.n,
-                say("一致", "agree"): f"{pair.measure.percent:.1%}",
+                say("共同标题", "titles"): pair.measure.n,
+                say("一致率", "agreement"): f"{pair.measure.percent:.1%}",
                 "Cohen κ": kappa_text(pair.measure),
                 say("95% 区间", "95 % interval"): interval_text(pair.measure),
             }
@@ -139,5 +146,5 @@ def _by_people(db: Store, found: Agreement) -> None:
         ],
         hide_index=True,
         height="content",
-        alt=say("两两之间的一致性", "Agreement between people"),
+        alt=say("两两之间的一致性", "Agreement between pairs of people"),
     )

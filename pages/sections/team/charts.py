@@ -1,12 +1,13 @@
-"""The charts of the Team page, built from plain values. Altair only; this module reads nothing."""
+"""Chart pace, coverage and agreement from plain values. Altair only; reads nothing."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
 
-from pages.shared import shell
+from pages.shared import session
 from pages.shared.charts import ACCENT, GROUND, INK, PALE, QUIET, WARM
+from pages.shared.text import category_name
 from studio.language import say
 from studio.samples.scheme import Scheme
 from studio.team.agreement import Agreement, Measure
@@ -22,12 +23,12 @@ def _names(**more: Any) -> alt.Axis:
 
 
 def coverage_bars(coverage: Sequence[Coverage], scheme: Scheme) -> alt.LayerChart:
-    """Decided titles per category as bars, the target as a line."""
+    """Chart decided titles per category as bars, the target as a line."""
     target = coverage[0].target
     reach = max(target, *(each.decided for each in coverage)) * 1.25
     rows = [
         {
-            "name": shell.category_name(each.category),
+            "name": category_name(each.category),
             "value": each.decided,
             "text": f"{each.decided} / {each.target}",
             "color": scheme.category(each.category).color,
@@ -41,13 +42,13 @@ def coverage_bars(coverage: Sequence[Coverage], scheme: Scheme) -> alt.LayerChar
     bars = base.mark_bar(cornerRadiusEnd=3, height=13).encode(color=alt.Color("color:N", scale=None))
     texts = base.mark_text(align="left", dx=6, color=QUIET).encode(text="text:N")
     line = _chart([{"value": target}]).mark_rule(color=INK, strokeDash=[3, 3]).encode(x="value:Q")
-    chart: alt.LayerChart = bars + texts + line
-    chart = chart.properties(height=24 * len(rows)).configure_view(stroke=None)
+    layers: alt.LayerChart = bars + texts + line
+    chart: alt.LayerChart = layers.properties(height=24 * len(rows)).configure_view(stroke=None)
     return chart
 
 
 def day_bars(days: Sequence[DayCount], colors: Mapping[str, str]) -> alt.Chart:
-    """Answers per day, stacked by person in their colours."""
+    """Chart answers per day, stacked by person in their colours."""
     rows = [{"day": each.day.isoformat(), "name": each.author, "answers": each.answers} for each in days]
     names = sorted({each.author for each in days})
     chart: alt.Chart = (
@@ -73,7 +74,7 @@ def day_bars(days: Sequence[DayCount], colors: Mapping[str, str]) -> alt.Chart:
 
 
 def measure_bars(measures: Mapping[str, Measure]) -> alt.LayerChart:
-    """Kappa of each name with its interval; the share that agrees as a pale bar behind."""
+    """Chart kappa of each name with its interval; the agreement as a pale bar behind."""
     rows = [
         {
             "name": name,
@@ -90,7 +91,7 @@ def measure_bars(measures: Mapping[str, Measure]) -> alt.LayerChart:
     kappa = alt.X("kappa:Q", title=None, scale=scale)
     tips = [
         alt.Tooltip("name:N", title=say("类别", "category")),
-        alt.Tooltip("percent:Q", title=say("一致", "agree"), format=".1%"),
+        alt.Tooltip("percent:Q", title=say("一致率", "agreement"), format=".1%"),
         alt.Tooltip("kappa:Q", title="κ", format=".2f"),
         alt.Tooltip("n:Q", title=say("标题", "titles")),
     ]
@@ -106,8 +107,8 @@ def measure_bars(measures: Mapping[str, Measure]) -> alt.LayerChart:
 
 
 def over_time_chart(agreement: Agreement) -> alt.LayerChart:
-    """Share that agrees and kappa, by day or week."""
-    agree, kappa = say("一致比例", "share that agrees"), "κ"
+    """Chart agreement and kappa, by day or week."""
+    agree, kappa = say("一致率", "agreement"), "κ"
     rows: list[dict[str, Any]] = [
         {"start": start, "value": value, "kind": kind, "n": measure.n}
         for start, measure in agreement.over_time.items()
@@ -117,7 +118,7 @@ def over_time_chart(agreement: Agreement) -> alt.LayerChart:
     base = _chart(rows).encode(
         x=alt.X(
             "start:O",
-            title=say("周一", "week from") if agreement.by_week else None,
+            title=say("周（从周一起）", "week of") if agreement.by_week else None,
             axis=alt.Axis(labelAngle=-40),
         ),
         y=alt.Y("value:Q", title=None, scale=alt.Scale(domain=[min(0, *(row["value"] for row in rows)), 1])),
@@ -128,7 +129,7 @@ def over_time_chart(agreement: Agreement) -> alt.LayerChart:
         ),
         tooltip=[
             alt.Tooltip("start:O", title=say("起", "from")),
-            alt.Tooltip("kind:N", title=say("量", "measure")),
+            alt.Tooltip("kind:N", title=say("指标", "measure")),
             alt.Tooltip("value:Q", format=".2f", title=say("值", "value")),
             alt.Tooltip("n:Q", title=say("标题", "titles")),
         ],
@@ -138,11 +139,11 @@ def over_time_chart(agreement: Agreement) -> alt.LayerChart:
 
 
 def pair_chart(agreement: Agreement) -> alt.LayerChart:
-    """Which categories people said of the same title; what agrees is blue, what does not orange."""
+    """Chart which categories people gave the same title; agreement is blue, the rest orange."""
     used = [index for index, line in enumerate(agreement.matrix) if any(line)]
     highest = max(agreement.matrix[row][column] for row in used for column in used)
-    known = shell.scheme().names
-    names = [shell.category_name(name) if name in known else name for name in agreement.categories]
+    known = session.scheme().names
+    names = [category_name(name) if name in known else name for name in agreement.categories]
     rows = [
         {
             "one": names[row],

@@ -1,11 +1,14 @@
-"""What the Team page draws of people and their pace."""
+"""Draw everybody's pace, and people with their roles."""
 
 from functools import partial
 
 import streamlit as st
 
-from pages.sections.team import charts as team_charts
-from pages.shared import shell
+from pages.sections.team import charts
+from pages.shared import session
+from pages.shared.elements import table
+from pages.shared.feedback import reporting
+from pages.shared.text import local_time, person_colors, plain
 from studio.language import say
 from studio.store import Store
 from studio.team import people, progress
@@ -13,31 +16,31 @@ from studio.team.people import ROLE_NAMES, ROLES, Person
 from studio.team.settings import load_settings
 
 WHAT_ROLES_DO = {
-    "annotator": ("标注，改自己的标注", "labels, and changes their own labels"),
-    "reviewer": ("还能审核、批量修改、设金标", "also reviews, changes in bulk, marks gold titles"),
+    "annotator": ("标注，修改自己的标注", "labels, and edits their own labels"),
+    "reviewer": ("还能审核、批量修改、设金标", "also reviews, edits in bulk, marks gold titles"),
     "analyst": (
-        "看结果，训练和评估，不参加标注分配",
-        "reads results, trains, evaluates; nobody waits for them",
+        "查看结果，训练和评估，不分配标注任务",
+        "reads results, trains, evaluates; is assigned no labelling",
     ),
-    "admin": ("什么都能做，包括改角色和设置", "does everything, roles and settings included"),
+    "admin": ("拥有全部权限，包括角色和设置", "does everything, including roles and settings"),
 }
 
 
 def pace_section(db: Store, viewer: Person) -> None:
-    """Everybody's pace, or for an annotator their own, and how far each category is."""
+    """Draw everybody's pace, or for an annotator their own, and how far each category is."""
     settings = load_settings(db)
     is_own = viewer.role == "annotator"
     paces = [each for each in progress.team_pace(db) if not is_own or each.person.name == viewer.name]
     left, covered = (
         paces[0].pace.waiting,
-        progress.coverage(db, shell.scheme().names, settings.target_per_category),
+        progress.coverage(db, session.scheme().names, settings.target_per_category),
     )
     with st.container(horizontal=True):
         st.metric(say("今天", "Today"), sum(each.pace.today for each in paces), border=True)
-        st.metric(say("累计", "In all"), sum(each.pace.total for each in paces), border=True)
+        st.metric(say("累计", "Total"), sum(each.pace.total for each in paces), border=True)
         st.metric(say("待标注", "Waiting"), left, border=True)
         st.metric(
-            say("离目标还差", "Missing to the target"), sum(each.missing for each in covered), border=True
+            say("距目标还差", "Remaining to target"), sum(each.missing for each in covered), border=True
         )
     _pace_table(paces)
     days = progress.per_day(db, author=viewer.name if is_own else None)
@@ -45,31 +48,32 @@ def pace_section(db: Store, viewer: Person) -> None:
     with chart:
         st.subheader(say("最近 30 天", "Last 30 days"), anchor=False)
         if days:
-            st.altair_chart(
-                team_charts.day_bars(days, shell.person_colors(db)), alt=say("每天的条数", "Titles per day")
-            )
+            st.altair_chart(charts.day_bars(days, person_colors(db)), alt=say("每天的条数", "Titles per day"))
         else:
             st.info(
-                say("还没有人标注；从“标注”页开始。", "Nobody has labelled yet; start on the Label page.")
+                say(
+                    "还没有人标注；从“标注”页开始。",
+                    "Nobody has labelled anything yet; start on the Label page.",
+                )
             )
-            shell.link("label", say("去标注", "Label titles"))
+            session.link("label", say("去标注", "Label titles"))
     with bars:
-        st.subheader(say("各类已定与目标", "Categories and target"), anchor=False)
+        st.subheader(say("各类进度与目标", "Categories and target"), anchor=False)
         st.altair_chart(
-            team_charts.coverage_bars(covered, shell.scheme()),
+            charts.coverage_bars(covered, session.scheme()),
             alt=say("各类已定条数", "Decided per category"),
         )
 
 
 def _pace_table(paces: list[progress.PersonPace]) -> None:
-    shell.table(
+    table(
         [
             {
                 say("名字", "name"): each.person.name,
                 say("角色", "role"): say(*ROLE_NAMES[each.person.role]),
                 say("今天", "today"): each.pace.today,
-                say("累计", "in all"): each.pace.total,
-                say("中位秒/条", "median s a title"): _seconds(each.pace.median_seconds),
+                say("累计", "total"): each.pace.total,
+                say("中位秒/条", "median s per title"): _seconds(each.pace.median_seconds),
             }
             for each in paces
         ],
@@ -84,19 +88,19 @@ def _seconds(median: float | None) -> str:
 
 
 def people_section(db: Store, viewer: Person) -> None:
-    """Who works here; an admin gives roles and colours, and lets people rest."""
+    """Draw who works here; an admin sets roles and colours, and deactivates people."""
     is_admin = viewer.role == "admin" and viewer.is_active
     if not is_admin:
-        st.caption(say("只有管理员能改角色和颜色。", "Only an admin changes roles and colours."))
+        st.caption(say("只有管理员能修改角色和颜色。", "Only admins can change roles and colours."))
     for person in people.list_people(db):
         _person_row(person, is_admin=is_admin)
     st.caption(
         say(
-            "有人在左侧输入新名字，就会出现在这里，先是标注员。",
-            "Whoever types a new name at the left appears here, as an annotator at first.",
+            "在左侧输入新名字的人会出现在这里，初始角色是标注员。",
+            "Anyone who types a new name at the left appears here, as an annotator.",
         )
     )
-    with st.expander(say("角色能做什么", "What roles do"), type="compact"):
+    with st.expander(say("角色权限", "What each role can do"), type="compact"):
         for role in ROLES:
             st.markdown(f"**{say(*ROLE_NAMES[role])}**　{say(*WHAT_ROLES_DO[role])}")
 
@@ -118,7 +122,7 @@ def _person_row(person: Person, *, is_admin: bool) -> None:
         args=("color", keys["color"]),
     )
     name.markdown(
-        f"**{shell.plain(person.name)}**　:gray[:small[{say('始于', 'since')} {shell.local_time(person.created_at)}]]"
+        f"**{plain(person.name)}**　:gray[:small[{say('始于', 'since')} {local_time(person.created_at)}]]"
     )
     role.selectbox(
         say(f"{person.name} 的角色", f"Role of {person.name}"),
@@ -139,8 +143,8 @@ def _person_row(person: Person, *, is_admin: bool) -> None:
     )
 
 
+@reporting
 def _change(name: str, part: str, key: str) -> None:
-    """Callback: write down what an admin set."""
-    with shell.report_errors(later=True):
-        value = st.session_state[key]
-        people.change_person(shell.store(), name, by=shell.annotator(), **{part: value})
+    """Save what an admin set."""
+    value = st.session_state[key]
+    people.change_person(session.store(), name, by=session.annotator(), **{part: value})

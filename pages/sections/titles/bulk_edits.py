@@ -1,12 +1,14 @@
-"""What can be done to many titles at once on the Titles page, and the list of what was done."""
+"""Draw what can be done to many titles at once, and the latest bulk edits, each with its undo."""
 
 from collections.abc import Callable, Sequence
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pages.shared import shell
-from studio.annotation import bulk_edits as steps
+from pages.shared import session
+from pages.shared.feedback import notify, reporting
+from pages.shared.text import category_name, local_time, person_colors, person_mark, plain
+from studio.annotation import bulk_edits
 from studio.annotation.bulk_edits import EditOutcome, StepAction
 from studio.corpus.titles import Title
 from studio.language import say
@@ -16,34 +18,35 @@ from studio.team import gold
 TICKED = "titles-ticked"
 """Session key: the ticked titles, each with the revision that was on screen when it was ticked."""
 
-STEP_NAMES: dict[StepAction, tuple[str, str]] = {
+ACTION_NAMES: dict[StepAction, tuple[str, str]] = {
     "relabel": ("改为", "relabelled as"),
     "trash": ("移入回收站", "moved to the trash"),
-    "restore": ("移出回收站", "taken out of the trash"),
+    "restore": ("移出回收站", "restored from the trash"),
     "tag": ("加标记", "tagged"),
     "untag": ("去标记", "untagged"),
-    "undo": ("撤销", "took back"),
+    "undo": ("撤销", "undid"),
 }
 
 
 def ticked() -> dict[int, int]:
-    """The ticked titles with their revisions."""
+    """Return the selected titles with their revisions."""
     found: dict[int, int] = st.session_state.setdefault(TICKED, {})
     return found
 
 
-def tick(place: DeltaGenerator, title: Title, label: str) -> None:
-    """A title with its tick. A title that moved on since it was ticked has a box of its own, unticked."""
+def tick(column: DeltaGenerator, title: Title, label: str) -> None:
+    """Draw a title with its box; one that moved on since it was selected has another box, empty."""
     key = f"tick-{title.id}-{title.revision}"
     is_ticked = ticked().get(title.id) == title.revision
     # Only where it differs: what a run writes comes back late and would undo a tick made meanwhile.
     if bool(st.session_state.get(key)) != is_ticked:
         st.session_state[key] = is_ticked
-    place.checkbox(label, key=key, on_change=_tick, args=(title.id, title.revision, key))
+    column.checkbox(label, key=key, on_change=_tick, args=(title.id, title.revision, key))
 
 
+@reporting
 def _tick(title_id: int, revision: int, key: str) -> None:
-    """Callback: remember or forget a tick."""
+    """Select or deselect a title."""
     if st.session_state[key]:
         ticked()[title_id] = revision
     else:
@@ -51,16 +54,16 @@ def _tick(title_id: int, revision: int, key: str) -> None:
 
 
 def gold_among(db: Store, titles: Sequence[Title]) -> set[int]:
-    """Which of these titles are gold."""
+    """Return which of these titles are gold."""
     return gold.among(db, [title.id for title in titles])
 
 
 def bar(titles: Sequence[Title]) -> None:
-    """The actions for the ticked titles; nothing is ticked, nothing can be pressed."""
+    """Draw the actions for the selected titles; without any, no button can be pressed."""
     count = len(ticked())
     with st.container(border=True, horizontal=True, vertical_alignment="bottom", key="titles-bar"):
         st.button(
-            say("勾选本页", "Tick this page"),
+            say("选择本页", "Select page"),
             key="titles-tick-page",
             icon=":material/select_all:",
             disabled=not titles,
@@ -68,17 +71,17 @@ def bar(titles: Sequence[Title]) -> None:
             args=({title.id: title.revision for title in titles},),
         )
         st.button(
-            say(f"取消勾选（{count}）", f"Untick ({count})"),
+            say(f"清除选择（{count}）", f"Clear selection ({count})"),
             key="titles-untick",
             disabled=not count,
             on_click=_untick,
         )
         category = st.selectbox(
             say("改为", "Relabel as"),
-            shell.scheme().names,
+            session.scheme().names,
             index=None,
             key="choose-titles-relabel",
-            format_func=shell.category_name,
+            format_func=category_name,
             placeholder=say("改为哪一类", "category"),
             label_visibility="collapsed",
             width=150,
@@ -101,97 +104,99 @@ def bar(titles: Sequence[Title]) -> None:
 
 
 def _action(name: str, label: str, icon: str, *, disabled: bool) -> None:
-    st.button(label, key=f"titles-{name}", icon=icon, disabled=disabled, on_click=_move, args=(name,))
+    st.button(label, key=f"titles-{name}", icon=icon, disabled=disabled, on_click=_edit, args=(name,))
 
 
+@reporting
 def _tick_page(titles: dict[int, int]) -> None:
-    """Callback: tick what is on screen."""
+    """Select what is on screen."""
     ticked().update(titles)
 
 
+@reporting
 def _untick() -> None:
-    """Callback: forget all ticks."""
+    """Clear the selection."""
     ticked().clear()
 
 
-def _move(name: str) -> None:
-    """Callback: do it to the ticked titles, as they were seen, and say what became of it."""
-    seen, author, db = dict(ticked()), shell.annotator(), shell.store()
-    with shell.report_errors(later=True):
-        if name == "gold":
-            marked = gold.mark_gold(db, seen, author=author)
-            shell.notify(
-                say(
-                    f"{marked} 条设为金标；未定的标题不能作金标。",
-                    f"{marked} marked as gold; only decided titles can be.",
-                )
+@reporting
+def _edit(name: str) -> None:
+    """Edit the selected titles as they were seen, and report the outcome."""
+    seen, author, db = dict(ticked()), session.annotator(), session.store()
+    if name == "gold":
+        marked = gold.mark_gold(db, seen, author=author)
+        notify(
+            say(
+                f"{marked} 条设为金标；未定的标题不能作金标。",
+                f"{marked} marked as gold; only decided titles can be.",
             )
-        else:
-            shell.notify(_told(_ACTIONS[name](db, seen, author)))
-        ticked().clear()
+        )
+    else:
+        notify(_outcome_text(_ACTIONS[name](db, seen, author)))
+    ticked().clear()
 
 
 def _relabel(db: Store, seen: dict[int, int], author: str) -> EditOutcome:
     category = st.session_state["choose-titles-relabel"]
     assert category is not None, "the button is disabled without one"
-    return steps.relabel(db, seen, category=category, author=author)
+    return bulk_edits.relabel(db, seen, category=category, author=author)
 
 
 def _tag(db: Store, seen: dict[int, int], author: str) -> EditOutcome:
-    return steps.tag(db, seen, st.session_state.get("titles-tag-name") or "", author=author)
+    return bulk_edits.tag(db, seen, st.session_state.get("titles-tag-name") or "", author=author)
 
 
 def _untag(db: Store, seen: dict[int, int], author: str) -> EditOutcome:
-    return steps.untag(db, seen, st.session_state.get("titles-tag-name") or "", author=author)
+    return bulk_edits.untag(db, seen, st.session_state.get("titles-tag-name") or "", author=author)
 
 
 _ACTIONS: dict[str, Callable[[Store, dict[int, int], str], EditOutcome]] = {
     "relabel": _relabel,
     "tag": _tag,
     "untag": _untag,
-    "trash": lambda db, seen, author: steps.trash(db, seen, author=author),
-    "restore": lambda db, seen, author: steps.take_from_trash(db, seen, author=author),
+    "trash": lambda db, seen, author: bulk_edits.trash(db, seen, author=author),
+    "restore": lambda db, seen, author: bulk_edits.take_from_trash(db, seen, author=author),
 }
 
 
-def _told(outcome: EditOutcome) -> str:
+def _outcome_text(outcome: EditOutcome) -> str:
     text = say(f"改动了 {outcome.moved} 条。", f"{outcome.moved} changed.")
     if outcome.passed_over:
         text += say(
-            f"{outcome.passed_over} 条没有改：之后又有改动，或本来就是这样。",
-            f" {outcome.passed_over} left alone: moved on since, or like that already.",
+            f"{outcome.passed_over} 条没有改：之后又有改动，或本来就是如此。",
+            f" {outcome.passed_over} not changed: edited since, or already like that.",
         )
     return text
 
 
-def recent_steps(db: Store) -> None:
-    """The latest steps, each with the button that takes it back."""
-    found = steps.recent_edits(db)
+def recent_edits(db: Store) -> None:
+    """Draw the latest bulk edits, each with its undo."""
+    found = bulk_edits.recent_edits(db)
     if not found:
         return
-    st.subheader(say("最近的批量步骤", "Latest bulk steps"), anchor=False)
-    colors = shell.person_colors(db)
-    for step in found:
+    st.subheader(say("最近的批量修改", "Recent bulk edits"), anchor=False)
+    colors = person_colors(db)
+    for edit in found:
         text, button = st.columns([6, 1], vertical_alignment="center")
-        what = say(*STEP_NAMES[step.action])
-        note = shell.plain(step.note or "")
+        what = say(*ACTION_NAMES[edit.action])
+        note = plain(category_name(edit.note or "") if edit.action == "relabel" else edit.note or "")
         text.markdown(
-            f"{shell.person_mark(step.author, colors)}　**{what}** {note}　"
-            + say(f"{step.titles} 条", f"{step.titles} titles")
-            + f"　:gray[:small[{shell.local_time(step.at)}]]"
+            f"{person_mark(edit.author, colors)}　**{what}** {note}　"
+            + say(f"{edit.titles} 条", f"{edit.titles} titles")
+            + f"　:gray[:small[{local_time(edit.at)}]]"
         )
         button.button(
-            say("已撤销", "Undone") if step.is_undone else say("撤销", "Undo"),
-            key=f"undo-step-{step.id}",
+            say("已撤销", "Undone") if edit.is_undone else say("撤销", "Undo"),
+            key=f"undo-step-{edit.id}",
             icon=":material/undo:",
-            disabled=step.is_undone,
+            disabled=edit.is_undone,
             on_click=_undo,
-            args=(step.id,),
+            args=(edit.id,),
             width="stretch",
         )
 
 
+@reporting
 def _undo(step_id: int) -> None:
-    """Callback: take a step back."""
-    with shell.report_errors(later=True):
-        shell.notify(_told(steps.undo_edit(shell.store(), step_id, author=shell.annotator())))
+    """Undo a bulk edit."""
+    notify(_outcome_text(bulk_edits.undo_edit(session.store(), step_id, author=session.annotator())))

@@ -1,4 +1,4 @@
-"""What a new run learns from and is measured on: a version or texts, and the held-out rows."""
+"""Draw the choice of training data, a version or plain texts, and of the held-out rows."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -8,12 +8,13 @@ from typing import Any, Literal
 
 import streamlit as st
 
-from pages.shared import shell
+from pages.shared import session
+from pages.shared.feedback import notify, report_errors
 from pages.shared.files import uploaded_path
 from studio.contract import TrainSpec
-from studio.datasets import mixed_eval as heldout
+from studio.datasets import mixed_eval
 from studio.datasets.versions import list_versions
-from studio.ingest import plain_texts as texts
+from studio.ingest import plain_texts
 from studio.language import say
 from studio.store import Store
 from studio.workspace import BUNDLED_DATASET, BUNDLED_NAME
@@ -26,8 +27,8 @@ STAGE_NAMES: Mapping[Stage, tuple[str, str]] = {
     "pt": ("继续预训练（纯文本）", "Continued pre-training (plain text)"),
 }
 HELD_OUT_NAMES: Mapping[HeldOutChoice, tuple[str, str]] = {
-    "own": ("这个版本的评估集", "this version's eval rows"),
-    "share": ("从训练集里留出一部分", "some training rows"),
+    "own": ("本版本的评估集", "this version's eval rows"),
+    "share": ("从训练集里留出一部分", "a share of the training rows"),
     "other": ("另一个版本的评估集", "another version's eval rows"),
     "none": ("不留出", "none"),
 }
@@ -35,7 +36,7 @@ HELD_OUT_NAMES: Mapping[HeldOutChoice, tuple[str, str]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Data:
-    """Where the rows are, what the dataset is called, its version if it is one, and its training rows.
+    """A dataset that can be trained on: its folder, its name, its version if it is one, its training rows.
 
     `characters` counts those of texts; 0 for conversations.
     """
@@ -48,7 +49,7 @@ class Data:
 
 
 def choose_data(db: Store, stage: Stage) -> Data | None:
-    """The select box of versions or texts; None where there is none to choose."""
+    """Draw the select box of versions or texts; None where there is none to choose."""
     found = _versions(db) if stage == "sft" else _texts()
     if not found:
         return None
@@ -62,12 +63,12 @@ def choose_data(db: Store, stage: Stage) -> Data | None:
 
 
 def _versions(db: Store) -> dict[str, Data]:
-    """The newest version of one's own before the bundled data."""
+    """Map names to versions, the newest first, the bundled data last."""
     found = {
         version.ref: Data(
             folder=version.folder, name=version.ref, version=version.ref, rows=version.rows["train"]
         )
-        for version in list_versions(db, shell.workspace())
+        for version in list_versions(db, session.workspace())
     }
     return found | {BUNDLED_NAME: Data(folder=BUNDLED_DATASET, name=BUNDLED_NAME, version=None, rows=300)}
 
@@ -77,12 +78,12 @@ def _texts() -> dict[str, Data]:
         kept.name: Data(
             folder=kept.folder, name=kept.name, version=None, rows=kept.texts, characters=kept.characters
         )
-        for kept in texts.list_texts(shell.workspace())
+        for kept in plain_texts.list_texts(session.workspace())
     }
 
 
 def dataset_label(ref: str) -> str:
-    """A dataset by its name, the bundled one in words."""
+    """Name a dataset, the bundled one in words."""
     return say("内置样例 300 + 100", "bundled samples 300 + 100") if ref == BUNDLED_NAME else ref
 
 
@@ -93,12 +94,12 @@ def _data_label(data: Data) -> str:
 
 
 def add_texts_form(is_open: bool) -> None:
-    """Bring texts in: files or pasted lines, kept in the workspace under a name."""
+    """Draw the form that adds texts: files or pasted lines, kept in the workspace under a name."""
     # Another form once something was kept: an empty, folded one.
     number = st.session_state.get("texts-number", 0)
     with (
         st.expander(
-            say("加入文本", "Add texts"),
+            say("添加文本", "Add texts"),
             key=f"add-texts-{number}",
             expanded=is_open,
             icon=":material/upload_file:",
@@ -106,40 +107,42 @@ def add_texts_form(is_open: bool) -> None:
         st.form(f"texts-form-{number}", border=False),
     ):
         files = st.file_uploader(
-            say("txt、md、json、jsonl，可以是 .gz", "txt, md, json, jsonl, .gz as well"),
+            say("txt、md、json、jsonl，可以是 .gz", "txt, md, json or jsonl, also as .gz"),
             accept_multiple_files=True,
             key=f"texts-files-{number}",
         )
         pasted = st.text_area(
-            say("或粘贴，一行一段", "or paste, one text a line"), key=f"texts-pasted-{number}", height=120
+            say("或粘贴，一行一段", "or paste, one text per line"), key=f"texts-pasted-{number}", height=120
         )
         with st.container(horizontal=True, vertical_alignment="bottom"):
             name = st.text_input(
                 say("名字", "Name"), key=f"texts-name-{number}", placeholder="news-2026", width=260
             )
-            pressed = st.form_submit_button(say("保存文本", "Keep the texts"), key="texts-keep")
+            pressed = st.form_submit_button(say("保存文本", "Save texts"), key="texts-keep")
         if not pressed:
             return
-        with shell.report_errors(), ExitStack() as uploads:
-            workspace = shell.workspace()
+        with report_errors(), ExitStack() as uploads:
+            workspace = session.workspace()
             if files:
                 sources = [uploads.enter_context(uploaded_path(file)) for file in files]
-                kept = texts.add_texts(workspace, name.strip() or sources[0].name.partition(".")[0], sources)
+                kept = plain_texts.add_texts(
+                    workspace, name.strip() or sources[0].name.partition(".")[0], sources
+                )
             else:
-                kept = texts.add_pasted(workspace, name.strip() or "pasted", pasted or "")
+                kept = plain_texts.add_pasted(workspace, name.strip() or "pasted", pasted or "")
             st.session_state["choose-train-texts"] = kept.name
             st.session_state["texts-number"] = number + 1
-            shell.notify(
+            notify(
                 say(
                     f"已保存 {kept.name}：{kept.texts:,} 段，{kept.characters:,} 字。",
-                    f"Kept {kept.name}: {kept.texts:,} texts, {kept.characters:,} characters.",
+                    f"Saved {kept.name}: {kept.texts:,} texts, {kept.characters:,} characters.",
                 )
             )
             st.rerun()
 
 
 def choose_held_out(db: Store, data: Data, start: TrainSpec, form: str) -> dict[str, Any]:
-    """What the run is measured on, as fields of the spec; `dataset_dir` where it changes."""
+    """Draw the choice of held-out rows; return it as fields of the spec, `dataset_dir` where it changes."""
     choices: list[HeldOutChoice] = (
         ["own", "share", "other", "none"] if start.stage == "sft" else ["share", "none"]
     )
@@ -150,26 +153,27 @@ def choose_held_out(db: Store, data: Data, start: TrainSpec, form: str) -> dict[
     if key not in st.session_state:
         st.session_state[key] = _choice_of(start)
     chosen: HeldOutChoice = st.selectbox(
-        say("用什么衡量", "Measured on"),
+        say("留出样本", "Held-out rows"),
         choices,
         format_func=lambda choice: say(*HELD_OUT_NAMES[choice]),
         key=key,
         help=say(
-            "留出的样本不参加训练：用来算留出损失、准确率，并决定哪个检查点最好。",
-            "Held-out rows are not learned: they give the held-out loss and accuracy, and tell which checkpoint is best.",
+            "留出的样本不参加训练：用来计算留出损失和准确率，并选出最好的检查点。",
+            "Held-out rows are not trained on: they give the held-out loss and accuracy, "
+            "and select the best checkpoint.",
         ),
     )
     if chosen == "own":
         return {"eval_dataset": "eval", "val_size": 0.0}
     if chosen == "share":
         size = st.number_input(
-            say("留出多少", "How much"),
+            say("留出多少", "Amount"),
             value=start.val_size or 0.1,
             min_value=0.0,
             step=0.01,
             format="%g",
             key=f"val-size-{form}-{start.stage}",
-            help=say("小于 1 是比例，否则是条数。", "Below 1 a share, else a number of rows."),
+            help=say("小于 1 是比例，否则是条数。", "Below 1: a share; else a number of rows."),
         )
         return {"eval_dataset": None, "val_size": size}
     if chosen == "other":
@@ -190,23 +194,24 @@ def _other(data: Data, others: Mapping[str, Data]) -> dict[str, Any]:
         format_func=dataset_label,
         key="choose-held-out-version",
     )
-    settled: dict[str, Any] = {"eval_dataset": "eval", "val_size": 0.0}
-    with shell.report_errors():
-        mixed = heldout.with_eval_of(shell.workspace(), data.folder, others[name].folder)
-        settled["dataset_dir"] = mixed.folder
+    fields: dict[str, Any] = {"eval_dataset": "eval", "val_size": 0.0}
+    with report_errors():
+        mixed = mixed_eval.with_eval_of(session.workspace(), data.folder, others[name].folder)
+        fields["dataset_dir"] = mixed.folder
         if mixed.seen:
             st.session_state["held-out-seen"] = (mixed.seen, mixed.rows)
-    return settled
+    return fields
 
 
 def leak_warning() -> None:
-    """Say how many of another version's held-out rows are learned here, if any."""
+    """Warn when held-out rows of another version are trained on here."""
     seen = st.session_state.pop("held-out-seen", None)
     if seen:
         st.warning(
             say(
                 f"那个版本的 {seen[1]} 条评估样本里，有 {seen[0]} 条也在这次的训练集里：得分会偏高。",
-                f"{seen[0]} of that version's {seen[1]} eval rows are also learned here: the scores will be too high.",
+                f"{seen[0]} of that version's {seen[1]} eval rows are also trained on here: "
+                "the scores will be too high.",
             ),
             icon=":material/content_copy:",
         )

@@ -1,4 +1,4 @@
-"""Chinese names and explanations of the training settings; the English ones are TrainSpec's own.
+"""Name and explain the training settings in Chinese; the English texts are TrainSpec's own.
 
 One entry a field of TrainSpec, which a test checks: a field that is added there without a
 Chinese text here fails the suite.
@@ -10,46 +10,46 @@ from studio.language import say
 FIELD_TEXTS: dict[str, tuple[str, str]] = {
     "format_version": ("文件版本", "这个文件的格式版本。"),
     "kind": ("任务", "要工作进程做的事。"),
-    "stage": ("阶段", "sft：学会回答对话。pt：在纯文本上继续预训练。"),
+    "stage": ("阶段", "sft：用对话做有监督微调。pt：在纯文本上继续预训练。"),
     "model_name_or_path": ("基座模型", "基座模型的文件夹（配置、分词器、safetensors 权重）。"),
     "dataset_dir": ("数据集文件夹", "含 dataset_info.json 的文件夹，即冻结版本写出的那一个。"),
     "dataset": ("训练集", "用 dataset_info.json 里的哪一项来训练。"),
     "eval_dataset": ("评估集", "用哪一项来算留出损失和得分；留空则不评估。"),
     "finetuning_type": (
         "微调方式",
-        "lora：冻结原权重，只学旁边的小矩阵。freeze：只学其中几层。full：所有权重都学。",
+        "lora：冻结原权重，只训练旁边的小矩阵。freeze：只训练其中几层。full：训练所有权重。",
     ),
     "template": ("对话模板", "对话怎样拼成文本。auto：选适合这个模型的那一种。"),
-    "cutoff_len": ("最长样本", "一条样本最多多少个词元；更长的怎么办，由“超长样本”决定。"),
-    "learning_rate": ("学习率", "AdamW 步长的最高值。太大会学坏，太小学得慢。"),
-    "num_train_epochs": ("训练轮数", "把训练集从头到尾学几遍。"),
-    "max_steps": ("最多步数", "优化器走满这么多步就停；-1 表示由轮数决定。"),
+    "cutoff_len": ("最长样本", "一条样本最多多少个词元；更长的按“超长样本”处理。"),
+    "learning_rate": ("学习率", "AdamW 学习率的峰值。太大会发散，太小学得慢。"),
+    "num_train_epochs": ("训练轮数", "训练集完整训练几遍。"),
+    "max_steps": ("最多步数", "优化器走满这么多步就停止；-1 表示由轮数决定。"),
     "per_device_train_batch_size": ("批大小", "一个设备一次看多少条样本。"),
     "gradient_accumulation_steps": ("梯度累积", "攒够多少批再更新一次权重。"),
     "lr_scheduler_type": ("学习率曲线", "预热之后学习率怎样下降。"),
     "warmup_ratio": ("预热比例", "开头多大比例的步数里，学习率从零升到最高。"),
-    "weight_decay": ("权重衰减", "AdamW 把权重往零拉的力度。"),
-    "max_grad_norm": ("梯度裁剪", "梯度长度超过这个值就缩短到这个值。"),
-    "lora_rank": ("LoRA 秩", "每个适配矩阵有多少列，也就是它能记住多少东西。"),
+    "weight_decay": ("权重衰减", "AdamW 的权重衰减系数。"),
+    "max_grad_norm": ("梯度裁剪", "梯度范数超过这个值就裁剪到这个值。"),
+    "lora_rank": ("LoRA 秩", "适配矩阵的秩，决定适配器的容量。"),
     "lora_alpha": ("LoRA alpha", "适配器的输出乘以 alpha / 秩；留空则取秩的两倍。"),
     "lora_dropout": ("LoRA dropout", "训练时随机丢掉多大比例的适配器输入。"),
     "lora_target": ("LoRA 作用层", "all：除输出头以外的所有线性层；也可以写模块名，用逗号隔开。"),
     "loraplus_lr_ratio": ("LoRA+ 倍率", "矩阵 B 的学习率是 A 的多少倍；留空则不用 LoRA+。"),
     "use_rslora": ("rsLoRA", "改用 alpha / 根号秩 缩放，适合很大的秩。"),
-    "use_dora": ("DoRA", "把方向和长度分开学，更慢一些。"),
+    "use_dora": ("DoRA", "把权重的方向和大小分开训练，更慢一些。"),
     "direct_share": ("直答比例", "多大比例的样本再用空的思维链学一遍，让模型也会不写思维链直接作答。"),
-    "label_weight": ("类别权重", "说出类别的词元（思维链里的和思维链之后的）在损失里算几倍。"),
+    "label_weight": ("类别权重", "写出类别的词元（思维链里的和思维链之后的）在损失里的权重。"),
     "seed": ("随机种子", "打乱顺序、适配器初值和 dropout 都由它决定；同一个种子得到同样的结果。"),
     "logging_steps": ("记录间隔", "损失曲线上两点之间隔多少步。"),
     "eval_steps": ("留出损失间隔", "隔多少步算一次留出损失；0 表示每轮一次。"),
     "save_steps": ("检查点间隔", "隔多少步存一个检查点；0 表示只在最后存。"),
-    "evaluate_after": ("训练后评估", "训练完怎样回答评估集并打分：写思维链，或直接给类别打分。"),
+    "evaluate_after": ("训练后评估", "训练结束后怎样回答评估集并打分：写思维链，或直接给类别打分。"),
     "eval_limit": ("评估条数", "最多评估多少条；留空则全部。"),
     "max_new_tokens": ("最长回答", "生成的回答最多多少个词元。"),
-    "adapter_name_or_path": ("接着训练的适配器", "从这个 LoRA 适配器继续学；留空则新建一个。"),
+    "adapter_name_or_path": ("起始适配器", "从这个 LoRA 适配器继续训练；留空则新建一个。"),
     "val_size": ("验证集大小", "没有评估集时，从训练集里留出多少：小于 1 是比例，否则是条数。"),
     "overlong": ("超长样本", "drop：不参加训练并列出。cut_chain：把思维链截短到放得下。error：停止训练。"),
-    "train_on_prompt": ("整段都学", "连同问题一起学；不选则只学回答。"),
+    "train_on_prompt": ("训练提示词", "问题也计入损失；不选则只训练回答。"),
     "padding_free": ("不填充", "一批样本首尾相接，不用填充；留空则在显卡上、模型支持时使用。"),
     "optim": ("优化器", "8bit 的优化器状态只占四分之一的内存。"),
     "lr_scheduler_kwargs": ("曲线参数", "学习率曲线要用的数字，例如 min_lr_rate: 0.1、num_cycles: 2。"),
@@ -70,8 +70,8 @@ FIELD_TEXTS: dict[str, tuple[str, str]] = {
     "gradient_checkpointing": ("梯度检查点", "激活值用时重算，省内存但更慢；留空则只在内存不够时使用。"),
     "eval_category_accuracy": ("途中准确率", "每次算留出损失时，也直接给留出样本的类别打分。"),
     "early_stopping_steps": ("提前停止", "连续这么多个留出点没有变好就停；留空则不停。"),
-    "load_best_model_at_end": ("取最好的检查点", "用留出表现最好的检查点收尾，而不是最后一个。"),
-    "metric_for_best_model": ("什么算最好", "eval_loss：留出损失最低。category_accuracy：类别准确率最高。"),
+    "load_best_model_at_end": ("取最好的检查点", "训练结束时用留出表现最好的检查点，而不是最后一个。"),
+    "metric_for_best_model": ("最优标准", "eval_loss：留出损失最低。category_accuracy：类别准确率最高。"),
     "save_total_limit": ("检查点数目", "除最好的以外最多留几个检查点；留空则全留。"),
     "bf16": ("bf16", "用 bfloat16 计算；留空则在支持它的显卡上使用。"),
 }
@@ -95,7 +95,7 @@ _SPELLED = {
 
 
 def field_label(name: str) -> str:
-    """What a setting is called."""
+    """Name a setting."""
     words = name.removeprefix("num_").removeprefix("per_device_").split("_")
     english = " ".join(_SPELLED.get(word, word) for word in words)
     english = english.replace("accumulation steps", "accumulation")  # the longest one; its row is narrow
@@ -103,7 +103,7 @@ def field_label(name: str) -> str:
 
 
 def field_help(name: str) -> str:
-    """What a setting does, from the spec's own description or its Chinese twin, and its name there.
+    """Explain a setting by the spec's description or its Chinese counterpart, with its name in the spec.
 
     The name is the one that users of transformers and LLaMA-Factory know.
     """

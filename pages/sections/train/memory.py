@@ -1,22 +1,23 @@
-"""Whether the training fits, before it starts: parts, devices, the cheapest change, the tutorial's table."""
+"""Draw the memory estimate of a training: fit, parts, the cheapest change, the tutorial's table."""
 
 from typing import cast
 
 import altair as alt
 import streamlit as st
 
-from pages.shared import shell
+from pages.shared.elements import table
 from pages.shared.run_charts import COLORS
+from pages.shared.text import plain
 from studio.contract import TrainSpec
 from studio.errors import StudioError
 from studio.language import say
-from studio.training import memory_fit as fitting
+from studio.training import memory_fit
 from studio.training.memory import Estimate
 from studio.training.memory_fit import Estimator, Fit, Place
 
 BADGES: dict[Fit, tuple[tuple[str, str], str, str]] = {
     "fits": (("放得下", "fits"), ":material/check:", "green"),
-    "tight": (("很紧", "tight"), ":material/warning:", "orange"),
+    "tight": (("勉强", "tight"), ":material/warning:", "orange"),
     "too_large": (("放不下", "does not fit"), ":material/block:", "red"),
 }
 PART_NAMES = {
@@ -31,29 +32,28 @@ PART_NAMES = {
 
 
 def memory_box(spec: TrainSpec, parameters: int) -> None:
-    """One line with a badge a device; the parts and the tutorial's table behind it.
+    """Draw one line with a badge per device; the parts and the tutorial's table behind it.
 
     Args:
+        spec: the training that is estimated.
         parameters: of the base model.
     """
-    estimate = fitting.estimator()
+    estimate = memory_fit.estimator()
     found = None
     try:
         found = estimate(spec)
     except StudioError as error:
-        st.caption(shell.plain(error.problem))
+        st.caption(plain(error.problem))
     if found:
-        places = fitting.places()
+        places = memory_fit.places()
         _line(found, places)
         _advice(spec, found, places[0], estimate)
-    with st.expander(
-        say("内存从哪里来", "What takes the memory"), key="memory-parts", icon=":material/memory:"
-    ):
+    with st.expander(say("内存构成", "Memory breakdown"), key="memory-parts", icon=":material/memory:"):
         left, right = st.columns(2, gap="medium") if found else (None, st.container())
         if found and left:
             with left:
-                st.caption(say("估计的组成（GiB）", "Parts of the estimate in GiB"))
-                st.altair_chart(_parts(found), alt=say("内存的组成", "Parts of the memory"), key="memory-bar")
+                st.caption(say("估算的构成（GiB）", "Parts of the estimate in GiB"))
+                st.altair_chart(_parts(found), alt=say("内存的构成", "Parts of the memory"), key="memory-bar")
         with right:
             hardware_table(spec, parameters)
 
@@ -68,36 +68,36 @@ def _line(found: Estimate, places: list[Place]) -> None:
             width="content",
         )
         for place in places:
-            name, icon, color = BADGES[fitting.fit(found.total_gib, place)]
+            name, icon, color = BADGES[memory_fit.fit(found.total_gib, place)]
             st.badge(
-                f"{shell.plain(place.name)} {place.memory_gib:.0f} GiB{say('：', ': ')}{say(*name)}",
+                f"{plain(place.name)} {place.memory_gib:.0f} GiB{say('：', ': ')}{say(*name)}",
                 icon=icon,
                 color=color,  # type: ignore[arg-type]  # a colour of BADGES
             )
 
 
 def _advice(spec: TrainSpec, found: Estimate, place: Place, estimate: Estimator) -> None:
-    """Where it does not fit: the cheapest change that would help."""
-    if fitting.fit(found.total_gib, place) == "fits":
+    """Suggest the cheapest change that would help where it does not fit."""
+    if memory_fit.fit(found.total_gib, place) == "fits":
         return
-    change = fitting.cheapest_change(spec, place.memory_gib, estimate)
+    change = memory_fit.cheapest_change(spec, place.memory_gib, estimate)
     if change is None:
         text = say(
-            f"{place.name} 放不下，改设置也不够：换小一些的模型，或用多张卡。",
-            f"It does not fit into {place.name}, whatever the settings: take a smaller model, or several cards.",
+            f"{place.name} 放不下，改设置也不够：请换小一些的模型，或用多张卡。",
+            f"It does not fit on {place.name} with any settings: use a smaller model or several GPUs.",
         )
     else:
         text = say(
             f"代价最小的改法：{change.text}，只要 {change.total_gib:.1f} GiB。",
-            f"The cheapest change: {change.text}; it takes {change.total_gib:.1f} GiB.",
+            f"Cheapest change: {change.text}; then it takes {change.total_gib:.1f} GiB.",
         )
-    st.warning(shell.plain(text), icon=":material/memory:")
+    st.warning(plain(text), icon=":material/memory:")
 
 
 def _parts(found: Estimate) -> alt.LayerChart:
-    """A bar a part, each with its size behind it."""
+    """Draw one bar per part, each with its size behind it."""
     rows = [
-        {"part": say(*name), "gib": getattr(found, field), "said": f"{getattr(found, field):.2f}"}
+        {"part": say(*name), "gib": getattr(found, field), "text": f"{getattr(found, field):.2f}"}
         for field, name in PART_NAMES.items()
     ]
     data = alt.Data(values=rows)  # type: ignore[no-untyped-call]
@@ -111,30 +111,34 @@ def _parts(found: Estimate) -> alt.LayerChart:
         y=alt.Y("part:N", title=None, sort=None, axis=alt.Axis(ticks=False, domain=False, labelLimit=120)),
     )
     bars, words = base.mark_bar(color=COLORS[0], height=16), base.mark_text(align="left", dx=5)
-    return cast(alt.LayerChart, alt.layer(bars, words.encode(text="said:N")).properties(height=210))
+    return cast(alt.LayerChart, alt.layer(bars, words.encode(text="text:N")).properties(height=210))
 
 
 def hardware_table(spec: TrainSpec, parameters: int) -> None:
-    """What LLaMA-Factory's README says a method takes, and what its rule says of this model."""
+    """Draw what LLaMA-Factory's README says a method takes, and what its rule says of this model."""
     st.caption(
         say(
-            "教程所用工具（LLaMA-Factory）README 的估计，单位 GB，不看批大小、长度和词表，实际常更高。x 是十亿参数数。",
-            "The estimate in the README of the tutorial's tool (LLaMA-Factory), in GB, whatever batch, length and vocabulary; it often takes more. x is billions of parameters.",
+            "教程所用工具（LLaMA-Factory）README 的估算，单位 GB，不考虑批大小、长度和词表，实际往往更高。"
+            "x 是以十亿计的参数量。",
+            "The estimate in the README of the tutorial's tool (LLaMA-Factory), in GB. It ignores "
+            "batch size, "
+            "length and vocabulary, and is often too low. x: billions of parameters.",
         )
     )
     columns = (say("方法", "method"), say("位数", "bits"), "7B", "14B", "30B", "70B", "x B")
-    shell.table(
-        [dict(zip(columns, row, strict=True)) for row in fitting.HARDWARE_TABLE],
+    table(
+        [dict(zip(columns, row, strict=True)) for row in memory_fit.HARDWARE_TABLE],
         hide_index=True,
         height="content",
         alt=say("LLaMA-Factory 的硬件表", "LLaMA-Factory's hardware table"),
     )
-    rule = fitting.tutorial_rule(spec, parameters)
+    rule = memory_fit.tutorial_rule(spec, parameters)
     if rule:
         size = f"{rule.gb:,.0f}" if rule.gb >= 10 else f"{rule.gb:.2g}"
         st.caption(
             say(
-                f"按这张表，这次训练要 {size} GB（{rule.method}，{rule.bits} 位：{rule.per_billion}）。",
-                f"By this table, this training takes {size} GB ({rule.method}, {rule.bits} bit: {rule.per_billion}).",
+                f"按这张表，这次训练需要 {size} GB（{rule.method}，{rule.bits} 位：{rule.per_billion}）。",
+                f"By this table, this training takes {size} GB ({rule.method}, {rule.bits} bit: "
+                f"{rule.per_billion}).",
             )
         )

@@ -1,4 +1,4 @@
-"""Charts of range tests and sweeps. Altair only; reads nothing."""
+"""Chart range tests and sweeps. Altair only; reads nothing."""
 
 import math
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ BLUE, ORANGE, GREEN = "#2B5C9E", "#D9822B", "#3F8F5B"
 
 
 def range_chart(points: Sequence[Step], advice: RangeAdvice | None) -> alt.LayerChart:
-    """Loss over the rising rate, smoothed over its raw values, with the bounds that were read off it."""
+    """Chart the loss over the rising rate, smoothed over its raw values, with the bounds read off it."""
     average = Smoothed()
     rows = [
         {"rate": point.learning_rate, "raw": point.loss, "smooth": average.add(point.loss)}
@@ -54,7 +54,7 @@ def range_chart(points: Sequence[Step], advice: RangeAdvice | None) -> alt.Layer
 def sweep_chart(
     tried: Sequence[Tried], recommendation: Recommendation | None, field: str
 ) -> alt.HConcatChart:
-    """Held-out loss with its standard error, and category accuracy with its interval, over the values."""
+    """Chart held-out loss (standard error) and category accuracy (interval) over the values."""
     rows = [_row(each, recommendation) for each in tried if math.isfinite(each.loss)]
     loss = _panel(rows, field, say("留出损失（± 标准误）", "held-out loss (± standard error)"), "loss", "~g")
     panels = [loss]

@@ -1,33 +1,46 @@
-"""The runs on the Train page: all of them, and the chosen one live, beside others where wanted."""
+"""Draw the training runs: all of them, and the chosen one live, beside others where wanted."""
 
 from collections.abc import Sequence
 
 import streamlit as st
 
 from pages.sections.train.data import dataset_label
-from pages.shared import run_charts, shell
+from pages.shared import run_charts, session
+from pages.shared.elements import choose_one, table
+from pages.shared.feedback import failure_text, live_fragment, report_errors, show_failure
 from pages.shared.run_charts import QUANTITIES, Axis, Quantity
 from pages.shared.run_controls import queue_view, run_controls
-from pages.shared.text import PHASE_NAMES
+from pages.shared.text import (
+    PHASE_NAMES,
+    answer_name,
+    duration,
+    plain,
+    run_name,
+    run_option,
+    state_name,
+    time_left,
+)
 from studio import runs
 from studio.contract import Event, HeldOut, Step, TrainSpec
-from studio.jobs import queue as jobs
+from studio.jobs import queue
 from studio.language import say
 from studio.runs import Run, RunProgress
 from studio.training.curve_health import concerns
 from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL, BUNDLED_NAME
 
+AXES: tuple[Axis, ...] = ("step", "epoch")
+
 
 def watch_runs() -> None:
-    """Every training run, and the chosen one in detail, live while it is not over."""
-    found = [run for run in runs.list_runs(shell.workspace()) if run.spec.kind == "train"]
+    """Draw every training run, and the chosen one in detail, live while it is not over."""
+    found = [run for run in runs.list_runs(session.workspace()) if run.spec.kind == "train"]
     st.subheader(say("运行", "Runs"), anchor=False)
     queue_view()
     if not found:
         st.info(
             say(
                 "还没有训练过。选好上面的设置，点“开始训练”。",
-                "Nothing was trained yet. Choose above and press start.",
+                "No training run yet. Choose the settings above and start one.",
             ),
             icon=":material/model_training:",
         )
@@ -39,17 +52,17 @@ def watch_runs() -> None:
     chosen = left.selectbox(
         say("查看", "Watch"),
         list(by_id),
-        format_func=lambda run_id: shell.run_option(by_id[run_id]),
+        format_func=lambda run_id: run_option(by_id[run_id]),
         key="choose-watched-run",
         label_visibility="collapsed",
     )
     others = right.multiselect(
-        say("同图比较", "On the same chart"),
+        say("同图比较", "Compare on one chart"),
         [run_id for run_id in by_id if run_id != chosen],
-        format_func=lambda run_id: shell.run_option(by_id[run_id]),
+        format_func=lambda run_id: run_option(by_id[run_id]),
         key="compare-runs",
         max_selections=len(run_charts.COLORS) - 1,
-        placeholder=say("把其他运行画在同一张图上", "draw other runs on the same chart"),
+        placeholder=say("把其他运行画在同一张图上", "compare other runs on this chart"),
         label_visibility="collapsed",
         disabled=len(by_id) == 1,
     )
@@ -58,31 +71,26 @@ def watch_runs() -> None:
     else:
         live_panel(chosen, others)
     if len(found) > 1:
-        with st.expander(say(f"全部 {len(found)} 次运行", f"All {len(found)} runs"), key="all-runs"):
-            with shell.report_errors():
-                run_table(found)
+        title = say(f"全部 {len(found)} 次运行", f"All {len(found)} runs")
+        with st.expander(title, key="all-runs"), report_errors():
+            run_table(found)
 
 
-@shell.live_fragment
+@live_fragment
 def live_panel(run_id: str, others: Sequence[str]) -> None:
-    """A run that goes on; when it is over the page is drawn once more, without the clock."""
-    with shell.report_errors():
-        run = runs.get_run(shell.workspace(), run_id)
-        if run.is_over:
-            st.rerun()
-        jobs.ensure_job_process(shell.workspace())
-        run_panel(run, others)
+    """Draw a run that goes on; when it is over, the page once more, without the clock."""
+    run = runs.get_run(session.workspace(), run_id)
+    if run.is_over:
+        st.rerun()
+    queue.ensure_job_process(session.workspace())
+    run_panel(run, others)
 
 
 def run_panel(run: Run, others: Sequence[str] = ()) -> None:
-    """State, progress, concerns, curves and words of one run; the same files give the same elements."""
+    """Draw state, progress, concerns, curves and log of one run; the same files give the same elements."""
     now, events = runs.progress(run), events_of(run)
     if run.failure:
-        problem, remedy = run.failure
-        st.error(
-            f"{shell.plain(problem)}\n\n**{say('怎么办', 'What to do')}** {shell.plain(remedy)}",
-            icon=":material/error:",
-        )
+        show_failure(*run.failure)
     if not run.is_over:
         _progress_line(run, now)
     run_controls(run)
@@ -91,7 +99,7 @@ def run_panel(run: Run, others: Sequence[str] = ()) -> None:
     _rows_and_best(run)
     _curves(run, events, others)
     if run.state == "done":
-        shell.link("evaluate", say("看评估结果", "See the scores"))
+        session.link("evaluate", say("看评估结果", "See scores"))
     with st.expander(say("日志", "Log"), key=f"log-{run.id}"):
         st.code(
             runs.read_log(run, tail=200) or say("还没有内容。", "Nothing yet."), language=None, height=260
@@ -99,7 +107,7 @@ def run_panel(run: Run, others: Sequence[str] = ()) -> None:
 
 
 def events_of(run: Run) -> Sequence[Event]:
-    """The events of a run, read again only when the worker has written."""
+    """Read the events of a run, again only when the worker has written."""
     file = run.folder / "metrics.jsonl"
     if not file.exists():
         return ()
@@ -109,7 +117,7 @@ def events_of(run: Run) -> Sequence[Event]:
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _events(run_id: str, size: int, written: int, _run: Run) -> Sequence[Event]:
-    """By id, length and time of the file."""
+    """Cache by id, length and time of the file."""
     return tuple(runs.read_events(_run))
 
 
@@ -117,14 +125,11 @@ def _concerns(run: Run, events: Sequence[Event]) -> None:
     if not isinstance(run.spec, TrainSpec):
         return
     for concern in concerns(events, run.spec):
-        st.warning(
-            f"{shell.plain(concern.problem)}  \n**{say('怎么办', 'What to do')}** {shell.plain(concern.remedy)}",
-            icon=":material/trending_up:",
-        )
+        st.warning(failure_text(concern.problem, concern.remedy), icon=":material/trending_up:")
 
 
 def _rows_and_best(run: Run) -> None:
-    """Which rows were too long to be learned as they are, and which checkpoint was the best."""
+    """Draw which rows were too long to be trained on as they are, and which checkpoint was the best."""
     if run.result is None:
         return
     parts = []
@@ -132,56 +137,55 @@ def _rows_and_best(run: Run) -> None:
         rows = _row_numbers(run.result.left_out)
         parts.append(
             say(
-                f"{len(run.result.left_out)} 行太长，没有学：第 {rows} 行",
-                f"{len(run.result.left_out)} rows were too long and not learned: {rows}",
+                f"{len(run.result.left_out)} 行太长，没有参加训练：第 {rows} 行",
+                f"{len(run.result.left_out)} rows were too long and left out: {rows}",
             )
         )
     if run.result.shortened:
         rows = _row_numbers(run.result.shortened)
         parts.append(
             say(
-                f"{len(run.result.shortened)} 行太长，截短了思维链：第 {rows} 行",
-                f"{len(run.result.shortened)} rows were too long, their think chains were cut: {rows}",
+                f"{len(run.result.shortened)} 行太长，思维链被截短：第 {rows} 行",
+                f"{len(run.result.shortened)} rows were too long and their think chains were "
+                f"truncated: {rows}",
             )
         )
     if run.result.best_checkpoint:
         name = run.result.best_checkpoint.rpartition("/")[2]
-        parts.append(say(f"最好的检查点：{name}", f"the best checkpoint: {name}"))
+        parts.append(say(f"最好的检查点：{name}", f"best checkpoint: {name}"))
     if parts:
-        st.caption("　·　".join(shell.plain(part) for part in parts))
+        st.caption("　·　".join(plain(part) for part in parts))
 
 
 def _row_numbers(rows: Sequence[int], most: int = 20) -> str:
-    """Rows counted from 1, as the data check counts them; the first twenty."""
+    """List rows counted from 1, as the data check counts them; the first twenty."""
     numbers = say("、", ", ").join(str(row + 1) for row in rows[:most])
     return numbers + ("" if len(rows) <= most else " …")
 
 
 def _curves(run: Run, events: Sequence[Event], others: Sequence[str]) -> None:
-    """One quantity of this run and of those it is compared with."""
-    drawn = {shell.run_option(run): events}
+    """Chart one quantity of this run and of those it is compared with."""
+    drawn = {run_option(run): events}
     for run_id in others:
-        with shell.report_errors():
-            other = runs.get_run(shell.workspace(), run_id)
-            drawn[shell.run_option(other)] = events_of(other)
+        with report_errors():
+            other = runs.get_run(session.workspace(), run_id)
+            drawn[run_option(other)] = events_of(other)
     if not any(isinstance(event, Step | HeldOut) for each in drawn.values() for event in each):
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        quantity: Quantity = st.segmented_control(
+        quantity: Quantity = choose_one(
             say("画什么", "Quantity"),
             list(QUANTITIES),
             format_func=lambda name: say(*QUANTITIES[name].name),
             default="loss",
-            required=True,
             key=f"curve-quantity-{run.id}",
             label_visibility="collapsed",
         )
-        axis: Axis = st.segmented_control(
+        axis: Axis = choose_one(
             say("横轴", "Axis"),
-            ["step", "epoch"],
+            AXES,
             format_func=lambda name: {"step": say("按步", "by step"), "epoch": say("按轮", "by epoch")}[name],
             default="step",
-            required=True,
             key=f"curve-axis-{run.id}",
             label_visibility="collapsed",
         )
@@ -191,25 +195,25 @@ def _curves(run: Run, events: Sequence[Event], others: Sequence[str]) -> None:
     chart = run_charts.curves(drawn, quantity, axis, smoothing)
     if chart is None:
         st.caption(
-            say("这些运行没有记录这个量。", "These runs have no record of it."),
+            say("这些运行没有记录这个量。", "These runs did not record this quantity."),
         )
         return
     st.altair_chart(chart, alt=say(*QUANTITIES[quantity].name), key=f"curve-{run.id}")
 
 
 def _progress_line(run: Run, now: RunProgress) -> None:
-    phase = say(*PHASE_NAMES[now.phase]) if run.state == "running" else shell.state_name(run.state)
+    phase = say(*PHASE_NAMES[now.phase]) if run.state == "running" else state_name(run.state)
     parts = [phase]
     if now.total:
         parts.append(f"{now.done} / {now.total}")
     if now.eta_seconds is not None:
-        parts.append(say("还需 ", "") + shell.duration(now.eta_seconds) + say("", " left"))
+        parts.append(time_left(now.eta_seconds))
     st.progress(now.fraction, text="　·　".join(parts))
 
 
 def _numbers(run: Run, now: RunProgress, events: Sequence[Event]) -> None:
     last = now.last
-    cells = [(say("状态", "state"), shell.state_name(run.state))]
+    cells = [(say("状态", "state"), state_name(run.state))]
     if last:
         cells += [
             (say("步", "step"), f"{last.step} / {last.total_steps}"),
@@ -217,38 +221,38 @@ def _numbers(run: Run, now: RunProgress, events: Sequence[Event]) -> None:
         ]
     held_out = next((event for event in reversed(events) if isinstance(event, HeldOut)), None)
     if held_out:
-        cells.append((say("留出损失", "held-out"), f"{held_out.loss:.3f}"))
+        cells.append((say("留出损失", "held-out loss"), f"{held_out.loss:.3f}"))
         if held_out.accuracy is not None:
-            cells.append((say("留出准确率", "accuracy"), f"{held_out.accuracy:.1%}"))
+            cells.append((say("留出准确率", "held-out accuracy"), f"{held_out.accuracy:.1%}"))
     if last:
         if not run.is_over:
-            cells.append((say("学习率", "rate"), f"{last.learning_rate:.2e}"))
+            cells.append((say("学习率", "learning rate"), f"{last.learning_rate:.2e}"))
         if last.grad_norm is not None and not run.is_over:
-            cells.append((say("梯度", "gradient"), f"{last.grad_norm:.2f}"))
+            cells.append((say("梯度范数", "gradient norm"), f"{last.grad_norm:.2f}"))
         if last.samples_seen:
-            cells.append((say("已看样本", "samples"), f"{last.samples_seen:,}"))
+            cells.append((say("已训样本", "samples"), f"{last.samples_seen:,}"))
         cells += [
             (say("词元/秒", "tokens/s"), f"{last.tokens_per_second:,.0f}"),
             (say("内存", "memory"), f"{last.memory_gib:.1f} GiB"),
         ]
     if run.result:
-        cells.append((say("用时", "time"), shell.duration(run.result.seconds)))
+        cells.append((say("用时", "time"), duration(run.result.seconds)))
     with st.container(horizontal=True, gap="medium"):
         for name, value in cells:
             st.markdown(f":small[:gray[{name}]]  \n**{value}**", width="content")
 
 
 def run_table(found: Sequence[Run]) -> None:
-    """Every training run in a line, newest first."""
-    shell.table(
+    """Draw a table of the training runs, newest first."""
+    table(
         [
             {
-                say("名称", "name"): shell.run_name(run),
-                say("状态", "state"): shell.state_name(run.state),
+                say("名称", "name"): run_name(run),
+                say("状态", "state"): state_name(run.state),
                 say("数据", "data"): _data_name(run),
                 say("基座", "base"): _base_name(run),
                 say("准确率", "accuracy"): _accuracies(run),
-                say("用时", "time"): shell.duration(run.result.seconds) if run.result else "",
+                say("用时", "time"): duration(run.result.seconds) if run.result else "",
                 say("开始", "started"): f"{run.created_at:%m-%d %H:%M}",
             }
             for run in found
@@ -260,7 +264,7 @@ def run_table(found: Sequence[Run]) -> None:
 
 
 def _data_name(run: Run) -> str:
-    """The version, the set of texts, or the folder that a run learned from."""
+    """Name the version, the set of texts, or the folder that a run was trained on."""
     if run.version or run.spec.dataset_dir == BUNDLED_DATASET:
         return run.version or dataset_label(BUNDLED_NAME)
     return run.spec.dataset_dir.name
@@ -272,7 +276,7 @@ def _base_name(run: Run) -> str:
 
 
 def _accuracies(run: Run) -> str:
-    """Accuracy in each way of answering that was measured."""
+    """Format the accuracy of each way of answering that was measured."""
     file = runs.load_scores(run)
     measured = file.evaluations.items() if file else ()
-    return " · ".join(f"{shell.answer_name(answer)} {scores.accuracy:.1%}" for answer, scores in measured)
+    return " · ".join(f"{answer_name(answer)} {scores.accuracy:.1%}" for answer, scores in measured)

@@ -1,28 +1,29 @@
-"""Settings as files on the Train page: read YAML, say what became of each key, write YAML and commands."""
+"""Import settings from a YAML file, reporting every key; export them as files and commands."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
 
-from pages.shared import shell
+from pages.shared.elements import table
+from pages.shared.feedback import report_errors, show_failure
+from pages.shared.text import plain
 from studio.contract import TrainSpec
 from studio.errors import InputError
 from studio.language import say
 from studio.models.catalog import ModelEntry
-from studio.training import settings_file
-from studio.training import shell_commands as equivalent
+from studio.training import settings_file, shell_commands
 from studio.training.presets import checked_spec, method_of, sound_default
 from studio.training.settings_file import NAMES, KeyOutcome, Note, SettingsFile
 
 IMPORTED = "imported"
 OUTCOME_NAMES: dict[KeyOutcome, tuple[str, str]] = {
-    "unknown": ("不认识", "unknown"),
-    "refused": ("不能用", "cannot be used"),
-    "translated": ("换了说法", "translated"),
-    "default": ("补上默认值", "default added"),
-    "taken": ("照用", "taken"),
-    "ignored": ("没有影响", "without effect"),
+    "unknown": ("未知", "unknown"),
+    "refused": ("不能使用", "cannot be used"),
+    "translated": ("已转换", "translated"),
+    "default": ("补默认值", "default added"),
+    "taken": ("采用", "accepted"),
+    "ignored": ("无影响", "no effect"),
 }
 ORIGIN_NAMES = {
     "studio": ("本工作室的设置", "settings of this studio"),
@@ -32,17 +33,17 @@ ORIGIN_NAMES = {
 
 
 def imported() -> SettingsFile | None:
-    """The settings file that was read in this session, if there is one."""
+    """Return the settings file that was read in this session, if there is one."""
     return st.session_state.get("settings_file")
 
 
 def imported_form() -> str:
-    """Part of the widget keys: another file brings its own values."""
+    """Return the part of the widget keys that lets another file bring its own values."""
     return f"{IMPORTED}{st.session_state.get('settings-file-number', 0)}"
 
 
 def imported_start(base: TrainSpec) -> TrainSpec:
-    """The file's settings on this model and data; the sound default where they cannot be used."""
+    """Return the file's settings on this model and data; the base where they cannot be used."""
     found = imported()
     assert found is not None, "no file was read"
     values = {key: value for key, value in found.values.items() if key not in NAMES}
@@ -51,20 +52,21 @@ def imported_start(base: TrainSpec) -> TrainSpec:
     try:
         return checked_spec(base.model_dump() | values)
     except InputError as error:
-        st.error(f"{shell.plain(error.problem)}\n\n{shell.plain(error.remedy)}", icon=":material/error:")
+        show_failure(error.problem, error.remedy)
         return base
 
 
 def import_box(models: Sequence[ModelEntry]) -> None:
-    """Upload or paste a settings file; afterwards, what became of each of its keys."""
+    """Draw the upload of a settings file, or its pasted text; afterwards, what became of each of its keys."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         file = st.file_uploader(
             say("YAML 或 JSON 文件", "A YAML or JSON file"),
             type=["yaml", "yml", "json"],
             key="settings-file-file",
             help=say(
-                "本页导出的，或 LLaMA-Factory 的训练 YAML、training_args.yaml、llamaboard_config.yaml。",
-                "Written by this page, or LLaMA-Factory's training YAML, training_args.yaml, llamaboard_config.yaml.",
+                "本页导出的文件，或 LLaMA-Factory 的训练 YAML、training_args.yaml、llamaboard_config.yaml。",
+                "A file exported here, or LLaMA-Factory's training YAML, training_args.yaml, "
+                "llamaboard_config.yaml.",
             ),
         )
         pasted = st.text_area(
@@ -73,8 +75,8 @@ def import_box(models: Sequence[ModelEntry]) -> None:
             height=110,
             placeholder="learning_rate: 1.0e-4",
         )
-    if st.button(say("读入设置", "Read the settings"), key="settings-file-read", icon=":material/download:"):
-        with shell.report_errors():
+    if st.button(say("导入设置", "Import settings"), key="settings-file-read", icon=":material/download:"):
+        with report_errors():
             content = file.getvalue().decode("utf-8-sig", errors="replace") if file else pasted
             _take(settings_file.read_settings_file(content or "", file.name if file else "YAML"), models)
     found = imported()
@@ -83,7 +85,7 @@ def import_box(models: Sequence[ModelEntry]) -> None:
 
 
 def _take(found: SettingsFile, models: Sequence[ModelEntry]) -> None:
-    """Make the file the start of the form; the choices above it follow at the next drawing."""
+    """Start the form from the file; the choices above it follow in the next run."""
     number = st.session_state.get("settings-file-number", 0) + 1
     st.session_state["settings_file"], st.session_state["settings-file-number"] = found, number
     wanted = str(found.values.get("model_name_or_path") or "")
@@ -115,21 +117,22 @@ def _report(found: SettingsFile) -> None:
     st.markdown(f"**{say(*ORIGIN_NAMES[found.origin])}**　{' · '.join(counts)}")
     if found.noted("unknown", "refused"):
         st.warning(
-            say("下面排在最前面的设置没有用上。", "The settings at the top of the list were not used."),
+            say("列表最前面的设置没有用上。", "The settings at the top of the list were not used."),
             icon=":material/help:",
         )
     elsewhere = st.session_state.get("settings-file-model")
     if elsewhere:
         st.info(
             say(
-                f"文件里的模型 {shell.plain(elsewhere)} 不在这里：用的是上面选的基座模型。",
-                f"The model of the file, {shell.plain(elsewhere)}, is not here: the base model chosen above is used.",
+                f"没有文件里的模型 {plain(elsewhere)}：改用上面选的基座模型。",
+                f"The model of the file, {plain(elsewhere)}, is not available: "
+                "the base model chosen above is used.",
             ),
             icon=":material/deployed_code:",
         )
     order = list(OUTCOME_NAMES)
     notes = sorted(found.notes, key=lambda note: order.index(note.outcome))
-    shell.table(
+    table(
         [_line(note) for note in notes],
         hide_index=True,
         height=min(400, 40 + 35 * len(notes)),
@@ -143,8 +146,8 @@ def _line(note: Note) -> dict[str, str]:
         say("设置", "setting"): note.key,
         say("文件里的值", "in the file"): "" if note.outcome == "default" else _short(note.value),
         say("结果", "outcome"): say(*OUTCOME_NAMES[note.outcome]),
-        say("这里", "here"): sets,
-        say("说明", "why"): _why(note),
+        say("本工作室的设置", "setting here"): sets,
+        say("说明", "note"): _why(note),
     }
 
 
@@ -160,7 +163,7 @@ def _short(value: Any) -> str:
 
 
 def export_box(spec: TrainSpec, *, model: str, dataset: str) -> None:
-    """The spec as files to keep, and the commands that do the same."""
+    """Draw the spec as files to download, and the commands that do the same."""
     with st.container(horizontal=True):
         st.download_button(
             say("下载 spec.yaml", "Download spec.yaml"),
@@ -181,22 +184,22 @@ def export_box(spec: TrainSpec, *, model: str, dataset: str) -> None:
             on_click="ignore",
         )
     base = sound_default(spec.model_name_or_path, spec.dataset_dir)
-    st.caption(say("同样的训练，一条命令：", "The same training as one command:"))
-    st.code(equivalent.as_one_line(spec, base, model=model, dataset=dataset), language="bash")
+    st.caption(say("等价的命令：", "The same training as one command:"))
+    st.code(shell_commands.as_one_line(spec, base, model=model, dataset=dataset), language="bash")
     st.caption(
         say(
             "或用上面的文件；多卡用 accelerate 或 torchrun：",
-            "Or by the files above; several cards by accelerate or torchrun:",
+            "Or with the files above; on several GPUs with accelerate or torchrun:",
         )
     )
     st.code(
         "\n".join(
             [
-                equivalent.by_file(),
+                shell_commands.by_file(),
                 "",
-                equivalent.by_launcher("accelerate"),
+                shell_commands.by_launcher("accelerate"),
                 "",
-                equivalent.by_launcher("torchrun"),
+                shell_commands.by_launcher("torchrun"),
             ]
         ),
         language="bash",
@@ -204,5 +207,5 @@ def export_box(spec: TrainSpec, *, model: str, dataset: str) -> None:
 
 
 def start_method(start: TrainSpec) -> None:
-    """The method that a file asks for is the one that the page begins with."""
+    """Begin the page with the method of the file."""
     st.session_state.setdefault("choose-train-method", method_of(start))

@@ -1,4 +1,4 @@
-"""Widgets for the training settings, made from TrainSpec itself.
+"""Draw widgets for the training settings, made from TrainSpec itself.
 
 Name, bounds, choices and explanation of every widget come from the field, so that a new
 setting appears here by being listed. Only what matters under the other choices is drawn.
@@ -12,6 +12,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 import streamlit as st
 
 from pages.sections.train.field_texts import field_help, field_label
+from pages.shared.feedback import reporting
 from studio.contract import TrainSpec
 from studio.language import say
 from studio.training.field_relevance import matters, only_what_matters
@@ -42,7 +43,7 @@ GROUPS: dict[str, tuple[tuple[str, str], tuple[str, ...]]] = {
         ),
     ),
     "learning": (
-        ("学习过程", "Learning"),
+        ("优化", "Optimization"),
         (
             "max_steps",
             "optim",
@@ -78,7 +79,7 @@ GROUPS: dict[str, tuple[tuple[str, str], tuple[str, ...]]] = {
         ),
     ),
     "evaluation": (
-        ("记录与评估", "Records and evaluation"),
+        ("日志与评估", "Logging and evaluation"),
         (
             "logging_steps",
             "eval_steps",
@@ -107,7 +108,7 @@ NOT_ASKED = (
     "eval_dataset",
     "val_size",
 )
-"""Settled by the choices above the form, or not for this page."""
+"""Set by the choices above the form, or not for this page."""
 NOTHING = ""
 """What a widget holds for None: a select box takes None for "nothing was chosen yet"."""
 
@@ -119,10 +120,13 @@ def spec_widgets(start: TrainSpec, form: str, settled: Mapping[str, Any]) -> dic
         start: the values to begin with.
         form: part of the widget keys, so that another preset brings its values.
         settled: values that were chosen above the form.
+
+    Returns:
+        The fields of the spec, without those that do not matter under the others.
     """
     asked = [*IMPORTANT, *(name for _, names in GROUPS.values() for name in names)]
     values = start.model_dump() | dict(settled)
-    values |= {name: _said(form, name, getattr(start, name)) for name in asked}
+    values |= {name: _current(form, name, getattr(start, name)) for name in asked}
     with st.grid(5, min_column_width=140):
         for name in IMPORTANT:
             _draw(form, name, start, values)
@@ -139,7 +143,7 @@ def spec_widgets(start: TrainSpec, form: str, settled: Mapping[str, Any]) -> dic
 
 
 def _draw(form: str, name: str, start: TrainSpec, values: dict[str, Any]) -> None:
-    """The field's widget, if the field matters; what it says goes into `values`, and is kept.
+    """Draw the field's widget, if the field matters; its value goes into `values`, and is kept.
 
     Streamlit forgets a widget that is not drawn: what was typed comes back from what was kept.
     """
@@ -153,7 +157,7 @@ def _draw(form: str, name: str, start: TrainSpec, values: dict[str, Any]) -> Non
 
 
 def _last(form: str, name: str, start: Any) -> tuple[Any, Any] | None:
-    """What was kept of a widget, unless its start has changed since.
+    """Return what was kept of a widget, unless its start has changed since.
 
     Another model or method brings another rate, but leaves the number of epochs as it was typed.
     """
@@ -161,19 +165,19 @@ def _last(form: str, name: str, start: Any) -> tuple[Any, Any] | None:
     return kept if kept and kept[0] == start else None
 
 
-def _said(form: str, name: str, start: Any) -> Any:
-    """What a widget says, before it is drawn."""
+def _current(form: str, name: str, start: Any) -> Any:
+    """Return the value of a widget before it is drawn."""
     last = _last(form, name, start)
     if last is None:
         return start
-    said = st.session_state.get(_key(form, name), last[1])
+    shown = st.session_state.get(_key(form, name), last[1])
     if isinstance(start, dict):
-        return _numbers_of(said)
-    return tuple(said) if isinstance(start, tuple) else _value(said)
+        return _numbers_of(shown)
+    return tuple(shown) if isinstance(start, tuple) else _value(shown)
 
 
 def _kept() -> dict[str, tuple[Any, Any]]:
-    """By widget: the start value it was drawn with, and what it said last."""
+    """Map each widget to the start value it was drawn with and its last value."""
     kept: dict[str, tuple[Any, Any]] = st.session_state.setdefault("spec-kept", {})
     return kept
 
@@ -182,13 +186,14 @@ def _key(form: str, name: str) -> str:
     return f"spec-{form}-{name}"
 
 
+@reporting
 def take_over(form: str, name: str, value: Any) -> None:
-    """Callback: let a widget of the form say this value."""
+    """Put a value into a widget of the form."""
     st.session_state[_key(form, name)] = _shown(name, value)
 
 
 def _shown(name: str, value: Any) -> Any:
-    """A value as its widget holds it."""
+    """Convert a value to what its widget holds."""
     if isinstance(value, dict):
         return ", ".join(f"{key}: {number:g}" for key, number in value.items())
     if isinstance(value, tuple):
@@ -199,7 +204,7 @@ def _shown(name: str, value: Any) -> Any:
 
 
 def field_widget(name: str, start: Any, key: str) -> Any:
-    """The widget that fits a field's type; its value stands in the session already."""
+    """Draw the widget that fits a field's type; its value is in the session already."""
     common: dict[str, Any] = {"label": field_label(name), "help": field_help(name), "key": key}
     kind, optional = _kind(TrainSpec.model_fields[name].annotation)
     if get_origin(kind) is Literal:
@@ -225,13 +230,13 @@ def field_widget(name: str, start: Any, key: str) -> Any:
 
 
 def _numbers_of(text: str | None) -> dict[str, Any]:
-    """`name: number` by commas; what is no number is left to the spec to refuse."""
+    """Parse `name: number` pairs; what is not a number is left to the spec to refuse."""
     pairs = [part.partition(":") for part in (text or "").replace("，", ",").split(",") if part.strip()]
     return {name.strip(): number.strip() for name, _, number in pairs}
 
 
-def _value(said: Any) -> Any:
-    return None if said == NOTHING else said
+def _value(shown: Any) -> Any:
+    return None if shown == NOTHING else shown
 
 
 def _choice_name(choice: str | int) -> str:
@@ -239,7 +244,7 @@ def _choice_name(choice: str | int) -> str:
 
 
 def _kind(annotation: Any) -> tuple[Any, bool]:
-    """A field's type without None, and whether None was in it."""
+    """Return a field's type without None, and whether None was in it."""
     if get_origin(annotation) in (Union, UnionType):
         kinds = [kind for kind in get_args(annotation) if kind is not NoneType]
         return kinds[0], True
@@ -247,7 +252,7 @@ def _kind(annotation: Any) -> tuple[Any, bool]:
 
 
 def _step(value: float | None) -> float:
-    """A tenth of the value, so that plus and minus fit a learning rate as well as a number of epochs."""
+    """Return a tenth of the value: plus and minus fit a learning rate as well as a number of epochs."""
     return 1.0 if value is None or value >= 1 else float(f"{(value or 0.1) / 10:.0e}")
 
 

@@ -1,4 +1,4 @@
-"""A streamed chat. What arrived is kept even when the answer is stopped half way."""
+"""Draw a streamed chat. What arrived is kept even when the answer is stopped half way."""
 
 import time
 from contextlib import closing
@@ -8,7 +8,9 @@ import streamlit as st
 from openai.types.chat import ChatCompletionMessageParam
 
 from pages.sections.try_it.classify import Choice, server_url
-from pages.shared import shell
+from pages.shared import session
+from pages.shared.feedback import report_errors
+from pages.shared.text import plain
 from studio.language import say
 from studio.serving.client import stream_chat
 
@@ -17,14 +19,14 @@ AVATARS = {"user": ":material/person:", "assistant": ":material/newspaper:"}
 
 
 def chat_section(choice: Choice) -> None:
-    """The conversation with this model, and the box for the next turn below it."""
+    """Draw the conversation with this model, and below it the box for the next turn."""
     messages: list[Message] = st.session_state.setdefault("chats", {}).setdefault(choice.name, [])
-    prompt = shell.scheme().prompt
+    prompt = session.scheme().prompt
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.caption(
             say(
-                f"微调过的模型按“{prompt}标题”的形式提问效果最好。",
-                f"A tuned model expects its question as “{prompt}<title>”.",
+                f"微调过的模型用“{prompt}标题”的形式提问效果最好。",
+                f"Tuned models expect questions of the form “{prompt}<title>”.",
             )
         )
         if st.button(say("清空对话", "Clear"), key="chat-clear", type="tertiary", icon=":material/delete:"):
@@ -37,12 +39,12 @@ def chat_section(choice: Choice) -> None:
         if asked:
             messages.append({"role": "user", "content": asked})
             _show(messages[-1])
-            with shell.report_errors():
+            with report_errors():
                 _answer(choice, messages)
 
 
 def _turn(message: Message) -> ChatCompletionMessageParam:
-    """A message as the API takes it: without the thought, as chat templates expect."""
+    """Convert a message for the API: without the thought, as chat templates expect."""
     if message["role"] == "user":
         return {"role": "user", "content": message["content"]}
     return {"role": "assistant", "content": message["content"]}
@@ -52,13 +54,13 @@ def _show(message: Message) -> None:
     with st.chat_message(message["role"], avatar=AVATARS[message["role"]]):
         if message.get("reasoning"):
             with st.expander(_thought(message.get("seconds")), type="compact"):
-                st.markdown(shell.plain(message["reasoning"]))
-        st.markdown(shell.plain(message["content"]) or ":gray[…]")
+                st.markdown(plain(message["reasoning"]))
+        st.markdown(plain(message["content"]) or ":gray[…]")
 
 
 def _thought(seconds: float | None) -> str:
     if seconds is None:
-        return say("思考被停止", "stopped while thinking")
+        return say("思考已中止", "stopped while thinking")
     return say(f"思考了 {seconds:.1f} 秒", f"thought for {seconds:.1f} s")
 
 
@@ -80,6 +82,6 @@ def _answer(choice: Choice, messages: list[Message]) -> None:
                     answer["seconds"] = time.monotonic() - began
                     thinking.update(label=_thought(answer["seconds"]), state="complete", expanded=False)
                 place = words if piece.kind == "content" else thought
-                place.markdown(shell.plain(answer[piece.kind]))
+                place.markdown(plain(answer[piece.kind]))
         answer["seconds"] = answer["seconds"] or time.monotonic() - began
         thinking.update(label=_thought(answer["seconds"]), state="complete", expanded=False)

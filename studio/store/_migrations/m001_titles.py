@@ -60,7 +60,7 @@ def m001_titles(db: Database) -> None:
 
 @migrations()
 def m002_decisions(db: Database) -> None:
-    """What people said (annotations), what counts (decisions), and where a title stands (states)."""
+    """Create annotations (answers), decisions (what counts) and states (where a title stands)."""
     # decision_id: the decision that counted when it was said. A title that waits for several
     # people collects what they say about that one decision; the last of them moves it on.
     # suggestion: the category that was shown as a suggestion; is_gold: the answer was known.

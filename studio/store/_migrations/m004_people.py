@@ -63,7 +63,7 @@ def m004_people(db: Database) -> None:
 
 @migrations()
 def m010_imports(db: Database) -> None:
-    """Imports that are seen whole or not at all and can be undone, and which titles are nearly the same."""
+    """Create imports, which are seen whole or not at all and can be undone, and near-duplicate groups."""
     # open: rows are being put down; staged: all are there, and become visible; done; cancelled: taken
     # away again before anybody saw them; undoing: being taken back; undone.
     # A batch without a row here is no import. Numbers are of rows, but for added, decided and near.

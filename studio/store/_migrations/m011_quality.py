@@ -7,7 +7,7 @@ from studio.store._migrations.base import NOW, append_only, migrations
 
 @migrations()
 def m011_quality(db: Database) -> None:
-    """What people answered to the findings of a quality scan; see studio.quality.findings.Finding.key."""
+    """Create the answers to the findings of a quality scan; see studio.quality.findings.Finding.key."""
     db.execute(
         f"""create table quality_verdicts (
             id integer primary key,
@@ -75,7 +75,7 @@ def m012_drafts(db: Database) -> None:
 
 
 def _create_pending_drafts(db: Database) -> None:
-    """Derived: the draft that waits for a person, at most one a title, so that the next is a lookup.
+    """Derive the draft that waits for a person, at most one a title, so that the next is a lookup.
 
     It was drafted for the decision that counts, the title has no chain, and no verdict
     on it stands; a verdict falls with its annotation when that is taken back.
@@ -98,8 +98,16 @@ def _create_pending_drafts(db: Database) -> None:
 
     for name, moment, title in (
         ("drafts_wait", "insert on drafts", "new.title_id"),
-        ("drafts_are_judged", "insert on draft_verdicts", "(select title_id from drafts where id = new.draft_id)"),
+        (
+            "drafts_are_judged",
+            "insert on draft_verdicts",
+            "(select title_id from drafts where id = new.draft_id)",
+        ),
         ("drafts_follow_the_title", "update of decision_id on states", "new.title_id"),
-        ("drafts_follow_retractions", "insert on retractions", "(select title_id from annotations where id = new.annotation_id)"),
+        (
+            "drafts_follow_retractions",
+            "insert on retractions",
+            "(select title_id from annotations where id = new.annotation_id)",
+        ),
     ):  # fmt: skip
         db.execute(f"create trigger {name} after {moment} begin {look_again(title)} end")

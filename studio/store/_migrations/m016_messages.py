@@ -105,7 +105,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "reason_title_wrong": ("标题内容有误", "The title is wrong"),
     "reason_suggestion_wrong": ("建议明显不对", "The suggestion is plainly wrong"),
 }
-"""As they were written until 2026-11-27, the more particular of two before the other; frozen with this migration."""
+"""As they were written until 2026-11-27; of two that match, the more particular comes first."""
 SOURCES = {
     "粘贴": '{"code":"source_pasted"}',
     "pasted": '{"code":"source_pasted"}',
@@ -187,7 +187,7 @@ def m016_messages(db: Database) -> None:
 
 
 def _rewrite(db: Database, table: str, column: str, translate: Callable[[str], str | None]) -> None:
-    """Rewrite a column in place; triggers that forbid it, or would take it for somebody's act, stand aside."""
+    """Rewrite a column in place, without the triggers that forbid it or take it for somebody's act."""
     triggers = db.execute(
         "select name, sql from sqlite_master where type = 'trigger' and tbl_name = ?", [table]
     ).fetchall()
@@ -213,8 +213,8 @@ def _rename_spot_checks(db: Database) -> None:
         ) without rowid"""
     )
     db.execute(
-        "insert into renamed_leases select author, iif(queue = 'sample', 'spot_check', queue), title_id, place,"
-        " expires_at from review_leases"
+        "insert into renamed_leases select author, iif(queue = 'sample', 'spot_check', queue),"
+        " title_id, place, expires_at from review_leases"
     )
     db.execute("drop table review_leases")
     db.execute("alter table renamed_leases rename to review_leases")

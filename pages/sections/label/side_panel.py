@@ -1,0 +1,69 @@
+"""Draw what stands beside the title: the annotator's pace, their last decisions, the guidelines."""
+
+import streamlit as st
+
+from pages.sections.label import actions
+from pages.shared import session
+from pages.shared.elements import choose_one
+from pages.shared.guidelines import guidelines
+from pages.shared.text import category_mark, plain
+from studio.annotation import annotations
+from studio.language import say
+from studio.store import Store
+from studio.team import progress
+
+SIDES = {"recent": ("最近十条", "Last ten"), "rules": ("标注规则", "Guidelines")}
+KIND_ICONS = {"skip": ":material/skip_next:", "flag": ":material/flag:"}
+
+
+def pace_line(db: Store) -> None:
+    """Draw how far and how fast the annotator is."""
+    pace = progress.pace(db, session.annotator())
+    parts = [say(f"今天 {pace.today} 条", f"{pace.today} today")]
+    if pace.median_seconds is not None:
+        parts.append(
+            say(f"中位 {pace.median_seconds:.1f} 秒/条", f"median {pace.median_seconds:.1f} s per title")
+        )
+    parts.append(say(f"还有 {pace.waiting} 条待标注", f"{pace.waiting} waiting"))
+    st.caption("　·　".join(parts))
+
+
+def side_panel(db: Store) -> None:
+    """Draw the last ten decisions or the guidelines, whichever the annotator chose."""
+    side = choose_one(
+        say("旁边显示", "Beside the title"),
+        list(SIDES),
+        key="choose-label-side",
+        default="recent",
+        format_func=lambda name: say(*SIDES[name]),
+        label_visibility="collapsed",
+        persist_state="session",
+    )
+    if side == "rules":
+        guidelines()
+    else:
+        recent_decisions(db)
+
+
+def recent_decisions(db: Store) -> None:
+    """Draw the annotator's last ten decisions; a click puts one on screen again."""
+    answers = annotations.recent(db, author=session.annotator())
+    if not answers:
+        st.caption(
+            say(
+                "标注过的标题会列在这里，点一下可以改。", "What you label is listed here; click to change it."
+            )
+        )
+    with st.container(gap=None):
+        for answer in answers:
+            mark = category_mark(answer.category) if answer.category else KIND_ICONS[answer.kind]
+            st.button(
+                f"{mark}　:gray[{plain(answer.text)}]",
+                key=f"reopen-{answer.title_id}-{answer.revision}",
+                on_click=actions.open_title,
+                args=(answer.title_id,),
+                type="tertiary",
+                width="stretch",
+                wrap=False,
+                help=plain(answer.text),
+            )

@@ -1,0 +1,49 @@
+"""Draw the elements that pages have in common: the head of a page, a control that always answers, a table."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import streamlit as st
+
+from pages.shared.feedback import show_notices
+from studio.system.csv_export import safe_cell
+
+T = TypeVar("T")
+
+
+def header(title: str, lead: str) -> None:
+    """Draw the head of a page: its name and, in one line, what it is for."""
+    show_notices()
+    st.title(title, anchor=False)
+    st.caption(lead)
+
+
+def choose_one(label: str, options: Sequence[T], *, key: str, fallback: T | None = None, **more: Any) -> T:
+    """Draw a segmented control that always has an answer.
+
+    Streamlit's own may return None even where it is required: two clicks in the menu while
+    the first page is still loading are enough.
+
+    Args:
+        label: name of the control, read by screen readers also where it is hidden.
+        options: what can be chosen.
+        key: of the widget.
+        fallback: the answer when the control has none; the first option if it is not given.
+        more: further arguments of `st.segmented_control`.
+    """
+    chosen: T | None = st.segmented_control(label, options, key=key, required=True, **more)
+    if chosen is not None:
+        return chosen
+    return options[0] if fallback is None else fallback
+
+
+def table(rows: Iterable[Mapping[str, Any]], **options: Any) -> None:
+    """Draw a table to read.
+
+    Its own menu saves it as CSV, so a text that looks like a formula is shown as text there, too.
+    """
+    st.dataframe([{name: _table_cell(value) for name, value in row.items()} for row in rows], **options)
+
+
+def _table_cell(value: object) -> object:
+    return safe_cell(value) if isinstance(value, str) else value

@@ -1,0 +1,97 @@
+"""Tell the person what happened: errors with their remedy, notices after a callback, fragments."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import ParamSpec
+
+import streamlit as st
+
+from pages.shared import session
+from pages.shared.text import plain
+from studio.errors import StalePress, StudioError
+from studio.language import say
+
+P = ParamSpec("P")
+
+
+@contextmanager
+def report_errors() -> Iterator[None]:
+    """Show a StudioError where it is raised, with its remedy; any other error is a bug of ours."""
+    session.use_language()
+    try:
+        yield
+    except StalePress:
+        notify(_too_fast())
+        show_notices()
+    except StudioError as error:
+        show_failure(error.problem, error.remedy)
+
+
+def reporting(callback: Callable[P, None]) -> Callable[P, None]:
+    """Wrap a callback of a widget: it uses the session's language, and its StudioError becomes a notice.
+
+    A callback runs before there is a page to write on, so the run that follows shows the notice.
+    """
+
+    @wraps(callback)
+    def reported(*args: P.args, **kwargs: P.kwargs) -> None:
+        session.use_language()
+        try:
+            callback(*args, **kwargs)
+        except StalePress:
+            notify(_too_fast())
+        except StudioError as error:
+            notify(failure_text(error.problem, error.remedy))
+
+    return reported
+
+
+def _too_fast() -> str:
+    # Brief: whoever is so fast reads no sentence about which title it was.
+    return say(
+        "按得太快，标题已经换了，这次没有生效。", "Too fast: the title had moved on; that press did nothing."
+    )
+
+
+def failure_text(problem: str, remedy: str) -> str:
+    """Format a problem and its remedy as Markdown."""
+    return f"{plain(problem)}\n\n**{say('怎么办', 'What to do')}** {plain(remedy)}"
+
+
+def show_failure(problem: str, remedy: str) -> None:
+    """Show a problem and its remedy in a red box."""
+    st.error(failure_text(problem, remedy), icon=":material/error:")
+
+
+def notify(text: str) -> None:
+    """Keep a message for the run that follows a callback; the same one is not repeated."""
+    notices: list[str] = st.session_state.setdefault("notices", [])
+    if text not in notices:
+        notices.append(text)
+
+
+def show_notices() -> None:
+    """Show the messages that callbacks have kept, as toasts."""
+    for text in st.session_state.pop("notices", []):
+        st.toast(text, icon=":material/info:")
+
+
+def fragment(function: Callable[P, None]) -> Callable[P, None]:
+    """Make an `st.fragment` whose reruns use the session's language and report errors."""
+    return st.fragment(_on_its_own(function))
+
+
+def live_fragment(function: Callable[P, None]) -> Callable[P, None]:
+    """Make a fragment that draws itself again every two seconds."""
+    return st.fragment(_on_its_own(function), run_every=2)
+
+
+def _on_its_own(function: Callable[P, None]) -> Callable[P, None]:
+    @wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        with report_errors():
+            show_notices()
+            function(*args, **kwargs)
+
+    return run

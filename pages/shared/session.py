@@ -1,0 +1,78 @@
+"""Know whose session this is: the workspace, the store, the scheme, the language, the person, links to pages.
+
+Streamlit runs callbacks and fragments in fresh threads, in which the language of the last
+page run is unknown: `feedback.report_errors` calls `use_language` there. Knows no page.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+import streamlit as st
+
+from studio.language import LANGUAGES, current_language
+from studio.samples.scheme import Scheme, load_scheme
+from studio.store import Store, open_store
+from studio.team import people
+from studio.team.people import Person
+from studio.workspace import Workspace, current_settings, open_workspace
+
+
+def use_language() -> None:
+    """Let `say` in this thread use the language that the session has chosen."""
+    chosen = st.session_state.get("lang")
+    current_language.set(chosen if chosen in LANGUAGES else current_settings().lang)
+
+
+def workspace() -> Workspace:
+    """Open the workspace of this studio; its folders exist."""
+    return open_workspace()
+
+
+def store() -> Store:
+    """Open a connection for this page run; SQLite ties it to the thread that opens it."""
+    return open_store(workspace().database)
+
+
+def scheme() -> Scheme:
+    """Load the category scheme in use."""
+    return load_scheme()
+
+
+def annotator() -> str:
+    """Return the name under which this session decides."""
+    return clean_name(st.session_state.get("annotator")) or "me"
+
+
+def clean_name(typed: object) -> str:
+    """Normalize a name: white space collapsed, at most as long as a name may be; "" for none."""
+    return " ".join(str(typed or "").split())[: people.LONGEST_NAME]
+
+
+def person() -> Person:
+    """Return who works in this session, with role and colour."""
+    return people.sign_in(store(), annotator())
+
+
+def require_role(*roles: people.Role) -> Person:
+    """Check that whoever works in this session has one of these roles.
+
+    Raises:
+        NotAllowed: they have not.
+    """
+    return people.require(store(), annotator(), *roles)
+
+
+def page_path(name: str) -> Path:
+    """Return where a page lives, for links to it."""
+    return Path(__file__).resolve().parent.parent / f"{name}.py"
+
+
+def link(page: str, label: str, *, icon: str = ":material/arrow_forward:") -> None:
+    """Link to another page, for what comes next."""
+    st.page_link(page_path(page), label=label, icon=icon)
+
+
+def open_on_label_page(title_id: int, *, mode: Literal["quick", "chain"] = "quick") -> None:
+    """Leave for the Label page with that title on screen."""
+    st.session_state["choose-label-mode"] = mode
+    st.switch_page(page_path("label"), query_params={"title": str(title_id)})

@@ -1,0 +1,118 @@
+"""Draw what stands beside every page: the language switch and who works here."""
+
+from contextlib import closing
+
+import streamlit as st
+
+from pages.shared import session
+from pages.shared.elements import choose_one
+from pages.shared.feedback import reporting
+from studio.annotation import review
+from studio.annotation.leases import release
+from studio.errors import StudioError
+from studio.language import LANGUAGES, Language, current_language, say
+from studio.system.login import login_name
+from studio.team import people
+from studio.team.people import Person
+from studio.workspace import current_settings
+
+LANGUAGE_NAMES: dict[Language, str] = {"zh": "中文", "en": "English"}
+
+
+def choose_language() -> None:
+    """Draw the language switch and let every text of this run follow it.
+
+    Not bound to the address by Streamlit, which would write the label there
+    (`?lang=English`) where other people's links have `?lang=en`.
+    """
+    asked = st.query_params.get("lang")
+    setting = current_settings().lang
+    known = (asked, st.session_state.get("lang-before"))
+    fallback: Language = next((each for each in known if each in LANGUAGES), setting)
+    if st.session_state.get("lang") not in LANGUAGES:
+        st.session_state["lang"] = fallback
+    chosen = choose_one(
+        "语言 / Language",
+        LANGUAGES,
+        key="lang",
+        fallback=fallback,
+        format_func=lambda language: LANGUAGE_NAMES[language],
+        on_change=_keep_choices,
+    )
+    current_language.set(chosen)
+    st.session_state["lang-before"] = chosen
+    if chosen != setting or asked is not None:
+        st.query_params["lang"] = chosen
+
+
+@reporting
+def _keep_choices() -> None:
+    """Let choices outlive a change of language.
+
+    Streamlit finds the choice of a select box again by the text of its option, which is
+    another one now. Widgets for which that matters have keys that begin with `choose-`.
+    """
+    for key in st.session_state:
+        if str(key).startswith("choose-"):
+            st.session_state[key] = st.session_state[key]
+
+
+def sign_in() -> Person | None:
+    """Ask who works here, and show them with colour and role; the address keeps the name.
+
+    Read from the address by hand: a widget bound to it forgets the name when the page
+    finds its server again after a restart, and somebody else would seem to decide.
+
+    Returns:
+        The person; None where the workspace cannot be read, and the page says why.
+    """
+    asked = st.query_params.get("annotator")
+    login = login_name("me")
+    name = session.clean_name(st.session_state.get("annotator", asked)) or login
+    # Written only where it differs: what a run writes into a widget goes back to the browser, and an
+    # answer that comes late would undo the name that was chosen meanwhile.
+    if st.session_state.get("annotator") != name:
+        st.session_state["annotator"] = name
+    if asked is not None or name != login:
+        st.query_params["annotator"] = name
+    person, names = _known_people(name)
+    st.selectbox(
+        say("我是", "I am"),
+        names,
+        key="annotator",
+        accept_new_options=True,
+        filter_mode="prefix",
+        placeholder=say("选名字，或输入新名字", "Choose your name or type a new one"),
+        help=say(
+            "每个决定都会记下这个名字；新名字直接输入。",
+            "Every decision is recorded under this name; type a new one to join.",
+        ),
+    )
+    if person is not None:
+        inactive = "" if person.is_active else say("　:gray[（休息中）]", " :gray[(inactive)]")
+        role = say(*people.ROLE_NAMES[person.role])
+        st.markdown(f':color[●]{{foreground="{person.color}"}} {role}{inactive}')
+    return person
+
+
+def _known_people(name: str) -> tuple[Person | None, list[str]]:
+    """Sign in the person of that name; return them with the names of all."""
+    try:
+        with closing(session.store()) as db:
+            return people.sign_in(db, name), [each.name for each in people.list_people(db)]
+    except StudioError:
+        return None, [name]
+
+
+def release_titles(person: Person, page: str) -> None:
+    """Release the leases of a person who opened another page or goes on under another name."""
+    before = st.session_state.get("was-annotator", person.name)
+    st.session_state["was-annotator"] = person.name
+    with closing(session.store()) as db:
+        if before != person.name:
+            release(db, before)
+            review.release(db, before)
+        if page != "label":
+            release(db, person.name)
+        if page != "review":
+            review.release(db, person.name)
