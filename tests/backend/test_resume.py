@@ -80,7 +80,7 @@ def steps_told(folder):
 
 def test_a_killed_run_goes_on_with_the_losses_of_an_uninterrupted_one(tmp_path, wanted, uninterrupted):
     folder = write_run(tmp_path, wanted)
-    place = random.Random().choice([3, 5, 8, 11])
+    place = random.Random().choice([3, 5, 8])
     program = [sys.executable, "-m", "backend.train", str(folder)]
     with subprocess.Popen(program, stderr=subprocess.PIPE, text=True) as process:
         # Killed somewhere behind a step that differs from run to run, in the middle of whatever it does.

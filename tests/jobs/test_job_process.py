@@ -90,7 +90,7 @@ def test_many_callers_at_once_start_one_job_process(workspace):
 def test_a_second_job_process_by_hand_ends_at_once(workspace):
     jobs.ensure_job_process(workspace)
     command = [sys.executable, "-m", "studio.jobs._process", str(workspace.home)]
-    assert subprocess.run(command, timeout=20, check=False).returncode == 0
+    assert subprocess.run(command, timeout=60, check=False).returncode == 0
     assert jobs.job_process(workspace).is_alive()
 
 
@@ -99,11 +99,11 @@ def test_a_job_process_by_hand_works_the_queue(workspace):
     process = subprocess.Popen([sys.executable, "-m", "studio.jobs._process", str(workspace.home)])
     wait_for_state(workspace, run, "done")
     end_job_process(workspace, signal.SIGTERM)
-    assert process.wait(10) == 0
+    assert process.wait(60) == 0
 
 
 def test_a_killed_job_process_leaves_the_worker_alone_and_nothing_is_doubled(workspace):
-    running, waiting = submitted(workspace, steps=30), submitted(workspace, steps=1)
+    running, waiting = submitted(workspace, steps=60), submitted(workspace, steps=1)
     wait_for_state(workspace, running, "running")
     end_job_process(workspace)
     assert state(workspace, running) == "running"
@@ -157,13 +157,13 @@ def test_a_cancel_reaches_a_worker_whose_job_process_was_killed(workspace):
 
 
 def test_a_run_cancelled_while_it_waits_never_starts(workspace):
-    running, waiting = submitted(workspace, steps=10), submitted(workspace)
+    running, waiting = submitted(workspace, steps=2000), submitted(workspace)
     runs.cancel(workspace, waiting.id)
     last = submitted(workspace, steps=1)
+    runs.cancel(workspace, running.id)
     jobs.wait(workspace, last.id)
     assert state(workspace, waiting) == "cancelled"
     assert not workers.was_started(waiting.folder)
-    assert state(workspace, running) == "done"
 
 
 def test_a_crashed_worker_does_not_stop_the_next_job(workspace):

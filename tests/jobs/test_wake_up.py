@@ -58,7 +58,7 @@ def test_a_run_wakes_a_job_process_that_has_nothing_to_do(workspace):
     wait_for_done(workspace, submitted(workspace))
     time.sleep(0.5)
     run = submitted(workspace)
-    wait_until(lambda: workers.was_started(run.folder), seconds=2)
+    wait_until(lambda: workers.was_started(run.folder))
 
 
 def test_runs_submitted_at_the_same_moment_are_all_taken_up(workspace):
@@ -90,7 +90,9 @@ def test_a_run_that_finds_the_lock_held_is_seen_by_whoever_holds_it(workspace):
     for _ in range(100):  # they make a look long
         (tiny_run(workspace).folder / "alive").touch()
     settings, found_held = JobSettings(worker=("true",), idle_seconds=1e-9), 0
-    for _ in range(8):
+    for attempt in range(200):
+        if found_held and attempt >= 8:
+            break
         server = threading.Thread(target=serve_queue, args=[workspace, settings])
         server.start()
         time.sleep(random.uniform(0.02, 0.06))
@@ -106,12 +108,12 @@ def test_a_run_that_finds_the_lock_held_is_seen_by_whoever_holds_it(workspace):
 
 
 def test_a_stopped_job_process_takes_up_what_came_meanwhile(workspace, monkeypatch):
-    monkeypatch.setenv("STUDIO_JOBS_IDLE_SECONDS", "0.5")
+    monkeypatch.setenv("STUDIO_JOBS_IDLE_SECONDS", "1.5")
     wait_for_done(workspace, submitted(workspace))
     pid = int(read_note(jobs.job_process(workspace).lock))
     os.kill(pid, signal.SIGSTOP)
     run = submitted(workspace)
-    time.sleep(0.6)
+    time.sleep(1.6)
     os.kill(pid, signal.SIGCONT)
     wait_for_done(workspace, run)
 

@@ -19,6 +19,7 @@ from studio.jobs import queue as jobs
 from studio.operations import supervisor
 from studio.workspace import open_workspace
 from tests.support.tiny_runs import TINY, end_everything, end_job_process, tiny_run, wait_until
+from tests.support.web_process import free_port
 
 UP = """
 import sys
@@ -46,9 +47,7 @@ def workspace(tmp_path, monkeypatch):
 
 @pytest.fixture
 def port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return free_port()
 
 
 @pytest.fixture
@@ -76,7 +75,7 @@ def test_ending_up_ends_the_web_app_and_leaves_running_jobs(workspace, started, 
     jobs.submit(workspace, run)
     wait_until(lambda: runs.get_run(workspace, run.id).state == "running")
     started.send_signal(number)
-    assert started.wait(15) == 0
+    assert started.wait(60) == 0
     assert not answers(port)
     assert supervisor.running_app(workspace) is None
     assert jobs.wait(workspace, run.id).state == "done"
@@ -104,7 +103,7 @@ def test_the_job_process_is_brought_back(workspace, started):
 def test_a_killed_up_leaves_a_web_app_that_the_next_up_finds(workspace, started, port):
     started.kill()
     started.wait()
-    assert answers(port)
+    wait_until(lambda: answers(port))
     with pytest.raises(WorkspaceBusy, match=str(supervisor.running_app(workspace).pid)):
         supervisor.up(workspace, port)
 

@@ -38,7 +38,7 @@ def db(workspace):
 
 
 def open_page(lang="zh"):
-    app = AppTest.from_file(str(APP), default_timeout=60)
+    app = AppTest.from_file(str(APP), default_timeout=120)
     app.query_params["lang"] = lang
     app.query_params["annotator"] = "ann"
     app.run()

@@ -26,7 +26,7 @@ def db(workspace):
 
 
 def open_datasets(lang="zh"):
-    app = AppTest.from_file(str(APP), default_timeout=60)
+    app = AppTest.from_file(str(APP), default_timeout=120)
     app.query_params["lang"] = lang
     app.query_params["annotator"] = "ann"
     return app.run().switch_page("../pages/datasets.py").run()

@@ -99,7 +99,7 @@ def test_what_a_page_brings_is_left_out_of_later_garbage_collections(workspace):
 
 def test_the_language_comes_from_the_setting(workspace, monkeypatch):
     monkeypatch.setenv("STUDIO_LANG", "en")
-    assert AppTest.from_file(str(APP), default_timeout=30).run().title[0].value == "News Studio"
+    assert AppTest.from_file(str(APP), default_timeout=120).run().title[0].value == "News Studio"
 
 
 @pytest.mark.parametrize("name", ["home", "train", "evaluate", "try_it"])

@@ -42,7 +42,7 @@ def scanned(db, workspace, tmp_path):
 
 
 def open_page(tab=None, lang="zh"):
-    app = AppTest.from_file(str(APP), default_timeout=60)
+    app = AppTest.from_file(str(APP), default_timeout=120)
     app.query_params["lang"] = lang
     app.query_params["annotator"] = "ann"
     app.run()

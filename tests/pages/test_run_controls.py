@@ -29,7 +29,7 @@ def page():
 
 
 def open_page(watched=None, lang="zh"):
-    app = AppTest.from_function(page, default_timeout=30)
+    app = AppTest.from_function(page, default_timeout=120)
     app.session_state["lang"] = lang
     if watched:
         app.session_state["choose-watched-run"] = watched if isinstance(watched, str) else watched.id

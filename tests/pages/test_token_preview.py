@@ -33,7 +33,7 @@ def answered(workspace, data=BUNDLED_DATASET):
 
 
 def open_page(name, lang="zh", **state):
-    app = AppTest.from_file(str(APP), default_timeout=60)
+    app = AppTest.from_file(str(APP), default_timeout=120)
     app.query_params["lang"] = lang
     app.run()
     for key, value in state.items():

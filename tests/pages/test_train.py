@@ -28,7 +28,7 @@ def filled_run(workspace):
 
 
 def open_page(lang="zh"):
-    app = AppTest.from_file(str(APP), default_timeout=30)
+    app = AppTest.from_file(str(APP), default_timeout=120)
     app.query_params["lang"], app.query_params["annotator"] = lang, "ann"
     app.run()
     return app.switch_page("../pages/train.py").run()

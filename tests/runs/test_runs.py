@@ -41,7 +41,7 @@ def test_a_prepared_run_is_queued(workspace):
 
 
 def test_a_run_is_running_while_its_worker_lives_and_then_what_the_result_says(workspace):
-    run = tiny_run(workspace, steps=4)
+    run = tiny_run(workspace, steps=40)
     start(run)
     assert state(workspace, run) == "running"
     wait_until(lambda: state(workspace, run) != "running")
@@ -62,7 +62,7 @@ def test_a_worker_that_dies_without_a_result_is_lost(workspace, label):
 
 
 def test_a_worker_outlives_the_process_that_started_it(workspace):
-    run = tiny_run(workspace, steps=10)
+    run = tiny_run(workspace, steps=40)
     code = (
         "import os, sys; from pathlib import Path; from studio.system.processes import start_worker;"
         "start_worker(Path(sys.argv[1]), sys.argv[2:], cwd=Path('/')); os._exit(9)"
@@ -133,7 +133,7 @@ def test_the_lock_goes_free_for_a_glance_and_stays_free_after_it(workspace):
 
 def test_a_stale_process_id_is_never_signalled(workspace):
     run = tiny_run(workspace)
-    bystander = subprocess.Popen(["sleep", "5"], start_new_session=True)
+    bystander = subprocess.Popen(["sleep", "60"], start_new_session=True)
     (run.folder / "alive").write_text(str(bystander.pid))
     workers.signal_worker(run.folder, signal.SIGKILL)
     time.sleep(0.1)

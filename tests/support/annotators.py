@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -80,10 +81,10 @@ async def work(home: Path, count: int, titles: int, chromium: str, think_seconds
             asyncio.create_task(annotator(browsers[number % 2], web, name_of(number), crowd, titles))
             for number in range(1, count)
         ]
-        await until(crowd, titles // 3)
+        await until(crowd, titles // 3, jobs)
         web.kill()
         web.start()
-        await until(crowd, 2 * titles // 3)
+        await until(crowd, 2 * titles // 3, jobs)
         await browsers[1].close()  # its pages are gone in the middle of a press
         browsers[1] = await launch(playwright, chromium)
         jobs += [
@@ -103,9 +104,9 @@ async def launch(playwright: Playwright, chromium: str) -> Browser:
     return await playwright.chromium.launch(executable_path=chromium, args=ARGS)
 
 
-async def until(crowd: Crowd, presses: int) -> None:
-    """Wait until all together pressed that many digits."""
-    while crowd.count < presses:
+async def until(crowd: Crowd, presses: int, jobs: Sequence[asyncio.Task[None]]) -> None:
+    """Wait until all together pressed that many digits, or nobody is left to press."""
+    while crowd.count < presses and not all(job.done() for job in jobs):
         await asyncio.sleep(0.05)
 
 

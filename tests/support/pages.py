@@ -25,7 +25,7 @@ PAGES = [
 
 def open_page(name, lang="zh", **query):
     """Open the app on one page, drawn once."""
-    app = AppTest.from_file(str(APP), default_timeout=30)
+    app = AppTest.from_file(str(APP), default_timeout=120)
     for key, value in {"lang": lang, "annotator": "ann", **query}.items():
         app.query_params[key] = value
     app.run()

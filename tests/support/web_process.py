@@ -1,6 +1,7 @@
 """The studio's web process on a free port, to be killed and started again; for benchmarks and tests."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -13,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+PORTS = range(10_000, 30_000)
+"""Below those that the system lends to outgoing connections, which could take a port while its server is away."""
 
 
 class WebProcess:
@@ -20,17 +23,19 @@ class WebProcess:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
 
     @property
     def url(self) -> str:
         """Base URL of the web process."""
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self, *, seconds: float = 60) -> None:
-        """Start the web process and wait until it answers; TimeoutError when it does not."""
+    def start(self, *, seconds: float = 120) -> None:
+        """Start the web process and wait until it answers.
+
+        Raises:
+            TimeoutError: it ended, or did not answer in time.
+        """
         self.process = subprocess.Popen(
             [sys.executable, "-m", "streamlit", "run", "studio/app.py", "--server.port", str(self.port)],
             cwd=ROOT,
@@ -40,7 +45,8 @@ class WebProcess:
         )
         deadline = time.monotonic() + seconds
         while not self.answers():
-            if time.monotonic() > deadline:
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.kill()
                 raise TimeoutError(self.url)
             time.sleep(0.1)
 
@@ -56,6 +62,15 @@ class WebProcess:
         """Kill it with SIGKILL, as a power cut would."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
+
+
+def free_port() -> int:
+    """A port on which nothing listens, drawn at random: other tests draw theirs at the same time."""
+    for port in random.SystemRandom().sample(PORTS, 100):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
+    raise OSError("no free port among a hundred")
 
 
 @contextmanager
