@@ -2,16 +2,15 @@
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.conformance import PROOF
+
 ROOT = Path(__file__).resolve().parent.parent.parent
-PROOF = ROOT / ".venv-conformance"
-sys.path.insert(0, str(ROOT / "tests"))  # the fixtures that both kinds of tests share
 
 
 class Side:

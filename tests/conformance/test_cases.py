@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
-from cases import ENTRIES, NO_ROW, ROWS, Case
 
 from studio.formats.reader import read_available_rows
 from studio.samples.problems import Problem
 from studio.samples.scheme import load_scheme
 from studio.validation.check import check_path
 from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL
+from tests.support.conformance_cases import ENTRIES, NO_ROW, ROWS, Case
 
 SCHEME = load_scheme()
 GOOD = json.loads((BUNDLED_DATASET / "train.json").read_text(encoding="utf-8"))[:2]

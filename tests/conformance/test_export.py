@@ -6,7 +6,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import PROOF
 
 from backend.data.encoding import encode_conversation
 from backend.data.templates import Renderer
@@ -16,6 +15,7 @@ from studio.datasets.versions import freeze
 from studio.ingest.importer import import_path, import_text
 from studio.validation.repair import write_repaired
 from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL
+from tests.support.conformance import PROOF
 from tests.support.samples import SCHEME, new_store
 from tests.support.titles import next_waiting
 

@@ -6,10 +6,10 @@ TRL's package carries the texts word for word; ours must not repeat them.
 from pathlib import Path
 
 import pytest
-from conftest import PROOF
 
 from backend.data.encoding import learnable_parts
 from backend.data.templates import Renderer
+from tests.support.conformance import PROOF
 from tests.support.templates import ANSWER, QUESTION, SYSTEM, require_prompt_then_answer, trained_text
 from tests.support.tiny_models import byte_tokenizer
 

@@ -5,7 +5,6 @@ import json
 from pathlib import Path
 
 import pytest
-from cases import CHAIN, HUMAN, SHAREGPT, turns
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from backend.data.encoding import encode_all, encode_conversation
@@ -14,6 +13,7 @@ from backend.data.templates import Renderer
 from studio.contract import TemplateName
 from studio.samples.canonical import write_answer
 from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL
+from tests.support.conformance_cases import CHAIN, HUMAN, SHAREGPT, turns
 
 TEMPLATES: tuple[TemplateName, ...] = ("default", "chatml", "qwen", "qwen3", "deepseek3", "deepseekr1")
 CHAINED, EMPTY = ("gpt", write_answer(CHAIN, "体育")), ("gpt", write_answer("", "体育"))
