@@ -103,5 +103,5 @@ def _coverage_table(rows: Sequence[CategoryCoverage], accuracy: float) -> None:
         ],
         hide_index=True,
         height="content",
-        alt=say("每个类别的覆盖", "CategoryCoverage per category"),
+        alt=say("每个类别的覆盖", "Coverage per category"),
     )
