@@ -37,6 +37,38 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "<think> 没有对应的 </think>，读不出类别。",
         "<think> has no </think>, so no category can be read.",
     ),
+    "several_categories": (
+        "答案里有 {count} 个类别：{labels}。请选定一个。",
+        "The answer names {count} categories: {labels}. Choose one.",
+    ),
+    "label_set_aside": (
+        "来源的“{column}”写着“{word}”，所以它的类别没有采用。",
+        "The source says “{word}” under “{column}”, so its category was not taken.",
+    ),
+    "label_rejected": (
+        "来源里有人否定了“{label}”，它不是答案。",
+        "At its source “{label}” was rejected; it is not the answer.",
+    ),
+    "cells_differ": (
+        "这一行有 {found} 格，表头有 {expected} 列；可能是标题里有没加引号的分隔符。",
+        "The row has {found} cells, the heading {expected}; a title may contain an unquoted separator.",
+    ),
+    "cells_beside": (
+        "表格右边还有没有列名的内容：{cells}。",
+        "Beside the table stand cells without a column name: {cells}.",
+    ),
+    "line_is_no_json": (
+        "第 {line} 行不是完整的 JSON，没有读取。",
+        "Line {line} is no complete JSON and was not read.",
+    ),
+    "title_is_formula": (
+        "标题是公式，文件里没有保存它的值；请在 Excel 里重新保存。",
+        "The title is a formula whose value the file does not store; save it again in Excel.",
+    ),
+    "title_is_label": (
+        "标题列里是类别“{label}”，不是标题。",
+        "The title column holds the category “{label}”, not a title.",
+    ),
     # why a row was refused, or what is wrong with how it is built
     "title_missing": ("没有标题。", "There is no title."),
     "title_too_long": (

@@ -7,8 +7,9 @@ from typing import Any
 
 from backend.data import rows
 from studio.contract import Prediction
-from studio.samples.canonical import exact_category, read_answer, read_question
+from studio.samples.canonical import exact_category, read_answer
 from studio.samples.scheme import Scheme
+from studio.validation.rows import find_title, shared_prefix
 
 
 @dataclass(frozen=True)
@@ -37,14 +38,14 @@ def labelled_rows(
 ) -> tuple[list[LabelledRow], int]:
     """Select the rows whose answer is a category, and count the others; among all rows, or `only` these."""
     found = []
-    conversations = rows.read_conversations(folder, name)
-    wanted = range(len(conversations)) if only is None else [r for r in only if r < len(conversations)]
+    read = rows.read_rows(folder, name)
+    prefix = shared_prefix(read, scheme)
+    wanted = range(len(read)) if only is None else [number for number in only if number < len(read)]
     for number in wanted:
-        messages = conversations[number]
+        messages = rows.messages_of(read[number], scheme.prompt)
         answer = read_answer(messages[-1]["content"])
         category = exact_category(answer.label, scheme.names)
-        question = next((m["content"] for m in reversed(messages) if m["role"] == "user"), "")
         if category:
-            title, _ = read_question(question, scheme.prompt)
+            title = find_title(read[number], prefix, scheme)
             found.append(LabelledRow(number, title, category, answer.chain or ""))
     return found, len(wanted) - len(found)

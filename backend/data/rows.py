@@ -1,8 +1,8 @@
 """Read the rows of a dataset folder as conversations or texts.
 
 The folder is what a dataset version or LLaMA-Factory has: `dataset_info.json` and
-the files it names. Validation and repair are studio's job; a worker reads what is
-well-formed and fails with the row's number at what is not.
+the files it names. They are read by the one reader that `check` and `import` use: what
+`check` calls valid, trains. A worker fails with the row's number at what is not.
 """
 
 import gzip
@@ -14,28 +14,20 @@ from typing import Any
 
 from backend.data.templates import Message
 from studio.errors import UnreadableFile
+from studio.formats.conversations import RawRow
+from studio.formats.reader import read_entry
 from studio.language import say
+from studio.samples.canonical import write_question
 from studio.samples.scheme import Scheme, load_scheme
-from studio.samples.title_text import split_lines
-
-ROLE_OF_TAG = {"user_tag": "user", "assistant_tag": "assistant", "system_tag": "system"}
-SHAREGPT_TAGS = {
-    "role_tag": "from",
-    "content_tag": "value",
-    "user_tag": "human",
-    "assistant_tag": "gpt",
-    "system_tag": "system",
-}
+from studio.samples.title_text import clean_title, split_lines
 
 
 @dataclass(frozen=True)
 class DatasetEntry:
-    """One entry of dataset_info.json: the file, and how its rows are written."""
+    """One entry of dataset_info.json: its file, and the names of its columns."""
 
     file: Path
-    formatting: str
     columns: dict[str, str]
-    tags: dict[str, str]
 
 
 def find_entry(folder: Path, name: str) -> DatasetEntry:
@@ -57,12 +49,7 @@ def find_entry(folder: Path, name: str) -> DatasetEntry:
         raise _unreadable(
             file, say("文件不存在，或在数据集文件夹之外", "it is missing, or outside the dataset folder")
         )
-    return DatasetEntry(
-        file=file,
-        formatting=str(entry.get("formatting", "alpaca")),
-        columns=entry.get("columns") or {},
-        tags={**SHAREGPT_TAGS, **(entry.get("tags") or {})},
-    )
+    return DatasetEntry(file=file, columns=entry.get("columns") or {})
 
 
 def has_entry(folder: Path, name: str) -> bool:
@@ -77,14 +64,54 @@ def dataset_scheme(dataset_dir: Path) -> Scheme:
     return load_scheme(own if own.is_file() else None)
 
 
+def read_rows(folder: Path, name: str) -> list[RawRow]:
+    """Read all rows of an entry, with the reader that `check` and `import` use.
+
+    Raises:
+        UnreadableFile: there is no such entry, or a row of it cannot be trained or answered: its number
+            and what is wrong with it, as `check` says it.
+    """
+    reading = read_entry(folder, name, dataset_scheme(folder))
+    rows = list(reading.rows)
+    for row in rows:
+        problem = next((problem for problem in row.problems if problem.severity == "error"), None)
+        if problem is not None or (row.kind == "conversation" and not row.turns):
+            what = problem.message if problem else say("没有问答。", "it has no question and answer.")
+            raise _faulty(row, what)
+        if row.kind == "title" and not row.answer:
+            raise _faulty(row, say("没有答案，要先标注。", "it has no answer and must be labelled first."))
+    return rows
+
+
 def read_conversations(folder: Path, name: str) -> list[list[Message]]:
-    """Read all conversations of an entry, as messages; the last turn is the assistant's."""
-    entry = find_entry(folder, name)
-    column = entry.columns.get("messages", "conversations")
-    return [
-        list(_messages(row, number, column, entry))
-        for number, row in enumerate(_json_rows(entry.file), start=1)
-    ]
+    """Read all conversations of an entry, as messages; the last turn is the assistant's.
+
+    A system text, in a column or a turn of its own, is the first message. A row of a table is asked
+    with the prompt of the scheme.
+    """
+    prompt = dataset_scheme(folder).prompt
+    return [messages_of(row, prompt) for row in read_rows(folder, name)]
+
+
+def messages_of(row: RawRow, prompt: str) -> list[Message]:
+    """Make the messages of a row."""
+    if row.kind == "title":
+        asked, answered = write_question(prompt, clean_title(row.title or "")), row.answer or ""
+        return [{"role": "user", "content": asked}, {"role": "assistant", "content": answered}]
+    return [{"role": role, "content": text} for role, text in row.turns]
+
+
+def _faulty(row: RawRow, what: str) -> UnreadableFile:
+    return UnreadableFile(
+        say(
+            "不能用 {file} 训练或评估：第 {row} 行：{what}",
+            "Cannot train on or evaluate {file}: row {row}: {what}",
+            file=row.file,
+            row=row.row,
+            what=what,
+        ),
+        remedy=say("请用 news-studio check 检查并修正。", "Check and repair it with news-studio check."),
+    )
 
 
 def read_texts(folder: Path, name: str) -> Iterator[str]:
@@ -101,30 +128,6 @@ def read_texts(folder: Path, name: str) -> Iterator[str]:
                 say(f"第 {number} 行没有文本列 {column}", f"row {number} has no text column {column}"),
             )
         yield row[column]
-
-
-def _messages(row: object, number: int, column: str, entry: DatasetEntry) -> Iterator[Message]:
-    tags = entry.tags
-    roles = {tags[tag]: role for tag, role in ROLE_OF_TAG.items() if tags.get(tag)}
-    turns = row.get(column) if isinstance(row, dict) else None
-    if not isinstance(turns, list) or not turns:
-        raise _unreadable(
-            entry.file, say(f"第 {number} 行没有对话 {column}", f"row {number} has no {column}")
-        )
-    role = ""
-    for turn in turns:
-        role = roles.get(str(turn.get(tags["role_tag"])), "") if isinstance(turn, dict) else ""
-        content = turn.get(tags["content_tag"]) if isinstance(turn, dict) else None
-        if not role or not isinstance(content, str):
-            raise _unreadable(
-                entry.file,
-                say(f"第 {number} 行有未知角色或空内容", f"row {number} has an unknown role or no text"),
-            )
-        yield {"role": role, "content": content}
-    if role != "assistant":
-        raise _unreadable(
-            entry.file, say(f"第 {number} 行不以回答结尾", f"row {number} does not end with an answer")
-        )
 
 
 def _json_rows(file: Path) -> list[Any]:

@@ -11,9 +11,11 @@ from typing import Annotated
 import typer
 
 from studio.cli._common import AsJson, Categories, Home, print_json, report_errors, user_name
+from studio.cli._imports import CategoryColumn, Form, HeaderRow, Separator, Sheet, TitleColumn, file_choices
 from studio.cli._imports import app as import_app
 from studio.datasets.eval_list import read_eval_list
 from studio.datasets.versions import Version, freeze
+from studio.formats.columns import Columns
 from studio.language import say
 from studio.samples.problems import Problem
 from studio.samples.scheme import load_scheme
@@ -35,13 +37,20 @@ def check(
     fix: Annotated[
         Path | None, typer.Option("--fix", help="Write a copy with every safe repair to this new path.")
     ] = None,
+    title_column: TitleColumn = None,
+    category_column: CategoryColumn = None,
+    form: Form = None,
+    separator: Separator = None,
+    header_row: HeaderRow = None,
+    sheet: Sheet = None,
     categories: Categories = None,
     as_json: AsJson = False,
 ) -> None:
     """Validate conversations or titles, row by row."""
     with report_errors():
         scheme = load_scheme(categories)
-        report = check_path(path, scheme)
+        columns = Columns(title=title_column, category=category_column)
+        report = check_path(path, scheme, file_choices(form, separator, header_row, sheet, columns))
         repaired = write_repaired(path, fix, scheme) if fix is not None and not report.unreadable else None
         if as_json:
             more = {} if repaired is None else {"repaired": repaired.to_json()}

@@ -16,7 +16,9 @@ def read_eval_list(path: Path, scheme: Scheme) -> tuple[str, ...]:
         UnreadableFile: the file cannot be read.
         InputError: it holds no title.
     """
-    titles = dict.fromkeys(item.title for item in judge_rows(read_rows(path).rows, scheme) if item.title)
+    titles = dict.fromkeys(
+        item.title for item in judge_rows(read_rows(path, scheme=scheme).rows, scheme) if item.title
+    )
     if not titles:
         raise InputError(
             say(f"{path.name} 里没有标题。", f"{path.name} holds no title."),

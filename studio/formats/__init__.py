@@ -1,16 +1,24 @@
 """Read any file into raw rows: encodings, JSON, tables, conversation layouts. Pure; knows no store.
 
+_arrow              Stream the rows of parquet files and saved data sets.
 _dataset_info_lint  Lint a dataset_info.json: what LLaMA-Factory would make of its entries.
 _file_types         Sniff the real type of a file, and refuse decompression bombs.
-_tables             Stream the rows of a table: delimited text, a workbook's sheet, parquet.
+_tables             Map the rows of a table to records: heading, columns, rows that do not fit.
+_text_forms         Decide what a text file is: titles, a table and its separator, fastText.
+_tool_exports       Parse the rows of labelling tools: Label Studio, Prodigy, Argilla.
+_workbooks          Stream the rows of a workbook's sheet, within bounds.
+choices             Define what a person says about a file: form, separator, heading, columns.
 columns             Map the columns of a table to title, category, think chain, source and date.
 conversations       Parse a raw record into question and answer: ShareGPT, Alpaca, OpenAI, table row, title.
 dataset_info        Parse dataset_info.json into files and row layouts.
 dates               Parse dates of publication in the many ways that tables write them.
 encodings           Detect the encoding of a file and decode it.
+faulty              Define a record that cannot be read as the rest of its file.
 json_stream         Stream JSON values one at a time: a list, or JSON Lines.
 layouts             Define row layouts: which key holds what, by dataset_info.json or by default.
 reader              Read a path into raw rows: one file, or a folder with dataset_info.json.
+recognition         Recognise what the records of a file are, and which key holds what.
 records             Stream the raw records of one file: txt, csv, tsv, xlsx, json, jsonl, parquet.
 sharegpt            Write conversations in the canonical ShareGPT layout.
+values              Normalize the values of cells and keys to text.
 """

@@ -32,7 +32,7 @@ _BINARY = (
 )
 _WEB_PAGE = re.compile(rb"\s*(<!doctype html|<html)", re.IGNORECASE)
 _JSON = re.compile(rb'\s*[\[{]\s*["{\[]')
-_NEEDS = {".xlsx": ".xlsx", ".parquet": ".parquet"}
+_NEEDS = (".xlsx", ".xlsm", ".parquet")
 _HEAD = 512
 
 
@@ -47,7 +47,7 @@ def require_matching_type(path: Path, name: str) -> None:
         head = file.read(_HEAD).removeprefix(b"\xef\xbb\xbf")
     for magic, kind, label in _BINARY:
         if head.startswith(magic):
-            if kind != suffix:
+            if kind != suffix and (kind, suffix) != (".xlsx", ".xlsm"):
                 _refuse_type(name, suffix, label, kind)
             return
     if _WEB_PAGE.match(head):
@@ -119,4 +119,15 @@ def _refuse_size(name: str, unpacked: int, limit: int) -> NoReturn:
             "请分成几个文件，或改存为 csv 再导入。", "Split it into several files, or save it as csv."
         ),
         code="too_large",
+    )
+
+
+def broken_file(name: str, what: object) -> UnreadableFile:
+    """Build the error of a file that is not what its suffix says, with what the library found."""
+    return UnreadableFile(
+        say("{name} 无法读取：{what}。", "{name} cannot be read: {what}.", name=name, what=what),
+        remedy=say(
+            "请确认文件完整、扩展名与内容一致，或重新导出。",
+            "Make sure that the file is complete and its suffix matches its content, or export it again.",
+        ),
     )

@@ -1,215 +1,247 @@
-"""Stream the rows of a table: delimited text, a workbook's sheet, parquet.
+"""Map the rows of a table to records: find the heading, name the columns, keep rows that do not fit.
 
-openpyxl and pyarrow are imported where they are needed: most files do without. This
-module knows no encoding, and validates no cell.
+Knows neither text nor workbooks: a table is a function that streams numbered rows of cells
+from the start. A row with another number of cells than the heading is neither cut nor
+padded in silence.
 """
 
-import csv
-import math
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import date, datetime
-from pathlib import Path
-from typing import Any, NoReturn, TextIO
-from xml.etree.ElementTree import ParseError
-from zipfile import BadZipFile
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
 
 from studio.errors import UnreadableFile
-from studio.formats._file_types import require_bounded_parquet, require_bounded_workbook
-from studio.formats.columns import GUESSED, Columns
+from studio.formats._text_forms import TOUTIAO_COLUMNS, is_heading
+from studio.formats.choices import FileChoices
+from studio.formats.columns import infer_columns, is_title_name
+from studio.formats.faulty import FaultyRecord
 from studio.language import say
+from studio.messages import message
+from studio.samples.label_matching import Vocabulary
 
-Row = Sequence[str]
+NumberedRows = Callable[[], Iterator[tuple[int, list[str]]]]
+"""Streams the rows that are not empty, each with its line or sheet row, from 1."""
 
-CELL_CHARACTERS = 16 << 20
-"""Characters of the longest cell that is read; a shorter one that is too long is refused as a row."""
-
-_BATCH = 500
-"""Rows of a parquet file that are in memory at once."""
-
-csv.field_size_limit(CELL_CHARACTERS)
+SAMPLED_ROWS = 400
+"""Rows that the heading and the columns are judged by."""
+_HEADING_ROWS = 6
+_NAME_CHARACTERS = 30
 
 
-def delimited_rows(
-    open_text: Callable[[str | None], TextIO], delimiters: str, name: str
-) -> tuple[Callable[[], Iterator[Row]], str]:
-    """Open a delimited text; returns a function that streams its rows from the start, and the delimiter.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Heading:
+    """The column names of a table, and the sheet row that they stand in; 0: none.
 
-    A file whose first line has no delimiter may be a plain list of titles with quotation
-    marks in them: where it does not parse as CSV, its rows are its lines.
+    `above` counts the rows above it; `is_list` says that the table is one column of titles, whose
+    lines may contain the separator. `renamed` are the columns whose names were taken already.
     """
-    with open_text("") as file:
-        first = file.readline(CELL_CHARACTERS)
-    delimiter = max(delimiters, key=first.count)
 
-    def cells() -> Iterator[Row]:
-        with open_text("") as file:
-            # Strict: otherwise an unclosed quote would silently swallow the rows behind it.
-            rows = csv.reader(file, delimiter=delimiter, strict=True)
-            try:
-                yield from (row for row in rows if any(cell.strip() for cell in row))
-            except csv.Error as error:
-                _refuse(name, say(f"第 {rows.line_num} 行：{error}", f"line {rows.line_num}: {error}"), error)
-
-    def lines() -> Iterator[Row]:
-        with open_text(None) as file:
-            yield from ([line.rstrip("\n")] for line in file if line.strip())
-
-    return (lines if delimiter not in first and not _is_csv(cells) else cells), delimiter
+    names: tuple[str, ...]
+    row: int
+    above: int = 0
+    is_list: bool = False
+    renamed: tuple[str, ...] = ()
 
 
-def _is_csv(cells: Callable[[], Iterator[Row]]) -> bool:
-    try:
-        for _ in cells():
-            pass
-    except UnreadableFile:
+def find_heading(
+    rows: Sequence[tuple[int, list[str]]],
+    choices: FileChoices,
+    vocabulary: Vocabulary,
+    name: str,
+    separator: str = "",
+) -> Heading:
+    """Find the heading among the first rows of a table.
+
+    Raises:
+        UnreadableFile: the row that a person chose is not there.
+    """
+    if choices.header_row is not None:
+        return _chosen_heading(rows, choices.header_row, name)
+    chosen_title = choices.columns.title
+    for index, (number, cells) in enumerate(rows[:_HEADING_ROWS]):
+        stripped = [cell.strip() for cell in cells]
+        if is_heading(cells) or (chosen_title and len(stripped) > 1 and chosen_title in stripped):
+            return _named(stripped, number, index)
+    first = [cell.strip() for cell in rows[0][1]]
+    widths = [len(cells) for _, cells in rows]
+    if len(first) == 1 and (is_title_name(first[0]) or first[0] == chosen_title):
+        return Heading(names=(first[0],), row=rows[0][0], is_list=True)
+    if max(widths) == 1 or (len(first) == 1 and widths.count(1) * 2 >= len(widths)):
+        return Heading(names=("标题",), row=0, is_list=True)
+    usual = max(set(widths), key=widths.count)
+    if separator == "_!_" and usual >= 4:
+        extra = tuple(f"#{index}" for index in range(len(TOUTIAO_COLUMNS) + 1, usual + 1))
+        return Heading(names=(*TOUTIAO_COLUMNS[:usual], *extra), row=0)
+    if len(first) == usual and _is_unknown_heading(first, [cells for _, cells in rows[1:]], vocabulary):
+        return _named(first, rows[0][0], 0)
+    return Heading(names=tuple(f"#{index}" for index in range(1, usual + 1)), row=0)
+
+
+def _chosen_heading(rows: Sequence[tuple[int, list[str]]], row: int, name: str) -> Heading:
+    if row == 0:
+        width = max((len(cells) for _, cells in rows), default=1)
+        return Heading(names=tuple(f"#{index}" for index in range(1, width + 1)), row=0, is_list=width == 1)
+    for index, (number, cells) in enumerate(rows):
+        if number == row:
+            return _named([cell.strip() for cell in cells], number, index)
+    raise UnreadableFile(
+        say(f"{name} 的第 {row} 行没有内容，不能作表头。", f"Row {row} of {name} is empty: no heading."),
+        remedy=say(
+            "请给出列名所在的行号，没有表头写 0。", "Give the row of the column names; 0: there is none."
+        ),
+        code="missing_key",
+    )
+
+
+def _named(cells: Sequence[str], number: int, above: int) -> Heading:
+    """Name the columns by the cells of a heading; an empty or repeated name gets a number."""
+    names: list[str] = []
+    renamed = []
+    cells = list(cells)
+    while len(cells) > 1 and not cells[-1]:
+        cells.pop()
+    for index, cell in enumerate(cells, start=1):
+        name = cell or f"#{index}"
+        if name in names:
+            renamed.append(name)
+            name = f"{name} (#{index})"
+        names.append(name)
+    return Heading(
+        names=tuple(names), row=number, above=above, is_list=len(names) == 1, renamed=tuple(renamed)
+    )
+
+
+def _is_unknown_heading(first: Sequence[str], body: Sequence[Sequence[str]], vocabulary: Vocabulary) -> bool:
+    """Return whether a first row of unknown names stands out from what is below it."""
+    if not body or not all(first) or len(set(first)) < len(first):
         return False
-    return True
+    if any(len(cell) > _NAME_CHARACTERS or _VALUE.fullmatch(cell) for cell in first):
+        return False
+    for index, cell in enumerate(first):
+        below = [cells[index].strip() for cells in body if index < len(cells) and cells[index].strip()]
+        if not below:
+            continue
+        labels = sum(map(vocabulary.is_label, below)) / len(below)
+        values = sum(_VALUE.fullmatch(text) is not None for text in below) / len(below)
+        if labels >= 0.6:
+            # A name of a section, in a column of sections, is a row like the others.
+            return not vocabulary.is_label(cell) and cell not in below
+        if values >= 0.8:
+            return True
+    longest = max(
+        range(len(first)), key=lambda index: sum(len(cells[index]) for cells in body if index < len(cells))
+    )
+    lengths = sorted(len(cells[longest]) for cells in body if longest < len(cells))
+    return bool(lengths) and len(first[longest]) * 2 <= lengths[len(lengths) // 2]
 
 
-def workbook_rows(path: Path, name: str) -> tuple[Callable[[], Iterator[Row]], Sequence[str]]:
-    """Open a workbook; returns a function that streams the rows of the first sheet, and the other names.
-
-    Raises:
-        UnreadableFile: not a workbook, or one that unpacks to more than the limit.
-    """
-    import openpyxl
-
-    require_bounded_workbook(path, name)
-
-    def opened() -> Any:
-        try:
-            return openpyxl.load_workbook(path, read_only=True, data_only=True)
-        except _WORKBOOK_ERRORS as error:
-            _refuse(name, str(error), error)
-
-    def rows() -> Iterator[Row]:
-        book = opened()
-        try:
-            sheet = book.worksheets[0]
-            sheet.reset_dimensions()  # some programs write wrong ones
-            for cells in sheet.iter_rows(values_only=True):
-                row = [_cell_text(cell) for cell in cells]
-                if any(map(str.strip, row)):
-                    yield row
-        except _WORKBOOK_ERRORS as error:
-            _refuse(name, str(error), error)
-        finally:
-            book.close()
-
-    book = opened()
-    book.close()
-    if not book.worksheets:
-        _refuse(name, say("没有工作表", "it has no sheet"), None)
-    return rows, [sheet.title for sheet in book.worksheets[1:]]
+_VALUE = re.compile(r"[-+]?\d[\d.,:/ TZ年月日-]*%?|https?://\S+")
 
 
-_WORKBOOK_ERRORS = (
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    ArithmeticError,
-    OSError,
-    EOFError,
-    RuntimeError,
-    BadZipFile,
-    zlib.error,
-    ParseError,
-)
-"""Errors that openpyxl raises when the parts of a workbook are not what they claim to be."""
-
-
-def _cell_text(value: Any) -> str:
-    """Format a cell as people see it: a whole number without a point, a day without midnight."""
-    if value is None:
-        return ""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    if isinstance(value, datetime) and not (value.hour or value.minute or value.second):
-        return value.date().isoformat()
-    return str(value)
-
-
-def parquet_rows(path: Path, columns: Columns | None, name: str) -> Callable[[], Iterator[tuple[int, Any]]]:
-    """Open a parquet file; returns a function that streams its rows, numbered from 1, as mappings.
-
-    Raises:
-        UnreadableFile: not a parquet file, too large, or without a column of titles.
-    """
-    import pyarrow as arrow
-    import pyarrow.parquet as parquet
-
-    try:
-        file = parquet.ParquetFile(path)
-    except (arrow.ArrowException, OSError, ValueError, OverflowError) as error:
-        _refuse(name, str(error), error)
-    require_bounded_parquet(file.metadata, name)
-    if columns is not None:
-        columns.require([str(column) for column in file.schema_arrow.names], name)
-    file.close()
-
-    def rows() -> Iterator[tuple[int, Any]]:
-        try:
-            with parquet.ParquetFile(path) as file:
-                batches = file.iter_batches(batch_size=_BATCH)
-                yield from enumerate((_plain(row) for batch in batches for row in batch.to_pylist()), start=1)
-        except (arrow.ArrowException, OSError, ValueError, OverflowError) as error:
-            _refuse(name, str(error), error)
-
-    return rows
-
-
-def _plain(value: Any) -> Any:
-    """Convert a parquet value to what JSON has: NaN becomes None, dates become text."""
-    if isinstance(value, dict):
-        return {str(key): _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_plain(inner) for inner in value]
-    if isinstance(value, datetime):
-        return value.isoformat(sep=" ")
-    if isinstance(value, date):
-        return value.isoformat()
-    return None if isinstance(value, float) and math.isnan(value) else value
+def sample_rows(rows: NumberedRows) -> list[tuple[int, list[str]]]:
+    """Read the first rows of a table."""
+    return list(islice(rows(), SAMPLED_ROWS))
 
 
 def table_records(
-    rows: Iterable[Row], columns: Columns | None, name: str, delimiter: str = ","
-) -> Iterator[tuple[int, Any]]:
-    """Map rows to their column names, numbered from 1; a single column without a known name has no header.
+    rows: NumberedRows, heading: Heading, separator: str, vocabulary: Vocabulary, choices: FileChoices
+) -> Callable[[], Iterator[tuple[int, Any]]]:
+    """Map rows to records by their column names, numbered from 1.
 
-    Without `columns`, no column is required.
-
-    Raises:
-        UnreadableFile: no column of titles.
+    Args:
+        separator: what joins the cells of a line again; empty for a workbook, whose cells are apart.
     """
-    rows = iter(rows)
-    first = next(rows, None)
-    if first is None:
-        return
-    header = [cell.strip() for cell in first]
-    if len(header) == 1:
-        # A title may contain the delimiter without anybody having quoted it.
-        if (columns or GUESSED).among(header).title is None:
-            if columns is not None:
-                # A column that was chosen must exist all the same.
-                columns.require(["标题", *header], name)
-            yield 1, delimiter.join(first).strip()
-            start = 2
+    if heading.is_list:
+        return lambda: _titles(rows, heading, separator)
+    roles = _roles(sample_rows(rows), heading, vocabulary, choices)
+    return lambda: _mappings(rows, heading, separator, vocabulary, roles)
+
+
+def _titles(rows: NumberedRows, heading: Heading, separator: str) -> Iterator[tuple[int, Any]]:
+    """Stream one column; a title may contain the separator without anybody having quoted it."""
+    body = (cells for number, cells in rows() if number > heading.row)
+    yield from enumerate(
+        (separator.join(cells).strip() if separator else cells[0] for cells in body), start=1
+    )
+
+
+def _roles(
+    sample: Sequence[tuple[int, list[str]]], heading: Heading, vocabulary: Vocabulary, choices: FileChoices
+) -> tuple[int | None, int | None]:
+    """Locate title and category among the columns; needed only where a row does not fit."""
+    width = len(heading.names)
+    body = [
+        dict(zip(heading.names, cells, strict=True))
+        for number, cells in sample
+        if number > heading.row and len(cells) == width
+    ]
+    columns = infer_columns(heading.names, body, vocabulary, choices.columns).columns
+    positions = {column: index for index, column in enumerate(heading.names)}
+    return positions.get(columns.title or ""), positions.get(columns.category or "")
+
+
+def _mappings(
+    rows: NumberedRows,
+    heading: Heading,
+    separator: str,
+    vocabulary: Vocabulary,
+    roles: tuple[int | None, int | None],
+) -> Iterator[tuple[int, Any]]:
+    names, width = heading.names, len(heading.names)
+    body = (cells for number, cells in rows() if number > heading.row)
+    for index, cells in enumerate(body, start=1):
+        if len(cells) == width:
+            yield index, dict(zip(names, cells, strict=True))
         else:
-            start = 1
-        yield from enumerate((delimiter.join(row).strip() for row in rows), start=start)
-        return
-    if columns is not None:
-        columns.require(header, name)
-    yield from enumerate((dict(zip(header, row, strict=False)) for row in rows), start=1)
+            yield index, _misfit(cells, names, separator, vocabulary, roles)
 
 
-def _refuse(name: str, what: str, error: Exception | None) -> NoReturn:
-    raise UnreadableFile(
-        say("{name} 无法读取：{what}。", "{name} cannot be read: {what}.", name=name, what=what),
-        remedy=say(
-            "请确认文件完整、扩展名与内容一致，或重新导出。",
-            "Make sure that the file is complete and its suffix matches its content, or export it again.",
-        ),
-    ) from error
+def _misfit(
+    cells: list[str],
+    names: Sequence[str],
+    separator: str,
+    vocabulary: Vocabulary,
+    roles: tuple[int | None, int | None],
+) -> Any:
+    """Read a row with another number of cells than the heading."""
+    width = len(names)
+    while len(cells) > width and not cells[-1].strip():
+        cells = cells[:-1]
+    padded = dict(zip(names, [*cells, *[""] * (width - len(cells))], strict=False))
+    if len(cells) == width:
+        return padded
+    if not separator and len(cells) < width:
+        return padded  # a sheet does not store its empty cells
+    found = (separator or " | ").join(cells)
+    if not separator:
+        reason = message("cells_beside", cells=[cell for cell in cells[width:] if cell.strip()])
+        return FaultyRecord(code="cells", severity="warning", reason=reason, found=found, value=padded)
+    reason = message("cells_differ", found=len(cells), expected=width)
+    value = _rejoined(cells, names, separator, vocabulary, roles) if len(cells) > width else None
+    if len(cells) < width:
+        title = roles[0]
+        is_sure = title is not None and title < len(cells) and not vocabulary.is_label(cells[title].strip())
+        value = padded if is_sure else None
+    return FaultyRecord(code="cells", reason=reason, found=found, value=value)
+
+
+def _rejoined(
+    cells: list[str],
+    names: Sequence[str],
+    separator: str,
+    vocabulary: Vocabulary,
+    roles: tuple[int | None, int | None],
+) -> dict[str, str] | None:
+    """Put a title together again that contains the separator; None where that would be a guess.
+
+    It is none where the category column then holds a category: the error stays, but the title is whole.
+    """
+    title, category = roles
+    if title is None or category is None or title == category:
+        return None
+    more = len(cells) - len(names)
+    whole = [*cells[:title], separator.join(cells[title : title + more + 1]), *cells[title + more + 1 :]]
+    if not vocabulary.is_label(whole[category].strip()):
+        return None
+    return dict(zip(names, whole, strict=True))

@@ -10,7 +10,11 @@ from collections.abc import Iterator
 from typing import Any, NoReturn, TextIO
 
 from studio.errors import UnreadableFile
+from studio.formats._file_types import broken_file
+from studio.formats.columns import is_title_name
+from studio.formats.faulty import FaultyRecord
 from studio.language import say
+from studio.messages import message
 
 _PIECE = 1 << 18
 """Characters that are read at once; more where a value is longer."""
@@ -34,31 +38,60 @@ def parse_json(text: str, name: str, line: int | None = None) -> Any:
         what = None if truncated else (error.msg, around)
         _refuse_json(name, line or error.lineno, error.colno, what, error)
     except (ValueError, RecursionError) as error:  # a number of thousands of digits, endless nesting
-        _refuse_value(name, error)
+        raise broken_file(name, error) from error
     return _replace_surrogates(value) if _SURROGATE.search(text) else value
 
 
 def json_lines(file: TextIO, name: str) -> Iterator[tuple[int, Any]]:
     """Stream JSON Lines: line numbers and values; empty lines are skipped.
 
+    A line that is no JSON is a faulty record among the others; a file that begins with such
+    lines is no JSON Lines.
+
     Raises:
-        UnreadableFile: a line is not JSON.
+        UnreadableFile: all of the first lines, or a single one, are not JSON.
     """
+    first_error: UnreadableFile | None = None
+    good = broken = 0
     for number, line in enumerate(file, start=1):
-        if line.strip():
-            yield number, parse_json(line.rstrip("\n"), name, line=number)
+        if not line.strip():
+            continue
+        try:
+            value = parse_json(line.rstrip("\n"), name, line=number)
+        except UnreadableFile as error:
+            first_error = first_error or error
+            broken += 1
+            if not good and broken > _BROKEN_AT_FIRST:
+                raise first_error from error
+            yield (
+                number,
+                FaultyRecord(
+                    code="broken_line",
+                    reason=message("line_is_no_json", line=number),
+                    found=line.strip()[:200],
+                ),
+            )
+            continue
+        good += 1
+        yield number, value
+    if first_error is not None and not good:
+        raise first_error
 
 
-def json_list(file: TextIO, name: str) -> Iterator[Any]:
-    """Stream the elements of a file that is one JSON list.
+_BROKEN_AT_FIRST = 5
+"""Lines at the start that may be broken before the file is taken for something else."""
+
+
+def json_values(file: TextIO, name: str) -> Iterator[Any]:
+    """Stream the rows of a file that is one JSON value: a list of rows, a row, or an object with rows in it.
 
     Raises:
-        UnreadableFile: not JSON, or another value than a list.
+        UnreadableFile: not JSON, or a value in which no rows are found.
     """
     reader = _ListReader(file, name)
     if reader.next_mark() != "[":
-        value = parse_json(reader.everything(), name)
-        _refuse_shape(value, name)
+        yield from _rows_of(parse_json(reader.everything(), name), name)
+        return
     reader.step()
     if reader.next_mark() == "]":
         reader.step()
@@ -73,6 +106,64 @@ def json_list(file: TextIO, name: str) -> Iterator[Any]:
         reader.step()
     if reader.next_mark():
         reader.refuse("Extra data")
+
+
+_ROW_KEYS = frozenset(
+    (
+        "conversations",
+        "conversation",
+        "messages",
+        "instruction",
+        "prompt",
+        "question",
+        "query",
+        "input",
+        "annotations",
+    )
+)
+"""Keys, beside those of titles, by which an object is known as a row."""
+
+
+def _rows_of(value: Any, name: str) -> Iterator[Any]:
+    """Find the rows in an object, in the shapes that pandas, databases and crawlers write."""
+    if not isinstance(value, dict) or not value:
+        _refuse_shape(value, name)
+    lists = [key for key, inner in value.items() if isinstance(inner, list)]
+    is_named = any(is_title_name(str(key)) or str(key).lower() in _ROW_KEYS for key in value)
+    if _is_split(value):
+        names = [str(column) for column in value["columns"]]
+        return (dict(zip(names, cells, strict=False)) for cells in value["data"])
+    if any(is_title_name(str(key)) and _is_column(inner) for key, inner in value.items()):
+        columns = {key: value[key] for key in lists}
+        if len({len(inner) for inner in columns.values()}) > 1:
+            _refuse_shape(value, name)
+        return (dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True))
+    if all(isinstance(inner, dict) for inner in value.values()):
+        return iter(_by_index(value).values() if is_named else value.values())
+    if is_named and not (len(lists) == 1 and "data" in lists):
+        return iter([value])
+    if len(lists) != 1 or not all(isinstance(row, dict | str) for row in value[lists[0]]):
+        _refuse_shape(value, name)
+    return iter(value[lists[0]])
+
+
+def _by_index(value: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Turn pandas' columns of indexed cells, {"标题": {"0": …}}, into rows."""
+    rows: dict[str, dict[str, Any]] = {}
+    for column, cells in value.items():
+        for index, cell in cells.items():
+            rows.setdefault(index, {})[column] = cell
+    return rows
+
+
+def _is_column(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(cell, str | None) for cell in value)
+
+
+def _is_split(value: dict[str, Any]) -> bool:
+    """Return whether an object is a table as pandas splits it: columns, index, data."""
+    columns, data = value.get("columns"), value.get("data")
+    return isinstance(columns, list) and isinstance(data, list) and all(isinstance(row, list) for row in data)
 
 
 def is_json_lines(file: TextIO) -> bool:
@@ -146,7 +237,7 @@ class _ListReader:
                 self.at = error.pos
                 self.refuse(error.msg, truncated=unfinished)
             except (ValueError, RecursionError) as error:
-                _refuse_value(self.name, error)
+                raise broken_file(self.name, error) from error
             if self.is_last or end < len(self.window) - _NEAR_END:
                 text, self.at = self.window[self.at : end], end
                 return _replace_surrogates(value) if _SURROGATE.search(text) else value
@@ -198,16 +289,6 @@ def _refuse_json(
         )
         remedy = say("请改正这一处后再试。", "Correct it there and try again.")
     raise UnreadableFile(problem, remedy=remedy) from error
-
-
-def _refuse_value(name: str, error: Exception) -> NoReturn:
-    raise UnreadableFile(
-        say(f"{name} 无法读取：{error}。", f"{name} cannot be read: {error}."),
-        remedy=say(
-            "请确认文件完整、扩展名与内容一致，或重新导出。",
-            "Make sure that the file is complete and its suffix matches its content, or export it again.",
-        ),
-    ) from error
 
 
 def _refuse_shape(value: Any, name: str) -> NoReturn:

@@ -1,11 +1,27 @@
 """Define row layouts: which key holds what, by dataset_info.json or by default."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property, lru_cache
 from typing import Literal
 
 from studio.formats.columns import GUESSED, Columns
+
+LayoutForm = Literal[
+    "auto", "sharegpt", "openai", "alpaca", "pair", "turn_pairs", "preference", "label-studio", "prodigy",
+    "argilla"
+]  # fmt: skip
+"""Forms of rows; auto: a conversation, an Alpaca row or a table row, by the keys of each."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pair:
+    """The keys of a question, its answer, and the thought before the answer where that is kept apart."""
+
+    question: str
+    answer: str
+    thought: str | None = None
+    verdict: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,13 +30,19 @@ class Layout:
 
     A column or tag that is given as null does not exist, as in LLaMA-Factory, but for those
     without which there is no conversation. `table` maps the columns of rows that are no
-    conversation.
+    conversation as a person chose them, `inferred` as their content shows; `class_names` name
+    class indices by column. `pair` has the keys of a question and its answer, `control` the
+    name under which a labelling tool keeps the category.
     """
 
-    form: Literal["auto", "sharegpt", "openai", "alpaca"] = "auto"
+    form: LayoutForm = "auto"
     columns: Mapping[str, str | None] = field(default_factory=dict)
     tags: Mapping[str, str | None] = field(default_factory=dict)
     table: Columns = GUESSED
+    inferred: Columns = GUESSED
+    pair: Pair | None = None
+    class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    control: str | None = None
 
     def column(self, name: str) -> str | None:
         """Look up the key of a column, LLaMA-Factory's default where none is given; None: no such column.
@@ -28,6 +50,9 @@ class Layout:
         LLaMA-Factory reads `system` and `history` only where an entry names them; a file
         without an entry has them under these names.
         """
+        if name in ("prompt", "query") and self.columns:
+            # LLaMA-Factory: an entry that names columns has those that it names, and no others.
+            return self.columns.get(name)
         default = name if self.form == "auto" else None
         return self.columns.get(name, DEFAULT_COLUMNS.get(name, default))
 
@@ -63,10 +88,31 @@ class Layout:
         return [column for column in map(self.column, names) if column]
 
     @cached_property
+    def role_kinds(self) -> Mapping[str, str]:
+        """The tag that each role name stands for."""
+        return {self.tag(tag): tag for tag in DEFAULT_TAGS if tag not in ("role_tag", "content_tag")}
+
+    @cached_property
     def roles(self) -> set[str]:
         """The role names that a turn may have."""
         tags = set(DEFAULT_TAGS) - {"role_tag", "content_tag"}
         return {self.tag(tag) for tag in tags if self.tags.get(tag, "") is not None}
+
+
+@lru_cache(maxsize=512)
+def resolved_columns(table: Columns, inferred: Columns, names: tuple[str, ...]) -> Columns:
+    """Resolve the columns of a record: as a person chose, else as content showed, else by known names."""
+    chosen, content = table.among(names), inferred.among(names)
+    return Columns(
+        **{
+            part.name: getattr(content, part.name)
+            if getattr(table, part.name) is None
+            and getattr(inferred, part.name)
+            and getattr(content, part.name)
+            else getattr(chosen, part.name)
+            for part in fields(Columns)
+        }
+    )
 
 
 DEFAULT_COLUMNS = {

@@ -8,7 +8,9 @@ here, and no category is known.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from studio.errors import UnreadableFile
 from studio.formats._dataset_info_lint import (
@@ -16,13 +18,16 @@ from studio.formats._dataset_info_lint import (
     remarks_on_folder,
     remarks_on_missing_columns,
 )
-from studio.formats.columns import GUESSED, Columns
+from studio.formats.choices import UNDECIDED, FileChoices
 from studio.formats.conversations import RawRow, read_row
 from studio.formats.dataset_info import INFO, files_of, layout_of, missing_file, read_info, resolve_inside
 from studio.formats.layouts import Layout
+from studio.formats.recognition import SAMPLED, recognise
 from studio.formats.records import Record, Records, read_records
 from studio.language import say
-from studio.samples.problems import Problem, remark
+from studio.samples.label_matching import Vocabulary
+from studio.samples.problems import Problem
+from studio.samples.scheme import Scheme, load_scheme
 from studio.samples.title_text import Split
 
 EVAL_NAMES = ("eval", "test", "valid", "validation", "val", "dev")
@@ -75,20 +80,29 @@ class Rows(Iterable[RawRow]):
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """The content of a path: rows, remarks on whole files, and the unreadable files by name."""
+    """The content of a path: rows, remarks on whole files, and the unreadable files by name.
+
+    `read_as` says how the files were read, where that was not plain.
+    """
 
     rows: Rows
     remarks: Sequence[Problem]
     unreadable: Mapping[str, UnreadableFile]
+    read_as: Sequence[str] = ()
 
 
-def read_rows(path: Path, columns: Columns = GUESSED) -> Reading:
+def read_rows(path: Path, choices: FileChoices = UNDECIDED, scheme: Scheme | None = None) -> Reading:
     """Read the rows of a file, or of every entry of a folder's dataset_info.json.
+
+    Args:
+        choices: what a person said about the file.
+        scheme: whose categories tell a label from a title; None: the bundled one's.
 
     Raises:
         UnreadableFile: a file is missing, empty, truncated, or of a wrong encoding or shape.
+        UnclearFile: a file can be read in several ways.
     """
-    reading = read_available_rows(path, columns)
+    reading = read_available_rows(path, choices, scheme)
     for error in reading.unreadable.values():
         raise error
     return reading
@@ -96,16 +110,19 @@ def read_rows(path: Path, columns: Columns = GUESSED) -> Reading:
 
 @dataclass(frozen=True, kw_only=True)
 class Opened:
-    """Files opened up to their first row, remarks on them, and the unreadable files by name."""
+    """Files opened up to their first rows, remarks on them, and the unreadable files by name."""
 
     files: Sequence[OpenFile]
     remarks: Sequence[Problem]
     unreadable: Mapping[str, UnreadableFile]
+    read_as: Sequence[str] = ()
 
 
-def read_available_rows(path: Path, columns: Columns = GUESSED) -> Reading:
+def read_available_rows(
+    path: Path, choices: FileChoices = UNDECIDED, scheme: Scheme | None = None
+) -> Reading:
     """Read rows as `read_rows` does, but list unreadable files instead of raising."""
-    opened = open_files(path, columns)
+    opened = open_files(path, choices, scheme)
     files: list[OpenFile] = []
     remarks, unreadable = list(opened.remarks), dict(opened.unreadable)
     count = 0
@@ -119,31 +136,68 @@ def read_available_rows(path: Path, columns: Columns = GUESSED) -> Reading:
         count += number
         files.append(file)
         remarks += lint.remarks()
-    return Reading(rows=Rows(count=count, files=files), remarks=remarks, unreadable=unreadable)
+    return Reading(
+        rows=Rows(count=count, files=files), remarks=remarks, unreadable=unreadable, read_as=opened.read_as
+    )
 
 
-def open_files(path: Path, columns: Columns = GUESSED) -> Opened:
-    """Open the files of a path, each read no further than its first row."""
-    remarks: list[Problem] = []
-    unreadable: dict[str, UnreadableFile] = {}
-    files: list[OpenFile] = []
+def read_entry(folder: Path, name: str, scheme: Scheme | None = None) -> Reading:
+    """Read the rows of one entry of a folder's dataset_info.json, as `read_rows` reads them all.
+
+    Raises:
+        UnreadableFile: there is no such entry, or a file of it cannot be read.
+    """
+    info = read_info(folder)
+    if name not in info:
+        known = "、".join(info)
+        raise UnreadableFile(
+            say(
+                f"{INFO} 里没有名为 {name} 的数据集（有：{known}）。",
+                f"{INFO} has no dataset named {name} (it has: {known}).",
+            ),
+            remedy=say("请写其中一个名称。", "Name one of them."),
+        )
+    sources = _sources_of(folder, name, info[name])
+    opened = _open(folder, sources, UNDECIDED, scheme)
+    for error in opened.unreadable.values():
+        raise error
+    count = sum(1 for file in opened.files for _ in file.records)
+    return Reading(rows=Rows(count=count, files=opened.files), remarks=opened.remarks, unreadable={})
+
+
+def open_files(path: Path, choices: FileChoices = UNDECIDED, scheme: Scheme | None = None) -> Opened:
+    """Open the files of a path, each read no further than the rows by which it is recognised."""
     try:
-        sources = find_sources(path, columns)
+        sources = find_sources(path)
     except UnreadableFile as error:
         name = INFO if path.is_dir() else path.name
         return Opened(files=[], remarks=[], unreadable={name: error})
-    if path.is_dir():
-        remarks += remarks_on_folder(path, read_info(path))
+    opened = _open(path, sources, choices, scheme)
+    if not path.is_dir():
+        return opened
+    return replace(opened, remarks=[*remarks_on_folder(path, read_info(path)), *opened.remarks])
+
+
+def _open(path: Path, sources: Sequence[Source], choices: FileChoices, scheme: Scheme | None) -> Opened:
+    """Open files, each read no further than the rows by which it is recognised."""
+    vocabulary = Vocabulary(scheme or load_scheme())
+    remarks: list[Problem] = []
+    unreadable: dict[str, UnreadableFile] = {}
+    files: list[OpenFile] = []
+    read_as: list[str] = []
     for source in sources:
         try:
-            records = read_records(source.path, source.name, source.layout.table)
+            records = read_records(source.path, source.name, choices, vocabulary)
+            sample = [record.value for record in islice(records, SAMPLED)]
+            found = recognise(sample, source.layout, records, choices, vocabulary, source.name)
         except UnreadableFile as error:
             is_missing = source.entry and not source.path.exists()
             unreadable[source.name] = missing_file(path, source.entry, source.name) if is_missing else error
             continue
-        files.append(OpenFile(source=source, records=records))
-        remarks += _remarks_on_file(source.name, records)
-    return Opened(files=files, remarks=remarks, unreadable=unreadable)
+        files.append(OpenFile(source=replace(source, layout=found.layout), records=records))
+        remarks += found.remarks
+        read_as += found.read_as
+    return Opened(files=files, remarks=remarks, unreadable=unreadable, read_as=read_as)
 
 
 class EntryLint:
@@ -173,24 +227,32 @@ class EntryLint:
         return [*mismatch, *remarks_on_missing_columns(self._source.name, self._missing)]
 
 
-def find_sources(path: Path, columns: Columns = GUESSED) -> list[Source]:
+def find_sources(path: Path) -> list[Source]:
     """List the files of a path: itself, or the local entries of its dataset_info.json, each file once.
 
     Raises:
         UnreadableFile: a dataset_info.json that is missing or cannot be used.
     """
     if not path.is_dir():
-        return [Source(path=path, name=path.name, split=split_of(path.stem), layout=Layout(table=columns))]
+        return [Source(path=path, name=path.name, split=split_of(path.stem), layout=Layout())]
     sources: dict[Path, Source] = {}
     for name, entry in read_info(path).items():
-        if entry.get("file_name") is not None:
-            layout = layout_of(name, entry)
-            for file_name in files_of(path, name, entry["file_name"]):
-                file = resolve_inside(path, name, file_name)
-                split = split_of(name) or split_of(file.stem)
-                found = Source(path=file, name=file_name, split=split, layout=layout, entry=name)
-                sources.setdefault(file, found)
+        for found in _sources_of(path, name, entry):
+            sources.setdefault(found.path, found)
     return list(sources.values())
+
+
+def _sources_of(path: Path, name: str, entry: Mapping[str, Any]) -> list[Source]:
+    """List the files of an entry; none where it is only on a hub."""
+    if entry.get("file_name") is None:
+        return []
+    layout = layout_of(name, entry)
+    sources = []
+    for file_name in files_of(path, name, entry["file_name"]):
+        file = resolve_inside(path, name, file_name)
+        split = split_of(name) or split_of(file.stem)
+        sources.append(Source(path=file, name=file_name, split=split, layout=layout, entry=name))
+    return sources
 
 
 def _row(source: Source, record: Record) -> RawRow:
@@ -207,20 +269,3 @@ def split_of(name: str) -> Split | None:
     if words & set(EVAL_NAMES):
         return "eval"
     return "train" if words & {"train", "training"} else None
-
-
-def _remarks_on_file(name: str, found: Records) -> list[Problem]:
-    remarks = []
-    if found.encoding not in (None, "UTF-8"):
-        message = say(
-            f"文件编码是 {found.encoding}，已按此读取；许多训练工具只认不带 BOM 的 UTF-8。",
-            f"The file was read as {found.encoding}; many training tools accept only UTF-8 without BOM.",
-        )
-        remarks.append(remark(name, "encoding", "warning", message, found=found.encoding))
-    if found.other_sheets:
-        sheets = ", ".join(found.other_sheets)
-        message = say(
-            f"只读了第一张工作表，没有读：{sheets}。", f"Only the first sheet was read, not: {sheets}."
-        )
-        remarks.append(remark(name, "other_sheets", "warning", message, found=sheets))
-    return remarks

@@ -1,24 +1,42 @@
-"""Stream the raw records of one file: txt, csv, tsv, xlsx, json, jsonl, parquet.
+"""Stream the raw records of one file: txt, csv, tsv, xlsx, json, jsonl, parquet, arrow.
 
-A record is a string (a plain title) or a mapping (a table row, a conversation);
-whatever else a JSON list holds is passed on as it is, for validation to report. Only the
-file as a whole is checked here. Records come one at a time: a file of a million rows
-needs no more memory than one of a thousand.
+A record is a string (a plain title) or a mapping (a table row, a conversation); one with a
+fault of form is kept as a faulty record, and whatever else a JSON list holds is passed on
+for validation to report. Only the file as a whole is checked here. Records come one at a
+time: a file of a million rows needs no more memory than one of a thousand.
 """
 
+import csv
 import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import stat
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from studio.errors import UnreadableFile
-from studio.formats._file_types import require_matching_type
-from studio.formats._tables import delimited_rows, parquet_rows, table_records, workbook_rows
-from studio.formats.columns import GUESSED, Columns
+from studio.formats._arrow import ArrowTable, open_arrow, open_parquet
+from studio.formats._file_types import broken_file, require_matching_type
+from studio.formats._tables import Heading, NumberedRows, find_heading, sample_rows, table_records
+from studio.formats._text_forms import (
+    SAMPLED_LINES,
+    TextForm,
+    cells_of,
+    decide,
+    fasttext_fields,
+    is_heading,
+    without_number,
+)
+from studio.formats._workbooks import Sheet, open_sheet, sheet_names
+from studio.formats.choices import UNDECIDED, FileChoices
+from studio.formats.columns import is_title_name
 from studio.formats.encodings import find_encoding
-from studio.formats.json_stream import is_json_lines, json_lines, json_list
+from studio.formats.json_stream import is_json_lines, json_lines, json_values
 from studio.language import say
+from studio.samples.label_matching import Vocabulary
+from studio.samples.scheme import load_scheme
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,14 +49,22 @@ class Record:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Records(Iterable[Record]):
-    """The records of a file, streamed anew by each iteration.
+    """The records of a file, streamed anew by each iteration, and what the file was taken for.
 
-    `encoding` is set where the file is text; `other_sheets` names the sheets of a workbook that are not read.
+    `encoding` is set where the file is text; `text` is how its lines are read; `heading` is set where it
+    is a table; `sheet` is the sheet that is read and `other_sheets` those that are not; `merges` counts
+    merged ranges that were filled; `class_names` name class indices by column.
     """
 
     start: Callable[[], Iterator[tuple[int, Any]]]
     encoding: str | None = None
+    text: TextForm | None = None
+    heading: Heading | None = None
+    sheet: str | None = None
     other_sheets: Sequence[str] = ()
+    merges: int = 0
+    names: Sequence[str] = ()
+    class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Record]:
         """Stream the records.
@@ -49,12 +75,19 @@ class Records(Iterable[Record]):
         return (Record(row=row, value=value) for row, value in self.start())
 
 
-def read_records(path: Path, name: str, columns: Columns | None = GUESSED) -> Records:
-    """Open one file; `name` is its name in messages, `columns` the mapping of a table; None: any columns.
+def read_records(
+    path: Path, name: str, choices: FileChoices = UNDECIDED, vocabulary: Vocabulary | None = None
+) -> Records:
+    """Open one file; `name` is its name in messages.
+
+    Args:
+        choices: what a person said about the file.
+        vocabulary: what tells labels from titles; None: the bundled scheme's.
 
     Raises:
         UnreadableFile: missing, empty, of a wrong encoding, type or shape. Errors further
             down in the file are raised by the iteration.
+        UnclearFile: the form of the file is uncertain.
     """
     reader = _READERS.get(path.suffix.lower())
     # Checked before the type: a wrong path is the likelier mistake.
@@ -66,25 +99,50 @@ def read_records(path: Path, name: str, columns: Columns | None = GUESSED) -> Re
             remedy=say(f"可用的类型：{known}。", f"Known types: {known}."),
         )
     require_matching_type(path, name)
-    records = reader(path, name, columns)
+    records = reader(_File(path=path, name=name, choices=choices, vocabulary=vocabulary or _vocabulary()))
     if next(iter(records), None) is None:
-        raise UnreadableFile(
-            say(f"{name} 里没有一行数据。", f"{name} has no rows."),
-            remedy=say(
-                "请检查导出是否完成，换一个有内容的文件。", "Check the export, and give a file with content."
-            ),
-            code="empty_file",
-        )
+        raise _empty(name)
     return records
+
+
+def _vocabulary() -> Vocabulary:
+    return Vocabulary(load_scheme())
+
+
+def _empty(name: str) -> UnreadableFile:
+    return UnreadableFile(
+        say(f"{name} 里没有一行数据。", f"{name} has no rows."),
+        remedy=say(
+            "请检查导出是否完成，换一个有内容的文件。", "Check the export, and give a file with content."
+        ),
+        code="empty_file",
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _File:
+    """A file to read, and what is known about it beforehand."""
+
+    path: Path
+    name: str
+    choices: FileChoices
+    vocabulary: Vocabulary
 
 
 def require_readable(path: Path, name: str) -> None:
     """Require that a file exists and can be read.
 
     Raises:
-        UnreadableFile: missing, a folder, or without read permission.
+        UnreadableFile: missing, a folder, a device or pipe, or without read permission.
     """
     try:
+        kind = path.stat().st_mode
+        if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
+            # A pipe or a device would be waited for, or read, for ever.
+            raise UnreadableFile(
+                say(f"{name} 不是普通文件。", f"{name} is no regular file."),
+                remedy=say("请给出一个数据文件。", "Name a data file."),
+            )
         with path.open("rb"):
             pass
     except OSError as error:
@@ -115,66 +173,269 @@ def _text(path: Path, name: str) -> _Text:
     return _Text(path=path, encoding=encoding.label, codec=encoding.codec)
 
 
-def _read_text(path: Path, name: str, columns: Columns | None) -> Records:
-    text = _text(path, name)
+def _read_lines(file: _File) -> Records:
+    """Read a text: a title a line, a table, or fastText's labels, as its lines show."""
+    text = _text(file.path, file.name)
+    lines = _first_lines(text)
+    if not lines:
+        raise _empty(file.name)
+    form = decide(lines, file.path.suffix.lower(), file.choices, file.vocabulary, file.name)
+    if form.kind == "table":
+        return _read_delimited(file, text, form)
+    read = {"titles": _stripped, "numbered": without_number}.get(form.kind)
 
-    def lines() -> Iterator[tuple[int, str]]:
-        with text.open(newline=None) as file:
-            for number, line in enumerate(file, start=1):
-                if line := line.strip():
-                    yield number, line
+    def titles() -> Iterator[tuple[int, Any]]:
+        with text.open(newline=None) as opened:
+            for number, line in enumerate(opened, start=1):
+                stripped = line.strip()
+                if not stripped or (form.has_hint_line and number == 1):
+                    continue
+                if read is None:
+                    title, label = fasttext_fields(stripped)
+                    yield number, {"title": title, "label": label}
+                else:
+                    yield number, read(stripped)
 
-    return Records(start=lines, encoding=text.encoding)
+    return Records(start=titles, encoding=text.encoding, text=form)
 
 
-def _read_json(path: Path, name: str, columns: Columns | None) -> Records:
-    text = _text(path, name)
-    with text.open(newline="\n") as file:
-        if is_json_lines(file):
-            return _read_json_lines(path, name, columns)
+def _stripped(line: str) -> str:
+    return line.strip()
+
+
+def _first_lines(text: _Text) -> list[str]:
+    with text.open(newline=None) as file:
+        lines = (line.rstrip("\n") for line in iter(lambda: file.readline(_LINE_CHARACTERS), ""))
+        return list(islice((line for line in lines if line.strip()), SAMPLED_LINES))
+
+
+_LINE_CHARACTERS = 1 << 20
+"""Characters of a line that are looked at to decide the form of a file."""
+
+
+def _read_delimited(file: _File, text: _Text, form: TextForm) -> Records:
+    numbered = _numbered(text, form, file.name)
+    if form.side == "all" and _is_list_with_marks(text, form, numbered):
+        numbered = _whole_lines(text, form)
+    heading = find_heading(sample_rows(numbered), file.choices, file.vocabulary, file.name, form.separator)
+    start = table_records(numbered, heading, form.separator, file.vocabulary, file.choices)
+    return Records(
+        start=start,
+        encoding=text.encoding,
+        text=form,
+        heading=heading,
+        names=() if heading.is_list else heading.names,
+        class_names=_named_classes(file.path, heading),
+    )
+
+
+def _numbered(text: _Text, form: TextForm, name: str) -> NumberedRows:
+    def rows() -> Iterator[tuple[int, list[str]]]:
+        with text.open(newline="") as opened:
+            if form.has_hint_line:
+                opened.readline()
+            first = 2 if form.has_hint_line else 1
+            try:
+                for number, cells in cells_of(iter(opened), form):
+                    if any(cell.strip() for cell in cells) and not _is_rule(cells, form):
+                        yield number + first - 1, _without_frame(cells, form)
+            except csv.Error as error:
+                # A record that breaks at its quotation marks, or an unclosed one up to the end.
+                raise broken_file(name, error) from error
+
+    return rows
+
+
+def _is_rule(cells: Sequence[str], form: TextForm) -> bool:
+    """Return whether a row is the rule under the heading of a Markdown table."""
+    return form.separator == "|" and len(cells) > 2 and not "".join(cells).strip(" :-")
+
+
+def _without_frame(cells: list[str], form: TextForm) -> list[str]:
+    """Drop the empty cells outside the bars of a Markdown table."""
+    if form.separator == "|" and len(cells) > 2 and not cells[0].strip() and not cells[-1].strip():
+        return cells[1:-1]
+    return cells
+
+
+def _whole_lines(text: _Text, form: TextForm) -> NumberedRows:
+    def rows() -> Iterator[tuple[int, list[str]]]:
+        with text.open(newline=None) as opened:
+            lines = ((number, line.rstrip("\n")) for number, line in enumerate(opened, start=1))
+            yield from ((number, [line]) for number, line in lines if line.strip())
+
+    return rows
+
+
+def _is_list_with_marks(text: _Text, form: TextForm, numbered: NumberedRows) -> bool:
+    """Return whether a file is a list of titles with quotation marks in them, which is no CSV."""
+    with text.open(newline=None) as opened:
+        first = opened.readline(_LINE_CHARACTERS)
+    if form.separator in first:
+        return False
+    try:
+        for _ in numbered():
+            pass
+    except UnreadableFile:
+        return True
+    return False
+
+
+def _named_classes(path: Path, heading: Heading) -> dict[str, tuple[str, ...]]:
+    """Read the class names that lie beside a file without heading, as THUCNews has them in class.txt."""
+    if heading.row or heading.is_list:
+        return {}
+    for name in ("class.txt", "classes.txt", "labels.txt", "label.txt"):
+        beside = path.with_name(name)
+        with suppress(OSError, UnicodeDecodeError, ValueError):
+            if beside != path and beside.is_file() and beside.stat().st_size < _CLASS_FILE_BYTES:
+                lines = beside.read_text(encoding="utf-8-sig").split("\n")
+                names = tuple(line.strip() for line in lines if line.strip())
+                if 1 < len(names) <= _CLASSES and all(len(name) <= 30 for name in names):
+                    return dict.fromkeys(heading.names, names)
+    return {}
+
+
+_CLASS_FILE_BYTES = 1 << 16
+_CLASSES = 500
+
+
+def _read_json(file: _File) -> Records:
+    text = _text(file.path, file.name)
+    with text.open(newline="\n") as opened:
+        if is_json_lines(opened):
+            return _read_json_lines(file)
 
     def elements() -> Iterator[tuple[int, Any]]:
-        with text.open(newline="\n") as file:
-            yield from enumerate(json_list(file, name), start=1)
+        with text.open(newline="\n") as opened:
+            yield from enumerate(json_values(opened, file.name), start=1)
 
-    return Records(start=elements, encoding=text.encoding)
+    return _of_values(file, elements, text.encoding)
 
 
-def _read_json_lines(path: Path, name: str, columns: Columns | None) -> Records:
-    text = _text(path, name)
+def _read_json_lines(file: _File) -> Records:
+    text = _text(file.path, file.name)
+    with text.open(newline="\n") as opened:
+        first = opened.readline(_LINE_CHARACTERS).strip()
+        is_list = first in ("[", "[]") or (first.startswith("[{") and not _is_lines(text))
+        is_object = first == "{"
+    if is_list or is_object:
+        # A list or an object over many lines, under the wrong name.
+        def elements() -> Iterator[tuple[int, Any]]:
+            with text.open(newline="\n") as opened:
+                yield from enumerate(json_values(opened, file.name), start=1)
+
+        return _of_values(file, elements, text.encoding)
 
     def lines() -> Iterator[tuple[int, Any]]:
-        with text.open(newline="\n") as file:
-            yield from json_lines(file, name)
+        with text.open(newline="\n") as opened:
+            yield from json_lines(opened, file.name)
 
-    return Records(start=lines, encoding=text.encoding)
+    return _of_values(file, lines, text.encoding)
 
 
-def _read_table(delimiters: str) -> Callable[[Path, str, Columns | None], Records]:
-    def read(path: Path, name: str, columns: Columns | None) -> Records:
-        text = _text(path, name)
-        rows, delimiter = delimited_rows(text.open, delimiters, name)
-        return Records(start=lambda: table_records(rows(), columns, name, delimiter), encoding=text.encoding)
+def _is_lines(text: _Text) -> bool:
+    with text.open(newline="\n") as opened:
+        return is_json_lines(opened)
+
+
+def _of_values(file: _File, start: Callable[[], Iterator[tuple[int, Any]]], encoding: str) -> Records:
+    """Read JSON values as records; lists of cells are the rows of a table."""
+    first = list(islice(start(), 3))
+    if not first or not all(_is_cells(value) for _, value in first):
+        return Records(start=start, encoding=encoding)
+
+    def rows() -> Iterator[tuple[int, list[str]]]:
+        for number, value in start():
+            cells = value if isinstance(value, list) else [value]
+            yield number, ["" if cell is None else str(cell) for cell in cells]
+
+    heading = find_heading(sample_rows(rows), file.choices, file.vocabulary, file.name)
+    records = table_records(rows, heading, "", file.vocabulary, file.choices)
+    return Records(start=records, encoding=encoding, heading=heading, names=heading.names)
+
+
+def _is_cells(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) > 1
+        and all(cell is None or isinstance(cell, str | int | float) for cell in value)
+    )
+
+
+def _read_workbook(file: _File) -> Records:
+    names = sheet_names(file.path, file.name)
+    chosen = _chosen_sheet(file, names)
+    sheet, first = _first_sheet(file, [chosen] if chosen else names)
+    if not first:
+        raise _empty(file.name)
+    heading = find_heading(first, file.choices, file.vocabulary, file.name)
+    return Records(
+        start=table_records(sheet.rows, heading, "", file.vocabulary, file.choices),
+        heading=heading,
+        names=() if heading.is_list else heading.names,
+        sheet=sheet.name,
+        other_sheets=[name for name in names if name != sheet.name],
+        merges=sheet.merges,
+    )
+
+
+def _chosen_sheet(file: _File, names: Sequence[str]) -> str | None:
+    """Look up the sheet that a person named, by its name or its number."""
+    wanted = file.choices.sheet
+    if wanted is None:
+        return None
+    if wanted in names:
+        return wanted
+    if wanted.isdigit() and 1 <= int(wanted) <= len(names):
+        return names[int(wanted) - 1]
+    raise UnreadableFile(
+        say(
+            f"{file.name} 里没有工作表“{wanted}”；有：{'、'.join(names)}。",
+            f"{file.name} has no sheet “{wanted}”; it has: {', '.join(names)}.",
+        ),
+        remedy=say("请用 --sheet 选择其中一张。", "Choose one of them with --sheet."),
+        code="missing_key",
+    )
+
+
+def _first_sheet(file: _File, names: Sequence[str]) -> tuple[Sheet, list[tuple[int, list[str]]]]:
+    """Open the first sheet with a heading that is known, else the first that is not empty."""
+    found: tuple[Sheet, list[tuple[int, list[str]]]] | None = None
+    for name in names[:_SHEETS]:
+        sheet = open_sheet(file.path, file.name, name)
+        first = sample_rows(sheet.rows)
+        if any(is_heading(cells) or is_title_name(cells[0]) for _, cells in first[:6]):
+            return sheet, first
+        if found is None or (first and not found[1]):
+            found = sheet, first
+    assert found is not None  # a workbook without a sheet is refused when it is opened
+    return found
+
+
+_SHEETS = 20
+"""Sheets that are looked at."""
+
+
+def _read_arrow(opened: Callable[[Path, str], ArrowTable]) -> Callable[[_File], Records]:
+    def read(file: _File) -> Records:
+        table = opened(file.path, file.name)
+        return Records(start=table.rows, names=table.names, class_names=table.class_names)
 
     return read
 
 
-def _read_workbook(path: Path, name: str, columns: Columns | None) -> Records:
-    rows, other_sheets = workbook_rows(path, name)
-    return Records(start=lambda: table_records(rows(), columns, name), other_sheets=other_sheets)
-
-
-def _read_parquet(path: Path, name: str, columns: Columns | None) -> Records:
-    return Records(start=parquet_rows(path, columns, name))
-
-
-_READERS: dict[str, Callable[[Path, str, Columns | None], Records]] = {
-    ".txt": _read_text,
-    ".csv": _read_table(",;\t"),
-    ".tsv": _read_table("\t"),
+_READERS: dict[str, Callable[[_File], Records]] = {
+    ".txt": _read_lines,
+    ".csv": _read_lines,
+    ".tsv": _read_lines,
     ".xlsx": _read_workbook,
+    ".xlsm": _read_workbook,
     ".json": _read_json,
     ".jsonl": _read_json_lines,
-    ".parquet": _read_parquet,
+    ".ndjson": _read_json_lines,
+    ".parquet": _read_arrow(open_parquet),
+    ".arrow": _read_arrow(open_arrow),
 }
 SUFFIXES = tuple(_READERS)
+"""Suffixes of the files that can be read."""

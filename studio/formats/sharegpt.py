@@ -4,6 +4,7 @@ Pure: this module knows no store, no folder and no scheme.
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from studio.formats.layouts import DEFAULT_COLUMNS, DEFAULT_TAGS
@@ -13,6 +14,35 @@ def conversation(question: str, answer: str, system: str | None = None) -> list[
     """Build the turns of a sample in ShareGPT layout."""
     turns = [{"from": "human", "value": question}, {"from": "gpt", "value": answer}]
     return turns if system is None else [{"from": "system", "value": system}, *turns]
+
+
+def conversation_of_turns(turns: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
+    """Build the turns of a sample in ShareGPT layout from roles and texts."""
+    return [{"from": _NAMES[role], "value": text} for role, text in turns]
+
+
+_NAMES = {
+    "user": DEFAULT_TAGS["user_tag"],
+    "assistant": DEFAULT_TAGS["assistant_tag"],
+    "system": DEFAULT_TAGS["system_tag"],
+    "observation": DEFAULT_TAGS["observation_tag"],
+    "function": DEFAULT_TAGS["function_tag"],
+}
+
+
+def is_canonical(record: object) -> bool:
+    """Return whether a record already is a sample in ShareGPT layout, with nothing but text in its turns."""
+    turns = record.get(DEFAULT_COLUMNS["messages"]) if isinstance(record, Mapping) else None
+    return (
+        isinstance(turns, list)
+        and bool(turns)
+        and all(
+            isinstance(turn, Mapping)
+            and turn.get("from") in _NAMES.values()
+            and isinstance(turn.get("value"), str)
+            for turn in turns
+        )
+    )
 
 
 def canonical_blocks() -> dict[str, Any]:

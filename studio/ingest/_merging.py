@@ -12,7 +12,7 @@ from typing import Any
 
 from studio.corpus.titles import Decision, append_decision, append_decisions
 from studio.language import say
-from studio.messages import message, stored
+from studio.messages import message, parsed, stored
 from studio.samples.canonical import proposed_category
 from studio.samples.label_matching import proposal
 from studio.samples.scheme import Scheme
@@ -51,7 +51,8 @@ class KeptRow:
 def row_answer(item: Judged, scheme: Scheme) -> RowAnswer:
     """Reduce a judged row to what it says about its title."""
     answer, errors = item.answer, item.errors
-    reasons = [problem.reason for problem in errors if problem.reason]
+    # Also what is no error may be why a title waits: the label that a tool's user rejected.
+    reasons = [problem.reason for problem in item.problems if problem.reason]
     note = stored(*reasons) if reasons else None
     if answer is None:
         return RowAnswer(label=None, means=None, category=None, chain=None, note=note, proposal=None)
@@ -146,6 +147,7 @@ def _settle_known(
 def rows_of(db: Store, ids: str) -> dict[int, list[KeptRow]]:
     """Everything imports ever answered about the titles of a JSON list of ids, oldest first."""
     kept: dict[int, list[KeptRow]] = {}
+    mapped = remembered_labels(db)
     for title_id, batch_id, split, *parts in db.execute(
         "select title_id, batch_id, split, label, means, category, chain, note, proposal from imported_rows"
         " where title_id in (select value from json_each(?))"
@@ -153,11 +155,27 @@ def rows_of(db: Store, ids: str) -> dict[int, list[KeptRow]]:
         [ids],
     ):
         label, means, category, chain, note, proposed = parts
+        if category is None and label in mapped and is_unknown_label(note):
+            category = means = proposed = mapped[label]
+            note = None
         answer = RowAnswer(
             label=label, means=means, category=category, chain=chain, note=note, proposal=proposed
         )
         kept.setdefault(title_id, []).append(KeptRow(batch_id=batch_id, split=split, answer=answer))
     return kept
+
+
+def remembered_labels(db: Store) -> dict[str, str]:
+    """Load what people said that foreign labels mean, without what came with an import that was undone."""
+    return dict(
+        db.execute("select label, category from current_label_mappings where category is not null").fetchall()
+    )
+
+
+def is_unknown_label(note: str | None) -> bool:
+    """Return whether all that a row lacks is a category of the scheme."""
+    messages = parsed(note) if note else None
+    return bool(messages) and all(each.code.startswith("unknown_category") for each in messages or ())
 
 
 def _fix_splits(

@@ -32,7 +32,7 @@ def rows_at(
         prefix: `CheckReport.prefix`.
     """
     found: dict[RowLocation, Judged] = {}
-    for file in open_files(path).files:
+    for file in open_files(path, scheme=scheme).files:
         wanted = {row for name, row in places if name == file.source.name}
         try:
             for record in file.records if wanted else ():
@@ -78,7 +78,7 @@ def rows_for_people(path: Path, scheme: Scheme, edits: Edits) -> Iterator[RawRow
     Raises:
         UnreadableFile: the input cannot be read.
     """
-    for item in judge_each(read_rows(path).rows, scheme):
+    for item in judge_each(read_rows(path, scheme=scheme).rows, scheme):
         place = (item.row.file, item.row.row)
         edit = edits.get(place)
         if place in edits and edit is None:

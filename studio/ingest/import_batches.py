@@ -15,6 +15,7 @@ from studio.corpus.titles import Decision, Title, append_decision, get_title
 from studio.errors import InputError
 from studio.ingest._merging import KeptRow, rows_of, settle, stricter
 from studio.ingest._staging import only_importer, titles_of_batch
+from studio.ingest.label_mapping import labels_mapped_by, settle_labels
 from studio.language import say
 from studio.messages import message, shown, stored
 from studio.samples.title_text import Split
@@ -132,6 +133,9 @@ def finish_undo(db: Store, batch_id: int) -> Undone:
             for title_id in title_ids:
                 if title_id not in kept:
                     _withdraw(db, title_id, author, undone)
+    # What its mappings decided in other imports waits again, unless those have mapped it themselves.
+    if labels := labels_mapped_by(db, batch_id):
+        settle_labels(db, labels, batch_id)
     with writing(db):
         db.execute("update imports set state = 'undone' where batch_id = ?", [batch_id])
     return undone

@@ -7,15 +7,15 @@ whatever a file says later. An import comes in whole or not at all.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from studio.annotation.queue_order import arrange
 from studio.corpus.near_duplicates import NearPair, group_new, sign
-from studio.errors import StudioError, WorkspaceBusy
-from studio.formats.columns import GUESSED, Columns
+from studio.errors import InputError, StudioError, WorkspaceBusy
+from studio.formats.choices import UNDECIDED, FileChoices
 from studio.formats.conversations import RawRow
 from studio.formats.reader import read_rows
 from studio.ingest._merging import AUTHOR, notes_on, settle
@@ -30,6 +30,13 @@ from studio.ingest._staging import (
     titles_of_batch,
 )
 from studio.ingest.import_batches import finish_undo
+from studio.ingest.label_mapping import (
+    UnknownLabel,
+    remember,
+    renew_mappings,
+    require_categories,
+    unknown_labels,
+)
 from studio.language import say
 from studio.messages import message, stored
 from studio.samples.scheme import Scheme
@@ -49,6 +56,8 @@ class ImportReport:
     `added` counts new titles, `decided` and `waiting` how they arrived. `merged`
     counts rows whose title was there, in the store or earlier in the file. `near`
     counts new titles that are nearly the same as an earlier one; `near_pairs` shows some.
+    `unknown_labels` are answers that are no category, which `map_labels` maps once for all
+    titles; `read_as` says how the files were read, where that was not plain.
     """
 
     batch_id: int
@@ -61,6 +70,8 @@ class ImportReport:
     notes: Sequence[str]
     near: int = 0
     near_pairs: Sequence[NearPair] = field(default_factory=list)
+    unknown_labels: Sequence[UnknownLabel] = field(default_factory=list)
+    read_as: Sequence[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """Return the document of `news-studio import --json`."""
@@ -78,18 +89,28 @@ def import_path(
     scheme: Scheme,
     *,
     source: str | None = None,
-    columns: Columns = GUESSED,
+    choices: FileChoices = UNDECIDED,
+    means: Mapping[str, str | None] | None = None,
     author: str = AUTHOR,
 ) -> ImportReport:
     """Take in a file, or a folder with dataset_info.json.
 
+    Args:
+        choices: what a person said about the form of the file.
+        means: the category that a foreign label means; remembered, and undone with this import.
+
     Raises:
         UnreadableFile: nothing is imported when a file cannot be read.
+        UnclearFile: a file can be read in several ways, and a person must say which.
+        InputError: not a single row is a title.
         WorkspaceBusy: another import is running.
     """
-    reading = read_rows(path, columns)
+    reading = read_rows(path, choices, scheme)
     remarks = [remark.message for remark in reading.remarks if remark.severity != "hint"]
-    return import_rows(db, reading.rows, scheme, source=source or path.name, notes=remarks, author=author)
+    report = import_rows(
+        db, reading.rows, scheme, source=source or path.name, notes=remarks, means=means, author=author
+    )
+    return replace(report, read_as=reading.read_as)
 
 
 def import_text(db: Store, text: str, scheme: Scheme, *, author: str = AUTHOR) -> ImportReport:
@@ -111,6 +132,7 @@ def import_rows(
     *,
     source: str,
     notes: Sequence[str] = (),
+    means: Mapping[str, str | None] | None = None,
     author: str = AUTHOR,
 ) -> ImportReport:
     """Take in rows, which are iterated twice, in portions, so that labelling goes on meanwhile.
@@ -120,16 +142,37 @@ def import_rows(
         StudioError: whatever reading or writing met; then nothing has come in, or, once
             every row is there, the rest follows with the next import.
     """
+    require_categories(means or {}, scheme)
     with only_importer(db):
         _finish_all(db)
         batch_id = open_import_batch(db, source, author)
         try:
+            if means:
+                remember(db, means, batch_id=batch_id, author=author)
             staged = stage(db, judge_each(rows, scheme), scheme, source=source, batch_id=batch_id)
+            if staged.rows and len(staged.refused) == staged.rows:
+                raise _nothing_usable(staged)
         except BaseException:
             _try_to_sweep(db, batch_id)
             raise
         tally, pairs = _publish(db, batch_id)
-    return _report(batch_id, staged, tally, pairs, notes)
+    report = _report(batch_id, staged, tally, pairs, notes)
+    return replace(report, unknown_labels=unknown_labels(db, scheme, batch_id) if report.waiting else [])
+
+
+def _nothing_usable(staged: Staged) -> InputError:
+    shown = [refusal_shown(refusal) for refusal in staged.refused[:3]]
+    reasons = " ".join(f"{row['file']}:{row['row']} {row['reason']}" for row in shown)
+    return InputError(
+        say(
+            f"{staged.rows} 行里没有一行可以导入：{reasons}",
+            f"None of the {staged.rows} rows can be imported: {reasons}",
+        ),
+        remedy=say(
+            "没有导入任何内容。请用 --preview 查看文件是怎样读的，再选择形式或列。",
+            "Nothing was imported. See with --preview how the file is read, and choose its form or columns.",
+        ),
+    )
 
 
 def _try_to_sweep(db: Store, batch_id: int) -> None:
@@ -177,6 +220,8 @@ def _publish(db: Store, batch_id: int) -> tuple[Counter[str], list[NearPair]]:
     """Let the titles of a staged batch be seen; goes on where an earlier attempt broke off."""
     tally: Counter[str] = Counter()
     settings = load_settings(db)
+    with writing(db):
+        renew_mappings(db, batch_id, AUTHOR)
     for title_ids in titles_of_batch(db, batch_id):
         with writing(db):
             new = _unseen(db, batch_id, title_ids)

@@ -6,10 +6,17 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from studio.formats.columns import GUESSED, Columns
+from studio.errors import UnreadableFile
+from studio.formats.choices import UNDECIDED, FileChoices, Option, UnclearFile
+from studio.formats.columns import Columns
 from studio.formats.conversations import RawRow, read_row
-from studio.formats.layouts import Layout
+from studio.formats.layouts import Layout, resolved_columns
+from studio.formats.recognition import SAMPLED, recognise
 from studio.formats.records import read_records
+from studio.formats.values import paths_of
+from studio.language import say
+from studio.samples.label_matching import Vocabulary
+from studio.samples.scheme import Scheme, load_scheme
 
 ROWS = 5
 
@@ -18,13 +25,19 @@ ROWS = 5
 class FilePreview:
     """`columns` is empty where the rows are no table; `chosen` is what each is taken for.
 
-    `rows` are the first ones, read so. `encoding` is set where the file is text.
+    `rows` are the first ones, read so. `encoding` is set where the file is text, `sheets` where it is a
+    workbook. `read_as` says how the file was read; where that is uncertain, `question` asks, and `options`
+    are the answers, the likeliest first.
     """
 
     encoding: str | None
     columns: Sequence[str]
     chosen: Columns
     rows: Sequence[RawRow]
+    sheets: Sequence[str] = ()
+    read_as: Sequence[str] = ()
+    question: str | None = None
+    options: Sequence[Option] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the document of `news-studio import --preview --json`."""
@@ -34,29 +47,71 @@ class FilePreview:
             "columns": list(self.columns),
             "chosen": asdict(self.chosen),
             "rows": [{name: getattr(row, name) for name in shown} for row in self.rows],
+            "sheets": list(self.sheets),
+            "read_as": list(self.read_as),
+            "question": self.question,
+            "options": [option.to_json() for option in self.options],
         }
 
 
-def preview_file(path: Path, columns: Columns = GUESSED, limit: int = ROWS) -> FilePreview:
-    """Read the start of one file; a table without a column of titles is shown all the same.
+def preview_file(
+    path: Path, choices: FileChoices = UNDECIDED, scheme: Scheme | None = None, limit: int = ROWS
+) -> FilePreview:
+    """Read the start of one file; one that is unclear, or without a column of titles, is shown all the same.
 
     Raises:
         UnreadableFile: missing, empty, of a wrong encoding or type, or broken near its start.
     """
-    records = read_records(path, path.name, None)
-    first = list(islice(records, limit))
-    names = list(dict.fromkeys(str(key) for record in first for key in _keys(record.value)))
-    layout = Layout(table=columns)
+    vocabulary = Vocabulary(scheme or load_scheme())
+    try:
+        records = read_records(path, path.name, choices, vocabulary)
+    except UnclearFile as unclear:
+        return FilePreview(
+            encoding=None,
+            columns=[],
+            chosen=choices.columns,
+            rows=[],
+            question=unclear.problem,
+            options=unclear.options,
+        )
+    sample = list(islice(records, SAMPLED))
+    values = [record.value for record in sample]
+    layout, question = Layout(table=choices.columns), None
+    options: tuple[Option, ...] = ()
+    read_as: tuple[str, ...] = ()
+    try:
+        found = recognise(values, Layout(), records, choices, vocabulary, path.name)
+        layout, read_as = found.layout, tuple(found.read_as)
+    except UnclearFile as unclear:
+        question, options = unclear.problem, tuple(unclear.options)
+    except UnreadableFile as error:
+        if error.code not in ("missing_key", "title_column_doubtful"):
+            raise
+        question = f"{error.problem}{say('', ' ')}{error.remedy}"
+    names = list(records.names) or _names(values)
+    rows = [
+        read_row(record.value, layout, file=path.name, row=record.row, split=None)
+        for record in sample[:limit]
+    ]
     return FilePreview(
         encoding=records.encoding,
         columns=names,
-        chosen=columns.among(names),
-        rows=[read_row(record.value, layout, file=path.name, row=record.row, split=None) for record in first],
+        chosen=_chosen(layout, names) if layout.form == "auto" else choices.columns,
+        rows=rows,
+        sheets=[records.sheet, *records.other_sheets] if records.sheet else [],
+        read_as=read_as,
+        question=question,
+        options=options,
     )
 
 
-def _keys(value: Any) -> Sequence[str]:
-    """List the columns of a table row; a conversation has none to choose from."""
-    if not isinstance(value, Mapping) or isinstance(value.get("conversations", value.get("messages")), list):
+def _chosen(layout: Layout, names: Sequence[str]) -> Columns:
+    return resolved_columns(layout.table, layout.inferred, tuple(names))
+
+
+def _names(values: Sequence[Any]) -> list[str]:
+    """List the columns and paths to choose from; a conversation has none."""
+    rows = [value for value in values if isinstance(value, Mapping)]
+    if any(isinstance(row.get("conversations", row.get("messages")), list) for row in rows):
         return []
-    return list(value)
+    return list(dict.fromkeys(path for row in rows for path in paths_of(row)))[:80]

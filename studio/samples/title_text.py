@@ -3,6 +3,7 @@
 Pure: this module knows no store and no file.
 """
 
+import html
 import re
 import unicodedata
 from typing import Literal
@@ -42,13 +43,43 @@ _STRAY_JOINER = re.compile(
 """Only between two emoji does a joiner combine them into one; elsewhere it is invisible."""
 
 
+def unescape_html(text: str) -> str:
+    """Decode HTML entities and drop the tags of running text, as crawlers and search pages leave them.
+
+    Only entities that end in a semicolon, and only tags that mark up words: `<script>` in a title is
+    part of it. A text that was escaped twice is decoded twice.
+    """
+    if "&" not in text and "<" not in text:
+        return text
+    decoded = _ENTITY.sub(lambda match: html.unescape(match.group()), text)
+    if decoded != text:
+        decoded = _ENTITY.sub(lambda match: html.unescape(match.group()), decoded)
+    return _BREAK.sub(" ", _TAG.sub("", decoded))
+
+
+_ENTITY = re.compile(r"&(?:[A-Za-z][A-Za-z0-9]{1,30}|#\d{1,7}|#[xX][0-9A-Fa-f]{1,6});")
+_TAG = re.compile(
+    r"</?(?:em|b|strong|i|u|s|span|font|mark|a|sup|sub|small|big|p|h[1-6]|div)(?:\s[^<>]{0,300})?/?>",
+    re.IGNORECASE,
+)
+_BREAK = re.compile(r"<br\s{0,10}/?>", re.IGNORECASE)
+
+
 def title_key(text: str) -> str:
     """Normalize a title to the key that duplicates share: no case, width, spaces or punctuation.
 
-    Marks between digits and percent signs stay, since 3.5% is not 35.
+    Signs that carry meaning stay: 3.5% is not 35, -5℃ not 5℃, C# not C, *ST not ST, $5 not 5.
     """
     folded = unicodedata.normalize("NFKC", text).casefold()
-    return _PUNCTUATION.sub("", folded) or "".join(folded.split())
+    return _PUNCTUATION.sub("", folded.replace("\u2212", "-")) or "".join(folded.split())
 
 
-_PUNCTUATION = re.compile(r"(?<!\d)[.,:/-]|[.,:/-](?!\d)|[^\w%‰+.,:/-]|_")
+_PUNCTUATION = re.compile(
+    r"(?<!\d)[.,:/]|[.,:/](?!\d)"  # between digits only
+    r"|-(?!\d)|(?<=[a-z])-"  # a minus before a digit, but not the hyphen of covid-19
+    r"|(?<![a-z])#(?!\d)"  # c#, #1; not the hashes around a topic
+    r"|\*(?![a-z])|(?<=\w)\*"  # *ST before a share, no other star
+    r"|(?<![0-9a-z])&|&(?![0-9a-z])"  # a&b
+    r"|[^\w%‰+.,:/\-#*&$€£¥₩₽¢±×÷≠≤≥<>√°↑↓]|_"
+    r"|(?<!\d)[<>](?!\d)"  # signs beside numbers; elsewhere they bracket a name
+)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.errors import UnreadableFile
+from studio.formats.choices import UNDECIDED, FileChoices
 from studio.formats.conversations import RawRow
 from studio.formats.reader import EntryLint, Opened, open_files
 from studio.language import say
@@ -79,13 +80,13 @@ class CheckReport:
         return {"rows": self.rows, "valid": self.valid, "counts": self.counts}
 
 
-def check_path(path: Path, scheme: Scheme) -> CheckReport:
+def check_path(path: Path, scheme: Scheme, choices: FileChoices = UNDECIDED) -> CheckReport:
     """Validate a file, or a folder with dataset_info.json; an unreadable file is a problem, too.
 
     Everything is read once; twice where the questions share a prefix of their own instead
     of the scheme's, which is known only at the end.
     """
-    opened = open_files(path)
+    opened = open_files(path, choices, scheme)
     prefixes = PrefixFinder(scheme)
     report = _check(opened, "", scheme, prefixes)
     return _check(opened, prefixes.prefix, scheme, None) if prefixes.prefix else report

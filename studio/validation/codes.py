@@ -75,9 +75,49 @@ CODES: Mapping[str, Code] = {
         "file", "error", "person", "解压后过大", "unpacks to too much",
         "A workbook or parquet file that unpacks to more than is reasonable.",
     ),
+    "unclear_form": _code(
+        "file", "error", "person", "读法不确定", "unclear form",
+        "The file can be read in several ways; `--form`, `--separator` or a column says which.",
+    ),
+    "title_column_doubtful": _code(
+        "file", "error", "person", "标题列可疑", "no titles in the title column",
+        "Its values are mostly categories, or all equal.",
+    ),
+    "read_as": _code(
+        "file", "hint", "person", "读法", "how it was read",
+        "A form that the suffix does not tell: fastText, a category beside each title, a numbered list.",
+    ),
+    "columns_inferred": _code(
+        "file", "hint", "person", "按内容认的列", "columns by content",
+        "Columns without a known name were taken by what is in them.",
+    ),
+    "title_rivals": _code(
+        "file", "warning", "person", "两列都像标题", "two columns of titles",
+        "Another column could hold the titles just as well.",
+    ),
+    "unused_labels": _code(
+        "file", "warning", "person", "没用到的类别列", "unused categories",
+        "A column holds categories and was not taken for the answer.",
+    ),
+    "unused_columns": _code(
+        "file", "hint", "person", "没用到的列", "unused columns",
+        "Columns that are taken for nothing.",
+    ),
+    "rows_above_heading": _code(
+        "file", "warning", "person", "表头上面有内容", "rows above the heading",
+        "Captions above the column names; they are not read.",
+    ),
+    "duplicate_column": _code(
+        "file", "warning", "person", "列名重复", "columns of one name",
+        "The first of them is used.",
+    ),
+    "merged_cells": _code(
+        "file", "warning", "person", "合并的单元格", "merged cells",
+        "Cells merged downwards: every row was filled with their value.",
+    ),
     "other_sheets": _code(
         "file", "warning", "person", "有没读的工作表", "sheets not read",
-        "Only the first sheet of a workbook is read.",
+        "One sheet of a workbook is read; `--sheet` chooses it.",
     ),
     "info_incomplete": _code(
         "info", "error warning hint", "safe", "dataset_info.json 不完整", "incomplete entry",
@@ -123,6 +163,18 @@ CODES: Mapping[str, Code] = {
     "wrong_type": _code(
         "row", "error", "person", "类型不对", "wrong type",
         "For example a number, list or object instead of text.",
+    ),
+    "cells": _code(
+        "row", "error warning", "person", "格数与表头不符", "cells do not fit the heading",
+        "More or fewer cells than columns: often an unquoted separator. Nothing is cut or shifted.",
+    ),
+    "broken_line": _code(
+        "row", "error", "person", "这一行不是 JSON", "line is no JSON",
+        "A line of JSON Lines that breaks off; the others are read.",
+    ),
+    "label_set_aside": _code(
+        "row", "warning", "person", "来源说不是答案", "set aside at its source",
+        "Rejected, skipped, cancelled or discarded in the tool that exported it: the title waits.",
     ),
     "unknown_role": _code(
         "row", "error", "person", "未知角色", "unknown role",
@@ -187,6 +239,14 @@ CODES: Mapping[str, Code] = {
     "answer_not_category": _code(
         "answer", "error", "proposal", "答案不是类别之一", "answer is no category",
         "Every answer that is not exactly a category; safe to repair only with one of the next two codes.",
+    ),
+    "several_categories": _code(
+        "answer", "error", "person", "不止一个类别", "several categories",
+        "The answer names two or more categories.",
+    ),
+    "html": _code(
+        "answer", "warning", "safe", "HTML 实体或标签", "HTML in the title",
+        "Entities such as &amp;quot; and tags such as <em>; they are decoded.",
     ),
     "answer_quoted": _code(
         "answer", "hint", "safe", "类别带引号", "quoted category",

@@ -16,10 +16,16 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from studio.errors import InputError
-from studio.formats.dataset_info import INFO, read_info
-from studio.formats.layouts import DEFAULT_COLUMNS
+from studio.formats.dataset_info import INFO, layout_of, read_info
+from studio.formats.layouts import DEFAULT_COLUMNS, DEFAULT_TAGS
 from studio.formats.reader import read_rows
-from studio.formats.sharegpt import canonical_blocks, conversation, json_bytes
+from studio.formats.sharegpt import (
+    canonical_blocks,
+    conversation,
+    conversation_of_turns,
+    is_canonical,
+    json_bytes,
+)
 from studio.language import say
 from studio.samples.canonical import proposed_category, write_answer, write_question
 from studio.samples.scheme import Scheme
@@ -142,7 +148,7 @@ def _require_new(path: Path, out: Path, changes: Path) -> None:
 
 def _repaired(path: Path, scheme: Scheme, edits: Edits) -> Iterator[tuple[Judged, Any, RowRepair | None]]:
     """Stream every validated row with its sample for the copy, and the change if that differs."""
-    for item in judge_each(read_rows(path).rows, scheme):
+    for item in judge_each(read_rows(path, scheme=scheme).rows, scheme):
         row = item.row
         if row.kind != "conversation":
             raise InputError(
@@ -178,17 +184,51 @@ def _edited(item: Judged, edit: Edit | None) -> Any:
 
 
 def _repair(item: Judged, scheme: Scheme) -> Any:
-    """Build the sample for the copy: with safe repairs in canonical turns, or the record as it was."""
+    """Build the sample for the copy: with safe repairs in canonical turns, or the record as it was.
+
+    A row in ShareGPT layout that needs no repair is not touched, whatever else stands in it; one of
+    another layout is written as ShareGPT, with all of its turns.
+    """
     row, answer = item.row, item.answer
-    if row.problems or not item.title or answer is None or row.answer is None:
+    if row.problems and any(problem.severity == "error" for problem in row.problems):
         return row.record
+    if not item.title or answer is None or row.answer is None or row.question is None:
+        return row.record
+    needs_repair = any(_is_repaired(problem.code, problem.repair) for problem in item.problems)
+    if not needs_repair and is_canonical(row.record):
+        return row.record
+    question, text = write_question(scheme.prompt, item.title), _repaired_answer(item, scheme)
+    if is_canonical(row.record):
+        return _with_texts(row.record, question, text)
+    turns, is_asked, is_answered = [], False, False
+    for role, said in row.turns:
+        if role == "user" and not is_asked:
+            said, is_asked = question, True
+        elif role == "assistant" and not is_answered:
+            said, is_answered = text, True
+        turns.append((role, said))
+    if not is_asked or not is_answered:
+        return row.record
+    return {**row.extra, DEFAULT_COLUMNS["messages"]: conversation_of_turns(turns)}
+
+
+def _with_texts(record: Mapping[str, Any], question: str, answer: str) -> dict[str, Any]:
+    """Replace the first question and the first answer of a sample; all else stays."""
+    texts = {DEFAULT_TAGS["user_tag"]: question, DEFAULT_TAGS["assistant_tag"]: answer}
+    turns = []
+    for turn in record[DEFAULT_COLUMNS["messages"]]:
+        text = texts.pop(turn["from"], None)
+        turns.append(turn if text is None else {**turn, "value": text})
+    return {**record, DEFAULT_COLUMNS["messages"]: turns}
+
+
+def _repaired_answer(item: Judged, scheme: Scheme) -> str:
+    answer, given = item.answer, item.row.answer
+    assert answer is not None and given is not None, "the caller has looked"
     category = item.category or proposed_category(answer.label, scheme.names)
     if category is None or (answer.chain is None and answer.form != "none"):
-        text = row.answer
-    else:
-        text = category if answer.chain is None else write_answer(answer.chain, category)
-    turns = conversation(write_question(scheme.prompt, item.title), text, row.system)
-    return {**row.extra, DEFAULT_COLUMNS["messages"]: turns}
+        return given
+    return category if answer.chain is None else write_answer(answer.chain, category)
 
 
 class _FileWriter:
@@ -249,8 +289,21 @@ def _entries(path: Path, names: Mapping[str, str]) -> dict[str, Any]:
         name: {
             **entry,
             "file_name": names.get(entry["file_name"], entry["file_name"]),
-            **canonical_blocks(),
+            **_blocks(name, entry),
         }
         for name, entry in read_info(path).items()
         if any(PurePosixPath(file).is_relative_to(str(entry.get("file_name"))) for file in names)
     }
+
+
+def _blocks(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Describe the copy of a file; samples that were in this layout before keep their system column."""
+    blocks, layout = canonical_blocks(), layout_of(name, entry)
+    was_canonical = (
+        layout.form == "sharegpt"
+        and layout.messages == DEFAULT_COLUMNS["messages"]
+        and all(layout.tag(tag) == default for tag, default in DEFAULT_TAGS.items())
+    )
+    if was_canonical and (system := layout.column("system")):
+        blocks["columns"] = {**blocks["columns"], "system": system}
+    return blocks

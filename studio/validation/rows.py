@@ -14,6 +14,7 @@ from studio.language import say
 from studio.messages import Message, message
 from studio.samples.canonical import (
     Answer,
+    bare_words,
     exact_category,
     read_answer,
     read_question,
@@ -24,7 +25,7 @@ from studio.samples.chain_lint import lint_chain
 from studio.samples.label_matching import FaultKind, find_fault
 from studio.samples.problems import Problem, Severity
 from studio.samples.scheme import Scheme
-from studio.samples.title_text import clean_title
+from studio.samples.title_text import clean_title, unescape_html
 
 TITLE_CHARACTERS = 500
 """No news title is longer; what is, is an article in the wrong column or an attack."""
@@ -151,7 +152,7 @@ def judge_row(row: RawRow, prefix: str, scheme: Scheme) -> Judged:
     remarks = _Remarks(row)
     title = _judge_title(row, prefix, scheme, remarks)
     answer = None if row.answer is None else read_answer(row.answer)
-    category = None if answer is None else exact_category(answer.label, scheme.names)
+    category = None if answer is None else exact_category(clean_title(answer.label), scheme.names)
     if answer is not None:
         _judge_form(row, answer, category, remarks)
         if category is None and answer.label:
@@ -164,7 +165,13 @@ def judge_row(row: RawRow, prefix: str, scheme: Scheme) -> Judged:
 
 def _judge_title(row: RawRow, prefix: str, scheme: Scheme, remarks: _Remarks) -> str:
     text, has_prefix = _find_title(row, prefix, scheme)
-    title = clean_title(text or "")
+    decoded = unescape_html(text or "")
+    title = clean_title(decoded)
+    if decoded != text and text:
+        remark = say(
+            "标题里有 HTML 实体或标签，已还原。", "The title had HTML entities or tags; they were decoded."
+        )
+        remarks.add("html", "warning", remark, found=text[:200])
     if "\ufffd" in title or "\ufffd" in (row.answer or ""):
         remark = say("有字符在转码时丢失（\ufffd）。", "Characters were lost in a conversion (\ufffd).")
         remarks.add("encoding", "warning", remark, found=title)
@@ -189,18 +196,35 @@ def _judge_title(row: RawRow, prefix: str, scheme: Scheme, remarks: _Remarks) ->
     return title
 
 
+def find_title(row: RawRow, prefix: str, scheme: Scheme) -> str:
+    """Extract the title of a row, without the prompt; empty where it has none."""
+    return clean_title(unescape_html(_find_title(row, prefix, scheme)[0] or ""))
+
+
 def _find_title(row: RawRow, prefix: str, scheme: Scheme) -> tuple[str | None, bool]:
     """Extract the title, None if there is none to parse, and whether its question is canonical."""
     if row.title is not None:
-        return row.title, row.kind == "title"
+        # A title column, or Alpaca's input, that begins with the prompt already.
+        return _without_prompt(row.title, scheme.prompt), row.kind == "title"
     if row.question is None:
         return None, True
     title, is_canonical = read_question(row.question, scheme.prompt)
     if is_canonical:
-        return title, True
+        once = _without_prompt(title, scheme.prompt)
+        return once, once == title
     if _starts_with(title, scheme.prompt):
-        return title[len(scheme.prompt) :], False
+        return _without_prompt(title, scheme.prompt), False
     return title.removeprefix(prefix), False
+
+
+def _without_prompt(text: str, prompt: str) -> str:
+    """Take the prompt off a title, in its full-width or half-width form, as often as it stands there."""
+    title = text.strip()
+    if not prompt or not _starts_with(title, prompt):
+        return text
+    while _starts_with(title, prompt):
+        title = title[len(prompt) :].strip()
+    return title
 
 
 def _judge_form(row: RawRow, answer: Answer, category: str | None, remarks: _Remarks) -> None:
@@ -232,6 +256,11 @@ def _judge_label(label: str, scheme: Scheme, remarks: _Remarks) -> None:
     shown = label if len(label) <= 30 else label[:30] + "…"
     shown = " ".join(shown.split())
     count = len(scheme.names)
+    several = list(dict.fromkeys(word for word in bare_words(label) if word in scheme.names))
+    if len(several) > 1 and len(several) == len(set(bare_words(label))):
+        reason = message("several_categories", count=len(several), labels=several)
+        remarks.add("several_categories", "error", reason, found=label[:200])
+        return
     fault = find_fault(label, scheme)
     repair, near = fault.repair, fault.near
     if repair is not None:

@@ -11,6 +11,7 @@ import pyarrow.parquet
 import pytest
 
 from studio.errors import UnreadableFile
+from studio.formats.choices import FileChoices
 from studio.formats.columns import Columns
 from studio.formats.reader import read_available_rows, read_rows, split_of
 from studio.formats.records import read_records
@@ -170,10 +171,13 @@ def test_a_truncated_json_is_reported_with_its_last_position(tmp_path):
     assert f"第 {text[:-30].count(chr(10)) + 1} 行" in error.problem
 
 
-def test_a_truncated_line_of_json_lines_is_found(tmp_path):
+def test_a_truncated_line_of_json_lines_is_told_and_the_others_are_read(tmp_path):
     line = json.dumps(sample(), ensure_ascii=False)
-    (tmp_path / "a.jsonl").write_text(f"{line}\n{line[:-9]}", encoding="utf-8")
-    assert "第 2 行" in refusal(tmp_path / "a.jsonl").problem
+    (tmp_path / "a.jsonl").write_text(f"{line}\n{line[:-9]}\n{line}", encoding="utf-8")
+    good, broken, last = read_rows(tmp_path / "a.jsonl").rows
+    assert good.problems == last.problems == ()
+    (problem,) = broken.problems
+    assert (problem.row, problem.code) == (2, "broken_line")
 
 
 def test_a_syntax_error_shows_line_column_and_surroundings(tmp_path):
@@ -189,10 +193,9 @@ def test_json_that_python_cannot_hold_is_refused(tmp_path, text):
     assert "a.json" in refusal(tmp_path / "a.json").problem
 
 
-def test_an_object_at_the_top_is_not_a_list(tmp_path):
-    error = refusal(write_json(tmp_path / "a.json", {"data": [sample()], "version": 1}))
+def test_an_object_without_rows_is_not_a_list(tmp_path):
+    error = refusal(write_json(tmp_path / "a.json", {"settings": {"a": 1}, "version": 1}))
     assert error.code == "not_a_list"
-    assert "data" in error.remedy
 
 
 def test_damaged_utf8_is_not_mistaken_for_gbk(tmp_path):
@@ -354,7 +357,7 @@ def test_chosen_columns_are_read_whatever_their_names(tmp_path):
         "甲,乙,丙,丁,戊,title\n女排夺冠,体育,因为,新华社,2024年5月1日,不是这个\n", encoding="utf-8"
     )
     columns = Columns(title="甲", category="乙", chain="丙", source="丁", date="戊")
-    (row,) = read_rows(tmp_path / "a.csv", columns).rows
+    (row,) = read_rows(tmp_path / "a.csv", FileChoices(columns=columns)).rows
     assert (row.title, row.answer, row.source, row.date) == (
         "女排夺冠",
         "<think>\n因为\n</think>\n\n体育",
@@ -373,7 +376,7 @@ def test_a_source_and_a_date_are_known_by_their_names(tmp_path):
 def test_a_chosen_column_that_is_missing_is_named(tmp_path):
     (tmp_path / "a.csv").write_text("标题,类别\n女排夺冠,体育\n", encoding="utf-8")
     with pytest.raises(UnreadableFile, match="没有选定的列“栏目”") as caught:
-        read_rows(tmp_path / "a.csv", Columns(category="栏目"))
+        read_rows(tmp_path / "a.csv", FileChoices(columns=Columns(category="栏目")))
     assert "标题" in caught.value.problem
 
 

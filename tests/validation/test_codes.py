@@ -66,6 +66,19 @@ def two_sheets(folder: Path) -> Path:
     return folder / "a.xlsx"
 
 
+def table(*lines: str) -> Callable[[Path], Path]:
+    return raw("\n".join(lines).encode(), "a.csv")
+
+
+def merged(folder: Path) -> Path:
+    book = Workbook()
+    for row in (["类别", "标题"], ["体育", "女排夺冠"], [None, "男篮晋级"]):
+        book.active.append(row)
+    book.active.merge_cells("A2:A3")
+    book.save(folder / "a.xlsx")
+    return folder / "a.xlsx"
+
+
 def bomb(folder: Path) -> Path:
     table = pyarrow.table({"title": pyarrow.nulls(20_000_001, pyarrow.string())})
     pyarrow.parquet.write_table(table, folder / "a.parquet")
@@ -88,6 +101,26 @@ CASES: dict[str, Callable[[Path], Path]] = {
     "unreadable": raw(b'[{"conversations": ['),
     "empty_file": raw(b""),
     "not_a_list": raw(b'{"a": 1}'),
+    "unclear_form": raw(
+        "女排夺冠，体育\n央行宣布降准，股市大涨\n孩子发烧，健康\n高考放榜，分数线公布，教育\n台风，停课\n".encode(),
+        "a.txt",
+    ),
+    "title_column_doubtful": table("标题,类别", "体育,社会", "经济,社会", "科技,社会"),
+    "read_as": raw("__label__体育 女排夺冠\n".encode(), "a.txt"),
+    "columns_inferred": table("bt,lb", "女排姑娘逆转夺冠,体育", "央行宣布下调准备金率,经济"),
+    "title_rivals": table(
+        "text,content", "女排姑娘逆转夺冠,比赛在昨晚举行并结束", "央行宣布降准备金,公告在今早发布出来"
+    ),
+    "unused_labels": table("标题,类别,栏目", "女排姑娘逆转夺冠,,体育", "央行宣布下调准备金率,,经济"),
+    "unused_columns": table("标题,编号", "女排姑娘逆转夺冠,1", "央行宣布下调准备金率,2"),
+    "rows_above_heading": table("第三季度,", "标题,类别", "女排姑娘逆转夺冠,体育"),
+    "duplicate_column": table("标题,类别,类别", "女排姑娘逆转夺冠,体育,经济"),
+    "merged_cells": merged,
+    "cells": table("标题,类别", "开盘大涨,成交额破万亿,经济"),
+    "broken_line": raw('{"title": "女排夺冠"}\n{"title": \n'.encode(), "a.jsonl"),
+    "label_set_aside": rows({"text": TITLE, "label": "体育", "answer": "reject"}),
+    "several_categories": answer("体育、经济"),
+    "html": rows(conversation(f"新闻分类：&quot;{TITLE}&quot;", "体育")),
     "encoding": raw(json.dumps([sample()], ensure_ascii=False).encode("gbk")),
     "too_large": bomb,
     "other_sheets": two_sheets,

@@ -1,20 +1,17 @@
 """Draw the import of titles: a file with its columns, pasted lines, the samples; and the imports so far."""
 
-from dataclasses import asdict
-from pathlib import Path
-
 import streamlit as st
 
 from pages.sections.home.import_batches import batches_tab, report_button
+from pages.sections.home.reading import choose_reading
 from pages.shared import session
 from pages.shared.elements import table
-from pages.shared.feedback import report_errors
+from pages.shared.feedback import notify, report_errors
 from pages.shared.files import uploaded_path
 from pages.shared.text import plain
-from studio.formats.columns import GUESSED, Columns
-from studio.formats.conversations import RawRow
+from studio.formats.choices import UNDECIDED
 from studio.ingest.importer import ImportReport, finish_interrupted, import_path, import_text
-from studio.ingest.preview import FilePreview, preview_file
+from studio.ingest.label_mapping import UnknownLabel, map_labels, unknown_labels
 from studio.language import say
 from studio.store import Store
 from studio.workspace import BUNDLED_DATASET
@@ -23,6 +20,8 @@ LARGE_BYTES = 200 << 20
 """From this size on the command line is the better way: a browser holds the whole upload in memory."""
 SHOWN_PAIRS = 20
 SHOWN_REFUSALS = 200
+SHOWN_LABELS = 40
+"""Unknown labels that are asked about at once."""
 
 
 def import_section(db: Store) -> None:
@@ -52,7 +51,7 @@ def import_section(db: Store) -> None:
         _import_samples(db)
     with history_tab:
         batches_tab(db)
-    _last_report()
+    _last_report(db)
 
 
 def _import_samples(db: Store) -> None:
@@ -101,8 +100,10 @@ def _import_file(db: Store) -> None:
             icon=":material/memory:",
         )
     with uploaded_path(file) as path:
-        columns = _choose_columns(path, file.file_id)
-        if st.button(say("导入文件", "Import the file"), key="import-file", type="primary"):
+        choices = choose_reading(path, file.file_id)
+        if st.button(
+            say("导入文件", "Import the file"), key="import-file", type="primary", disabled=choices is None
+        ):
             with report_errors(), st.spinner(say("正在导入…", "Importing…")):
                 _keep(
                     import_path(
@@ -110,78 +111,10 @@ def _import_file(db: Store) -> None:
                         path,
                         session.scheme(),
                         source=file.name,
-                        columns=columns,
+                        choices=choices or UNDECIDED,
                         author=session.annotator(),
                     )
                 )
-
-
-def _choose_columns(path: Path, file_id: str) -> Columns:
-    """Draw the first rows as they will be read, and for a table which column holds what."""
-    with report_errors():
-        preview = preview_file(path)
-        columns = GUESSED
-        if preview.columns:
-            columns = _column_boxes(preview, file_id)
-            preview = preview_file(path, columns)
-        _show_preview(preview)
-        return columns
-    return GUESSED
-
-
-def _column_boxes(preview: FilePreview, file_id: str) -> Columns:
-    """Draw one box for each part of a title; a box that nobody changes has what the names say."""
-    chosen: dict[str, str | None] = {}
-    with st.container(horizontal=True, gap="small"):
-        for part, guessed in asdict(preview.chosen).items():
-            options = ["", *preview.columns]
-            column = st.selectbox(
-                _part_name(part),
-                options,
-                index=options.index(guessed or ""),
-                format_func=lambda column: column or say("无", "none"),
-                key=f"column-{part}-{file_id}",
-                width=128,
-            )
-            # A part that the first rows lack may still come further down, under a known name.
-            chosen[part] = column if column or guessed else None
-    return Columns(**chosen)
-
-
-def _part_name(part: str) -> str:
-    names = {
-        "title": say("标题列", "Title"),
-        "category": say("类别列", "Category"),
-        "chain": say("思维链列", "Think chain"),
-        "source": say("来源列", "Source"),
-        "date": say("日期列", "Date"),
-    }
-    return names[part]
-
-
-def _show_preview(preview: FilePreview) -> None:
-    encoding = say(f"编码 {preview.encoding}；", f"Encoding {preview.encoding}; ") if preview.encoding else ""
-    count = len(preview.rows)
-    if preview.columns and preview.chosen.title is None:
-        st.warning(
-            say("请选择标题所在的列。", "Choose the column with the titles."), icon=":material/table_view:"
-        )
-        st.caption(say(f"{encoding}前 {count} 行：", f"{encoding}the first {count} rows:"))
-        rows = [row.record for row in preview.rows]
-    else:
-        st.caption(say(f"{encoding}前 {count} 行读作：", f"{encoding}the first {count} rows are read as:"))
-        rows = [_preview_row(row) for row in preview.rows]
-    table(rows, hide_index=True, width="stretch", key="preview-rows")
-
-
-def _preview_row(row: RawRow) -> dict[str, object]:
-    return {
-        say("行", "Row"): row.row,
-        say("标题", "Title"): row.title or row.question or "",
-        say("答案", "Answer"): row.answer or "",
-        say("来源", "Source"): row.source or "",
-        say("日期", "Date"): row.date or "",
-    }
 
 
 def _keep(report: ImportReport) -> None:
@@ -190,7 +123,7 @@ def _keep(report: ImportReport) -> None:
     st.rerun()
 
 
-def _last_report() -> None:
+def _last_report(db: Store) -> None:
     report: ImportReport | None = st.session_state.get("import_report")
     if report is None:
         return
@@ -203,6 +136,11 @@ def _last_report() -> None:
         ),
         icon=":material/check_circle:",
     )
+    if report.read_as:
+        st.caption(
+            f":material/table_view: {say('读作：', 'Read as: ')}{plain(say('；', '; ').join(report.read_as))}"
+        )
+    _map_unknown(db, report)
     for note in report.notes:
         st.caption(f":material/info: {plain(note)}")
     if report.near:
@@ -222,6 +160,48 @@ def _last_report() -> None:
                 key="refused-rows",
             )
     report_button(say("逐行报告（CSV）", "Row-by-row report (CSV)"), report.batch_id, "import-report")
+
+
+def _map_unknown(db: Store, report: ImportReport) -> None:
+    """Draw the answers that are no category, with one box each for what they mean."""
+    if not report.unknown_labels:
+        return
+    unknown = unknown_labels(db, session.scheme(), report.batch_id)
+    if not unknown:
+        return
+    waiting = sum(label.count for label in unknown)
+    with st.container(border=True), st.form("map-labels", border=False):
+        st.markdown(
+            say(
+                f"**{waiting} 个标题的答案不在十个类别里**：说一次它们是什么意思，以后也照此读。",
+                f"**{waiting} titles have answers that are no category**: say once what they mean;"
+                " later imports are read so, too.",
+            )
+        )
+        boxes = [_meaning_box(label) for label in unknown[:SHOWN_LABELS]]
+        if len(unknown) > SHOWN_LABELS:
+            left = len(unknown) - SHOWN_LABELS
+            st.caption(say(f"还有 {left} 种，定下这些后显示。", f"{left} more follow once these are set."))
+        if st.form_submit_button(say("按此确定类别", "Set these categories"), key="map-labels-submit"):
+            means = {label.label: box for label, box in zip(unknown, boxes, strict=False) if box is not None}
+            with report_errors():
+                changed = map_labels(
+                    db, means, session.scheme(), batch_id=report.batch_id, author=session.annotator()
+                )
+                notify(say(f"{changed} 个标题有了类别。", f"{changed} titles have their category now."))
+                st.rerun()
+
+
+def _meaning_box(label: UnknownLabel) -> str | None:
+    names = session.scheme().names
+    chosen: str | None = st.selectbox(
+        f"{plain(label.label)}（{label.count}）",
+        [None, *names],
+        index=names.index(label.proposal) + 1 if label.proposal in names else 0,
+        format_func=lambda name: name or say("留着等人标", "leave it to a person"),
+        key=f"meaning-{label.label}",
+    )
+    return chosen
 
 
 def _near_pairs(report: ImportReport) -> None:

@@ -15,6 +15,7 @@ the order of the imports here.
     m011_quality   Create findings and drafts: m011 and m012.
     m014_review    Create review, tags and suggestion counts: m014 and m015.
     m016_messages  Turn stored sentences into codes with arguments: m016.
+    m017_labels    Remember what foreign labels mean, and let signs tell titles apart: m017.
 """
 
 from studio.store._migrations import (  # noqa: F401  (each registers its migrations)
@@ -23,5 +24,6 @@ from studio.store._migrations import (  # noqa: F401  (each registers its migrat
     m011_quality,
     m014_review,
     m016_messages,
+    m017_labels,
 )
 from studio.store._migrations.base import migrations as migrations
