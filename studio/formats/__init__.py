@@ -19,6 +19,7 @@ layouts             Define row layouts: which key holds what, by dataset_info.js
 reader              Read a path into raw rows: one file, or a folder with dataset_info.json.
 recognition         Recognise what the records of a file are, and which key holds what.
 records             Stream the raw records of one file: txt, csv, tsv, xlsx, json, jsonl, parquet.
+saved_datasets      Find the files of a data set that `datasets` saved, or that a hub holds.
 sharegpt            Write conversations in the canonical ShareGPT layout.
 values              Normalize the values of cells and keys to text.
 """

@@ -23,7 +23,8 @@ from studio.formats.conversations import RawRow, read_row
 from studio.formats.dataset_info import INFO, files_of, layout_of, missing_file, read_info, resolve_inside
 from studio.formats.layouts import Layout
 from studio.formats.recognition import SAMPLED, recognise
-from studio.formats.records import Record, Records, read_records
+from studio.formats.records import SUFFIXES, Record, Records, read_records
+from studio.formats.saved_datasets import SPLITS, STATE, hub_files, saved_files
 from studio.language import say
 from studio.samples.label_matching import Vocabulary
 from studio.samples.problems import Problem
@@ -31,6 +32,7 @@ from studio.samples.scheme import Scheme, load_scheme
 from studio.samples.title_text import Split
 
 EVAL_NAMES = ("eval", "test", "valid", "validation", "val", "dev")
+_SPLIT_WORDS = frozenset((*EVAL_NAMES, "train", "training"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,7 +175,7 @@ def open_files(path: Path, choices: FileChoices = UNDECIDED, scheme: Scheme | No
         name = INFO if path.is_dir() else path.name
         return Opened(files=[], remarks=[], unreadable={name: error})
     opened = _open(path, sources, choices, scheme)
-    if not path.is_dir():
+    if not path.is_dir() or not _has_entries(path):
         return opened
     return replace(opened, remarks=[*remarks_on_folder(path, read_info(path)), *opened.remarks])
 
@@ -235,11 +237,25 @@ def find_sources(path: Path) -> list[Source]:
     """
     if not path.is_dir():
         return [Source(path=path, name=path.name, split=split_of(path.stem), layout=Layout())]
+    if not _has_entries(path):
+        files = saved_files(path) or hub_files(path, SUFFIXES, _SPLIT_WORDS)
+        if files:
+            return [
+                Source(
+                    path=file.path, name=file.name, split=split_of(file.split or file.name), layout=Layout()
+                )
+                for file in files
+            ]
     sources: dict[Path, Source] = {}
     for name, entry in read_info(path).items():
         for found in _sources_of(path, name, entry):
             sources.setdefault(found.path, found)
     return list(sources.values())
+
+
+def _has_entries(folder: Path) -> bool:
+    """Return whether a folder has LLaMA-Factory's dataset_info.json; `datasets` saves one of its own."""
+    return (folder / INFO).is_file() and not any((folder / name).is_file() for name in (STATE, SPLITS))
 
 
 def _sources_of(path: Path, name: str, entry: Mapping[str, Any]) -> list[Source]:

@@ -4,6 +4,8 @@ import json
 from contextlib import closing
 
 import pandas
+import pyarrow
+import pyarrow.parquet
 import pytest
 from openpyxl import Workbook
 
@@ -12,7 +14,7 @@ from studio.formats.choices import FileChoices, UnclearFile
 from studio.formats.columns import Columns
 from studio.ingest.importer import import_path
 from studio.store import open_store
-from tests.support.samples import SCHEME
+from tests.support.samples import SCHEME, write_json
 
 TITLES = {
     "青年队点球大战淘汰东道主": "体育",
@@ -488,9 +490,6 @@ def test_titles_that_differ_in_a_sign_are_two(tmp_path):
 
 
 def test_class_names_come_with_the_data(tmp_path):
-    import pyarrow
-    import pyarrow.parquet
-
     names = list(INDEX)
     features = {"features": {"text": {"dtype": "string"}, "label": {"names": names, "_type": "ClassLabel"}}}
     table = pyarrow.table({"text": list(TITLES), "label": [names.index(c) for c in TITLES.values()]})
@@ -528,3 +527,57 @@ def test_an_import_without_one_title_leaves_no_batch(tmp_path):
 def test_unused_columns_are_told_loudly_where_they_hold_categories(tmp_path):
     report, _ = imported(tmp_path, "a.csv", lines('"{title}",{category},', heading="标题,栏目名,类别"))
     assert any("栏目名" in note for note in report.notes)
+
+
+def save_to_disk(folder, titles):
+    """Write what `datasets` 4 saves: an arrow stream with the features in its schema, and the state."""
+    names = list(INDEX)
+    features = {
+        "text": {"dtype": "string", "_type": "Value"},
+        "label": {"names": names, "_type": "ClassLabel"},
+    }
+    table = pyarrow.table({"text": list(titles), "label": [names.index(c) for c in titles.values()]})
+    table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    folder.mkdir(parents=True)
+    name = "data-00000-of-00001.arrow"
+    with (
+        pyarrow.OSFile(str(folder / name), "wb") as sink,
+        pyarrow.ipc.new_stream(sink, table.schema) as writer,
+    ):
+        writer.write_table(table)
+    write_json(
+        folder / "state.json", {"_data_files": [{"filename": name}], "_fingerprint": "a", "_split": None}
+    )
+    write_json(folder / "dataset_info.json", {"citation": "", "features": features, "splits": None})
+
+
+def test_a_data_set_that_was_saved_to_disk_is_read_with_its_class_names(tmp_path):
+    save_to_disk(tmp_path / "one", TITLES)
+    write_json(tmp_path / "two" / "dataset_dict.json", {"splits": ["train", "test"]})
+    save_to_disk(tmp_path / "two" / "train", dict(PAIRS[:4]))
+    save_to_disk(tmp_path / "two" / "test", dict(PAIRS[4:]))
+    for folder in ("one", "two"):
+        with closing(open_store(tmp_path / f"{folder}.db")) as db:
+            import_path(db, tmp_path / folder, SCHEME)
+            found = db.query("select text, category, split from current_titles")
+            titles = {row["text"]: (row["category"], row["split"]) for row in found}
+        assert {title: category for title, (category, _) in titles.items()} == TITLES
+        if folder == "two":
+            assert [split for _, split in titles.values()] == ["train"] * 4 + ["eval"] * 2
+
+
+@pytest.mark.parametrize("name", ["../outside.arrow", "/etc/passwd", "..", 7])
+def test_a_saved_data_set_that_names_files_elsewhere_is_refused(tmp_path, name):
+    write_json(tmp_path / "set" / "state.json", {"_data_files": [{"filename": name}]})
+    with closing(open_store(tmp_path / "a.db")) as db, pytest.raises(StudioError, match=r"state\.json"):
+        import_path(db, tmp_path / "set", SCHEME)
+
+
+def test_a_hub_repository_is_read_by_the_names_of_its_files(tmp_path):
+    (tmp_path / "data").mkdir()
+    for split, pairs in (("train", PAIRS[:4]), ("test", PAIRS[4:])):
+        frame = pandas.DataFrame(pairs, columns=["text", "label"])
+        frame.to_parquet(tmp_path / "data" / f"{split}-00000-of-00001.parquet")
+    with closing(open_store(tmp_path / "a.db")) as db:
+        import_path(db, tmp_path, SCHEME)
+        assert {row["text"]: row["category"] for row in db.query("select * from current_titles")} == TITLES
