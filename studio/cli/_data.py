@@ -14,7 +14,8 @@ from studio.cli._common import AsJson, Categories, Home, print_json, report_erro
 from studio.cli._imports import CategoryColumn, Form, HeaderRow, Separator, Sheet, TitleColumn, file_choices
 from studio.cli._imports import app as import_app
 from studio.datasets.eval_list import read_eval_list
-from studio.datasets.versions import Version, freeze
+from studio.datasets.versions import Chainless, Version, freeze, freeze_outlook
+from studio.errors import InputError
 from studio.formats.columns import Columns
 from studio.language import say
 from studio.samples.problems import Problem
@@ -126,6 +127,20 @@ def freeze_(
         bool,
         typer.Option("--accept-warnings", help="Freeze also where that asks; the warnings become notes."),
     ] = False,
+    without_chain: Annotated[
+        str,
+        typer.Option(
+            "--without-chain",
+            help="Decided titles without a think chain: keep them, as direct answers, or leave-out.",
+        ),
+    ] = "keep",
+    interval: Annotated[
+        float,
+        typer.Option(
+            "--interval",
+            help="Half width of the interval wanted for each category's recall; thin categories are told.",
+        ),
+    ] = 0.1,
     home: Home = None,
     categories: Categories = None,
     as_json: AsJson = False,
@@ -135,7 +150,21 @@ def freeze_(
         workspace = open_workspace(home)
         scheme = load_scheme(categories)
         eval_titles = () if eval_list is None else read_eval_list(eval_list, scheme)
+        chainless = _chainless(without_chain, interval)
         with closing(open_store(workspace.database)) as db:
+            outlook = freeze_outlook(
+                db,
+                name,
+                eval_share=eval_share,
+                seed=seed,
+                eval_titles=eval_titles,
+                resplit=resplit,
+                chainless=chainless,
+                half_width=interval,
+                scheme=scheme,
+            )
+            for sentence in outlook.sentences:
+                typer.echo(sentence, err=True)
             version = freeze(
                 db,
                 workspace,
@@ -145,13 +174,30 @@ def freeze_(
                 eval_titles=eval_titles,
                 resplit=resplit,
                 accept_warnings=accept_warnings,
+                chainless=chainless,
                 author=user_name(),
                 scheme=scheme,
             )
     if as_json:
-        print_json(version.to_json())
+        print_json({**version.to_json(), "outlook": outlook.to_json()})
     else:
         _show_version(version)
+
+
+def _chainless(word: str, interval: float) -> Chainless:
+    known: dict[str, Chainless] = {"keep": "keep", "leave-out": "leave_out"}
+    if word not in known or not 0 < interval < 1:
+        raise InputError(
+            say(
+                f"--without-chain {word} 或 --interval {interval:g} 不可用。",
+                f"--without-chain {word} or --interval {interval:g} cannot be used.",
+            ),
+            remedy=say(
+                "--without-chain 写 keep 或 leave-out，--interval 写 0 与 1 之间的数。",
+                "Write keep or leave-out as --without-chain, a number between 0 and 1 as --interval.",
+            ),
+        )
+    return known[word]
 
 
 def _show_version(version: Version) -> None:

@@ -127,6 +127,14 @@ def count_by_status(db: Store) -> dict[Status, int]:
     return counts
 
 
+def count_without_chain(db: Store) -> int:
+    """Count the decided titles that have no think chain."""
+    found = db.execute(
+        "select count(*) from current_titles where status = 'decided' and coalesce(chain, '') = ''"
+    ).fetchone()
+    return int(found[0])
+
+
 def category_counts(db: Store) -> dict[str, int]:
     """Count decided titles per category; categories without a title are absent."""
     return dict(

@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from studio.contract import Text
-from studio.datasets.versions import Version, find_version, freeze
+from studio.datasets.versions import Chainless, Version, find_version, freeze
 from studio.errors import FreezeRefused, RunFailed, StudioError
 from studio.language import Language, current_language, say
 from studio.samples.scheme import load_scheme
@@ -34,6 +34,7 @@ class FreezeRequest(_Message):
     eval_titles: tuple[str, ...] = ()
     resplit: bool = False
     accept_warnings: bool = False
+    chainless: Chainless = "keep"
     author: str
 
 

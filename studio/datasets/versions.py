@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from studio.corpus.titles import Title, decided_titles
 from studio.datasets.files import DATA_FILES, SPLITS, content_hash, data_files, file_hash
@@ -37,10 +37,14 @@ from studio.samples.canonical import write_answer
 from studio.samples.problems import Problem
 from studio.samples.scheme import Scheme
 from studio.samples.title_text import Split
+from studio.stats import rows_for_half_width
 from studio.store import Store, writing
 from studio.system.atomic import guard_disk
 from studio.validation.check import check_conversations
 from studio.workspace import Workspace
+
+Chainless = Literal["keep", "leave_out"]
+"""What becomes of decided titles without a think chain."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,10 +128,14 @@ def freeze(
     eval_titles: Sequence[str] = (),
     resplit: bool = False,
     accept_warnings: bool = False,
+    chainless: Chainless = "keep",
     author: str,
     scheme: Scheme,
 ) -> Version:
     """Freeze all decided titles as the next version of `name`.
+
+    A title without a think chain is written with an empty one, and so trained as a direct
+    answer; with `chainless` leave_out it stays out of the version.
 
     What an earlier version of that name evaluated stays in eval, else a split that the
     import fixed stays, unless `resplit` forgets both. `eval_titles`, a fixed list, are
@@ -142,7 +150,7 @@ def freeze(
         DiskFull: nothing was written.
     """
     require_arguments(name, eval_share)
-    titles = decided_titles(db)
+    titles = _titles_to_freeze(db, chainless)
     require_scheme(titles, scheme)
     problems = problems_of(titles, scheme)
     require_no_errors(problems, titles)
@@ -153,6 +161,90 @@ def freeze(
     require_accepted(reasons, accept_warnings)
     version = _write_version(db, workspace.datasets / name, author, division.splits, options, scheme)
     return replace(version, notes=(*notes_on(problems, division), *reasons))
+
+
+def _titles_to_freeze(db: Store, chainless: Chainless) -> list[Title]:
+    titles = decided_titles(db)
+    return [title for title in titles if title.chain] if chainless == "leave_out" else titles
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outlook:
+    """What a freeze would take, before it writes.
+
+    `without_chain` counts the decided titles that have no think chain. `thin` are the categories whose
+    evaluation rows are too few for the interval asked for, with their numbers; `needed` rows would do.
+    """
+
+    rows: Mapping[Split, int]
+    without_chain: int
+    thin: Mapping[str, int]
+    needed: int
+    half_width: float
+
+    @property
+    def sentences(self) -> list[str]:
+        """What a person should know before the version is written."""
+        told = []
+        if self.without_chain:
+            told.append(
+                say(
+                    f"{self.without_chain} 条已定标题没有思维链：照样收进去，会被训练成直接回答。",
+                    f"{self.without_chain} decided titles have no think chain: taken as they are, they are"
+                    " trained as direct answers.",
+                )
+            )
+        if self.thin:
+            points = f"{100 * self.half_width:g}"
+            told.append(
+                say(
+                    f"评估集里太少，得不到 ±{points} 个百分点的区间（召回率 80 % 时要 {self.needed} 条）："
+                    + "、".join(f"{name} {count}" for name, count in self.thin.items())
+                    + "。",
+                    f"Too few evaluation rows for an interval of ±{points} points (it takes {self.needed} at a"
+                    " recall of 80 %): "
+                    + ", ".join(f"{name} {count}" for name, count in self.thin.items())
+                    + ".",
+                )
+            )
+        return told
+
+    def to_json(self) -> dict[str, Any]:
+        """Build the entry `outlook` of `news-studio freeze --json`."""
+        return {**asdict(self), "rows": dict(self.rows), "thin": dict(self.thin)}
+
+
+def freeze_outlook(
+    db: Store,
+    name: str,
+    *,
+    eval_share: float | None = None,
+    seed: int = 42,
+    eval_titles: Sequence[str] = (),
+    resplit: bool = False,
+    chainless: Chainless = "keep",
+    half_width: float = 0.1,
+    scheme: Scheme,
+) -> Outlook:
+    """Compute what `freeze` with these arguments would take, without writing.
+
+    Args:
+        half_width: of the 95 % interval that is wanted for each category's recall, 0 to 1.
+    """
+    titles = _titles_to_freeze(db, chainless)
+    options = SplitOptions(eval_share=eval_share, seed=seed, eval_titles=tuple(eval_titles), resplit=resplit)
+    splits = split_titles(titles, *_earlier_rows(db, name), options).splits if titles else {}
+    needed = rows_for_half_width(half_width)
+    counts = _count(splits.get("eval", []))
+    return Outlook(
+        rows={split: len(splits.get(split, [])) for split in SPLITS},
+        without_chain=sum(not title.chain for title in titles),
+        thin={
+            category: counts.get(category, 0) for category in scheme.names if counts.get(category, 0) < needed
+        },
+        needed=needed,
+        half_width=half_width,
+    )
 
 
 def _write_version(

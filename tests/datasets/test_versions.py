@@ -296,3 +296,21 @@ def test_frozen_rows_cannot_be_touched(opened, db):
     freeze(opened)
     with pytest.raises(sqlite3.IntegrityError):
         db.execute("delete from version_rows")
+
+
+def test_the_outlook_names_titles_without_a_chain_and_thin_categories(db):
+    decide(db, 30)
+    outlook = versions.freeze_outlook(db, "news", scheme=SCHEME)
+    assert (outlook.without_chain, outlook.rows["train"] + outlook.rows["eval"]) == (30, 30)
+    assert (outlook.needed, set(outlook.thin)) == (60, set(SCHEME.names))
+    assert len(outlook.sentences) == 2
+    assert not versions.freeze_outlook(db, "news", half_width=0.9, eval_share=0.5, scheme=SCHEME).thin
+
+
+def test_titles_without_a_chain_stay_out_where_that_is_asked_for(opened, db):
+    import_path(db, BUNDLED_DATASET, SCHEME)
+    decide(db, 5)
+    assert sum(freeze(opened, "all").rows.values()) == 405
+    version = freeze(opened, "chains", chainless="leave_out")
+    assert sum(version.rows.values()) == 400
+    assert b"<think>\\n\\n</think>" not in version.files["train.json"]

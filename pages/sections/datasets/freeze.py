@@ -5,12 +5,14 @@ from collections.abc import Sequence
 import streamlit as st
 
 from pages.shared import charts, session
+from pages.shared.elements import choose_one
 from pages.shared.feedback import report_errors
 from pages.shared.files import uploaded_path
 from pages.shared.text import plain
-from studio.corpus.titles import category_counts, count_by_status
+from studio.corpus.titles import category_counts, count_by_status, count_without_chain
 from studio.datasets.eval_list import read_eval_list
 from studio.datasets.freeze_process import FreezeRequest, freeze_apart
+from studio.datasets.versions import Chainless, Outlook, freeze_outlook
 from studio.errors import FreezeRefused
 from studio.language import say
 from studio.store import Store
@@ -18,6 +20,8 @@ from studio.store import Store
 REASONS = "freeze-reasons"
 """Session key: the warnings of the last press that nobody has accepted yet."""
 SHOWN_REASONS = 20
+MOST_TITLES = 5000
+"""Decided titles up to which the page computes the outlook each time it is drawn."""
 
 
 def freeze_section(db: Store) -> None:
@@ -46,11 +50,25 @@ def freeze_section(db: Store) -> None:
             charts.category_bars(category_counts(db), session.scheme()),
             alt=say("已定标题的类别", "Decided titles per category"),
         )
+        outlook = _outlook(db, counts["decided"])
+        for sentence in outlook.sentences if outlook else []:
+            st.caption(f":material/info: {plain(sentence)}")
     with form:
-        _freeze_form()
+        _freeze_form(count_without_chain(db))
 
 
-def _freeze_form() -> None:
+def _outlook(db: Store, decided: int) -> Outlook | None:
+    """Compute what a freeze with the defaults would take; of very many titles, it is left to the freeze."""
+    if decided > MOST_TITLES:
+        return None
+    return freeze_outlook(db, st.session_state.get("freeze-name") or "news", scheme=session.scheme())
+
+
+def _freeze_form(without_chain: int) -> None:
+    if without_chain:
+        session.link(
+            "drafts", say(f"先写这 {without_chain} 条思维链", f"Write these {without_chain} chains first")
+        )
     with st.form("freeze"):
         name = st.text_input(say("名称", "Name"), value="news", key="freeze-name")
         share = st.number_input(
@@ -81,6 +99,21 @@ def _freeze_form() -> None:
                     "versions can be compared.",
                 ),
             )
+        chainless: Chainless = "keep"
+        if without_chain:
+            chainless = choose_one(
+                say(
+                    f"{without_chain} 条已定标题没有思维链",
+                    f"{without_chain} decided titles have no think chain",
+                ),
+                ("keep", "leave_out"),
+                format_func=lambda choice: (
+                    say("收进去，训练成直接回答", "take them, as direct answers")
+                    if choice == "keep"
+                    else say("不收", "leave them out")
+                ),
+                key="freeze-chainless",
+            )
         pressed = st.form_submit_button(
             say("冻结", "Freeze"), key="freeze-now", type="primary", icon=":material/lock:"
         )
@@ -99,6 +132,7 @@ def _freeze_form() -> None:
                     eval_titles=tuple(eval_titles),
                     resplit=resplit,
                     accept_warnings=accepted,
+                    chainless=chainless,
                     author=session.annotator(),
                 )
             )
