@@ -201,8 +201,8 @@ class Outlook:
                     f"评估集里太少，得不到 ±{points} 个百分点的区间（召回率 80 % 时要 {self.needed} 条）："
                     + "、".join(f"{name} {count}" for name, count in self.thin.items())
                     + "。",
-                    f"Too few evaluation rows for an interval of ±{points} points (it takes {self.needed} at a"
-                    " recall of 80 %): "
+                    f"Too few evaluation rows for an interval of ±{points} points, which takes"
+                    f" {self.needed} at a recall of 80 %: "
                     + ", ".join(f"{name} {count}" for name, count in self.thin.items())
                     + ".",
                 )

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any
 
 from studio.errors import UnreadableFile
-from studio.formats._text_forms import TOUTIAO_COLUMNS, is_heading
+from studio.formats._text_forms import NEVER_IN_TITLES, TOUTIAO_COLUMNS, is_heading
 from studio.formats.choices import FileChoices
 from studio.formats.columns import infer_columns, is_title_name
 from studio.formats.faulty import FaultyRecord
@@ -238,9 +238,11 @@ def _rejoined(
     It is none where the category column then holds a category: the error stays, but the title is whole.
     """
     title, category = roles
-    if title is None or category is None or title == category:
+    if title is None or category is None or title == category or separator in NEVER_IN_TITLES:
         return None
     more = len(cells) - len(names)
+    if any(vocabulary.is_label(cell.strip()) for cell in cells[title : title + more + 1]):
+        return None  # two rows in one, or an answer that stands elsewhere
     whole = [*cells[:title], separator.join(cells[title : title + more + 1]), *cells[title + more + 1 :]]
     if not vocabulary.is_label(whole[category].strip()):
         return None

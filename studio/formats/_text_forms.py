@@ -33,6 +33,8 @@ _STRONG = ("\t", "_!_", "\x01", "|||", "||", "|", ":::", "@@", "｜", "^", "~", 
 """Signs that hardly occur in a title: where they are regular, they separate."""
 _FOUND_IN_TITLES = ("|", "｜", "~")
 """Those among them that some newsrooms set behind a column's name, as in 专访|…: asked about."""
+NEVER_IN_TITLES = ("\t", "_!_", "\x01", "|||", "||", ":::", "@@")
+"""Those of them that stand in no title: a row with one too many is two rows in one."""
 _COMMON = (",", ";")
 _WEAK = (
     "，", "；", "、", "：", ":", "——", "—", "--", "->", "=>", "=", "-", "/", "#", "@", "*",
