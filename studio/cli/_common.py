@@ -13,6 +13,7 @@ from studio.errors import FreezeRefused, StudioError
 from studio.language import say
 from studio.store import database_errors, require_usable
 from studio.system.login import login_name
+from studio.team.rights import as_owner
 from studio.workspace import Workspace, open_workspace
 
 SHOWN = 50
@@ -35,9 +36,9 @@ Categories = Annotated[
 
 @contextmanager
 def report_errors() -> Iterator[None]:
-    """Print a StudioError as problem and remedy on stderr and exit with its code."""
+    """Act as the workspace's owner; print a StudioError as problem and remedy and exit with its code."""
     try:
-        with database_errors():
+        with database_errors(), as_owner():
             yield
     except StudioError as error:
         typer.echo(

@@ -39,6 +39,7 @@ from studio.samples.scheme import Scheme
 from studio.samples.title_text import Split
 from studio.store import Store, writing
 from studio.system.atomic import guard_disk
+from studio.team.rights import require_right
 from studio.validation.check import check_conversations
 from studio.workspace import Workspace
 
@@ -136,11 +137,13 @@ def freeze(
     copies fall on one side; the version's notes report where that moved a title.
 
     Raises:
+        NotAllowed: the author's role does not cover it.
         NothingToFreeze: no decided title, or a split would be empty.
         FreezeRefused: titles have errors, or there are warnings and nobody accepted them.
         InputError: the name is no folder name, or a decision is outside the scheme.
         DiskFull: nothing was written.
     """
+    require_right("freeze", db, author)
     require_arguments(name, eval_share)
     titles = decided_titles(db)
     require_scheme(titles, scheme)

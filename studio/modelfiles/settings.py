@@ -17,6 +17,7 @@ from studio.errors import InputError, UnreadableFile
 from studio.language import say
 from studio.modelfiles.folder_check import UNSAFE_VARIABLE
 from studio.system.atomic import in_one_step
+from studio.team.rights import require_right
 from studio.workspace import Settings, Workspace
 
 log = logging.getLogger(__name__)
@@ -87,6 +88,7 @@ def add_folder(workspace: Workspace, text: str) -> Path:
     Raises:
         InputError: there is no such folder.
     """
+    require_right("choose_model_folders")
     folder = Path(text.strip().strip("\"'")).expanduser().absolute()
     if not text.strip() or not folder.is_dir():
         raise InputError(
@@ -103,6 +105,7 @@ def add_folder(workspace: Workspace, text: str) -> Path:
 
 def remove_folder(workspace: Workspace, folder: Path) -> None:
     """Remove a folder from the search; the folder itself stays."""
+    require_right("choose_model_folders")
     change_model_settings(
         workspace, lambda now: {"folders": tuple(each for each in now.folders if each != folder)}
     )
@@ -114,6 +117,7 @@ def set_hub(workspace: Workspace, *, endpoint: str | None, offline: bool) -> Non
     Raises:
         InputError: the mirror's address cannot be used.
     """
+    require_right("set_hub")
     address = checked_endpoint(endpoint)
     change_model_settings(workspace, lambda now: {"endpoint": address, "offline": offline})
 

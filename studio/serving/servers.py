@@ -33,6 +33,7 @@ from studio.system.atomic import guard_disk
 from studio.system.background import reap
 from studio.system.jsonl import read_tail
 from studio.system.network import open_directly
+from studio.team.rights import require_right
 from studio.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -70,6 +71,7 @@ def ensure_server(
         ServerUnavailable: it ended or did not answer in time; with the end of its log.
         ModelUnusable: the adapter does not fit the model.
     """
+    require_right("serve_models")
     spec = ServeSpec(model_name_or_path=model, adapter_name_or_path=adapter, template=template, name=name)
     folder = workspace.serving / _key(spec)
     deadline = time.monotonic() + timeout_seconds

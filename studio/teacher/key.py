@@ -12,6 +12,7 @@ from typing import Literal
 from studio.errors import InputError, TeacherUnavailable
 from studio.language import say
 from studio.system.atomic import guard_disk
+from studio.team.rights import require_right
 
 KEY_VARIABLE = "NEWS_STUDIO_TEACHER_KEY"
 
@@ -29,6 +30,7 @@ def save_key(file: Path, key: str) -> None:
     Raises:
         InputError: it has characters that no HTTP header can carry.
     """
+    require_right("teacher_drafts")
     key = key.strip()
     if not is_sendable(key):
         raise InputError(
@@ -50,6 +52,7 @@ def save_key(file: Path, key: str) -> None:
 
 def remove_key(file: Path) -> None:
     """Delete the stored key, if there is one."""
+    require_right("teacher_drafts")
     file.unlink(missing_ok=True)
 
 

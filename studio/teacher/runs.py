@@ -25,6 +25,7 @@ from studio.system.network import is_loopback
 from studio.teacher import drafts
 from studio.teacher.key import KEY_VARIABLE, key_place
 from studio.teacher.prompts import Cost, cost
+from studio.team.rights import require_right
 from studio.workspace import Workspace
 
 MOST_TITLES = 20_000
@@ -109,6 +110,7 @@ def start(
         InputError: no titles, or some that are outside the scheme.
         WorkspaceBusy: another draft run is not over; its titles would be paid for twice.
     """
+    require_right("teacher_drafts")
     _require_titles(titles, scheme)
     # The write lock, so that two people who press start at once do not both start.
     with writing(db):
