@@ -40,7 +40,8 @@ def draft(
 ) -> None:
     """Let a teacher draft think chains for labelled titles; without --base-url only count and estimate.
 
-    The API key comes from teacher.key of the workspace or from NEWS_STUDIO_TEACHER_KEY. People
+    The API key comes from teacher.key of the workspace or from NEWS_STUDIO_TEACHER_KEY,
+    and is sent to no other address than its own (NEWS_STUDIO_TEACHER_URL). People
     accept or reject the drafts on the Label page.
     """
     with report_errors():

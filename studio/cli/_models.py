@@ -19,6 +19,7 @@ from studio.models import downloads
 from studio.models.catalog import ModelEntry, locate_model, scan_models
 from studio.models.path_hints import not_found, tidy
 from studio.runs import Job
+from studio.system.documents import one_line, typed_path
 from studio.workspace import Workspace
 
 app = typer.Typer()
@@ -80,13 +81,13 @@ def check(
 
 def _report(text: str, home: Path | None) -> ModelReport:
     """Diagnose the folder or name; one that resolves to nothing is a `folder_missing` problem."""
-    folder = Path(tidy(text)).expanduser()
+    folder = typed_path(tidy(text))
     try:
         # A path needs no workspace, and looking at one should make none.
         if folder.exists():
             return check_model(folder)
         if text.startswith(("/", "~", ".")):
-            raise not_found(tidy(text), [])
+            raise not_found(one_line(tidy(text)), [])
         return check_model(locate_model(workspace_at(home), text))
     except ModelUnusable as error:
         problem = ModelProblem(code="folder_missing", message=error.problem, remedy=error.remedy)

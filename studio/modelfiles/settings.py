@@ -11,12 +11,13 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from studio.errors import InputError, UnreadableFile
 from studio.language import say
 from studio.modelfiles.folder_check import UNSAFE_VARIABLE
 from studio.system.atomic import in_one_step
+from studio.system.documents import one_line, read_whole
 from studio.team.rights import require_right
 from studio.workspace import Settings, Workspace
 
@@ -59,12 +60,13 @@ def load_model_settings(workspace: Workspace) -> ModelSettings:
     """
     path = settings_file(workspace)
     try:
-        return ModelSettings.model_validate_json(path.read_bytes())
+        return ModelSettings.model_validate_json(read_whole(path))
     except FileNotFoundError:
         return ModelSettings()
-    except (OSError, ValidationError) as error:
+    except (OSError, ValueError) as error:
+        why = one_line(error)
         raise UnreadableFile(
-            say(f"模型设置 {path} 无法读取：{error}", f"The model settings {path} cannot be read: {error}"),
+            say(f"模型设置 {path} 无法读取：{why}", f"The model settings {path} cannot be read: {why}"),
             remedy=say(
                 "请改正或删除这个文件；删除后恢复默认设置，任何模型都不再被特别允许。",
                 "Fix or delete the file; without it the defaults apply and no model is specially allowed.",

@@ -81,6 +81,11 @@ def as_owner() -> Iterator[None]:
         _by_owner.reset(before)
 
 
+def acts_as_owner() -> bool:
+    """Return whether a command or a background process acts, and no person of the web app."""
+    return _by_owner.get() or _person_of_session() is None
+
+
 def require_right(right: Right, db: Store | None = None, author: str | None = None) -> None:
     """Require that whoever acts has a right.
 

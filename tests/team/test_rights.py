@@ -24,7 +24,7 @@ from studio.quality.findings import Finding
 from studio.runs import ANY_DEVICE
 from studio.serving import servers
 from studio.store import open_store
-from studio.teacher import key as teacher_key
+from studio.teacher import keys as teacher_keys
 from studio.teacher import runs as teacher_runs
 from studio.team import gold, people, rights
 from studio.team.people import ROLES
@@ -143,8 +143,8 @@ BY_SESSION = {
     "serve_models": [lambda at: servers.ensure_server(at, model=HERE, name="x", command=["/no/program"])],
     "teacher_drafts": [
         lambda at: teacher_runs.start(None, at, None, [], SCHEME),
-        lambda at: teacher_key.save_key(at.teacher_key, "k"),
-        lambda at: teacher_key.remove_key(at.teacher_key),
+        lambda at: teacher_keys.save_key(at, "k", "https://h/v1"),
+        lambda at: teacher_keys.remove_key(at, "https://h/v1"),
     ],
 }
 
