@@ -47,8 +47,19 @@ def title_key(text: str) -> str:
 
     Marks between digits and percent signs stay, since 3.5% is not 35.
     """
-    folded = unicodedata.normalize("NFKC", text).casefold()
+    folded = _compatible(text).casefold()
     return _PUNCTUATION.sub("", folded) or "".join(folded.split())
+
+
+_PORTION = 1000
+
+
+def _compatible(text: str) -> str:
+    """Normalize to NFKC, a long text in portions: ordering a run of combining marks takes its square."""
+    return "".join(
+        unicodedata.normalize("NFKC", text[start : start + _PORTION])
+        for start in range(0, len(text), _PORTION)
+    )
 
 
 _PUNCTUATION = re.compile(r"(?<!\d)[.,:/-]|[.,:/-](?!\d)|[^\w%‰+.,:/-]|_")
