@@ -25,7 +25,7 @@ from studio.language import say
 from studio.samples.chain_lint import ChainRemark, lint_chain
 from studio.samples.scheme import Scheme, load_scheme
 from studio.system.jsonl import read_lines
-from studio.teacher.key import is_sendable, read_key
+from studio.teacher.key import URL_VARIABLE, is_environments, is_sendable, read_key
 from studio.teacher.prompts import clean_answer, question, revision, system_prompt
 
 log = logging.getLogger(__name__)
@@ -205,8 +205,19 @@ def _key(spec: DraftSpec) -> str | None:
     """
     file: Path | None = spec.key_file
     if file is not None:
-        return read_key(file)
+        return read_key(file, spec.base_url)
     value = os.environ.get(spec.key_env or "") or None
+    if spec.key_env and os.environ.get(URL_VARIABLE) and not is_environments(spec.base_url):
+        raise TeacherUnavailable(
+            say(
+                f"环境变量 {spec.key_env} 的密钥属于另一个地址（{URL_VARIABLE}）。",
+                f"The key of {spec.key_env} belongs to another address ({URL_VARIABLE}).",
+            ),
+            remedy=say(
+                "请在教师草稿页为这个地址填写密钥。",
+                "Enter the key of this address on the Teacher drafts page.",
+            ),
+        )
     if spec.key_env and (value is None or not is_sendable(value)):
         raise TeacherUnavailable(
             say(

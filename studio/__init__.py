@@ -10,6 +10,7 @@ run folder (runs), which a job process starts (jobs) as a worker in `backend`. W
 Read from top to bottom; a package imports only from those below it, which import-linter holds:
 
     app          The entry script of the web app: navigation only.
+    web_server   Serve the web app under its own names, to its own pages only.
     cli          The command line, `news-studio ...`.
     operations   Start, diagnose and demonstrate a studio; say what to do next.
     training     Presets, settings files, memory, learning rate, sweeps, curve health.

@@ -12,9 +12,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.shared import garbage, sidebar
-from pages.shared.feedback import show_failure
-from studio.errors import StudioError
+from pages.shared import garbage, session, sidebar
+from pages.shared.feedback import report_errors
 from studio.language import say
 from studio.team.people import REVIEWERS, ROLES, Person, Role
 
@@ -87,14 +86,16 @@ with st.sidebar:
 menu = pages(person)
 page = st.navigation([entry for entry, _ in menu.values()], expanded=True)
 try:
-    if person is not None:
-        sidebar.release_titles(person, page.url_path)
-    if menu[page.url_path][1]:
-        page.run()
-    else:
-        refuse()
-except StudioError as error:
-    # What no part of the page reported itself: the workspace or its database.
-    show_failure(error.problem, error.remedy)
+    # What no part of the page reports itself: the workspace or its database.
+    with report_errors():
+        if person is None:
+            # Nobody could be signed in: the same error again, said instead of the page.
+            session.person()
+        else:
+            sidebar.release_titles(person, page.url_path)
+        if menu[page.url_path][1]:
+            page.run()
+        else:
+            refuse()
 finally:
     garbage.freeze(page.url_path)

@@ -3,6 +3,7 @@
 StudioError
 ├── InputError            unusable arguments, an unreadable file or folder
 │   ├── UnreadableFile    missing, empty, truncated, wrong encoding or shape
+│   │   └── DatabaseUnusable  the workspace's database is lost, corrupt, newer or read-only
 │   └── ModelUnusable     a model folder that cannot be loaded, and why
 ├── NothingToFreeze       no decided title, or a split that would be empty
 ├── NotAllowed            the person's role does not cover this step
@@ -46,6 +47,10 @@ class UnreadableFile(InputError):
     def __init__(self, problem: str, *, remedy: str, code: str = "unreadable") -> None:
         super().__init__(problem, remedy=remedy)
         self.code = code
+
+
+class DatabaseUnusable(UnreadableFile):
+    """The workspace's database is lost, corrupt, of a newer studio or another program, or read-only."""
 
 
 class ModelUnusable(InputError):

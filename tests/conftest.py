@@ -28,6 +28,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         "MODELSCOPE_ENDPOINT",
         "NEWS_STUDIO_API_KEY",
         "NEWS_STUDIO_TEACHER_KEY",
+        "NEWS_STUDIO_TEACHER_URL",
     ):
         monkeypatch.delenv(name, raising=False)
     # The user's own models are none of the tests' business.

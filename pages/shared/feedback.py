@@ -11,6 +11,7 @@ from pages.shared import session
 from pages.shared.text import plain
 from studio.errors import StalePress, StudioError
 from studio.language import say
+from studio.store import database_errors
 
 P = ParamSpec("P")
 
@@ -20,7 +21,8 @@ def report_errors() -> Iterator[None]:
     """Show a StudioError where it is raised, with its remedy; any other error is a bug of ours."""
     session.use_language()
     try:
-        yield
+        with database_errors():
+            yield
     except StalePress:
         notify(_too_fast())
         show_notices()
@@ -38,7 +40,8 @@ def reporting(callback: Callable[P, None]) -> Callable[P, None]:
     def reported(*args: P.args, **kwargs: P.kwargs) -> None:
         session.use_language()
         try:
-            callback(*args, **kwargs)
+            with database_errors():
+                callback(*args, **kwargs)
         except StalePress:
             notify(_too_fast())
         except StudioError as error:

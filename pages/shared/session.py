@@ -4,15 +4,17 @@ Streamlit runs callbacks and fragments in fresh threads, in which the language o
 page run is unknown: `feedback.report_errors` calls `use_language` there. Knows no page.
 """
 
+from contextlib import closing
 from pathlib import Path
 from typing import Literal
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from studio.language import LANGUAGES, current_language
 from studio.samples.scheme import Scheme, load_scheme
 from studio.store import Store, open_store
-from studio.team import people
+from studio.team import people, rights
 from studio.team.people import Person
 from studio.workspace import Workspace, current_settings, open_workspace
 
@@ -59,7 +61,21 @@ def require_role(*roles: people.Role) -> Person:
     Raises:
         NotAllowed: they have not.
     """
-    return people.require(store(), annotator(), *roles)
+    found = person()
+    people.require_role(found, roles)
+    return found
+
+
+def acting_person() -> Person | None:
+    """Return who works in the session of this thread; None in a thread of no session."""
+    if get_script_run_ctx(suppress_warning=True) is None:
+        return None
+    with closing(store()) as db:
+        return people.sign_in(db, annotator())
+
+
+# The services ask by themselves who is behind a press.
+rights.ask_session(acting_person)
 
 
 def page_path(name: str) -> Path:

@@ -11,6 +11,7 @@ from studio.annotation import review
 from studio.annotation.leases import release
 from studio.errors import StudioError
 from studio.language import LANGUAGES, Language, current_language, say
+from studio.store import database_errors
 from studio.system.login import login_name
 from studio.team import people
 from studio.team.people import Person
@@ -98,7 +99,7 @@ def sign_in() -> Person | None:
 def _known_people(name: str) -> tuple[Person | None, list[str]]:
     """Sign the person of that name in; return them and the names of all."""
     try:
-        with closing(session.store()) as db:
+        with database_errors(), closing(session.store()) as db:
             return people.sign_in(db, name), [each.name for each in people.list_people(db)]
     except StudioError:
         return None, [name]

@@ -13,7 +13,7 @@ from studio.corpus.titles import Decision, Title, append_decision, counted_befor
 from studio.errors import InputError
 from studio.language import say
 from studio.store import Store, writing
-from studio.team.people import REVIEWERS, require
+from studio.team.rights import require_right
 
 StepAction = Literal["relabel", "trash", "restore", "tag", "untag", "undo"]
 LONGEST_TAG = 30
@@ -126,7 +126,7 @@ def undo_edit(db: Store, step_id: int, *, author: str) -> EditOutcome:
     Raises:
         InputError: there is no such step, or it is an undo, or it was undone before.
     """
-    require(db, author, *REVIEWERS)
+    require_right("edit_many", db, author)
     with writing(db):
         _require_undoable(db, step_id)
         by_step = _new_step(db, "undo", str(step_id), author)
@@ -204,7 +204,7 @@ def _step(
     author: str,
 ) -> EditOutcome:
     """Move each title that is still as it was seen; all of them or, on an error, none."""
-    require(db, author, *REVIEWERS)
+    require_right("edit_many", db, author)
     with writing(db):
         step_id = _new_step(db, action, note, author)
         moved = 0
@@ -227,7 +227,7 @@ def _new_step(db: Store, action: StepAction, note: str | None, author: str) -> i
 
 
 def _tag(db: Store, title_ids: Iterable[int], name: str, author: str, *, is_on: bool) -> EditOutcome:
-    require(db, author, *REVIEWERS)
+    require_right("edit_many", db, author)
     with writing(db):
         asked = list(dict.fromkeys(title_ids))
         step_id = _new_step(db, "tag" if is_on else "untag", name, author)

@@ -12,7 +12,7 @@ from studio.corpus.titles import Action, Decision, Status, Title, append_decisio
 from studio.errors import InputError
 from studio.language import say
 from studio.store import Store, writing
-from studio.team.people import REVIEWERS, require
+from studio.team.rights import require_right
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,7 +115,7 @@ def restore(db: Store, title_id: int, decision_id: int, *, author: str, seen_rev
         StalePress: the title has moved on since `seen_revision`; nothing is written.
         InputError: that is no state of this title, or it counts already.
     """
-    require(db, author, *REVIEWERS)
+    require_right("restore_decision", db, author)
     with writing(db):
         title = get_title(db, title_id)
         require_seen(title, seen_revision)

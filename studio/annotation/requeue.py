@@ -12,6 +12,7 @@ from studio.corpus.titles import SENT_BACK, Decision, Title, add_title, append_d
 from studio.messages import message, stored
 from studio.samples.title_text import clean_title, title_key
 from studio.store import Store, writing
+from studio.team.rights import require_right
 
 WRONG = stored(message("source_wrong"))
 """Source of titles that the classifier got wrong and the workspace did not have."""
@@ -25,6 +26,7 @@ def send_back(
     Decided, disputed, flagged and skipped titles move. Their category stays as the
     proposal, their chain as the draft.
     """
+    require_right("send_back", db, author)
     moved = 0
     with writing(db):
         for title_id in dict.fromkeys(title_ids):
@@ -48,6 +50,7 @@ def add_wrong(db: Store, text: str, predicted: str | None, author: str) -> Title
 
     The note tells what the model said; that answer is no proposal.
     """
+    require_right("send_back", db, author)
     reason = stored(
         message("model_answered", label=predicted, author=author)
         if predicted

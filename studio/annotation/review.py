@@ -18,7 +18,7 @@ from studio.corpus.titles import Decision, Title, append_decision, get_title, st
 from studio.errors import InputError
 from studio.language import say
 from studio.store import Store, writing
-from studio.team.people import REVIEWERS, require
+from studio.team.rights import require_right
 from studio.team.settings import LabelSettings
 
 Queue = Literal["adjudicate", "spot_check"]
@@ -99,7 +99,7 @@ def next_case(
     Raises:
         NotAllowed: they are no reviewer.
     """
-    require(db, author, *REVIEWERS)
+    require_right("review", db, author)
     moment = now or datetime.now(UTC)
     asked = {"author": author, "now": _text(moment), "lots": round(settings.review_rate * LOTS)}
     held = _find_lease(db, queue, author)
@@ -166,7 +166,7 @@ def decide(
         NotAllowed: the author is no reviewer.
         StalePress: the title has moved on since `seen_revision`; nothing is written.
     """
-    require(db, author, *REVIEWERS)
+    require_right("review", db, author)
     with writing(db):
         title = _seen(db, title_id, seen_revision)
         chain = (chain or "").strip() or None
@@ -197,7 +197,7 @@ def send_back(
         InputError: there is no comment: nobody would know what to do better.
         StalePress: the title has moved on since `seen_revision`; nothing is written.
     """
-    require(db, author, *REVIEWERS)
+    require_right("review", db, author)
     comment = " ".join(comment.split())
     if not comment:
         raise InputError(
@@ -225,7 +225,7 @@ def undo(
     Raises:
         StalePress: someone has moved that title on since; nothing is written.
     """
-    require(db, author, *REVIEWERS)
+    require_right("review", db, author)
     with writing(db):
         last = db.execute(
             "select title_id, decisions.id from reviews join decisions on decisions.id = decision_id"

@@ -11,7 +11,10 @@ import typer
 
 from studio.errors import FreezeRefused, StudioError
 from studio.language import say
+from studio.store import database_errors, require_usable
 from studio.system.login import login_name
+from studio.team.rights import as_owner
+from studio.workspace import Workspace, open_workspace
 
 SHOWN = 50
 """Reasons that are printed for a person."""
@@ -33,9 +36,10 @@ Categories = Annotated[
 
 @contextmanager
 def report_errors() -> Iterator[None]:
-    """Print a StudioError as problem and remedy on stderr and exit with its code."""
+    """Act as the workspace's owner; print a StudioError as problem and remedy and exit with its code."""
     try:
-        yield
+        with database_errors(), as_owner():
+            yield
     except StudioError as error:
         typer.echo(
             f"{say('问题', 'Problem')}: {error.problem}\n{say('办法', 'Remedy')}: {error.remedy}", err=True
@@ -43,6 +47,18 @@ def report_errors() -> Iterator[None]:
         for reason in error.reasons[:SHOWN] if isinstance(error, FreezeRefused) else ():
             typer.echo(f"  {reason}", err=True)
         raise typer.Exit(error.exit_code) from error
+
+
+def workspace_at(home: Path | None) -> Workspace:
+    """Open the workspace of a command, and check its database first, whether the command reads it or not.
+
+    Raises:
+        InputError: the folder cannot be made or written.
+        DatabaseUnusable: the database is lost, corrupt, newer or read-only.
+    """
+    workspace = open_workspace(home)
+    require_usable(workspace.database)
+    return workspace
 
 
 def print_json(document: Any) -> None:

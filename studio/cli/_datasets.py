@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from studio.cli._common import AsJson, Home, print_json, report_errors
+from studio.cli._common import AsJson, Home, print_json, report_errors, workspace_at
 from studio.datasets.card import write_card
 from studio.datasets.diff import CHANGES, diff_versions
 from studio.datasets.export import ExportForm, export_files, zip_files
@@ -19,7 +19,7 @@ from studio.language import say
 from studio.samples.scheme import load_scheme
 from studio.store import open_store
 from studio.system.atomic import guard_disk
-from studio.workspace import Workspace, open_workspace
+from studio.workspace import Workspace
 
 dataset = typer.Typer(help="Frozen dataset versions: list, compare, export, describe.", no_args_is_help=True)
 app = typer.Typer()
@@ -32,12 +32,19 @@ Ref = Annotated[str, typer.Argument(help="A version: its name (the latest) or na
 def list_(home: Home = None, as_json: AsJson = False) -> None:
     """List every frozen version, the newest first."""
     with report_errors():
-        workspace = open_workspace(home)
+        workspace = workspace_at(home)
         with closing(open_store(workspace.database)) as db:
             versions = list_versions(db, workspace)
     if as_json:
         print_json([version.to_json() for version in versions])
         return
+    if not versions:
+        typer.echo(
+            say(
+                f"{workspace.home} 还没有冻结的版本。用 news-studio freeze NAME 冻结。",
+                f"No frozen versions in {workspace.home} yet. Make one with: news-studio freeze NAME",
+            )
+        )
     for version in versions:
         rows = f"{version.rows['train']:>7} + {version.rows['eval']:<7}"
         typer.echo(f"{version.ref:<20} {rows} {version.created_at[:16]}  {version.author}")
@@ -47,7 +54,7 @@ def list_(home: Home = None, as_json: AsJson = False) -> None:
 def diff(a: Ref, b: Ref, home: Home = None, as_json: AsJson = False) -> None:
     """Compare version A with version B: rows, categories, chains, splits."""
     with report_errors():
-        workspace = open_workspace(home)
+        workspace = workspace_at(home)
         with closing(open_store(workspace.database)) as db:
             found = diff_versions(db, find_version(db, workspace, a), find_version(db, workspace, b))
     if as_json:
@@ -69,7 +76,7 @@ def export(
 ) -> None:
     """Export a version with its dataset_info.json and dataset card, ready for LLaMA-Factory and others."""
     with report_errors():
-        version = _find(open_workspace(home), ref)
+        version = _find(workspace_at(home), ref)
         files = export_files(version.files, form, _card(version))
         _write_new(out, files, version)
     if as_json:
@@ -82,7 +89,7 @@ def export(
 def card(ref: Ref, home: Home = None) -> None:
     """Print the dataset card of a version: rows, categories, lengths, near copies, hashes, in Markdown."""
     with report_errors():
-        typer.echo(_card(_find(open_workspace(home), ref)), nl=False)
+        typer.echo(_card(_find(workspace_at(home), ref)), nl=False)
 
 
 def _find(workspace: Workspace, ref: str) -> Version:

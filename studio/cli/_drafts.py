@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from studio import runs
-from studio.cli._common import AsJson, Home, print_json, report_errors
+from studio.cli._common import AsJson, Home, print_json, report_errors, workspace_at
 from studio.cli._status import StatusLine
 from studio.contract import DraftSpec
 from studio.errors import InputError
@@ -19,7 +19,7 @@ from studio.store import Store, open_store
 from studio.teacher import drafts
 from studio.teacher import runs as teacher_runs
 from studio.teacher.prompts import Cost, estimate
-from studio.workspace import Workspace, open_workspace
+from studio.workspace import Workspace
 
 app = typer.Typer()
 
@@ -40,11 +40,12 @@ def draft(
 ) -> None:
     """Let a teacher draft think chains for labelled titles; without --base-url only count and estimate.
 
-    The API key comes from teacher.key of the workspace or from NEWS_STUDIO_TEACHER_KEY. People
+    The API key comes from teacher.key of the workspace or from NEWS_STUDIO_TEACHER_KEY,
+    and is sent to no other address than its own (NEWS_STUDIO_TEACHER_URL). People
     accept or reject the drafts on the Label page.
     """
     with report_errors():
-        workspace, scheme = open_workspace(home), load_scheme()
+        workspace, scheme = workspace_at(home), load_scheme()
         prices = {"prompt_price": prompt_price, "completion_price": completion_price}
         with closing(open_store(workspace.database)) as db:
             drafts.take_in(db, workspace)

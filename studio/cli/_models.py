@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from studio import runs
-from studio.cli._common import AsJson, Home, print_json, report_errors
+from studio.cli._common import AsJson, Home, print_json, report_errors, workspace_at
 from studio.cli._status import StatusLine
 from studio.contract import DownloadSpec
 from studio.errors import ModelUnusable, RunFailed
@@ -19,7 +19,8 @@ from studio.models import downloads
 from studio.models.catalog import ModelEntry, locate_model, scan_models
 from studio.models.path_hints import not_found, tidy
 from studio.runs import Job
-from studio.workspace import Workspace, open_workspace
+from studio.system.documents import one_line, typed_path
+from studio.workspace import Workspace
 
 app = typer.Typer()
 models_app = typer.Typer(help="List base models, check one, or download one.", invoke_without_command=True)
@@ -41,7 +42,7 @@ def list_(home: Home = None, as_json: AsJson = False) -> None:
 
 def _list_models(home: Path | None, as_json: bool) -> None:
     with report_errors():
-        found = scan_models(open_workspace(home))
+        found = scan_models(workspace_at(home))
         if as_json:
             print_json([{**asdict(model), "path": str(model.path), "ok": model.ok} for model in found])
             return
@@ -80,14 +81,14 @@ def check(
 
 def _report(text: str, home: Path | None) -> ModelReport:
     """Diagnose the folder or name; one that resolves to nothing is a `folder_missing` problem."""
-    folder = Path(tidy(text)).expanduser()
+    folder = typed_path(tidy(text))
     try:
         # A path needs no workspace, and looking at one should make none.
         if folder.exists():
             return check_model(folder)
         if text.startswith(("/", "~", ".")):
-            raise not_found(tidy(text), [])
-        return check_model(locate_model(open_workspace(home), text))
+            raise not_found(one_line(tidy(text)), [])
+        return check_model(locate_model(workspace_at(home), text))
     except ModelUnusable as error:
         problem = ModelProblem(code="folder_missing", message=error.problem, remedy=error.remedy)
         return replace(check_model(folder), problems=(problem,))
@@ -122,7 +123,7 @@ def download(
 ) -> None:
     """Download a model into the workspace, each file verified. Ctrl-C pauses; the same command resumes."""
     with report_errors():
-        workspace = open_workspace(home)
+        workspace = workspace_at(home)
         spec = downloads.download_spec(workspace, model, endpoint=endpoint, revision=revision)
         shown = StatusLine(_progress_text, quiet=as_json)
         job = downloads.wait(workspace, downloads.start(workspace, spec), on_poll=shown.show)

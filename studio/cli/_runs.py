@@ -9,11 +9,11 @@ from typing import Annotated, Any, Literal
 import typer
 
 from studio import runs
-from studio.cli._common import AsJson, Device, Home, Processes, print_json, report_errors
+from studio.cli._common import AsJson, Device, Home, Processes, print_json, report_errors, workspace_at
 from studio.jobs import queue as jobs
 from studio.language import say
 from studio.operations import supervisor
-from studio.operations.doctor import diagnose
+from studio.operations.doctor import DATABASE, diagnose
 from studio.runs import DeviceChoice, Job, Run
 from studio.workspace import Workspace, open_workspace
 
@@ -34,7 +34,7 @@ def up(
     """Run the web app and the job process until Ctrl-C."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     with report_errors():
-        supervisor.up(open_workspace(home), port, on_ready=_echo_ready)
+        supervisor.up(workspace_at(home), port, on_ready=_echo_ready)
         typer.echo(say("网页已停止；正在运行的任务会继续。", "The web app has stopped; running jobs go on."))
 
 
@@ -50,7 +50,7 @@ def list_(context: typer.Context, home: Home = None, as_json: AsJson = False) ->
     if context.invoked_subcommand is not None:
         return
     with report_errors():
-        workspace = open_workspace(home)
+        workspace = workspace_at(home)
         found, positions = runs.list_runs(workspace), _queue_positions(workspace)
         if as_json:
             print_json([_run_document(run, positions.get(run.id)) for run in found])
@@ -135,7 +135,7 @@ def _for_each(
     given = context.parent.params if context.parent else {}  # `runs --home D pause RUN` means the same
     home, as_json = home or given.get("home"), as_json or bool(given.get("as_json"))
     with report_errors():
-        workspace = open_workspace(home)
+        workspace = workspace_at(home)
         acted = [act(workspace, run_id) or runs.get_job(workspace, run_id) for run_id in ids]
         found, positions = [runs.get_job(workspace, job.id) for job in acted], _queue_positions(workspace)
         if as_json:
@@ -187,7 +187,7 @@ def _accuracies(run: Run) -> dict[str, float]:
 
 @app.command()
 def doctor(home: Home = None, as_json: AsJson = False) -> None:
-    """Check the installation and the workspace. Exit code 1 when something is wrong."""
+    """Check the installation and the workspace. Exit code 1: something is wrong; 2: it is the database."""
     with report_errors():
         checks = diagnose(open_workspace(home))
         if as_json:
@@ -196,5 +196,6 @@ def doctor(home: Home = None, as_json: AsJson = False) -> None:
             for check in checks:
                 mark = "ok" if check.ok else "!!"
                 typer.echo(f"{mark} {check.name:<10} {check.message} {check.remedy}".rstrip())
-        if not all(check.ok for check in checks):
-            raise typer.Exit(1)
+        failed = [check.name for check in checks if not check.ok]
+        if failed:
+            raise typer.Exit(2 if DATABASE in failed else 1)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from studio import runs
-from studio.cli._common import AsJson, Device, Home, Processes, print_json, report_errors
+from studio.cli._common import AsJson, Device, Home, Processes, print_json, report_errors, workspace_at
 from studio.cli._status import StatusLine
 from studio.contract import AnswerMode, Scores
 from studio.jobs import queue as jobs
@@ -20,7 +20,7 @@ from studio.operations.waiting import evaluate_and_wait, train_and_wait
 from studio.runs import DeviceChoice, Run
 from studio.serving.servers import serve_here
 from studio.training.spec_loading import build_train_spec, read_spec_file, remarks
-from studio.workspace import BUNDLED_NAME, open_workspace
+from studio.workspace import BUNDLED_NAME
 
 app = typer.Typer()
 
@@ -42,7 +42,7 @@ def train(
 ) -> None:
     """Train a model on a dataset version, and evaluate it on the held-out rows."""
     with report_errors():
-        workspace = open_workspace(home)
+        workspace = workspace_at(home)
         place = DeviceChoice(device=device, processes=processes)
         jobs.require_place(place)
         settings_file = read_spec_file(spec) if spec else None
@@ -76,7 +76,7 @@ def evaluate(
 ) -> None:
     """Answer the held-out rows of a dataset and score the answers."""
     with report_errors():
-        workspace = open_workspace(home)
+        workspace = workspace_at(home)
         shown = StatusLine(quiet=as_json)
         run = evaluate_and_wait(workspace, target, dataset, answer=answer, limit=limit, watcher=shown)
         scores = _scores_of(run)[answer]
@@ -96,7 +96,7 @@ def serve(
 ) -> None:
     """Serve a model over the OpenAI protocol until Ctrl-C."""
     with report_errors():
-        workspace = open_workspace(home)
+        workspace = workspace_at(home)
         model, adapter, template, _ = resolve_target(workspace, target)
         typer.echo(f"http://127.0.0.1:{port}/v1")
         serve_here(workspace, model=model, adapter=adapter, template=template, name=target, port=port)

@@ -18,6 +18,7 @@ from studio.errors import FreezeRefused, RunFailed, StudioError
 from studio.language import Language, current_language, say
 from studio.samples.scheme import load_scheme
 from studio.store import open_store
+from studio.team.rights import require_right
 from studio.workspace import Workspace, open_workspace
 
 
@@ -63,6 +64,7 @@ def freeze_apart(workspace: Workspace, request: FreezeRequest) -> tuple[Version,
         StudioError: any other error of `freeze`, with its problem and remedy.
         RunFailed: the subprocess was killed.
     """
+    require_right("freeze")
     order = _Order(home=workspace.home, language=current_language.get(), request=request)
     done = subprocess.run(
         [sys.executable, "-m", "studio.datasets.freeze_process"],

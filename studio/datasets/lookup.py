@@ -6,6 +6,7 @@ from pathlib import Path
 
 from studio.datasets.versions import find_version
 from studio.store import open_store
+from studio.system.documents import typed_path
 from studio.workspace import BUNDLED_DATASET, BUNDLED_NAME, Workspace
 
 
@@ -25,7 +26,7 @@ def resolve_dataset(workspace: Workspace, text: str) -> Dataset:
     """
     if text == BUNDLED_NAME:
         return Dataset(folder=BUNDLED_DATASET, version=None)
-    folder = Path(text).expanduser().absolute()
+    folder = typed_path(text)
     if (folder / "dataset_info.json").is_file():
         return Dataset(folder=folder, version=None)
     with closing(open_store(workspace.database)) as db:

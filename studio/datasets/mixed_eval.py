@@ -16,9 +16,11 @@ from typing import Any
 from studio.errors import UnreadableFile
 from studio.language import say
 from studio.system.atomic import in_one_step
+from studio.system.documents import READ_FAULTS, one_line, parse_json, read_whole
 from studio.workspace import Workspace
 
 TRAIN, EVAL = "train", "eval"
+_LARGEST_DATA = 2**31
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,14 +79,15 @@ def _part(folder: Path, name: str) -> tuple[dict[str, Any], bytes]:
     info = _info(folder)
     if not isinstance(info.get(name), dict):
         raise _unreadable(folder, say(f"没有 {name} 这一项", f"it has no entry {name}"))
-    file = (folder / str(info[name].get("file_name"))).resolve()
-    if not file.is_relative_to(folder.resolve()):
-        raise _unreadable(folder, say(f"{name} 的文件在文件夹之外", f"the file of {name} is outside"))
     try:
-        content = file.read_bytes()
-        json.loads(content)
-    except (OSError, ValueError) as error:
-        raise _unreadable(folder, f"{file.name}: {error}") from error
+        file = (folder / str(info[name].get("file_name"))).resolve()
+        if not file.is_relative_to(folder.resolve()):
+            raise _unreadable(folder, say(f"{name} 的文件在文件夹之外", f"the file of {name} is outside"))
+        content = read_whole(file, _LARGEST_DATA)
+        if not isinstance(parse_json(content), list):
+            raise ValueError(say("不是 JSON 列表", "no JSON list"))
+    except READ_FAULTS as error:
+        raise _unreadable(folder, f"{info[name].get('file_name')}: {one_line(error)}") from error
     return info[name], content
 
 
@@ -105,9 +108,9 @@ def _without_answer(row: Any) -> Any:
 
 def _info(folder: Path) -> dict[str, Any]:
     try:
-        info = json.loads((folder / "dataset_info.json").read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
-        raise _unreadable(folder, str(error)) from error
+        info = parse_json(read_whole(folder / "dataset_info.json").decode("utf-8-sig"))
+    except READ_FAULTS as error:
+        raise _unreadable(folder, one_line(error)) from error
     if not isinstance(info, dict):
         raise _unreadable(folder, say("dataset_info.json 不是一个对象", "dataset_info.json is no object"))
     return info

@@ -40,6 +40,7 @@ from studio.samples.title_text import Split
 from studio.stats import rows_for_half_width
 from studio.store import Store, writing
 from studio.system.atomic import guard_disk
+from studio.team.rights import require_right
 from studio.validation.check import check_conversations
 from studio.workspace import Workspace
 
@@ -144,11 +145,13 @@ def freeze(
     copies fall on one side; the version's notes report where that moved a title.
 
     Raises:
+        NotAllowed: the author's role does not cover it.
         NothingToFreeze: no decided title, or a split would be empty.
         FreezeRefused: titles have errors, or there are warnings and nobody accepted them.
         InputError: the name is no folder name, or a decision is outside the scheme.
         DiskFull: nothing was written.
     """
+    require_right("freeze", db, author)
     require_arguments(name, eval_share)
     titles = _titles_to_freeze(db, chainless)
     require_scheme(titles, scheme)

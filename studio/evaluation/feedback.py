@@ -15,6 +15,7 @@ from studio.messages import message, stored
 from studio.samples.canonical import write_answer, write_question
 from studio.samples.scheme import Scheme
 from studio.store import Store
+from studio.team.rights import require_right
 
 
 def send_predictions_back(
@@ -25,6 +26,7 @@ def send_predictions_back(
     A title that the workspace lacks is imported first, with the dataset's category and
     chain and for evaluation, since it was evaluated: it must not be trained on by accident.
     """
+    require_right("send_back", db, author)
     missing = [prediction for prediction in predictions if find_title(db, prediction.title) is None]
     if missing:
         import_rows(

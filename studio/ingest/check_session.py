@@ -16,6 +16,7 @@ from studio.samples.canonical import write_question
 from studio.samples.problems import Problem
 from studio.samples.scheme import Scheme
 from studio.store import Store
+from studio.team.rights import require_right
 from studio.validation.repair import Edit, Edits
 from studio.validation.rows import Judged, judge_each, judge_row
 
@@ -105,5 +106,6 @@ def send_to_queue(
         UnreadableFile: the input cannot be read; nothing came in.
         WorkspaceBusy: another import is running.
     """
+    require_right("send_check_to_queue", db, author)
     rows = list(rows_for_people(path, scheme, edits))
     return import_rows(db, rows, scheme, source=source, author=author)

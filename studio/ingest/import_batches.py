@@ -21,6 +21,7 @@ from studio.messages import message, shown, stored
 from studio.samples.title_text import Split
 from studio.store import Store, writing
 from studio.system.csv_export import Cell, csv_bytes, write_csv
+from studio.team.rights import require_right
 
 RowOutcome = Literal["added", "merged", "refused"]
 
@@ -97,11 +98,14 @@ def undo_import(db: Store, batch_id: int, author: str) -> Undone:
     """Take an import back, in portions; once begun, it is brought to its end even after an interruption.
 
     Raises:
+        NotAllowed: the author may not, and it is not their own import of titles that all still wait.
         InputError: there is no such import, or it is not there any more.
         WorkspaceBusy: an import is running.
     """
     with only_importer(db):
         batch = get_import_batch(db, batch_id)
+        if batch.author != author or _has_work_in_it(db, batch_id):
+            require_right("undo_import", db, author)
         if batch.state not in ("done", "undoing"):
             raise InputError(
                 say(
@@ -117,6 +121,15 @@ def undo_import(db: Store, batch_id: int, author: str) -> Undone:
             )
             db.execute("update imports set state = 'undoing' where batch_id = ?", [batch_id])
         return finish_undo(db, batch_id)
+
+
+def _has_work_in_it(db: Store, batch_id: int) -> bool:
+    """Return whether any title of an import is more than one that waits: decided with it, or since."""
+    sql = (
+        "select 1 from imported_rows join states using (title_id)"
+        " where batch_id = ? and status <> 'waiting' limit 1"
+    )
+    return db.execute(sql, [batch_id]).fetchone() is not None
 
 
 def finish_undo(db: Store, batch_id: int) -> Undone:

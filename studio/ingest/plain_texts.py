@@ -25,6 +25,7 @@ from studio.formats.encodings import decode
 from studio.formats.json_stream import parse_json
 from studio.language import say
 from studio.system.atomic import guard_disk
+from studio.team.rights import require_right
 from studio.workspace import Workspace
 
 SUFFIXES = (".txt", ".md", ".jsonl", ".json")
@@ -78,12 +79,14 @@ def add_texts(workspace: Workspace, name: str, sources: Iterable[Path]) -> TextS
         UnreadableFile: a file is damaged, or a row has no text.
         DiskFull: nothing was kept.
     """
+    require_right("run_jobs")
     files = [file for source in sources for file in text_files(source)]
     return _keep(workspace, name, (text for file in files for text in read_texts(file)))
 
 
 def add_pasted(workspace: Workspace, name: str, pasted: str) -> TextSet:
     """Keep pasted lines as a set; as `add_texts`."""
+    require_right("run_jobs")
     return _keep(workspace, name, _lines(pasted))
 
 

@@ -16,11 +16,13 @@ from studio.language import say
 from studio.runs import DeviceChoice, Job, Run
 from studio.system.background import Background
 from studio.system.jsonl import read_tail
+from studio.team.rights import require_right
 from studio.workspace import Workspace
 
 
 def submit(workspace: Workspace, run: Job) -> None:
     """Have a prepared run worked off: start the job process, or wake the one that lives."""
+    require_right("run_jobs")
     assert run.folder.parent == workspace.runs, run.folder
     process = job_process(workspace)
     # One that is about to end, and held the lock just now, looks once more without it.
@@ -34,6 +36,7 @@ def resume(workspace: Workspace, run_id: str) -> Job:
     Raises:
         InputError: it cannot go on, and why.
     """
+    require_right("run_jobs")
     job = runs.make_ready_to_go_on(workspace, run_id)
     submit(workspace, job)
     return job
@@ -45,6 +48,7 @@ def retry(workspace: Workspace, run_id: str) -> Job:
     Raises:
         InputError: it is not over, or its kind is repeated elsewhere.
     """
+    require_right("run_jobs")
     job = runs.prepare_retry(workspace, runs.get_job(workspace, run_id))
     submit(workspace, job)
     return job
@@ -56,6 +60,7 @@ def put_on(workspace: Workspace, run_id: str, place: DeviceChoice) -> None:
     Raises:
         InputError: it runs or is over, or no such device is there.
     """
+    require_right("change_runs")
     require_place(place)
     runs.put_on(workspace, run_id, place)
     job = runs.get_job(workspace, run_id)

@@ -5,7 +5,6 @@ Everything is read from the files themselves (JSON, and headers through
 a model folder.
 """
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -23,7 +22,9 @@ from studio.modelfiles.safetensors_headers import (
     is_lfs_pointer,
     lfs_pointer,
     read_weights,
+    reason,
 )
+from studio.system.documents import READ_FAULTS, one_line, parse_json, read_whole
 
 TOKENIZERS = (
     "tokenizer.json",
@@ -45,6 +46,8 @@ _NO_GENERATOR = (
     "ForImageClassification",
     "ForSpeechSeq2Seq",
 )
+_PARSED_BYTES = 4_000_000
+"""A tokenizer.json with more is of a large vocabulary; parsing it for a list of models would take long."""
 _HEAD_BYTES = 2_000_000
 """So much of tokenizer.json is read: its special tokens come first, its vocabulary last."""
 
@@ -82,7 +85,11 @@ class ModelReport:
 def check_model(path: Path) -> ModelReport:
     """Diagnose a folder: everything that would keep it from loading as a base model."""
     path = path.expanduser().absolute()
-    return _checked(path, _fingerprint(path), current_language.get())
+    try:
+        return _checked(path, _fingerprint(path), current_language.get())
+    except READ_FAULTS as error:
+        # Of one folder among many: the others are still to be listed.
+        return _no_report(path, _unreadable(path, error))
 
 
 def unsafe_folders() -> set[Path]:
@@ -143,9 +150,9 @@ def _fingerprint(path: Path) -> tuple[tuple[str, int, int], ...]:
     """Fingerprint the folder's files by name, size and time, as a cache key; empty for what is no folder."""
     try:
         files = sorted(path.iterdir()) if path.is_dir() else []
+        stats = [(file.name, file.stat()) for file in files if file.exists()]
     except OSError:
         return ()
-    stats = ((file.name, file.stat()) for file in files if file.exists())
     return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
 
 
@@ -156,9 +163,7 @@ def _checked(path: Path, fingerprint: object, language: Language) -> ModelReport
     problem = _not_a_model(path)
     config = problem or read_json(path / "config.json")
     if isinstance(config, ModelProblem):
-        return ModelReport(
-            path=path, architecture="", parameters=0, size_bytes=0, template="auto", problems=(config,)
-        )
+        return _no_report(path, config)
     weights = read_weights(path)
     problems = [_config_problem(path, config), _tokenizer_problem(path), *weights.problems]
     if not weights.problems:
@@ -171,6 +176,25 @@ def _checked(path: Path, fingerprint: object, language: Language) -> ModelReport
         size_bytes=weights.size_bytes,
         template=_template(path),
         problems=tuple(problem for problem in problems if problem),
+    )
+
+
+def _no_report(path: Path, problem: ModelProblem) -> ModelReport:
+    return ModelReport(
+        path=path, architecture="", parameters=0, size_bytes=0, template="auto", problems=(problem,)
+    )
+
+
+def _unreadable(path: Path, error: Exception) -> ModelProblem:
+    return ModelProblem(
+        code="folder_unreadable",
+        message=say(
+            "{path} 里有无法读取的文件：{why}",
+            "{path} has a file that cannot be read: {why}",
+            path=path,
+            why=reason(error),
+        ),
+        remedy=say("请重新下载整个模型文件夹。", "Download the whole model folder again."),
     )
 
 
@@ -240,7 +264,7 @@ def _wrong_level(path: Path, inner: Path | None) -> ModelProblem:
 
 def _adapter_instead(path: Path) -> ModelProblem:
     config = read_json(path / "adapter_config.json")
-    base = "?" if isinstance(config, ModelProblem) else str(config.get("base_model_name_or_path") or "?")
+    base = "?" if isinstance(config, ModelProblem) else one_line(config.get("base_model_name_or_path") or "?")
     return ModelProblem(
         code="adapter_only",
         message=say(
@@ -257,14 +281,16 @@ def _adapter_instead(path: Path) -> ModelProblem:
 def read_json(path: Path) -> dict[str, Any] | ModelProblem:
     """Read a JSON object, or return the problem that it is none."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = parse_json(read_whole(path))
         if not isinstance(document, dict):
             raise TypeError(say("不是 JSON 对象", "not a JSON object"))
-    except (OSError, ValueError, TypeError) as error:
-        kind = path.stem if path.exists() else f"{path.stem}_missing"
+    except READ_FAULTS as error:
+        kind = path.stem if os.path.lexists(path) else f"{path.stem}_missing"
         return ModelProblem(
             code=kind if kind.endswith("_missing") else f"{kind}_unreadable",
-            message=say(f"{path} 无法读取：{error}", f"{path} cannot be read: {error}"),
+            message=say(
+                "{path} 无法读取：{why}", "{path} cannot be read: {why}", path=path, why=reason(error)
+            ),
             remedy=say(f"请重新下载 {path.name}。", f"Download {path.name} again."),
         )
     return document
@@ -272,7 +298,7 @@ def read_json(path: Path) -> dict[str, Any] | ModelProblem:
 
 def _architecture(config: Mapping[str, Any]) -> str:
     names = config.get("architectures")
-    return str(names[0]) if isinstance(names, list) and names else str(config.get("model_type", ""))
+    return one_line(names[0] if isinstance(names, list) and names else config.get("model_type", ""), 80)
 
 
 def _config_problem(path: Path, config: Mapping[str, Any]) -> ModelProblem | None:
@@ -322,7 +348,7 @@ def _remote_code(path: Path, config: Mapping[str, Any]) -> ModelProblem | None:
 
 
 def _tokenizer_problem(path: Path) -> ModelProblem | None:
-    present = [path / name for name in TOKENIZERS if (path / name).exists()]
+    present = [path / name for name in TOKENIZERS if os.path.lexists(path / name)]
     if not present:
         return ModelProblem(
             code="tokenizer_missing",
@@ -332,16 +358,40 @@ def _tokenizer_problem(path: Path) -> ModelProblem | None:
                 "Download tokenizer.json and tokenizer_config.json.",
             ),
         )
+    odd = next((file for file in present if not file.is_file()), None)
+    if odd:
+        return _tokenizer_unreadable(odd, say("不是普通文件", "is no regular file"))
     pointer = next((file for file in present if is_lfs_pointer(file)), None)
     if pointer:
         return lfs_pointer(pointer)
     if present[0].name == "tokenizer.json" and not _ends_like_json(present[0]):
-        return ModelProblem(
-            code="tokenizer_unreadable",
-            message=say(f"{present[0]} 不完整。", f"{present[0]} is incomplete."),
-            remedy=say("请重新下载 tokenizer.json。", "Download tokenizer.json again."),
-        )
+        return _tokenizer_unreadable(present[0], say("不完整", "is incomplete"))
+    return _tokenizer_json_problem(path)
+
+
+def _tokenizer_json_problem(path: Path) -> ModelProblem | None:
+    """Parse what is parsed when the model is loaded: what breaks a parser is to be found before that."""
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        file = path / name
+        if not os.path.lexists(file) or (file.is_file() and file.stat().st_size > _PARSED_BYTES):
+            continue
+        try:
+            document = parse_json(read_whole(file))
+            if not isinstance(document, dict):
+                raise TypeError(say("不是 JSON 对象", "not a JSON object"))
+        except READ_FAULTS as error:
+            return _tokenizer_unreadable(
+                file, say("无法读取：{why}", "cannot be read: {why}", why=reason(error))
+            )
     return None
+
+
+def _tokenizer_unreadable(file: Path, why: str) -> ModelProblem:
+    return ModelProblem(
+        code="tokenizer_unreadable",
+        message=say("{file} {why}。", "{file} {why}.", file=file, why=why),
+        remedy=say(f"请重新下载 {file.name}。", f"Download {file.name} again."),
+    )
 
 
 def _ends_like_json(path: Path) -> bool:
@@ -386,6 +436,8 @@ def _template(path: Path) -> TemplateName:
 
 def _head(file: Path) -> str:
     """Read the head of a text file; empty without one."""
+    if not file.is_file():
+        return ""
     try:
         with file.open("rb") as opened:
             return opened.read(_HEAD_BYTES).decode("utf-8", errors="replace")

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from studio.errors import DownloadFailed
 from studio.language import say
 from studio.modelfiles.folder_check import TOKENIZERS
 from studio.modelfiles.safetensors_headers import ModelProblem
+from studio.system.documents import read_whole
 
 RECORD = "studio_download.json"
 """The manifest beside a downloaded model: its files as the hub lists them."""
@@ -168,8 +169,8 @@ def _no_safetensors(model_id: str, names: set[str]) -> DownloadFailed:
 def read_record(folder: Path) -> DownloadRecord | None:
     """Read the manifest that a download left beside the model; None without a readable one of ours."""
     try:
-        return DownloadRecord.model_validate_json((folder / RECORD).read_bytes())
-    except (OSError, ValidationError):
+        return DownloadRecord.model_validate_json(read_whole(folder / RECORD))
+    except (OSError, ValueError):
         return None
 
 

@@ -6,18 +6,20 @@ then the numbers. Only the header is read, so a 14 GB file is checked in millise
 Source: https://huggingface.co/docs/safetensors, "Format".
 """
 
-import json
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 from typing import Literal
 
 from studio.language import say
+from studio.system.documents import READ_FAULTS, one_line, parse_json, read_whole
 
 Shape = tuple[int, ...]
 
 _LARGEST_HEADER = 100_000_000
+_MOST_NUMBERS = 2**50
 _POINTER = b"version https://git-lfs"
 
 
@@ -57,18 +59,18 @@ def read_weights(folder: Path, stem: str = "model") -> Weights:
 def indexed_files(index: Path) -> set[str]:
     """Read the names of the shards in an index; empty when it cannot be read."""
     try:
-        return {str(name) for name in json.loads(index.read_bytes())["weight_map"].values()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {str(name) for name in parse_json(read_whole(index))["weight_map"].values()}
+    except READ_FAULTS:
         return set()
 
 
 def _read_indexed(folder: Path, index: Path) -> Weights:
     try:
-        weight_map = json.loads(index.read_bytes())["weight_map"]
+        weight_map = parse_json(read_whole(index))["weight_map"]
         names = sorted({str(name) for name in weight_map.values()})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        missing = [name for name in names if not (folder / name).exists()]
+    except READ_FAULTS as error:
         return Weights(problems=(_bad_index(index, error),))
-    missing = [name for name in names if not (folder / name).exists()]
     if missing:
         return Weights(problems=(_missing_shards(folder, missing, len(names)),))
     weights = _read_files(folder / name for name in names)
@@ -97,6 +99,8 @@ def _read_files(paths: Iterable[Path]) -> Weights:
 def read_header(path: Path) -> dict[str, Shape] | ModelProblem:
     """Read tensor shapes by name, or return the problem of a truncated or unreadable file."""
     try:
+        if not path.is_file():
+            return _unreadable(path, ValueError(say("不是普通文件", "no regular file")))
         size = path.stat().st_size
         with path.open("rb") as file:
             start = file.read(8)
@@ -105,15 +109,33 @@ def read_header(path: Path) -> dict[str, Shape] | ModelProblem:
             length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
             if not 2 <= length <= _LARGEST_HEADER or 8 + length > size:
                 return _truncated(path, size, None)
-            header = json.loads(file.read(length))
+            header = parse_json(file.read(length))
         header.pop("__metadata__", None)
         end = max((entry["data_offsets"][1] for entry in header.values()), default=0)
-        shapes = {str(name): tuple(int(n) for n in entry["shape"]) for name, entry in header.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        shapes = {str(name): _shape(entry["shape"]) for name, entry in header.items()}
+        if size != 8 + length + end:
+            return _truncated(path, size, 8 + length + end)
+    except READ_FAULTS as error:
         return _unreadable(path, error)
-    if size != 8 + length + end:
-        return _truncated(path, size, 8 + length + end)
     return shapes
+
+
+def _shape(given: Sequence[int]) -> Shape:
+    """Convert a shape.
+
+    Raises:
+        ValueError: a tensor of such a shape cannot be on any disk.
+    """
+    shape = tuple(int(n) for n in given)
+    if any(n < 0 for n in shape) or prod(shape) > _MOST_NUMBERS:
+        raise ValueError(f"shape {one_line(given, 60)}")
+    return shape
+
+
+def reason(error: Exception) -> str:
+    """Format what a parser says of a file; a KeyError says only the key."""
+    text = one_line(error)
+    return text if isinstance(error, OSError | ValueError) else f"{type(error).__name__} {text}".strip()
 
 
 def _download_again(path: Path) -> str:
@@ -137,13 +159,20 @@ def _truncated(path: Path, size: int, expected: int | None) -> ModelProblem:
 def _unreadable(path: Path, error: Exception) -> ModelProblem:
     return ModelProblem(
         code="shard_unreadable",
-        message=say(f"权重文件 {path} 无法读取：{error}", f"The weight file {path} cannot be read: {error}"),
+        message=say(
+            "权重文件 {path} 无法读取：{why}",
+            "The weight file {path} cannot be read: {why}",
+            path=path,
+            why=reason(error),
+        ),
         remedy=_download_again(path),
     )
 
 
 def is_lfs_pointer(path: Path) -> bool:
-    """Return whether the file is only a Git LFS pointer."""
+    """Return whether the file is only a Git LFS pointer; False also for what is no regular file."""
+    if not path.is_file():
+        return False
     with path.open("rb") as file:
         return file.read(len(_POINTER)) == _POINTER
 
@@ -164,7 +193,7 @@ def lfs_pointer(path: Path) -> ModelProblem:
 
 
 def _missing_shards(folder: Path, missing: list[str], total: int) -> ModelProblem:
-    names = ", ".join(missing[:5]) + (" ..." if len(missing) > 5 else "")
+    names = one_line(", ".join(missing[:5])) + (" ..." if len(missing) > 5 else "")
     return ModelProblem(
         code="shard_missing",
         message=say(
@@ -192,7 +221,10 @@ def _bad_index(index: Path, error: Exception) -> ModelProblem:
     return ModelProblem(
         code="index_unreadable",
         message=say(
-            f"权重索引 {index} 无法读取：{error}", f"The weight index {index} cannot be read: {error}"
+            "权重索引 {index} 无法读取：{why}",
+            "The weight index {index} cannot be read: {why}",
+            index=index,
+            why=reason(error),
         ),
         remedy=_download_again(index),
     )
@@ -202,8 +234,8 @@ def _stale_index(index: Path, absent: list[str]) -> ModelProblem:
     return ModelProblem(
         code="index_mismatch",
         message=say(
-            f"索引 {index} 提到的 {len(absent)} 个张量不在分片里，例如 {absent[0]}。",
-            f"{len(absent)} tensors that {index} names are in no shard, {absent[0]} for one.",
+            f"索引 {index} 提到的 {len(absent)} 个张量不在分片里，例如 {one_line(absent[0])}。",
+            f"{len(absent)} tensors that {index} names are in no shard, {one_line(absent[0])} for one.",
         ),
         remedy=say(
             "请从同一个来源重新下载索引和全部分片。",

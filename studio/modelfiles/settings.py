@@ -11,12 +11,14 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from studio.errors import InputError, UnreadableFile
 from studio.language import say
 from studio.modelfiles.folder_check import UNSAFE_VARIABLE
 from studio.system.atomic import in_one_step
+from studio.system.documents import one_line, read_whole
+from studio.team.rights import require_right
 from studio.workspace import Settings, Workspace
 
 log = logging.getLogger(__name__)
@@ -58,12 +60,13 @@ def load_model_settings(workspace: Workspace) -> ModelSettings:
     """
     path = settings_file(workspace)
     try:
-        return ModelSettings.model_validate_json(path.read_bytes())
+        return ModelSettings.model_validate_json(read_whole(path))
     except FileNotFoundError:
         return ModelSettings()
-    except (OSError, ValidationError) as error:
+    except (OSError, ValueError) as error:
+        why = one_line(error)
         raise UnreadableFile(
-            say(f"模型设置 {path} 无法读取：{error}", f"The model settings {path} cannot be read: {error}"),
+            say(f"模型设置 {path} 无法读取：{why}", f"The model settings {path} cannot be read: {why}"),
             remedy=say(
                 "请改正或删除这个文件；删除后恢复默认设置，任何模型都不再被特别允许。",
                 "Fix or delete the file; without it the defaults apply and no model is specially allowed.",
@@ -87,6 +90,7 @@ def add_folder(workspace: Workspace, text: str) -> Path:
     Raises:
         InputError: there is no such folder.
     """
+    require_right("choose_model_folders")
     folder = Path(text.strip().strip("\"'")).expanduser().absolute()
     if not text.strip() or not folder.is_dir():
         raise InputError(
@@ -103,6 +107,7 @@ def add_folder(workspace: Workspace, text: str) -> Path:
 
 def remove_folder(workspace: Workspace, folder: Path) -> None:
     """Remove a folder from the search; the folder itself stays."""
+    require_right("choose_model_folders")
     change_model_settings(
         workspace, lambda now: {"folders": tuple(each for each in now.folders if each != folder)}
     )
@@ -114,6 +119,7 @@ def set_hub(workspace: Workspace, *, endpoint: str | None, offline: bool) -> Non
     Raises:
         InputError: the mirror's address cannot be used.
     """
+    require_right("set_hub")
     address = checked_endpoint(endpoint)
     change_model_settings(workspace, lambda now: {"endpoint": address, "offline": offline})
 

@@ -12,6 +12,7 @@ from studio.modelfiles.safetensors_headers import ModelProblem
 from studio.modelfiles.settings import load_model_settings
 from studio.models.locations import LocationSource, ModelLocation, list_locations
 from studio.models.path_hints import not_found, tidy
+from studio.system.documents import one_line, typed_path
 from studio.workspace import BUNDLED_MODEL, BUNDLED_NAME, Workspace
 
 
@@ -74,12 +75,12 @@ def locate_model(workspace: Workspace, text: str) -> Path:
         ModelUnusable: nothing matches; suggests what was likely meant.
     """
     text = tidy(text)
-    named = workspace.models / text
+    named = typed_path(str(workspace.models / text))
     if text == BUNDLED_NAME:
         return BUNDLED_MODEL
     if text and named.exists():
         return named
-    path = Path(text).expanduser().absolute()
+    path = typed_path(text)
     if text and path.exists():
         return path
     locations = list_locations(workspace)
@@ -89,7 +90,7 @@ def locate_model(workspace: Workspace, text: str) -> Path:
     sound = next((path for path in same if check_model(path).ok), None)
     found = known.get(text) if text in known and not same else sound or next(iter(same), None)
     if found is None:
-        raise not_found(text, known)
+        raise not_found(one_line(text, 200), known)
     return found
 
 

@@ -20,6 +20,7 @@ from studio.modelfiles.settings import checked_endpoint, hub_endpoint, is_offlin
 from studio.models.path_hints import hub_id, tidy
 from studio.runs import Job
 from studio.system.jsonl import TAIL_BYTES, read_lines
+from studio.team.rights import require_right
 from studio.workspace import Workspace
 
 
@@ -83,6 +84,7 @@ def start(workspace: Workspace, spec: DownloadSpec) -> Job:
         DownloadFailed: the studio is set to offline.
         WorkspaceBusy: the same model is being downloaded.
     """
+    require_right("download_models")
     require_online(workspace)
     earlier = download_jobs(workspace)
     for job in earlier:
@@ -153,6 +155,7 @@ def parts(job: Job) -> Path:
 
 def pause(workspace: Workspace, job_id: str) -> None:
     """Pause a download, keeping what it has fetched; one that is over stays as it is."""
+    require_right("download_models")
     job = runs.get_job(workspace, job_id)
     if job.state == "running":
         (job.folder / "pause").touch()
@@ -172,6 +175,7 @@ def resume(workspace: Workspace, job: Job) -> Job:
 
 def discard(workspace: Workspace, job_id: str) -> None:
     """Cancel a download and delete what it has fetched."""
+    require_right("download_models")
     job = runs.get_job(workspace, job_id)
     if job.is_over:
         if all(

@@ -15,6 +15,7 @@ from typing import Literal
 
 from studio.modelfiles.folder_check import models_below
 from studio.modelfiles.settings import load_model_settings
+from studio.system.documents import read_whole
 from studio.workspace import BUNDLED_MODEL, BUNDLED_NAME, Workspace
 
 LocationSource = Literal["bundled", "workspace", "modelscope", "huggingface", "folder"]
@@ -78,7 +79,10 @@ def _in_workspace(models: Path) -> Iterator[ModelLocation]:
 
 def _has_files(folder: Path) -> bool:
     """Return whether the folder holds more than an unfinished download."""
-    entries = list(folder.iterdir())
+    try:
+        entries = list(folder.iterdir())
+    except OSError:
+        return True  # listed, with what keeps it from being read
     return not entries or any(not entry.name.startswith(".") for entry in entries)
 
 
@@ -104,14 +108,14 @@ def _in_huggingface() -> Iterator[ModelLocation]:
 
 def _main_commit(folder: Path) -> str:
     try:
-        return (folder / "refs" / "main").read_text(encoding="utf-8").strip()
-    except OSError:
+        return read_whole(folder / "refs" / "main", 1000).decode().strip()
+    except (OSError, ValueError):
         return ""
 
 
 def _snapshots(folder: Path, name: str, source: LocationSource, main: str) -> Iterator[ModelLocation]:
     """Yield the main snapshot under the plain name, others as NAME@REVISION."""
-    snapshots = [path for path in _children(folder / "snapshots") if any(path.iterdir())]
+    snapshots = [path for path in _children(folder / "snapshots") if _has_files(path)]
     first = next((path for path in snapshots if path.name == main), snapshots[0] if snapshots else None)
     for path in snapshots:
         revision = path.name[:8] if source == "huggingface" else path.name

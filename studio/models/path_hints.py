@@ -7,11 +7,11 @@ folder is wanted, a page's address, a Windows path on another system.
 import re
 from collections.abc import Collection
 from difflib import get_close_matches
-from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from studio.errors import ModelUnusable
 from studio.language import say
+from studio.system.documents import typed_path
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _WINDOWS = re.compile(r"(?P<drive>[A-Za-z]):[\\/](?P<rest>.*)")
@@ -62,7 +62,7 @@ def not_found(text: str, known: Collection[str]) -> ModelUnusable:
                 f"Download it first, on the Models page or with: news-studio models download {model_id}",
             ),
         )
-    path = Path(text).expanduser().absolute()
+    path = typed_path(text)
     existing = next((parent for parent in path.parents if parent.exists()), path)
     return ModelUnusable(
         say(f"没有模型文件夹 {path}。", f"There is no model folder {path}."),

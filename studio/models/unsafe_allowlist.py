@@ -9,7 +9,7 @@ from pathlib import Path
 
 from studio.modelfiles.settings import Allowed, ModelSettings, change_model_settings
 from studio.store import Store
-from studio.team import people
+from studio.team.rights import require_right
 from studio.workspace import Workspace
 
 
@@ -19,7 +19,7 @@ def allow_unsafe(db: Store, workspace: Workspace, folder: Path, *, by: str) -> N
     Raises:
         NotAllowed: `by` is no admin.
     """
-    people.require(db, by, "admin")
+    require_right("allow_unsafe_models", db, by)
     allowed = Allowed(path=folder.absolute(), by=by, at=datetime.now().astimezone())
     change_model_settings(workspace, lambda now: {"allowed": (*_others(now, folder), allowed)})
 
@@ -30,7 +30,7 @@ def withdraw_unsafe(db: Store, workspace: Workspace, folder: Path, *, by: str) -
     Raises:
         NotAllowed: `by` is no admin.
     """
-    people.require(db, by, "admin")
+    require_right("allow_unsafe_models", db, by)
     change_model_settings(workspace, lambda now: {"allowed": _others(now, folder)})
 
 

@@ -21,12 +21,16 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from studio import runs
+from studio.errors import StudioError
 from studio.jobs import queue as jobs
 from studio.language import say
 from studio.models.catalog import check_model
+from studio.store import integrity_problem, require_usable
 from studio.workspace import BUNDLED_MODEL, Workspace
 
 PACKAGE = "news-studio"
+DATABASE = "database"
+"""Name of the check of studio.db: without it no command of the workspace works."""
 
 _FREE_GIB_WANTED = 2.0
 # WAL with the upsert and window functions that the store uses.
@@ -68,6 +72,7 @@ def diagnose(
         lambda: _workspace(workspace),
         lambda: _disk(workspace),
         lambda: _sqlite(workspace),
+        lambda: _database(workspace),
         lambda: _queue(workspace),
         lambda: _runs(workspace),
     ]
@@ -204,6 +209,33 @@ def _sqlite(workspace: Workspace) -> MachineCheck:
             "Put the workspace on a local disk, not a network share.",
         ),
     )
+
+
+def _database(workspace: Workspace) -> MachineCheck:
+    path = workspace.database
+    try:
+        require_usable(path)
+        damage = integrity_problem(path) if path.exists() else None
+    except StudioError as error:
+        return MachineCheck(name=DATABASE, ok=False, message=error.problem, remedy=error.remedy)
+    if damage:
+        return MachineCheck(
+            name=DATABASE,
+            ok=False,
+            message=say(f"数据库 {path} 已损坏：{damage}", f"The database {path} is damaged: {damage}"),
+            remedy=say(
+                "请先停止 News Studio，移走该文件（不要删除），再从备份恢复。",
+                "Stop News Studio, move the file away (do not delete it) and restore a backup.",
+            ),
+        )
+    if not path.exists():
+        return MachineCheck(
+            name=DATABASE,
+            ok=True,
+            message=say("还没有数据库，第一次导入时建立", "none yet; the first import makes it"),
+        )
+    size = f"{path.stat().st_size / 2**20:.1f} MiB"
+    return MachineCheck(name=DATABASE, ok=True, message=say(f"{size}，完好", f"{size}, sound"))
 
 
 def _queue(workspace: Workspace) -> MachineCheck:

@@ -32,7 +32,7 @@ from studio.workspace import Workspace
 log = logging.getLogger(__name__)
 
 DEFAULT_PORT = 8501
-APP = Path(__file__).resolve().parent.parent / "app.py"
+APP = Path(__file__).resolve().parent.parent / "web_server.py"
 
 _POLL_SECONDS = 0.25
 _JOBS_LOOK_SECONDS = 5.0

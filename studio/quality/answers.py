@@ -13,6 +13,7 @@ from studio.language import say
 from studio.messages import message, stored
 from studio.quality.findings import Finding, FindingAnswer
 from studio.store import Store, writing
+from studio.team.rights import require_right
 
 
 def accept(db: Store, finding: Finding, *, author: str) -> None:
@@ -74,6 +75,7 @@ def _answer(db: Store, finding: Finding, answer: FindingAnswer, author: str) -> 
     Raises:
         StalePress: a title was decided anew since the scan; nothing is written.
     """
+    require_right("answer_findings", db, author)
     with writing(db):
         titles = [get_title(db, title_id) for title_id in finding.titles]
         for title, decision_id in zip(titles, finding.decisions, strict=True):

@@ -24,7 +24,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter
 
 from studio.contract import (
     DownloadSpec,
@@ -40,6 +40,7 @@ from studio.language import say
 from studio.messages import shown
 from studio.runs._record import RunRecord, read_record
 from studio.system import processes as workers
+from studio.system.documents import READ_FAULTS, one_line, read_whole
 from studio.workspace import SAMPLE_RUN, Workspace
 
 log = logging.getLogger(__name__)
@@ -228,13 +229,13 @@ def read_folder(folder: Path, recorded: bool = False) -> Job:
         UnreadableFile: spec, record or result is not what studio and workers write.
     """
     # The lock before the result: a worker that ends in between must not look lost.
-    started, alive = workers.was_started(folder), workers.is_alive(folder)
     try:
+        started, alive = workers.was_started(folder), workers.is_alive(folder)
         result = _read_result(folder)
         # A recorded run was made in the repository and names its paths from there.
         spec = absolute(_job_spec.validate_json(read_bytes(folder / "spec.json")), SAMPLE_RUN.parent.parent)
         record = read_record(folder)
-    except (ValidationError, OSError) as error:
+    except READ_FAULTS as error:  # a ValidationError is a ValueError
         raise unreadable(folder, error) from error
     state = _state(folder, started, alive, result)
     kind = Run if isinstance(spec, TrainSpec | EvaluateSpec) else Job
@@ -252,7 +253,7 @@ def read_folder(folder: Path, recorded: bool = False) -> Job:
 def _read_result(folder: Path) -> Result | None:
     file = folder / "result.json"
     try:
-        return Result.model_validate_json(file.read_bytes())
+        return Result.model_validate_json(read_whole(file))
     except FileNotFoundError:
         return None
 
@@ -301,14 +302,15 @@ def absolute(spec: JobSpec, base: Path) -> JobSpec:
 
 def read_bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes()
-    except OSError as error:
+        return read_whole(path)
+    except (OSError, ValueError) as error:
         raise unreadable(path, error) from error
 
 
 def unreadable(path: Path, error: Exception) -> UnreadableFile:
+    why = one_line(error)
     return UnreadableFile(
-        say(f"运行文件 {path} 无法读取：{error}", f"The run file {path} cannot be read: {error}"),
+        say(f"运行文件 {path} 无法读取：{why}", f"The run file {path} cannot be read: {why}"),
         remedy=say(
             "它可能来自另一个版本的工作室，或已损坏；可将该文件夹移走。",
             "It may come from another version of the studio or be damaged; move the folder away.",

@@ -14,6 +14,7 @@ from pathlib import Path
 from pydantic import BaseModel, Field
 
 from studio.system.atomic import guard_disk
+from studio.system.documents import read_whole
 
 RAY = "ray"
 """As a device: on the cluster that STUDIO_RAY_ADDRESS names."""
@@ -50,7 +51,7 @@ def read_record(folder: Path) -> RunRecord:
     """
     file = folder / "run.json"
     if file.exists():
-        return RunRecord.model_validate_json(file.read_bytes())
+        return RunRecord.model_validate_json(read_whole(file))
     modified = datetime.fromtimestamp((folder / "spec.json").stat().st_mtime).astimezone()
     return RunRecord(id=folder.name, created_at=modified)
 

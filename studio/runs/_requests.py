@@ -14,6 +14,7 @@ from studio.language import say
 from studio.runs._creation import DeviceChoice
 from studio.runs._job import Job, get_job, list_unfinished
 from studio.runs._record import change_record, changing, read_record, write_record
+from studio.team.rights import require_right
 from studio.workspace import Workspace
 
 Move = Literal["first", "up", "down", "last"]
@@ -27,6 +28,7 @@ def cancel(workspace: Workspace, run_id: str) -> None:
 
     A run that is over stays as it is, but a paused one is cancelled.
     """
+    require_right("change_runs")
     run = get_job(workspace, run_id)
     if not run.is_over or run.state == "paused":
         (run.folder / "cancel").touch()
@@ -38,6 +40,7 @@ def discard(workspace: Workspace, run_id: str) -> None:
     Raises:
         InputError: it is done, its checkpoint is the model that it was run for; or only recorded.
     """
+    require_right("change_runs")
     run = get_job(workspace, run_id)
     if run.state == "done" or run.recorded:
         raise InputError(
@@ -92,6 +95,7 @@ def pause(workspace: Workspace, run_id: str) -> None:
     Raises:
         InputError: it is over, or its work cannot be interrupted.
     """
+    require_right("change_runs")
     run = get_job(workspace, run_id)
     if run.state == "paused":
         return
@@ -180,6 +184,7 @@ def move(workspace: Workspace, run_id: str, to: Move) -> None:
     Raises:
         InputError: it does not wait.
     """
+    require_right("change_runs")
     with changing(workspace.runs):
         queue = waiting(workspace)
         run = _waiting_one(queue, get_job(workspace, run_id))

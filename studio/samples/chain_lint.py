@@ -18,8 +18,10 @@ SHORTEST, LONGEST = 60, 250
 BLANK = "＿＿"
 """A blank of a scaffold, for the person to fill in."""
 
-QUOTED = re.compile(r"“([^”]+)”|「([^」]+)」|『([^』]+)』|《([^》]+)》|\"([^\"]+)\"")
-_TAG = re.compile(r"<\s*/?\s*think\b[^>]*>?", re.IGNORECASE)
+# Each stops at the next opening sign of its kind, and no two repeats stand side by side: a text of one
+# sign a hundred thousand times takes as long as any other of its length.
+QUOTED = re.compile(r"“([^“”]+)”|「([^「」]+)」|『([^『』]+)』|《([^《》]+)》|\"([^\"]+)\"")
+_TAG = re.compile(r"<\s*(?:/\s*)?think\b", re.IGNORECASE)
 _CLAUSE_END = re.compile(r"[。！？；，.!?;,\n]")
 _EXCLUDES = re.compile(r"[不没无非]|排除|其他|涉及|因为")
 _LATIN_WORD = re.compile(r"[A-Za-z]{2,}")
@@ -28,6 +30,10 @@ _ASSIGNED_WORD = re.compile(
     r"(?:归[为入到]?|归类[为到]|划[为入]|分类为|类别[是为]|定为)([\u4e00-\u9fff]{2})(?=[。！？；，.!?;,\n]|$)"
 )
 _ASSIGNING_VERB = re.compile(r"(?:归为|归入|归到|归类为|归类到|划为|划入|分类为|类别是|类别为|定为)$")
+
+_LONGEST_VERB = 4
+_CHAIN_READ, _TITLE_READ = 4000, 400
+"""Characters that the lint compares, many times those of a good chain and of a title."""
 
 SECTIONS = [
     "军事",
@@ -87,14 +93,16 @@ class ChainRemark:
 def lint_chain(title: str, chain: str, category: str, scheme: Scheme) -> list[ChainRemark]:
     """Lint a chain that should argue from the title to the category."""
     chain = chain.strip()
-    own_words = _own_words(chain, title, scheme)
+    # What is compared with one another is short, whatever was typed; a chain concludes at its end.
+    title, part = title[:_TITLE_READ], chain[-_CHAIN_READ:]
+    own_words = _own_words(part, title, scheme)
     findings = [
         _typed_tag(chain),
         _blank(chain),
         _contradiction(own_words, category, scheme),
         _foreign_category(own_words, title, scheme),
         _foreign_language(own_words, title),
-        _quotes_nothing(chain, title),
+        _quotes_nothing(part, title),
         _length(chain),
     ]
     return [finding for finding in findings if finding is not None]
@@ -186,8 +194,9 @@ def _category_words(own_words: str) -> list[str]:
     before 类, or between such a verb and the end of its clause.
     """
     words = []
-    for quote in re.finditer(r"“([^”]{1,6})”", own_words):
-        before, after = own_words[: quote.start()], own_words[quote.end() : quote.end() + 1]
+    for quote in re.finditer(r"“([^“”]{1,6})”", own_words):
+        before = own_words[max(0, quote.start() - _LONGEST_VERB) : quote.start()]
+        after = own_words[quote.end() : quote.end() + 1]
         if after == "类" or _ASSIGNING_VERB.search(before):
             words.append(quote[1].removesuffix("类"))
     assigned = re.findall(r"(?=([\u4e00-\u9fff]{2})类(?:[^型似比]|$))", own_words)

@@ -14,6 +14,7 @@ from typing import Any
 from studio.samples.chain_lint import BLANK
 from studio.samples.scheme import Scheme
 
+_TITLE_READ = 400
 _BREAKS = re.compile(r"[\s\W_]+")
 
 FORMS = (
@@ -53,6 +54,7 @@ def nearest_rival(category: str, scheme: Scheme) -> str:
 
 def title_words(title: str) -> tuple[str, str]:
     """Extract two significant words of the title in their order: the longest, as jieba segments it."""
+    title = title[:_TITLE_READ]
     words = [word for word in dict.fromkeys(_segmenter()(title)) if len(_BREAKS.sub("", word)) >= 2]
     longest = sorted(words, key=len, reverse=True)[:2]
     in_order = sorted(longest, key=title.index)

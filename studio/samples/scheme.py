@@ -11,7 +11,9 @@ from pathlib import Path
 
 from studio.errors import UnreadableFile
 from studio.language import say
+from studio.system.documents import READ_FAULTS, one_line, read_whole
 
+_LARGEST = 2**20
 BUNDLED_DATA = Path(__file__).resolve().parent.parent.parent / "data"
 
 
@@ -74,14 +76,15 @@ def load_scheme(path: Path | None = None) -> Scheme:
     """
     path = path or BUNDLED_DATA / "categories.toml"
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = tomllib.loads(read_whole(path, _LARGEST).decode("utf-8-sig"))
         categories = tuple(_category(entry) for entry in data["category"])
         rules = {frozenset(entry["pair"]): entry["text"] for entry in data.get("rule", [])}
         scheme = Scheme(prompt=data["prompt"], categories=categories, rules=rules)
         _require_consistent(scheme)
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, ValueError) as error:
+    except READ_FAULTS as error:
+        why = "nested too deeply" if isinstance(error, RecursionError) else one_line(error)
         raise UnreadableFile(
-            say(f"类别文件 {path} 不可用：{error}。", f"The category file {path} is unusable: {error}."),
+            say(f"类别文件 {path} 不可用：{why}。", f"The category file {path} is unusable: {why}."),
             remedy=say(
                 "请对照 data/categories.toml 的格式改正。",
                 "Correct it after the format of data/categories.toml.",
@@ -92,12 +95,18 @@ def load_scheme(path: Path | None = None) -> Scheme:
 
 def _category(entry: dict[str, object]) -> Category:
     borderline = entry.get("borderline", [])
-    assert isinstance(borderline, list), borderline
+    if not isinstance(borderline, list):
+        raise TypeError("borderline is no list")
     texts = {key: str(entry[key]) for key in ("name", "english", "key", "color", "definition")}
     return Category(**texts, borderline=tuple(Borderline(**example) for example in borderline))
 
 
 def _require_consistent(scheme: Scheme) -> None:
+    if not scheme.categories:
+        raise ValueError("no category")
+    texts = [scheme.prompt, *scheme.rules.values(), *(name for pair in scheme.rules for name in pair)]
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError("a prompt or a rule is no text")
     if len(set(scheme.names)) != len(scheme.names):
         raise ValueError("a category name occurs twice")
     keys = [category.key for category in scheme.categories]

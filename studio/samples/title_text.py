@@ -70,7 +70,7 @@ def title_key(text: str) -> str:
 
     Signs that carry meaning stay: 3.5% is not 35, -5℃ not 5℃, C# not C, *ST not ST, $5 not 5.
     """
-    folded = unicodedata.normalize("NFKC", text).casefold()
+    folded = _compatible(text).casefold()
     return _PUNCTUATION.sub("", folded.replace("\u2212", "-")) or "".join(folded.split())
 
 

@@ -21,8 +21,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
-
 from studio.contract import Result, ServerAddress, ServeSpec, TemplateName
 from studio.errors import PortInUse, ServerUnavailable
 from studio.language import say
@@ -31,8 +29,10 @@ from studio.modelfiles.settings import unsafe_environment
 from studio.system import processes as workers
 from studio.system.atomic import guard_disk
 from studio.system.background import reap
+from studio.system.documents import read_whole
 from studio.system.jsonl import read_tail
 from studio.system.network import open_directly
+from studio.team.rights import require_right
 from studio.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -70,6 +70,7 @@ def ensure_server(
         ServerUnavailable: it ended or did not answer in time; with the end of its log.
         ModelUnusable: the adapter does not fit the model.
     """
+    require_right("serve_models")
     spec = ServeSpec(model_name_or_path=model, adapter_name_or_path=adapter, template=template, name=name)
     folder = workspace.serving / _key(spec)
     deadline = time.monotonic() + timeout_seconds
@@ -205,8 +206,8 @@ def _wait_until_ready(folder: Path, deadline: float) -> str | None:
 def _unavailable(problem: str, folder: Path) -> ServerUnavailable:
     """Make the error for a server: its own reason where it left one, else the end of its log."""
     try:
-        result = Result.model_validate_json((folder / "result.json").read_bytes())
-    except (FileNotFoundError, ValidationError):
+        result = Result.model_validate_json(read_whole(folder / "result.json"))
+    except (OSError, ValueError):
         tail = read_tail(folder / "log.txt", 15)
         return ServerUnavailable(
             f"{problem}\n{tail}".strip(),
@@ -224,8 +225,8 @@ def _unavailable(problem: str, folder: Path) -> ServerUnavailable:
 def _address(folder: Path) -> ServerAddress | None:
     """Read where the server listens; None while the file is missing or half written."""
     try:
-        return ServerAddress.model_validate_json((folder / "address.json").read_bytes())
-    except (FileNotFoundError, ValidationError):
+        return ServerAddress.model_validate_json(read_whole(folder / "address.json"))
+    except (OSError, ValueError):
         return None
 
 
@@ -240,8 +241,8 @@ def _is_healthy(url: str) -> bool:
 def _read(folder: Path) -> Server | None:
     alive = workers.is_alive(folder)
     try:
-        spec = ServeSpec.model_validate_json((folder / "spec.json").read_bytes())
-    except (OSError, ValidationError) as error:
+        spec = ServeSpec.model_validate_json(read_whole(folder / "spec.json"))
+    except (OSError, ValueError) as error:
         log.warning("%s is left out: %s", folder, error)
         return None
     address = _address(folder) if alive else None

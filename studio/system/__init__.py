@@ -3,6 +3,7 @@
 atomic      Write files atomically, and report a full disk in one way.
 background  Start background processes, one of a kind in a workspace, on an inherited lock.
 csv_export  Write CSV for spreadsheets: no formula injection, Chinese readable.
+documents   Read files of unknown content: regular ones only, up to a size, with few kinds of errors.
 jsonl       Read JSON Lines that a worker is still appending to.
 locks       Acquire and test lock files (flock).
 login       Look up the login name of the current user.

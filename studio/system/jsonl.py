@@ -21,7 +21,7 @@ def read_lines(path: Path, adapter: TypeAdapter[_Row], *, tail_bytes: int | None
 
     A line that does not validate is skipped with a warning. `tail_bytes`: only the end of the file.
     """
-    if not path.exists():
+    if not path.is_file():
         return
     lines = (path.read_bytes() if tail_bytes is None else _tail(path, tail_bytes)).split(b"\n")
     for number, line in enumerate(lines[:-1], start=1):
@@ -33,8 +33,8 @@ def read_lines(path: Path, adapter: TypeAdapter[_Row], *, tail_bytes: int | None
 
 
 def _tail(path: Path, size: int) -> bytes:
-    """Read the last bytes of a file, from the start of a line on; empty without a file."""
-    if not path.exists():
+    """Read the last bytes of a file, from the start of a line on; empty without a regular file."""
+    if not path.is_file():
         return b""
     with path.open("rb") as file:
         length = file.seek(0, 2)

@@ -5,6 +5,7 @@ nothing else. A run that was killed or cancelled is resumed by a new one for the
 that have no draft yet. This module calls no endpoint.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -23,8 +24,9 @@ from studio.store import Store, writing
 from studio.system.jsonl import read_lines
 from studio.system.network import is_loopback
 from studio.teacher import drafts
-from studio.teacher.key import KEY_VARIABLE, key_place
+from studio.teacher.key import KEY_VARIABLE, URL_VARIABLE, key_place
 from studio.teacher.prompts import Cost, cost
+from studio.team.rights import acts_as_owner, require_right
 from studio.workspace import Workspace
 
 MOST_TITLES = 20_000
@@ -51,7 +53,11 @@ def draft_spec(workspace: Workspace, *, base_url: str, model: str, **settings: o
         InputError: the address, the model or a setting cannot be used.
     """
     require_address(base_url)
-    key_source = key_place(workspace.teacher_key)
+    key_source = key_place(workspace.teacher_key, base_url)
+    # A command of the owner has address and key from one hand; a page needs to be told whose the key is.
+    has_bare_key = bool(os.environ.get(KEY_VARIABLE)) and not os.environ.get(URL_VARIABLE)
+    if key_source is None and has_bare_key and acts_as_owner():
+        key_source = "environment"
     values = {
         **settings,
         "base_url": base_url.strip(),
@@ -109,6 +115,7 @@ def start(
         InputError: no titles, or some that are outside the scheme.
         WorkspaceBusy: another draft run is not over; its titles would be paid for twice.
     """
+    require_right("teacher_drafts")
     _require_titles(titles, scheme)
     # The write lock, so that two people who press start at once do not both start.
     with writing(db):

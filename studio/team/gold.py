@@ -13,7 +13,7 @@ from typing import Any
 from studio.stats import wilson_interval
 from studio.store import Store, writing
 from studio.system.csv_export import csv_bytes
-from studio.team.people import REVIEWERS, require
+from studio.team.rights import require_right
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,7 +64,7 @@ def mark_gold(db: Store, title_ids: Iterable[int], *, author: str) -> int:
     Raises:
         NotAllowed: the author is no reviewer.
     """
-    require(db, author, *REVIEWERS)
+    require_right("mark_gold", db, author)
     marked = 0
     with writing(db):
         for title_id in dict.fromkeys(title_ids):
@@ -85,7 +85,7 @@ def unmark_gold(db: Store, title_ids: Iterable[int], *, author: str) -> None:
     Raises:
         NotAllowed: the author is no reviewer.
     """
-    require(db, author, *REVIEWERS)
+    require_right("mark_gold", db, author)
     with writing(db):
         db.conn.executemany("delete from gold_titles where title_id = ?", [(each,) for each in title_ids])
 

@@ -1,7 +1,7 @@
 """Manage people: name, role, colour.
 
 Signing in needs only a name, which is enough on one's own computer; every permission
-check goes through `require`, so that accounts with passwords can replace names without
+check goes through `studio.team.rights`, so that accounts with passwords can replace names without
 another change. Knows no page.
 """
 
@@ -65,12 +65,29 @@ def sign_in(db: Store, name: str) -> Person:
     return find_person(db, name) or _register(db, name)
 
 
+def known_or_new(db: Store, name: str) -> Person:
+    """Return the person, or who they would be if they signed in now; nothing is written."""
+    name = " ".join(name.split())
+    return find_person(db, name) or _newcomer(db, name)
+
+
+def _newcomer(db: Store, name: str) -> Person:
+    count = db.execute("select count(*) from people").fetchone()[0]
+    return Person(
+        name=name,
+        role="annotator" if count else "admin",
+        color=COLORS[count % len(COLORS)],
+        is_active=True,
+        created_at="",
+    )
+
+
 def _register(db: Store, name: str) -> Person:
     with writing(db):
-        count = db.execute("select count(*) from people").fetchone()[0]
+        new = _newcomer(db, name)
         db.execute(
             "insert into people (name, role, color) values (?, ?, ?) on conflict do nothing",
-            [name, "annotator" if count else "admin", COLORS[count % len(COLORS)]],
+            [name, new.role, new.color],
         )
     person = find_person(db, name)
     assert person is not None, name
@@ -101,7 +118,10 @@ def change_person(
     Raises:
         NotAllowed: `by` is no admin, or no active admin would be left.
     """
-    require(db, by, "admin")
+    # Here: the list of rights is made of this module's roles.
+    from studio.team.rights import require_right
+
+    require_right("change_people", db, by)
     with writing(db):
         db.execute(
             "update people set role = coalesce(?, role), color = coalesce(?, color),"
@@ -118,19 +138,17 @@ def change_person(
     return person
 
 
-def require(db: Store, name: str, *roles: Role) -> Person:
-    """Require that an active person has one of these roles, and return them.
+def require_role(person: Person, roles: tuple[Role, ...]) -> None:
+    """Require that a person is active and has one of these roles; services ask `rights.require_right`.
 
     Raises:
         NotAllowed: they have another role, or are inactive.
     """
-    person = sign_in(db, name)
     if person.role not in roles or not person.is_active:
         raise NotAllowed(
             _refusal(person, roles),
             remedy=say("请管理员在“团队”页修改角色。", "An admin can change the role on the Team page."),
         )
-    return person
 
 
 def _refusal(person: Person, roles: tuple[Role, ...]) -> str:

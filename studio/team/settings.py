@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from studio.language import say
 from studio.store import Store, writing
+from studio.team.rights import require_right
 
 Order = Literal["import", "random", "active"]
 
@@ -89,7 +90,12 @@ def load_settings(db: Store) -> LabelSettings:
 
 
 def save_settings(db: Store, settings: LabelSettings, *, author: str) -> None:
-    """Save new settings, which apply from now on; the caller checks the author's permission."""
+    """Save new settings, which apply from now on.
+
+    Raises:
+        NotAllowed: the author is no admin.
+    """
+    require_right("change_settings", db, author)
     with writing(db):
         db.execute(
             "insert into label_settings (value, author) values (?, ?)", [settings.model_dump_json(), author]

@@ -3,7 +3,6 @@
 `studio.training.memory` estimates the need; this module compares it with the devices of this machine.
 """
 
-import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from studio.errors import ModelUnusable
 from studio.jobs import devices
 from studio.language import say
 from studio.models.catalog import check_model
+from studio.system.documents import READ_FAULTS, parse_json, read_whole
 from studio.training import memory
 from studio.training.memory import Estimate, ModelShape
 
@@ -90,9 +90,9 @@ def model_shape(folder: Path) -> ModelShape:
         ModelUnusable: the config lacks what the estimate needs.
     """
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = parse_json(read_whole(folder / "config.json"))
         return memory.shape_of(config, check_model(folder).parameters)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except READ_FAULTS as error:
         raise ModelUnusable(
             say(
                 f"{folder} 的 config.json 没有写明模型的形状。",

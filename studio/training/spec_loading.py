@@ -14,6 +14,7 @@ from studio.ingest.plain_texts import add_texts, list_texts
 from studio.language import say
 from studio.modelfiles.adapter_check import require_adapter
 from studio.models.catalog import find_models, resolve_model
+from studio.system.documents import READ_FAULTS, one_line, read_whole, typed_path
 from studio.training.presets import checked_spec, sound_default
 from studio.training.settings_file import (
     NAMES,
@@ -32,8 +33,8 @@ def read_spec_file(file: Path) -> SettingsFile:
         UnreadableFile: missing, not YAML, or not a mapping.
     """
     try:
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_whole(file).decode("utf-8-sig")
+    except (OSError, ValueError) as error:
         raise UnreadableFile(
             say(f"无法读取训练参数 {file}：{error}", f"Cannot read the spec {file}: {error}"),
             remedy=say("请给出一个 YAML 或 JSON 文件。", "Name a YAML or JSON file."),
@@ -107,7 +108,7 @@ def _texts(workspace: Workspace, text: str) -> Path | None:
     kept = {each.name: each.folder for each in list_texts(workspace)}
     if text in kept:
         return kept[text]
-    path = Path(text).expanduser().absolute()
+    path = typed_path(text)
     if text == BUNDLED_NAME or not path.exists() or (path / "dataset_info.json").is_file():
         return None
     return add_texts(workspace, path.name, [path]).folder
@@ -123,7 +124,7 @@ def read_setting(text: str) -> tuple[str, Any]:
     """Parse a `--set key=value` into name and value.
 
     Raises:
-        InputError: no equals sign.
+        InputError: no equals sign, or the value is no YAML.
     """
     key, equals, value = text.partition("=")
     if not equals:
@@ -133,4 +134,15 @@ def read_setting(text: str) -> tuple[str, Any]:
         )
     # YAML, so that numbers, true, null and lists mean what they mean in a spec file. YAML 1.1
     # parses 5e-6 as a string; pydantic converts that one.
-    return key.strip(), yaml.safe_load(value)
+    try:
+        return key.strip(), yaml.safe_load(value)
+    except (yaml.YAMLError, *READ_FAULTS) as error:
+        raise InputError(
+            say(
+                "--set {key} 的值无法读取：{why}。",
+                "The value of --set {key} cannot be read: {why}.",
+                key=one_line(key, 60),
+                why=one_line(error),
+            ),
+            remedy=say("写成 --set learning_rate=0.002。", "Write --set learning_rate=0.002."),
+        ) from error

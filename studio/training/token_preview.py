@@ -22,6 +22,7 @@ from studio.modelfiles.settings import unsafe_environment
 from studio.system import processes
 from studio.system.atomic import guard_disk
 from studio.system.background import reap
+from studio.system.documents import read_whole
 from studio.system.jsonl import read_tail
 from studio.workspace import Workspace
 
@@ -104,12 +105,15 @@ def _request(workspace: Workspace, spec: PreviewSpec, command: Sequence[str]) ->
     result_file = folder / "result.json"
     if not result_file.exists():
         return _running(folder) if alive else _failed(folder, _lost(folder))
-    result = Result.model_validate_json(result_file.read_bytes())
+    try:
+        result = Result.model_validate_json(read_whole(result_file))
+    except (OSError, ValueError):
+        return _failed(folder, _lost(folder))
     if result.status != "done":
         return _failed(folder, (result.text("message"), result.text("remedy")))
     try:
-        file = PreviewFile.model_validate_json((folder / "preview.json").read_bytes())
-    except (OSError, ValidationError):
+        file = PreviewFile.model_validate_json(read_whole(folder / "preview.json"))
+    except (OSError, ValueError):
         return _failed(folder, _lost(folder))
     return TokenPreview(folder=folder, state="done", file=file)
 

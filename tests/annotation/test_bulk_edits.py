@@ -114,7 +114,7 @@ def test_the_trash_is_in_no_queue_and_no_version(trashed):
 def test_the_trash_is_left_by_restoring_only(trashed):
     import_text(trashed, "央行宣布降息", SCHEME)
     second_look.send_back(trashed, [1], reason="再看看", author="zhao")
-    second_look.add_wrong(trashed, "央行宣布降息", "社会", "wang")
+    second_look.add_wrong(trashed, "央行宣布降息", "社会", "zhao")
     with pytest.raises(InputError, match="回收站"):
         title = get_title(trashed, 1)
         annotations.annotate(trashed, 1, category="经济", author="wang", seen_revision=title.revision)

@@ -167,7 +167,7 @@ def test_changing_the_overlap_leaves_answered_titles_alone(shared):
 
 def test_what_was_sent_back_comes_first_to_whom_it_is_for(db):
     answer(db, "li")
-    second_look.send_back(db, [1], reason="再看看", author="wang", addressee="li")
+    second_look.send_back(db, [1], reason="再看看", author="li", addressee="li")
     assert (next_id(db, "zhao"), next_id(db, "li")) == (2, 1)
     assert offer(db, author="li", settings=ALONE).title.note == "再看看"
 
@@ -182,7 +182,7 @@ def test_what_is_for_someone_who_rests_goes_to_anyone(db):
 def test_a_sent_back_title_asks_one_person(shared):
     answer(shared, "li", settings=TWO)
     answer(shared, "wang", settings=TWO)
-    second_look.send_back(shared, [1], reason="再看看", author="zhao")
+    second_look.send_back(shared, [1], reason="再看看", author="li")
     assert answer(shared, "li", "社会", settings=TWO, title_id=1).status == "decided"
 
 

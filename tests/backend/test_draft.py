@@ -10,7 +10,7 @@ import pytest
 
 from studio import runs
 from studio.contract import Drafted, DraftSpec, Result, TitleToDraft
-from studio.teacher.key import save_key
+from studio.teacher.key import write_key
 from studio.workspace import open_workspace
 from tests.support.samples import CHAIN, TITLE
 from tests.support.tiny_runs import wait_until
@@ -32,7 +32,7 @@ def teacher():
 
 
 def prepared(workspace, url, titles=3, **settings):
-    save_key(workspace.teacher_key, KEY)
+    write_key(workspace.teacher_key, KEY, url)
     asked = [TitleToDraft(title_id=n, decision_id=n, title=TITLE, category="体育") for n in range(titles)]
     lines = "".join(title.model_dump_json() + "\n" for title in asked)
     settings = {"timeout_seconds": 5, "concurrency": 2, "attempts": 2, **settings}
@@ -187,6 +187,23 @@ def test_a_missing_key_is_said_before_anything_is_asked(workspace, teacher):
     workspace.teacher_key.unlink()
     start(job).wait(60)
     assert result(job).status == "failed" and "密钥" in result(job).message
+    assert not teacher.requests
+
+
+def test_a_key_reaches_no_other_address_than_its_own(workspace, teacher, monkeypatch):
+    """Neither by a spec that was changed, nor by another run, nor out of the environment."""
+    job = prepared(workspace, "https://the-own-address.example/v1", titles=1)
+    spec = json.loads((job.folder / "spec.json").read_text()) | {"base_url": teacher.url}
+    (job.folder / "spec.json").write_text(json.dumps(spec))
+    start(job).wait(60)
+    assert result(job).status == "failed" and "密钥" in result(job).message
+    monkeypatch.setenv("NEWS_STUDIO_TEACHER_KEY", "sk-environment")
+    monkeypatch.setenv("NEWS_STUDIO_TEACHER_URL", "https://the-own-address.example/v1")
+    other = prepared(workspace, teacher.url, titles=1)
+    spec |= {"key_file": None, "key_env": "NEWS_STUDIO_TEACHER_KEY"}
+    (other.folder / "spec.json").write_text(json.dumps(spec))
+    start(other).wait(60)
+    assert result(other).status == "failed"
     assert not teacher.requests
 
 

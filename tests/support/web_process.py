@@ -37,7 +37,15 @@ class WebProcess:
             TimeoutError: it ended, or did not answer in time.
         """
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "studio/app.py", "--server.port", str(self.port)],
+            [
+                sys.executable,
+                "-m",
+                "streamlit",
+                "run",
+                "studio/web_server.py",
+                "--server.port",
+                str(self.port),
+            ],
             cwd=ROOT,
             env={**os.environ, "STUDIO_HOME": str(self.home), "STUDIO_LANG": "zh"},
             stdout=subprocess.DEVNULL,

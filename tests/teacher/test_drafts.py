@@ -11,14 +11,16 @@ from studio.cli.main import app
 from studio.contract import Drafted, DraftSpec
 from studio.corpus.titles import get_title
 from studio.datasets.versions import freeze
-from studio.errors import InputError, StalePress, WorkspaceBusy
+from studio.errors import InputError, StalePress, TeacherUnavailable, WorkspaceBusy
 from studio.ingest.importer import import_text
 from studio.jobs import queue as jobs
 from studio.serving.servers import ensure_server
 from studio.teacher import drafts
 from studio.teacher import runs as teacher_runs
-from studio.teacher.key import key_place, remove_key, save_key
+from studio.teacher.key import key_place, read_key
+from studio.teacher.keys import remove_key, save_key
 from studio.teacher.prompts import clean_answer, estimate
+from studio.team import people, rights
 from studio.workspace import BUNDLED_MODEL, SAMPLE_RUN
 from tests.support.samples import CHAIN, SCHEME, new_store
 from tests.support.tiny_runs import end_everything, wait_until
@@ -269,21 +271,57 @@ def test_plain_http_beyond_this_machine_is_noticed(address, clear):
 
 def test_the_key_is_a_private_file_that_can_be_removed(home, monkeypatch):
     _, workspace = home
-    assert key_place(workspace.teacher_key) is None
-    save_key(workspace.teacher_key, " sk-secret \n")
+    assert key_place(workspace.teacher_key, "https://h/v1") is None
+    save_key(workspace, " sk-secret \n", "https://h/v1")
     assert workspace.teacher_key.stat().st_mode & 0o777 == 0o600
     written = teacher_runs.draft_spec(workspace, base_url="https://h/v1", model="m").model_dump_json()
-    assert "sk-secret" not in written and key_place(workspace.teacher_key) == "file"
-    remove_key(workspace.teacher_key)
+    assert "sk-secret" not in written and key_place(workspace.teacher_key, "https://H:443") == "file"
+    remove_key(workspace, "https://h/v1")
+    assert not workspace.teacher_key.exists()
     monkeypatch.setenv("NEWS_STUDIO_TEACHER_KEY", "sk-other")
     found = teacher_runs.draft_spec(workspace, base_url="https://h/v1", model="m")
     assert (found.key_file, found.key_env) == (None, "NEWS_STUDIO_TEACHER_KEY")
 
 
+OTHERS = ["http://h/v1", "https://h:8443/v1", "https://h.evil.example/v1", "https://evil.example/https://h/v1",
+          "https://h@evil.example/v1", "", "h", "https://h\u3002evil.example"]  # fmt: skip
+
+
+@pytest.mark.parametrize("address", OTHERS)
+def test_a_key_is_of_one_address(home, address):
+    _, workspace = home
+    save_key(workspace, "sk-secret", "https://h/v1")
+    assert key_place(workspace.teacher_key, address) is None
+    with pytest.raises(TeacherUnavailable) as refused:
+        read_key(workspace.teacher_key, address)
+    assert "secret" not in str(refused.value)
+    assert read_key(workspace.teacher_key, "https://H/other/path") == "sk-secret"
+
+
+def test_a_page_sends_the_environments_key_to_the_named_address_only(home, monkeypatch):
+    db, workspace = home
+    person = people.sign_in(db, "boss")
+    monkeypatch.setenv("NEWS_STUDIO_TEACHER_KEY", "sk-other")
+    monkeypatch.setattr(rights, "_person_of_session", lambda: person)
+    spec = {"base_url": "https://h/v1", "model": "m"}
+    assert teacher_runs.draft_spec(workspace, **spec).key_env is None
+    monkeypatch.setenv("NEWS_STUDIO_TEACHER_URL", "https://h")
+    assert teacher_runs.draft_spec(workspace, **spec).key_env == "NEWS_STUDIO_TEACHER_KEY"
+    assert teacher_runs.draft_spec(workspace, base_url="https://evil/v1", model="m").key_env is None
+
+
+def test_a_bare_key_of_an_older_studio_is_not_sent_anywhere(home):
+    _, workspace = home
+    workspace.teacher_key.write_text("sk-old")
+    assert key_place(workspace.teacher_key, "https://h/v1") is None
+    save_key(workspace, "sk-new", "https://h/v1")
+    assert read_key(workspace.teacher_key, "https://h/v1") == "sk-new"
+
+
 @pytest.mark.parametrize("key", ["", "sk secret", "密钥", "sk\nsecret"])
 def test_a_key_that_cannot_be_sent_is_refused_and_not_repeated(home, key):
     with pytest.raises(InputError) as caught:
-        save_key(home[1].teacher_key, key)
+        save_key(home[1], key, "https://h/v1")
     assert "secret" not in str(caught.value)
     assert not list(home[1].home.glob("*teacher*"))
 

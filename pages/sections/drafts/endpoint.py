@@ -10,7 +10,8 @@ from studio.contract import DraftSpec
 from studio.language import say
 from studio.store import Store
 from studio.teacher import drafts, runs
-from studio.teacher.key import KEY_VARIABLE, key_place, remove_key, save_key
+from studio.teacher.key import KEY_VARIABLE, key_place, other_endpoints
+from studio.teacher.keys import remove_key, save_key
 from studio.teacher.prompts import estimate
 
 FIELD_HELP: dict[str, tuple[str, str]] = {
@@ -29,7 +30,7 @@ def new_run(db: Store) -> None:
     earlier = runs.draft_runs(session.workspace())
     last = earlier[0].spec if earlier else None
     values = _endpoint(last if isinstance(last, DraftSpec) else None)
-    _key()
+    _key(str(values["base_url"]))
     count = drafts.count_without_chain(db)
     st.caption(
         say(
@@ -118,9 +119,15 @@ def _number(name: str, last: DraftSpec | None) -> float | int | None:
     return asked
 
 
-def _key() -> None:
-    """Draw where the key comes from, and a box for a new one; what is kept is never shown."""
-    place = key_place(session.workspace().teacher_key)
+def _key(base_url: str) -> None:
+    """Draw where this address's key comes from, and a box for a new one; what is kept is never shown."""
+    file = session.workspace().teacher_key
+    place = key_place(file, base_url)
+    missing = (
+        say("别的地址有密钥，这个没有", "other addresses have one, not this")
+        if other_endpoints(file, base_url)
+        else say("本机的服务一般不需要", "a local server rarely needs one")
+    )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input(
             say("密钥", "Key"),
@@ -130,31 +137,33 @@ def _key() -> None:
             placeholder={
                 "file": say("已保存，不再显示", "saved, not shown again"),
                 "environment": say(f"取自环境变量 {KEY_VARIABLE}", f"from {KEY_VARIABLE}"),
-            }.get(place or "", say("本机的服务一般不需要", "a local server rarely needs one")),
+            }.get(place or "", missing),
             help=say(
-                "只存在工作区的 teacher.key 里，只有您的系统账号能读；不进数据库、日志和运行记录。",
-                "Stored only in teacher.key of the workspace, readable by your account alone; "
-                "never in the database, a log or a run.",
+                "属于上面的地址，只发给它；换了地址要另填。只存在工作区的 teacher.key 里，"
+                "只有您的系统账号能读；不进数据库、日志和运行记录。",
+                "It belongs to the address above and is sent to no other. Stored only in teacher.key of the "
+                "workspace, readable by your account alone; never in the database, a log or a run.",
             ),
             width=360,
         )
-        st.button(say("保存密钥", "Save key"), key="teacher-key-save", on_click=_save_key)
+        st.button(say("保存密钥", "Save key"), key="teacher-key-save", on_click=_save_key, args=(base_url,))
         if place == "file":
-            st.button(say("删除密钥", "Delete key"), key="teacher-key-remove", on_click=_remove_key)
+            remove = say("删除密钥", "Delete key")
+            st.button(remove, key="teacher-key-remove", on_click=_remove_key, args=(base_url,))
 
 
 @reporting
-def _save_key() -> None:
+def _save_key(base_url: str) -> None:
     """Save the typed key; it leaves the session at once, whatever happens."""
     key = str(st.session_state.pop("teacher-key", "") or "")
-    save_key(session.workspace().teacher_key, key)
-    notify(say("密钥已保存。", "The key is saved."))
+    save_key(session.workspace(), key, base_url)
+    notify(say("密钥已保存，只发给这个地址。", "The key is saved, for this address alone."))
 
 
 @reporting
-def _remove_key() -> None:
-    """Delete the key of the workspace."""
-    remove_key(session.workspace().teacher_key)
+def _remove_key(base_url: str) -> None:
+    """Delete the key of this address."""
+    remove_key(session.workspace(), base_url)
     notify(say("密钥已删除。", "The key is deleted."))
 
 

@@ -18,6 +18,7 @@ import yaml
 from studio.contract import TrainSpec
 from studio.errors import InputError, UnreadableFile
 from studio.language import say
+from studio.system.documents import READ_FAULTS, one_line
 from studio.training.settings_file._llamafactory import translate, translate_board, unknown
 from studio.training.settings_file._notes import KeyOutcome as KeyOutcome
 from studio.training.settings_file._notes import Note as Note
@@ -46,8 +47,9 @@ def read_settings_file(text: str, name: str = "YAML") -> SettingsFile:
         raise _unreadable(name, say("太长，不像设置文件", "it is too long for a settings file"))
     try:
         content = yaml.safe_load(text.removeprefix("\ufeff"))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise _unreadable(name, " ".join(str(error).split())) from error
+    except (yaml.YAMLError, *READ_FAULTS) as error:
+        why = say("嵌套太深", "nested too deeply") if isinstance(error, RecursionError) else one_line(error)
+        raise _unreadable(name, why) from error
     if not isinstance(content, dict) or not content:
         raise UnreadableFile(
             say(f"{name} 不是“字段: 值”的列表。", f"{name} is not a list of field: value."),

@@ -1,0 +1,79 @@
+"""Serve the web app, and refuse whoever is not asking for it by one of its names.
+
+    streamlit run studio/web_server.py
+
+A page of another site can point its own name at this computer (DNS rebinding), and a page of another
+local port is a stranger too: a request has to name a host of `server.allowedHosts`, and a request of
+a page has to come from the studio's own pages or from one of `server.corsAllowedOrigins`.
+"""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import streamlit as st
+from starlette.middleware import Middleware
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+REFUSAL = "403: this address is not the studio's own (server.allowedHosts, server.corsAllowedOrigins)\n"
+
+
+class OwnAddressOnly:
+    """ASGI middleware: HTTP and WebSocket requests under a foreign host or of a foreign origin get 403."""
+
+    def __init__(self, app: Callable[..., Awaitable[None]]) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Pass a request on, or refuse it."""
+        if scope["type"] not in ("http", "websocket") or is_own(scope):
+            await self.app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})  # before it is accepted: a 403
+        else:
+            headers = [(b"content-type", b"text/plain; charset=utf-8")]
+            await send({"type": "http.response.start", "status": 403, "headers": headers})
+            await send({"type": "http.response.body", "body": REFUSAL.encode()})
+
+
+def is_own(scope: Message) -> bool:
+    """Tell whether a request names a host of ours and, where it tells its origin, is of our own pages."""
+    hosts, origins = (_values(scope, name) for name in (b"host", b"origin"))
+    if len(hosts) != 1 or len(origins) > 1 or not _is_allowed(hosts[0]):
+        return False
+    others = _options("server.corsAllowedOrigins")
+    return not origins or _is_same(origins[0], hosts[0]) or origins[0] in others
+
+
+def _values(scope: Message, name: bytes) -> list[str]:
+    return [value.decode("latin-1").strip().lower() for key, value in scope["headers"] if key.lower() == name]
+
+
+def _is_allowed(host: str) -> bool:
+    try:
+        name = urlsplit(f"//{host}").hostname
+    except ValueError:
+        return False
+    allowed = _options("server.allowedHosts")
+    return name is not None and ("*" in allowed or any(_matches(name.rstrip("."), each) for each in allowed))
+
+
+def _matches(name: str, pattern: str) -> bool:
+    return name.endswith(pattern[1:]) if pattern.startswith("*.") else name == pattern
+
+
+def _is_same(origin: str, host: str) -> bool:
+    """Compare host and port; that of the scheme is left out of both by a browser."""
+    return urlsplit(origin).netloc == host and origin.startswith(("http://", "https://"))
+
+
+def _options(name: str) -> list[str]:
+    return [str(each).strip().lower().rstrip("/") for each in st.get_option(name)]
+
+
+app = st.App(Path(__file__).with_name("app.py"), middleware=[Middleware(OwnAddressOnly)])
