@@ -7,6 +7,7 @@ feedback       Report errors and notices; wrap callbacks and fragments.
 files          Hand files over: uploads as paths, numbers as downloads.
 garbage        Freeze what a page allocates once out of garbage collection.
 guidelines     Draw the guidelines of the scheme and its pair rules.
+key_list       List the keys of a page in a dialog.
 keyboard       Add what Streamlit's keyboard shortcuts lack.
 problem_list   List the problems of the decided titles, by kind.
 run_charts     Chart the curves of training runs.

@@ -53,22 +53,31 @@ _FOCUS = st.components.v2.component(
     js="""
 export default function ({ data, parentElement }) {
   const page = parentElement.ownerDocument ?? document
-  let left = 20
+  const host = parentElement.host ?? parentElement
+  if (host.newsStudioWatch === data.watch) return
+  let left = 40
   const focus = () => {
-    const box = page.querySelector(`[class*="st-key-${data.watch}"] textarea`)
-    if (box) box.focus()
-    else if (left-- > 0) waiting = setTimeout(focus, 50)
+    const box = page.querySelector(`[class*="st-key-${data.watch}"] :is(input, textarea)`)
+    if (box) {
+      host.newsStudioWatch = data.watch
+      if (page.activeElement !== box) box.focus()
+    } else if (left-- > 0) waiting = setTimeout(focus, 50)
   }
-  let waiting = setTimeout(focus, 50)
+  let waiting = setTimeout(focus, 20)
   return () => clearTimeout(waiting)
 }
 """,
 )
 
 
-def focus_on(watch: str) -> None:
-    """Put the cursor into the text box of that key, so that nobody has to reach for the mouse."""
-    _FOCUS(key=f"focus-{watch}", data={"watch": watch}, height="content")
+def focus_on(watch: str, *, place: str = "box") -> None:
+    """Put the cursor into the text box of that key once, so that nobody has to reach for the mouse.
+
+    Args:
+        watch: beginning of the key of the box; another one is another box.
+        place: where on the page, one call each; when it is drawn anew, the cursor returns.
+    """
+    _FOCUS(key=f"focus-{place}", data={"watch": watch}, height="content")
 
 
 _UNFOCUS = st.components.v2.component(
@@ -91,29 +100,151 @@ def leave_choice(after: str) -> None:
     _UNFOCUS(key="unfocus", data={"after": after}, height="content")
 
 
-_HOLD = st.components.v2.component(
-    "news_studio_hold",
+_GUARD = st.components.v2.component(
+    "news_studio_guard",
     html="<span></span>",
     js="""
-export default function ({ parentElement }) {
-  const view = (parentElement.ownerDocument ?? document).defaultView ?? window
-  const hold = (event) => {
-    if (event.key !== "Escape" && event.key !== "Tab") event.stopImmediatePropagation()
+const TEXT = "input:not([type=checkbox], [type=radio], [type=range], [type=button], [type=file]), "
+  + "textarea, select, [contenteditable=true]"
+const OVERLAY = "[role=dialog], [data-testid=stPopoverBody], [role=listbox], [role=menu]"
+const SEEN_MS = 200
+const BOX_MS = 2000
+
+export default function ({ data, parentElement }) {
+  const page = parentElement.ownerDocument ?? document
+  const view = page.defaultView ?? window
+  const fieldOf = (event) =>
+    (event.composedPath?.() ?? [event.target]).find((each) => each.matches?.(TEXT))
+  const isShown = (element) => element.getClientRects().length > 0
+  const hasOverlay = () => [...page.querySelectorAll(OVERLAY)].some(isShown)
+  const buttonOf = (key) => page.querySelector(`[class*="st-key-${key}"] button:not(:disabled)`)
+  const isBare = (event) => !event.ctrlKey && !event.altKey && !event.metaKey
+
+  // When the title on screen last changed: nobody has read it in a fifth of a second.
+  const shownTitle = () => page.querySelector("h2")?.textContent
+  let title = shownTitle(), changed = -SEEN_MS
+  const observer = new MutationObserver(() => {
+    const now = shownTitle()
+    if (now !== title) { title = now; changed = performance.now() }
+  })
+  observer.observe(page.body, { childList: true, subtree: true, characterData: true })
+
+  // A box that a key has asked for and that is not drawn yet: what is typed meanwhile belongs into it.
+  let box = null
+  const awaitBox = (opener, key) => {
+    const began = performance.now()
+    box = { opener, typed: "", isHeard: false, left: 10 }
+    const look = () => {
+      if (!box) return
+      const field = page.querySelector(`[class*="st-key-${key}"] :is(input, textarea)`)
+      const isRunning = page.querySelector("[data-testid=stApp]")?.dataset.testScriptState === "running"
+      box.isHeard ||= isRunning
+      if (field) { field.focus(); put(field, box.typed); box = null }
+      else if (performance.now() - began > BOX_MS || (box.isHeard && !isRunning && !box.left--)) box = null
+      else setTimeout(look, 20)
+    }
+    setTimeout(look, 20)
   }
-  view.addEventListener("keydown", hold, { capture: true })
-  view.document.documentElement.dataset.keysHeld = "on"
+  const put = (field, text) => {
+    if (!text) return
+    const kind = field.tagName === "TEXTAREA" ? view.HTMLTextAreaElement : view.HTMLInputElement
+    Object.getOwnPropertyDescriptor(kind.prototype, "value").set.call(field, field.value + text)
+    field.dispatchEvent(new Event("input", { bubbles: true }))
+  }
+
+  const stop = (event, { prevent = false } = {}) => {
+    event.stopImmediatePropagation()
+    if (prevent) event.preventDefault()
+  }
+  const early = (event) => {
+    if (event.newsStudio) return
+    const field = fieldOf(event)
+    const isInputMethod = event.isComposing || event.keyCode === 229 || event.key === "Process"
+    if (isInputMethod) {
+      stop(event)
+      const letter = /^Key([A-Z])$/.exec(event.code)?.[1]
+      if (event.isComposing || field || hasOverlay() || !letter || !isBare(event)) return
+      // An input method that is on without a text to write in: the key means what is printed on it.
+      stop(event, { prevent: true })
+      for (const kind of ["keydown", "keyup"]) {
+        const meant = { key: letter.toLowerCase(), code: event.code, keyCode: letter.charCodeAt(0) }
+        const plain = new KeyboardEvent(kind, { ...meant, bubbles: true, composed: true })
+        plain.newsStudio = true
+        event.target.dispatchEvent(plain)
+      }
+      return
+    }
+    if (box && !field && isBare(event)) {
+      if (event.key.toLowerCase() === box.opener && !box.typed && !box.isHeard) return
+      if (event.key.length === 1) {
+        box.typed += event.key
+        stop(event, { prevent: true })
+      } else if (event.key === "Backspace") {
+        box.typed = box.typed.slice(0, -1)
+        stop(event, { prevent: true })
+      } else if (event.key === "Enter") stop(event, { prevent: true })
+    }
+  }
+  // On the body: what is typed into has heard the key by then, the shortcuts of the page have not.
+  const late = (event) => {
+    if (event.key === "Tab") return
+    const field = fieldOf(event)
+    if (/^(Enter|Escape)$/.test(event.key)) leave()
+    if (field?.closest("[data-testid=stSidebar]") || hasOverlay()) return event.stopPropagation()
+    if (event.key === "F1" || (!field && /^[?？]$/.test(event.key))) {
+      const help = buttonOf(data.help)
+      if (help) { event.preventDefault(); help.click() }
+      return event.stopPropagation()
+    }
+    if (field) return isBare(event) && event.key !== "Escape" ? event.stopPropagation() : undefined
+    if (event.repeat) return event.stopPropagation()
+    if (!isBare(event)) return
+    const isAnswer = event.key.length === 1 || event.key === "Enter"
+    if (isAnswer && performance.now() - changed < SEEN_MS) return event.stopPropagation()
+    for (const [opener, button, key] of data.boxes)
+      if (!box && event.key.toLowerCase() === opener && buttonOf(button)) awaitBox(opener, key)
+  }
+  // A choice in the side bar is made: the keyboard goes back to the page.
+  const leave = () => setTimeout(() => {
+    const held = page.activeElement
+    if (held?.closest("[data-testid=stSidebar]") && held.matches("[role=combobox]")) held.blur()
+  }, 60)
+  const chosen = (event) => { if (event.target.closest?.("[role=option]")) leave() }
+
+  view.addEventListener("keydown", early, { capture: true })
+  page.body.addEventListener("keydown", late)
+  page.addEventListener("click", chosen)
+  page.documentElement.dataset.keysGuarded = "on"
   return () => {
-    view.removeEventListener("keydown", hold, { capture: true })
-    delete view.document.documentElement.dataset.keysHeld
+    observer.disconnect()
+    view.removeEventListener("keydown", early, { capture: true })
+    page.body.removeEventListener("keydown", late)
+    page.removeEventListener("click", chosen)
+    delete page.documentElement.dataset.keysGuarded
   }
 }
 """,
 )
 
+HELP = "show-keys"
+"""Key of the button that lists the keys of a page; `?` presses it."""
 
-def hold_keys() -> None:
-    """Inside a dialog: no key reaches the shortcuts of the page behind it."""
-    _HOLD(key="hold-keys", height="content")
+BOXES = (
+    ("s", "skip-", "reason-text-"),
+    ("f", "flag-", "reason-text-"),
+    ("t", "back-", "review-comment-"),
+)
+"""A letter, the button that it presses, and the text box that opens: each by the beginning of its key."""
+
+
+def guard() -> None:
+    """Keep shortcuts to the page itself: none fires while somebody types or an overlay is open.
+
+    A text field in the side bar, a dialog or a popover keeps every key; one on the page lets only
+    combinations with Ctrl or Alt, and Escape, through. An input method that composes keeps every key, too.
+    A key that is held down counts once, and a title that was drawn a moment ago is not answered yet.
+    """
+    _GUARD(key="guard-keys", data={"help": HELP, "boxes": BOXES}, height="content")
 
 
 def keypad_digits() -> None:

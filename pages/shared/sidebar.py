@@ -4,7 +4,7 @@ from contextlib import closing
 
 import streamlit as st
 
-from pages.shared import session
+from pages.shared import keyboard, session
 from pages.shared.elements import choose_one
 from pages.shared.feedback import reporting
 from studio.annotation import review
@@ -75,6 +75,7 @@ def sign_in() -> Person | None:
         st.session_state["annotator"] = name
     if asked is not None or name != login:
         st.query_params["annotator"] = name
+    keyboard.guard()
     person, names = _known_people(name)
     st.selectbox(
         say("我是", "I am"),

@@ -285,9 +285,9 @@ def test_a_title_can_be_put_aside(waiting, db, button, status):
     version = f"{waiting[0].id}-{waiting[0].revision}"
     app.button(key=f"{button}-{version}").click().run()
     assert count_by_status(db)[status] == 0
-    app.button(key=f"reason-{button}-W-{version}").click().run()
+    app.button(key=f"reason-{button}-2-{version}").click().run()
     assert count_by_status(db)[status] == 1
-    assert find_title(db, waiting[0].text).note == stored(message(REASONS[button]["W"]))
+    assert find_title(db, waiting[0].text).note == stored(message(REASONS[button][1]))
     assert app.header[0].value == waiting[1].text
 
 

@@ -161,6 +161,10 @@ def _draft_line(draft: Draft) -> None:
 
 
 def _actions(title: Title, draft: Draft | None, version: str) -> None:
+    if put_aside.is_asking(title):
+        put_aside.reason_box(title)
+        return
+    keyboard.focus_on(f"chain-{version}", place="chain")
     with st.container(horizontal=True):
         st.button(
             say("搭框架", "Scaffold"),
@@ -182,8 +186,8 @@ def _actions(title: Title, draft: Draft | None, version: str) -> None:
                 on_click=_reject,
                 args=(draft, version),
             )
-        put_aside.put_aside(title, with_keys=False)
-        title_card.undo_button(with_key=False)
+        put_aside.put_aside(title, modifier="Alt+")
+        title_card.undo_button(modifier="Alt+")
 
 
 @fragment

@@ -26,7 +26,10 @@ def title_card(title: Title, *, height: int = 176) -> None:
 
 
 def action_row(title: Title | None, suggested: Suggested | None) -> None:
-    """Draw skip, flag, undo and, where something is suggested, accept."""
+    """Draw skip, flag, undo and, where something is suggested, accept; or the box for the reason."""
+    if title and put_aside.is_asking(title):
+        put_aside.reason_box(title)
+        return
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         if title and suggested:
             st.button(
@@ -43,12 +46,12 @@ def action_row(title: Title | None, suggested: Suggested | None) -> None:
         undo_button()
 
 
-def undo_button(*, with_key: bool = True) -> None:
-    """Draw the button that undoes the last decision; beside a text box it has no key."""
+def undo_button(*, modifier: str = "") -> None:
+    """Draw the button that undoes the last decision; beside a text box its key takes a modifier."""
     st.button(
         say("撤销", "Undo"),
         key="undo",
-        shortcut="U" if with_key else None,
+        shortcut=f"{modifier}U",
         icon=":material/undo:",
         on_click=actions.undo,
     )
