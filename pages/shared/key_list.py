@@ -32,9 +32,9 @@ def _dialog(keys: Sequence[Key]) -> None:
         st.markdown(f"| {say('按键', 'Key')} | {say('作用', 'What it does')} |\n|---|---|\n{rows}")
         st.caption(
             say(
-                "在文字框、弹窗或名字框里打字时，这些键不起作用（带 Alt 或 Ctrl 的除外）。Esc 关闭。",
-                "None of them acts while you type in a box or a dialog is open, but for those with Alt or "
-                "Ctrl in the box of the page. Esc closes this.",
+                "打字时单个键不起作用，带 Alt 或 Ctrl 的仍然起作用；弹窗打开时都不起作用。Esc 关闭。",
+                "While you type, single keys do nothing; those with Alt or Ctrl still act. None acts while a "
+                "dialog is open. Esc closes this.",
             )
         )
 

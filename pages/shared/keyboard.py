@@ -3,6 +3,7 @@
 They only look at the page and never hold text or decisions of their own.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -225,6 +226,33 @@ export default function ({ data, parentElement }) {
 }
 """,
 )
+
+_CHOICE = st.components.v2.component(
+    "news_studio_choice",
+    html="<span></span>",
+    js="""
+export default function ({ data, parentElement }) {
+  const page = parentElement.ownerDocument ?? document
+  const press = (event) => {
+    const digit = /^(?:Digit|Numpad)([0-9])$/.exec(event.code)?.[1]
+    if (!digit || !event.altKey || event.ctrlKey || event.metaKey || event.repeat) return
+    const option = page.querySelectorAll(`[class*="st-key-${data.watch}"] button`)[data.keys.indexOf(digit)]
+    if (!option) return
+    event.preventDefault()
+    // A second click would take the choice back.
+    if (option.getAttribute("aria-checked") !== "true") option.click()
+  }
+  page.addEventListener("keydown", press)
+  return () => page.removeEventListener("keydown", press)
+}
+""",
+)
+
+
+def choose_by_digit(watch: str, keys: Sequence[str]) -> None:
+    """Let Alt and a digit choose an option of the pills of that key; `keys` are the digits in their order."""
+    _CHOICE(key="choose-by-digit", data={"watch": watch, "keys": list(keys)}, height="content")
+
 
 HELP = "show-keys"
 """Key of the button that lists the keys of a page; `?` presses it."""

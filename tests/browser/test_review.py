@@ -143,7 +143,6 @@ def test_keys_decide_nothing_behind_the_history(browse, db):
     zhao.locator('[class*="st-key-history-"] button').first.click()
     dialog = zhao.get_by_role("dialog")
     expect(dialog.get_by_text("导入")).to_be_visible()
-    zhao.wait_for_selector("html[data-keys-held=on]", state="attached")
     settle(zhao)
     before = runs_asked(zhao)
     zhao.keyboard.press("5")

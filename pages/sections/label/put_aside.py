@@ -58,7 +58,10 @@ def reason_box(title: Title) -> None:
     version = f"{title.id}-{title.revision}"
     question = ("为什么跳过？", "Why skip it?") if kind == "skip" else ("为什么存疑？", "Why flag it?")
     with st.container(border=True, key=f"reason-box-{version}"):
-        with st.form(f"reason-form-{kind}-{title.id}", border=False):
+        with (
+            st.form(f"reason-form-{kind}-{title.id}", border=False),
+            st.container(horizontal=True, vertical_alignment="bottom"),
+        ):
             st.text_input(
                 say(*question),
                 key=f"reason-text-{title.id}",
@@ -91,6 +94,8 @@ def reason_box(title: Title) -> None:
                 on_click=_ask,
                 args=(None, title.id, title.revision),
             )
+    # Streamlit's own hint is English in every language.
+    st.html("<style>[class*=st-key-reason-box] [data-testid=InputInstructions] {display: none}</style>")
     keyboard.focus_on(f"reason-text-{title.id}", place="reason")
 
 
