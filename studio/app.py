@@ -86,6 +86,9 @@ with st.sidebar:
     person = sidebar.sign_in()
 menu = pages(person)
 page = st.navigation([entry for entry, _ in menu.values()], expanded=True)
+if person is not None:
+    with st.sidebar:
+        sidebar.sent_back_link(person)
 try:
     if person is not None:
         sidebar.release_titles(person, page.url_path)

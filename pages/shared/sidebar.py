@@ -9,6 +9,7 @@ from pages.shared.elements import choose_one
 from pages.shared.feedback import reporting
 from studio.annotation import review
 from studio.annotation.leases import release
+from studio.annotation.sent_back import count_sent_back
 from studio.errors import StudioError
 from studio.language import LANGUAGES, Language, current_language, say
 from studio.system.login import login_name
@@ -103,6 +104,18 @@ def _known_people(name: str) -> tuple[Person | None, list[str]]:
             return people.sign_in(db, name), [each.name for each in people.list_people(db)]
     except StudioError:
         return None, [name]
+
+
+def sent_back_link(person: Person) -> None:
+    """Say on every page how many titles were sent back to this person, and link to them."""
+    try:
+        with closing(session.store()) as db:
+            count = count_sent_back(db, author=person.name).own
+    except StudioError:
+        return
+    if count:
+        text = say(f"退回给您 {count} 条", f"{count} sent back to you")
+        session.link("label", text, icon=":material/reply:")
 
 
 def release_titles(person: Person, page: str) -> None:

@@ -9,4 +9,5 @@ leases       Lease a title to whoever has it on screen: offer the next one, keep
 queue_order  Order the label queue, and set how many people are asked for each title.
 requeue      Put titles back into the label queue: sent back by somebody, or wrong in the classifier.
 review       Review titles: adjudicate disputes and flags, spot-check what others decided.
+sent_back    Read what was sent back to a person: by whom, with what comment, what they had answered.
 """

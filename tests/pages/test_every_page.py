@@ -380,6 +380,19 @@ def test_a_recent_decision_can_be_reopened_and_changed(waiting, db):
     assert app.header[0].value == waiting[1].text
 
 
+@pytest.mark.parametrize("mode", ["quick", "chain"])
+def test_a_title_that_was_sent_back_says_so_by_whom_and_what_was_answered(waiting, db, mode):
+    app = open_page("label")
+    app.button(key=f"digit-2-{waiting[0].id}-{waiting[0].revision}").click().run()
+    requeue.send_back(db, [waiting[0].id], reason="看 [主角](x)", author="zhao", addressee="ann")
+    app = open_page("label")
+    app.segmented_control(key="choose-label-mode").set_value(mode).run()
+    assert app.header[0].value == waiting[0].text
+    [box] = app.warning
+    assert all(part in box.value for part in ("退回", "zhao", "看 \\[主角", "您当时的答案", "经济"))
+    assert any("退回给您 1 条" in each.value for each in app.caption)
+
+
 def test_a_link_opens_its_title(waiting):
     app = open_page("label", title=str(waiting[2].id))
     assert app.header[0].value == waiting[2].text

@@ -46,7 +46,7 @@ def chain_mode() -> None:
             title_card.empty_queue(db)
         else:
             title_clock.start("label", title)
-            title_card.title_card(title, height=128)
+            title_card.title_card(db, title, height=128)
             hints.show(hint)
             _write_chain(db, title, drafts.pending_draft(db, title.id) if _reviews() else None, hint)
         side_panel.pace_line(db)

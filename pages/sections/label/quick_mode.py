@@ -23,7 +23,7 @@ def quick_mode() -> None:
             title_card.empty_queue(db)
         else:
             title_clock.start("label", title)
-            title_card.title_card(title)
+            title_card.title_card(db, title)
             _digits(title, hint.suggested)
         title_card.action_row(title, hint.suggested)
         hints.show(hint)

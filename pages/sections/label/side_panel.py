@@ -8,6 +8,7 @@ from pages.shared.elements import choose_one
 from pages.shared.guidelines import guidelines
 from pages.shared.text import category_mark, plain
 from studio.annotation import annotations
+from studio.annotation.sent_back import count_sent_back
 from studio.language import say
 from studio.store import Store
 from studio.team import progress
@@ -25,6 +26,14 @@ def pace_line(db: Store) -> None:
             say(f"中位 {pace.median_seconds:.1f} 秒/条", f"median {pace.median_seconds:.1f} s per title")
         )
     parts.append(say(f"还有 {pace.waiting} 条待标注", f"{pace.waiting} waiting"))
+    returned = count_sent_back(db, author=session.annotator())
+    if returned.own or returned.anyone:
+        parts.append(
+            say(
+                f"退回给您 {returned.own} 条，退给任何人 {returned.anyone} 条",
+                f"sent back to you {returned.own}, to anyone {returned.anyone}",
+            )
+        )
     st.caption("　·　".join(parts))
 
 
