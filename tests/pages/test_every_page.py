@@ -18,7 +18,7 @@ from studio.corpus.titles import count_by_status, find_title, find_titles
 from studio.datasets.versions import list_versions
 from studio.formats.conversations import RawRow
 from studio.ingest._staging import open_import_batch, stage
-from studio.ingest.importer import import_rows, import_text
+from studio.ingest.importer import import_path, import_rows, import_text
 from studio.messages import message, stored
 from studio.samples.scheme import BUNDLED_DATA, load_scheme
 from studio.serving import servers
@@ -27,6 +27,7 @@ from studio.team import people
 from studio.team.settings import LabelSettings
 from studio.validation.rows import judge_each
 from tests.support.pages import APP, PAGES, open_page, words
+from tests.support.samples import sample, write_json
 from tests.support.tiny_runs import TINY_SERVER
 from tests.support.titles import next_waiting
 from tests.support.workspaces import answered, fill
@@ -378,6 +379,28 @@ def test_a_recent_decision_can_be_reopened_and_changed(waiting, db):
     app.button(key=f"digit-5-{labelled.id}-{labelled.revision}").click().run()
     assert find_title(db, waiting[0].text).category == "体育"
     assert app.header[0].value == waiting[1].text
+
+
+@pytest.mark.parametrize("mode", ["quick", "chain"])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_blind_title_shows_nothing_of_the_import(db, tmp_path, mode, first):
+    change_settings(db, LabelSettings(overlap_share=1, gold_share=0), author="li")
+    import_path(db, write_json(tmp_path / "a.json", [sample(category="体育类")]), load_scheme())
+    [title] = next_waiting(db)
+    assert title.note and title.proposal == "体育" and title.chain
+    if not first:
+        people.sign_in(db, "bo")
+        annotations.annotate(db, title.id, category="社会", author="bo", seen_revision=title.revision)
+    app = open_page("label")
+    app.segmented_control(key="choose-label-mode").set_value(mode).run()
+    assert app.header[0].value == title.text
+    shown = "".join(each.value for each in [*app.markdown, *app.caption, *app.info, *app.warning])
+    assert [part for part in ("体育类", "可能", "应是", "模型建议", "导入时") if part in shown] == []
+    assert accept_buttons(app) == []
+    if mode == "chain":
+        version = f"{title.id}-{title.revision}"
+        assert app.text_area(key=f"chain-{version}").value == ""
+        assert app.pills(key=f"choose-category-{version}").value is None
 
 
 @pytest.mark.parametrize("mode", ["quick", "chain"])
