@@ -12,8 +12,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.shared import garbage, sidebar
+from pages.shared import garbage, session, sidebar
 from pages.shared.feedback import show_failure
+from pages.shared.who import ask_who
 from studio.errors import StudioError
 from studio.language import say
 from studio.team.people import REVIEWERS, ROLES, Person, Role
@@ -92,7 +93,9 @@ if person is not None:
 try:
     if person is not None:
         sidebar.release_titles(person, page.url_path)
-    if menu[page.url_path][1]:
+    if not session.is_named():
+        ask_who()
+    elif menu[page.url_path][1]:
         page.run()
     else:
         refuse()

@@ -20,4 +20,5 @@ title_clock    Measure how long a title was on screen before it was answered.
 title_history  Draw the history of a title, and restore any state of it.
 token_boxes    Draw tokens as coloured boxes.
 token_preview  Draw rows token by token, and how many exceed the cutoff.
+who            Ask who is there before the first press.
 """

@@ -206,21 +206,22 @@ export default function ({ data, parentElement }) {
       if (!box && event.key.toLowerCase() === opener && buttonOf(button)) awaitBox(opener, key)
   }
   // A choice in the side bar is made: the keyboard goes back to the page.
-  const leave = () => setTimeout(() => {
+  const leave = (left = 10) => setTimeout(() => {
     const held = page.activeElement
-    if (held?.closest("[data-testid=stSidebar]") && held.matches("[role=combobox]")) held.blur()
-  }, 60)
+    if (held?.matches("[data-testid=stSidebar] [role=combobox][aria-expanded=false]")) held.blur()
+    else if (left) leave(left - 1)
+  }, 50)
   const chosen = (event) => { if (event.target.closest?.("[role=option]")) leave() }
 
   view.addEventListener("keydown", early, { capture: true })
   page.body.addEventListener("keydown", late)
-  page.addEventListener("click", chosen)
+  page.addEventListener("pointerup", chosen, { capture: true })
   page.documentElement.dataset.keysGuarded = "on"
   return () => {
     observer.disconnect()
     view.removeEventListener("keydown", early, { capture: true })
     page.body.removeEventListener("keydown", late)
-    page.removeEventListener("click", chosen)
+    page.removeEventListener("pointerup", chosen, { capture: true })
     delete page.documentElement.dataset.keysGuarded
   }
 }

@@ -100,7 +100,37 @@ def test_what_a_page_brings_is_left_out_of_later_garbage_collections(workspace):
 
 def test_the_language_comes_from_the_setting(workspace, monkeypatch):
     monkeypatch.setenv("STUDIO_LANG", "en")
-    assert AppTest.from_file(str(APP), default_timeout=120).run().title[0].value == "News Studio"
+    assert AppTest.from_file(str(APP), default_timeout=120).run().title[0].value == "Who are you?"
+
+
+@pytest.mark.parametrize("page", ["home", "label", "team"])
+def test_nobody_is_anybody_before_they_say_who_they_are(db, waiting, page):
+    app = AppTest.from_file(str(APP), default_timeout=120).run()
+    if page != "home":
+        app.switch_page(f"../pages/{page}.py").run()
+    assert app.title[0].value == "您是谁？"
+    assert people.list_people(db) == []
+    app.text_input(key="who-name").set_value("  ")
+    app.button(key="who-start").click().run()
+    assert "名字" in app.toast[0].value and people.list_people(db) == []
+    app.text_input(key="who-name").set_value("li")
+    app.button(key="who-start").click().run()
+    assert app.title[0].value != "您是谁？" and not app.exception
+    assert [(each.name, each.role) for each in people.list_people(db)] == [("li", "admin")]
+    assert app.query_params["annotator"] in ("li", ["li"])
+
+
+def test_a_newcomer_is_an_annotator_and_a_known_one_is_chosen(db, waiting):
+    people.sign_in(db, "li")
+    app = AppTest.from_file(str(APP), default_timeout=120).run()
+    app.text_input(key="who-name").set_value("新来的")
+    app.button(key="who-start").click().run()
+    assert people.find_person(db, "新来的").role == "annotator"
+    app.button(key="who-else").click().run()
+    assert app.title[0].value == "您是谁？"
+    app.button(key="who-0").click().run()
+    assert app.selectbox(key="annotator").value == "li"
+    assert [each.name for each in people.list_people(db)] == ["li", "新来的"]
 
 
 @pytest.mark.parametrize("name", ["home", "train", "evaluate", "try_it"])
