@@ -51,7 +51,7 @@ class Person:
 
 
 def sign_in(db: Store, name: str) -> Person:
-    """Sign in by name; a new name is registered as an annotator, the first of all as an admin.
+    """Sign in by name; a new name is registered as an annotator, as an admin where there is none yet.
 
     Raises:
         InputError: an empty name, or one too long for a list.
@@ -62,15 +62,23 @@ def sign_in(db: Store, name: str) -> Person:
             say(f"“{name[:20]}”不能作名字。", f"“{name[:20]}” cannot be a name."),
             remedy=say(f"请用 1 到 {LONGEST_NAME} 个字。", f"Use 1 to {LONGEST_NAME} characters."),
         )
-    return find_person(db, name) or _register(db, name)
+    return find_person(db, name) or register(db, name)
 
 
-def _register(db: Store, name: str) -> Person:
+def register(db: Store, name: str, *, role: Role | None = None) -> Person:
+    """Register a person unless they are known already.
+
+    Args:
+        db: store.
+        name: normalized, as `sign_in` takes it.
+        role: without one, an annotator; an admin where there is none yet.
+    """
     with writing(db):
         count = db.execute("select count(*) from people").fetchone()[0]
+        is_led = db.execute("select 1 from people where role = 'admin'").fetchone() is not None
         db.execute(
             "insert into people (name, role, color) values (?, ?, ?) on conflict do nothing",
-            [name, "annotator" if count else "admin", COLORS[count % len(COLORS)]],
+            [name, role or ("annotator" if is_led else "admin"), COLORS[count % len(COLORS)]],
         )
     person = find_person(db, name)
     assert person is not None, name

@@ -10,6 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.sections.label.put_aside import REASONS
+from pages.shared import annotation_download
 from studio import runs
 from studio.annotation import annotations, requeue
 from studio.annotation.leases import find_lease, offer
@@ -409,6 +410,20 @@ def test_a_recent_decision_can_be_reopened_and_changed(waiting, db):
     app.button(key=f"digit-5-{labelled.id}-{labelled.revision}").click().run()
     assert find_title(db, waiting[0].text).category == "体育"
     assert app.header[0].value == waiting[1].text
+
+
+def test_annotations_are_offered_as_files(waiting, db):
+    people.sign_in(db, "li")
+    app = open_page("label")
+    app.button(key=f"digit-2-{waiting[0].id}-{waiting[0].revision}").click().run()
+    assert not app.exception
+    database = Path(db.execute("pragma database_list").fetchone()[2])
+    files = {
+        name: annotation_download._file(database, name, "csv", "en").decode("utf-8-sig")
+        for name in ("li", "ann")
+    }
+    assert files["li"].count("\n") == 2 and files["ann"].splitlines()[1].endswith(",,")
+    assert [button.label for button in app.get("download_button")] == ["CSV", "JSONL", "Parquet"]
 
 
 @pytest.mark.parametrize("mode", ["quick", "chain"])
