@@ -266,6 +266,16 @@ BOXES = (
 """A letter, the button that it presses, and the text box that opens: each by the beginning of its key."""
 
 
+FOCUS_STYLE = """<style>
+:is(a, button, summary, [role=radio], [role=tab], [role=option]):focus-visible {
+  outline: 2px solid var(--st-primary-color, #2B5C9E) !important;
+  outline-offset: 2px;
+}
+[data-testid=stMain]:focus, [data-testid=stMain]:focus-visible { outline: none; box-shadow: none; }
+</style>"""
+"""Where the keyboard is: Streamlit leaves that out for the menu, and frames the whole page instead."""
+
+
 def guard() -> None:
     """Keep shortcuts to the page itself: none fires while somebody types or an overlay is open.
 
@@ -273,6 +283,7 @@ def guard() -> None:
     combinations with Ctrl or Alt, and Escape, through. An input method that composes keeps every key, too.
     A key that is held down counts once, and a title that was drawn a moment ago is not answered yet.
     """
+    st.html(FOCUS_STYLE)
     _GUARD(key="guard-keys", data={"help": HELP, "boxes": BOXES}, height="content")
 
 

@@ -10,16 +10,28 @@ from pages.shared.guidelines import guidelines
 from pages.shared.text import category_mark, plain
 from studio.annotation import annotations
 from studio.annotation.sent_back import count_sent_back
+from studio.corpus.titles import count_by_status
 from studio.language import say
 from studio.store import Store
 from studio.team import progress
 
 SIDES = {"recent": ("最近十条", "Last ten"), "rules": ("标注规则", "Guidelines")}
-KIND_ICONS = {"skip": ":material/skip_next:", "flag": ":material/flag:"}
+KIND_NAMES = {"skip": ("跳过", "skipped"), "flag": ("存疑", "flagged")}
 
 
 def pace_line(db: Store) -> None:
-    """Draw how far and how fast the annotator is."""
+    """Draw how far everybody has come, and how fast the annotator is."""
+    counts = count_by_status(db)
+    all_titles = sum(counts.values()) - counts["trashed"]
+    if all_titles:
+        done = all_titles - counts["waiting"]
+        st.progress(
+            done / all_titles,
+            text=say(
+                f"全部 {all_titles} 条，已处理 {done} 条（{done / all_titles:.0%}）",
+                f"{done} of {all_titles} titles done ({done / all_titles:.0%})",
+            ),
+        )
     pace = progress.pace(db, session.annotator())
     parts = [say(f"今天 {pace.today} 条", f"{pace.today} today")]
     if pace.median_seconds is not None:
@@ -68,14 +80,17 @@ def recent_decisions(db: Store) -> None:
         )
     with st.container(gap=None):
         for answer in answers:
-            mark = category_mark(answer.category) if answer.category else KIND_ICONS[answer.kind]
+            mark = (
+                category_mark(answer.category)
+                if answer.category
+                else f":orange[{say(*KIND_NAMES[answer.kind])}]"
+            )
             st.button(
                 f"{mark}　:gray[{plain(answer.text)}]",
                 key=f"reopen-{answer.title_id}-{answer.revision}",
                 on_click=actions.open_title,
                 args=(answer.title_id,),
                 type="tertiary",
-                width="stretch",
                 wrap=False,
                 help=plain(answer.text),
             )
