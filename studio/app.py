@@ -14,6 +14,7 @@ import streamlit as st
 
 from pages.shared import garbage, session, sidebar
 from pages.shared.feedback import report_errors
+from pages.shared.who import ask_who
 from studio.language import say
 from studio.team.people import REVIEWERS, ROLES, Person, Role
 
@@ -85,6 +86,9 @@ with st.sidebar:
     person = sidebar.sign_in()
 menu = pages(person)
 page = st.navigation([entry for entry, _ in menu.values()], expanded=True)
+if person is not None:
+    with st.sidebar:
+        sidebar.sent_back_link(person)
 try:
     # What no part of the page reports itself: the workspace or its database.
     with report_errors():
@@ -93,7 +97,9 @@ try:
             session.person()
         else:
             sidebar.release_titles(person, page.url_path)
-        if menu[page.url_path][1]:
+        if not session.is_named():
+            ask_who()
+        elif menu[page.url_path][1]:
             page.run()
         else:
             refuse()

@@ -17,6 +17,7 @@ def digit_buttons(
     *,
     prefix: str = "digit",
     disabled: bool = False,
+    suggested: str | None = None,
 ) -> None:
     """Draw one button a category; its digit presses it.
 
@@ -26,17 +27,20 @@ def digit_buttons(
         args_of: the callback's arguments for a category.
         prefix: beginning of the widget keys; the number pad presses those that begin with `digit`.
         disabled: whether no button can be pressed.
+        suggested: the category that a model or an import suggests; its button is marked.
     """
     # English names are longer: fewer columns.
     width = int(say("96", "148"))
     with st.grid(5, min_column_width=width, gap="small"):
         for category in session.scheme().categories:
+            mark = category_mark(category.name)
             st.button(
-                category_mark(category.name),
+                f"{mark} :blue[★]" if category.name == suggested else mark,
                 key=f"{prefix}-{category.key}-{version}",
                 shortcut=category.key,
                 disabled=disabled,
                 on_click=on_click,
                 args=args_of(category.name),
+                help=say("建议的类别", "The suggested category") if category.name == suggested else None,
                 width="stretch",
             )

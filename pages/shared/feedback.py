@@ -53,7 +53,9 @@ def reporting(callback: Callable[P, None]) -> Callable[P, None]:
 def _too_fast() -> str:
     # Brief: whoever is so fast reads no sentence about which title it was.
     return say(
-        "按得太快，标题已经换了，这次没有生效。", "Too fast: the title had moved on; that press did nothing."
+        "这条标题已有新的改动（按得太快，或别的窗口、别人先处理了），这次没有生效。",
+        "That title has been changed meanwhile (pressed too fast, or by another window or person); "
+        "that press did nothing.",
     )
 
 

@@ -45,6 +45,11 @@ def annotator() -> str:
     return clean_name(st.session_state.get("annotator")) or "me"
 
 
+def is_named() -> bool:
+    """Return whether somebody has said who works in this session."""
+    return bool(clean_name(st.session_state.get("annotator")))
+
+
 def clean_name(typed: object) -> str:
     """Normalize a name: white space collapsed, at most as long as a name may be; "" for none."""
     return " ".join(str(typed or "").split())[: people.LONGEST_NAME]

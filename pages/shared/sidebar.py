@@ -4,15 +4,15 @@ from contextlib import closing
 
 import streamlit as st
 
-from pages.shared import session
+from pages.shared import keyboard, session
 from pages.shared.elements import choose_one
 from pages.shared.feedback import reporting
 from studio.annotation import review
 from studio.annotation.leases import release
+from studio.annotation.sent_back import count_sent_back
 from studio.errors import StudioError
 from studio.language import LANGUAGES, Language, current_language, say
 from studio.store import database_errors
-from studio.system.login import login_name
 from studio.team import people
 from studio.team.people import Person
 from studio.workspace import current_settings
@@ -59,41 +59,52 @@ def _keep_choices() -> None:
 
 
 def sign_in() -> Person | None:
-    """Ask who works here, and show them with colour and role; the address keeps the name.
+    """Show who works here, with colour and role, and let another take over; the address keeps the name.
 
     Read from the address by hand: a widget bound to it forgets the name when the page
     finds its server again after a restart, and somebody else would seem to decide.
 
     Returns:
-        The person; None where the workspace cannot be read, and the page says why.
+        The person; None where nobody has said who they are, or the workspace cannot be read.
     """
+    keyboard.guard()
     asked = st.query_params.get("annotator")
-    login = login_name("me")
-    name = session.clean_name(st.session_state.get("annotator", asked)) or login
+    name = session.clean_name(st.session_state.get("annotator", asked))
+    if not name:
+        return None
     # Written only where it differs: what a run writes into a widget goes back to the browser, and an
     # answer that comes late would undo the name that was chosen meanwhile.
     if st.session_state.get("annotator") != name:
         st.session_state["annotator"] = name
-    if asked is not None or name != login:
-        st.query_params["annotator"] = name
+    st.query_params["annotator"] = name
     person, names = _known_people(name)
     st.selectbox(
         say("我是", "I am"),
         names,
         key="annotator",
-        accept_new_options=True,
         filter_mode="prefix",
-        placeholder=say("选名字，或输入新名字", "Choose your name or type a new one"),
-        help=say(
-            "每个决定都会记下这个名字；新名字直接输入。",
-            "Every decision is recorded under this name; type a new one to join.",
-        ),
+        placeholder=say("选您的名字", "Choose your name"),
+        help=say("每个决定都会记下这个名字。", "Every decision is recorded under this name."),
     )
     if person is not None:
         inactive = "" if person.is_active else say("　:gray[（休息中）]", " :gray[(inactive)]")
         role = say(*people.ROLE_NAMES[person.role])
         st.markdown(f':color[●]{{foreground="{person.color}"}} {role}{inactive}')
+    st.button(
+        say("换人或新成员", "Somebody else"),
+        key="who-else",
+        type="tertiary",
+        icon=":material/person_add:",
+        on_click=_ask_again,
+    )
     return person
+
+
+@reporting
+def _ask_again() -> None:
+    """Ask anew who is there."""
+    st.session_state["annotator"] = ""
+    st.query_params.pop("annotator", None)
 
 
 def _known_people(name: str) -> tuple[Person | None, list[str]]:
@@ -103,6 +114,18 @@ def _known_people(name: str) -> tuple[Person | None, list[str]]:
             return people.sign_in(db, name), [each.name for each in people.list_people(db)]
     except StudioError:
         return None, [name]
+
+
+def sent_back_link(person: Person) -> None:
+    """Say on every page how many titles were sent back to this person, and link to them."""
+    try:
+        with closing(session.store()) as db:
+            count = count_sent_back(db, author=person.name).own
+    except StudioError:
+        return
+    if count:
+        text = say(f"退回给您 {count} 条", f"{count} sent back to you")
+        session.link("label", text, icon=":material/reply:")
 
 
 def release_titles(person: Person, page: str) -> None:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.shared import keyboard, session
+from pages.shared import session
 from pages.shared.feedback import notify, report_errors, reporting, show_notices
 from pages.shared.text import category_mark, local_time, person_colors, person_mark, plain, plain_stored
 from studio.annotation import bulk_edits, history
@@ -63,7 +63,6 @@ def history_dialog(title_id: int) -> None:
     def show() -> None:
         if st.session_state.pop("history-moved", False):
             st.rerun()  # the page behind shows the title as it was
-        keyboard.hold_keys()
         with report_errors():
             show_notices()
             history_section(session.store(), title_id)

@@ -62,6 +62,7 @@ class _OwnedAnswer:
     kind: Kind
     category: str | None
     chain: str | None
+    reason: str | None
 
 
 def annotate(
@@ -119,7 +120,7 @@ def _make_room(db: Store, title: Title, author: str, *, may_change: bool) -> Non
 def _answers(db: Store, title: Title) -> list[_OwnedAnswer]:
     """List the standing answers about the decision that counts, gold apart."""
     rows = db.query(
-        "select id as annotation_id, author, kind, category, chain from annotations"
+        "select id as annotation_id, author, kind, category, chain, reason from annotations"
         " where title_id = ? and decision_id = ? and not is_gold"
         " and not exists (select 1 from retractions where annotation_id = annotations.id) order by id",
         [title.id, title.decision_id],
@@ -140,6 +141,61 @@ def _conclude(db: Store, title: Title, annotation_id: int, author: str) -> None:
         return
     append_decision(
         db, title.id, _by(decision, author=author, annotation_id=annotation_id), follows=title.revision
+    )
+
+
+def conclude(db: Store, title_id: int) -> Title:
+    """Move a title on by the answers that stand about the decision that counts, as far as they suffice.
+
+    For answers that were not given one after the other on the page: an import. A flag comes first, then
+    labels of as many people as are asked; skips, where nobody is left. Of a title that does not wait, the
+    last answer decides anew. Inside a `writing` block.
+    """
+    title = get_title(db, title_id)
+    answers = _answers(db, title)
+    if not answers:
+        return title
+    decision, last = _conclusion(db, title, answers)
+    if decision is not None:
+        decision = _by(decision, author=last.author, annotation_id=last.annotation_id)
+        append_decision(db, title_id, decision, follows=title.revision)
+    return get_title(db, title_id)
+
+
+def _conclusion(
+    db: Store, title: Title, answers: Sequence[_OwnedAnswer]
+) -> tuple[Decision | None, _OwnedAnswer]:
+    """Return what the answers amount to, and the one that tips the scale; no decision where they do not."""
+    waits, last = title.status == "waiting", answers[-1]
+    labels = [answer for answer in answers if answer.kind == "category"]
+    flags = [answer for answer in answers if answer.kind == "flag"]
+    if flags and (waits or last.kind == "flag"):
+        return _aside(title, "flag", flags[-1].reason or "", flags[-1].author), flags[-1]
+    if not waits:
+        if last.kind == "category":
+            return _decided(title, last, "annotate"), last
+        return _aside(title, "skip", last.reason or "", last.author), last
+    if labels and len({answer.author for answer in labels}) >= title.wanted:
+        if len({answer.category for answer in labels}) > 1:
+            return _disputed(title, labels), labels[-1]
+        return _decided(title, _best(labels), "agree" if len(labels) > 1 else "annotate"), labels[-1]
+    skipped = {answer.author for answer in answers if answer.kind == "skip"}
+    left = labellers(db) - {answer.author for answer in answers}
+    if skipped and not labels and (len(skipped) >= load_settings(db).skip_limit or not left):
+        return _aside(title, "skip", last.reason or "", last.author), last
+    return None, last
+
+
+def retract_standing(db: Store, title_id: int, decision_id: int, *, author: str, at: str) -> None:
+    """Retract the label that a person gave about a decision and that a later one replaces.
+
+    Inside a `writing` block.
+    """
+    db.execute(
+        "insert into retractions (annotation_id, author, at) select id, author, ? from annotations"
+        " where title_id = ? and decision_id = ? and author = ? and kind = 'category' and not is_gold"
+        " and at < ? and not exists (select 1 from retractions where annotation_id = annotations.id)",
+        [at, title_id, decision_id, author, at],
     )
 
 

@@ -22,7 +22,8 @@ class Offer:
     """A title for one person, as they may see it.
 
     `is_blind`: others are asked as well, so nothing here may lead: no proposal, no
-    suggestion. Of a gold title the category is left out; the page cannot tell it.
+    suggestion, no note or chain of an import. Of a gold title the category is left out; the page
+    cannot tell it.
     """
 
     title: Title
@@ -162,7 +163,8 @@ def _shown(db: Store, title_id: int, *, is_gold: bool) -> Offer:
         hidden: dict[str, Any] = dict.fromkeys(("category", "chain", "note", "proposal", "author"))
         return Offer(title=replace(title, status="waiting", **hidden), is_blind=True)
     if title.wanted > 1 and title.status == "waiting":
-        return Offer(title=replace(title, proposal=None), is_blind=True)
+        # The note of an import names the category that its answer may mean; its chain argues for one.
+        return Offer(title=replace(title, proposal=None, note=None, chain=None), is_blind=True)
     return Offer(title=title, is_blind=False)
 
 

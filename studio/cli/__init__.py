@@ -1,13 +1,14 @@
 """Run the studio from a shell: `news-studio COMMAND`. Only `main` is imported from outside.
 
-main       Assemble the commands; entry point of `news-studio`.
-_common    Turn errors into one message and an exit code; options that several commands share.
-_data      Check data and freeze dataset versions: `check`, `freeze`.
-_datasets  List, compare, export and describe frozen versions: `dataset list | diff | export | card`.
-_drafts    Let a teacher model draft think chains: `drafts`.
-_imports   Import titles, list imports, undo one: `import`.
-_models    List, check and download base models: `models`.
-_runs      Manage runs and the machine: `up`, `runs`, `doctor`.
-_status    Show the progress of a job on one line of stderr.
-_training  Train, evaluate and serve a model: `train`, `evaluate`, `serve`.
+main          Assemble the commands; entry point of `news-studio`.
+_annotations  Export and import annotations: `annotations export | import`.
+_common       Turn errors into one message and an exit code; options that several commands share.
+_data         Check data and freeze dataset versions: `check`, `freeze`.
+_datasets     List, compare, export and describe frozen versions: `dataset list | diff | export | card`.
+_drafts       Let a teacher model draft think chains: `drafts`.
+_imports      Import titles, list imports, undo one: `import`.
+_models       List, check and download base models: `models`.
+_runs         Manage runs and the machine: `up`, `runs`, `doctor`.
+_status       Show the progress of a job on one line of stderr.
+_training     Train, evaluate and serve a model: `train`, `evaluate`, `serve`.
 """

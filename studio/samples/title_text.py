@@ -74,6 +74,17 @@ def title_key(text: str) -> str:
     return _PUNCTUATION.sub("", folded.replace("\u2212", "-")) or "".join(folded.split())
 
 
+_PORTION = 1000
+
+
+def _compatible(text: str) -> str:
+    """Normalize to NFKC, a long text in portions: ordering a run of combining marks takes its square."""
+    return "".join(
+        unicodedata.normalize("NFKC", text[start : start + _PORTION])
+        for start in range(0, len(text), _PORTION)
+    )
+
+
 _PUNCTUATION = re.compile(
     r"(?<!\d)[.,:/]|[.,:/](?!\d)"  # between digits only
     r"|-(?!\d)|(?<=[a-z])-"  # a minus before a digit, but not the hyphen of covid-19

@@ -51,7 +51,7 @@ class Person:
 
 
 def sign_in(db: Store, name: str) -> Person:
-    """Sign in by name; a new name is registered as an annotator, the first of all as an admin.
+    """Sign in by name; a new name is registered as an annotator, as an admin where there is none yet.
 
     Raises:
         InputError: an empty name, or one too long for a list.
@@ -62,7 +62,7 @@ def sign_in(db: Store, name: str) -> Person:
             say(f"“{name[:20]}”不能作名字。", f"“{name[:20]}” cannot be a name."),
             remedy=say(f"请用 1 到 {LONGEST_NAME} 个字。", f"Use 1 to {LONGEST_NAME} characters."),
         )
-    return find_person(db, name) or _register(db, name)
+    return find_person(db, name) or register(db, name)
 
 
 def known_or_new(db: Store, name: str) -> Person:
@@ -71,20 +71,28 @@ def known_or_new(db: Store, name: str) -> Person:
     return find_person(db, name) or _newcomer(db, name)
 
 
-def _newcomer(db: Store, name: str) -> Person:
+def _newcomer(db: Store, name: str, role: Role | None = None) -> Person:
     count = db.execute("select count(*) from people").fetchone()[0]
+    is_led = db.execute("select 1 from people where role = 'admin'").fetchone() is not None
     return Person(
         name=name,
-        role="annotator" if count else "admin",
+        role=role or ("annotator" if is_led else "admin"),
         color=COLORS[count % len(COLORS)],
         is_active=True,
         created_at="",
     )
 
 
-def _register(db: Store, name: str) -> Person:
+def register(db: Store, name: str, *, role: Role | None = None) -> Person:
+    """Register a person unless they are known already.
+
+    Args:
+        db: store.
+        name: normalized, as `sign_in` takes it.
+        role: without one, an annotator; an admin where there is none yet.
+    """
     with writing(db):
-        new = _newcomer(db, name)
+        new = _newcomer(db, name, role)
         db.execute(
             "insert into people (name, role, color) values (?, ?, ?) on conflict do nothing",
             [name, new.role, new.color],

@@ -9,7 +9,7 @@ from studio.annotation.annotations import annotate
 from studio.contract import Drafted, DraftSpec
 from studio.corpus.titles import find_title
 from studio.ingest.importer import import_text
-from studio.store import open_store
+from studio.store import open_store, writing
 from studio.teacher import drafts
 from studio.workspace import open_workspace
 from tests.support.browser import CHROMIUM, Studio, press, settle, shown_title
@@ -102,6 +102,55 @@ def test_typed_text_survives_a_reload_and_a_killed_web_server(studio, page, db):
     assert find_title(db, TITLES[0]).chain == "写“绝杀”到一半"
     assert find_title(db, TITLES[0]).category == "体育"
     assert typed(db, TITLES[0]) is None
+
+
+def test_a_title_is_labelled_skipped_and_flagged_by_keyboard_alone(studio, page, db):
+    text = TITLES[0]
+    with writing(db):
+        db.execute(
+            "insert into suggestions (title_id, category, probability, source) values (?, '体育', 0.9, 'tfidf')",
+            [find_title(db, text).id],
+        )
+    open_chain_mode(studio, page)
+    box = page.locator("textarea")
+    expect(box).to_be_focused()
+    expect(page.get_by_role("radio", name="体育")).to_be_checked()
+    expect(page.get_by_text("模型建议")).to_be_visible()
+    press(page, "Alt+1")
+    expect(page.get_by_role("radio", name="政治")).to_be_checked()
+    page.keyboard.press("Alt+1")
+    settle(page)
+    expect(page.get_by_role("radio", name="政治")).to_be_checked()
+    expect(box).to_be_focused()
+    page.keyboard.type(CHAIN)
+    press(page, "Control+Enter")
+    expect(page.get_by_role("heading", level=2)).to_have_text(TITLES[1])
+    expect(box).to_be_focused()
+    row = db.execute("select category, suggestion, suggestion_source from annotations").fetchone()
+    assert row == ("政治", "体育", "tfidf")
+    page.keyboard.type("写到一半")
+    wait_until(lambda: typed(db, TITLES[1]) == "写到一半")
+    press(page, "Alt+f")
+    expect(page.locator('[class*="st-key-reason-text-"] input')).to_be_focused()
+    press(page, "Escape")
+    expect(box).to_be_focused()
+    expect(box).to_have_value("写到一半")
+    press(page, "Alt+s")
+    expect(page.locator('[class*="st-key-reason-text-"] input')).to_be_focused()
+    page.keyboard.type("2 个球队")
+    press(page, "Enter")
+    expect(page.get_by_role("heading", level=2)).to_have_text(TITLES[2])
+    assert (find_title(db, TITLES[1]).status, find_title(db, TITLES[1]).note) == ("skipped", "2 个球队")
+    expect(box).to_be_focused()
+    press(page, "Alt+u")
+    expect(page.get_by_role("heading", level=2)).to_have_text(TITLES[1])
+    page.keyboard.press("F1")
+    expect(page.get_by_role("dialog")).to_contain_text("Ctrl+Enter")
+    page.keyboard.press("Alt+3")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    settle(page)
+    expect(page.get_by_role("radio", name="科技")).not_to_be_checked()
 
 
 def test_a_draft_is_marked_and_accepted_by_ctrl_enter(drafted, studio, page, db):

@@ -49,7 +49,7 @@ def page(page, studio):
 def open_reasons(page, kind, key):
     """Press S or F, which brings the reasons."""
     press(page, key)
-    page.locator(f'[class*="st-key-reason-{kind}-Q-"]').wait_for()
+    page.locator(f'[class*="st-key-reason-{kind}-1-"]').wait_for()
 
 
 def test_each_digit_gives_its_category(page, db):
@@ -63,11 +63,121 @@ def test_a_digit_of_the_number_pad_does_the_same(page, db):
 
 
 @pytest.mark.parametrize(("kind", "key", "status"), [("skip", "s", "skipped"), ("flag", "f", "flagged")])
-def test_skip_and_flag_ask_for_a_reason_by_letter(page, db, kind, key, status):
-    for letter in "qwet":
+def test_skip_and_flag_ask_for_a_reason_which_one_combination_chooses(page, db, kind, key, status):
+    for number in "1234":
         open_reasons(page, kind, key)
-        title = find_title(db, decide(page, letter))
-        assert (title.status, title.note) == (status, stored(message(REASONS[kind][letter.upper()])))
+        title = find_title(db, decide(page, f"Alt+{number}"))
+        assert (title.status, title.note) == (status, stored(message(REASONS[kind][int(number) - 1])))
+
+
+def labels(db):
+    return db.execute("select count(*) from annotations where kind = 'category'").fetchone()[0]
+
+
+@pytest.mark.parametrize("haste", [True, False])
+@pytest.mark.parametrize(("key", "status"), [("s", "skipped"), ("f", "flagged")])
+def test_a_reason_is_typed_at_once_and_labels_nothing(page, db, key, status, haste):
+    text, before = shown_title(page), labels(db)
+    page.wait_for_timeout(300)
+    if haste:
+        page.keyboard.press(key)
+    else:
+        press(page, key)
+        expect(page.locator('[class*="st-key-reason-text-"] input')).to_be_focused()
+    for char in "5 u1":
+        page.keyboard.press(char)
+    expect(page.locator('[class*="st-key-reason-text-"] input')).to_have_value("5 u1")
+    page.keyboard.insert_text("个城市")
+    page.keyboard.press("Enter")
+    page.wait_for_function("before => document.querySelector('h2')?.innerText !== before", arg=text)
+    title = find_title(db, text)
+    assert (title.status, title.note, labels(db)) == (status, "5 u1个城市", before)
+    decide(page, "4")
+    assert labels(db) == before + 1
+
+
+def test_no_key_reaches_the_page_from_the_name_box_or_a_dialog(page, db):
+    before, text = labels(db), shown_title(page)
+    page.locator(".st-key-annotator input").click()
+    for key in ("5", "Alt+5", "u", "Escape"):
+        page.keyboard.press(key)
+    settle(page)
+    assert (labels(db), shown_title(page)) == (before, text)
+    press(page, "?")
+    page.get_by_role("dialog").wait_for()
+    for key in ("5", "u", "f", "Enter"):
+        page.keyboard.press(key)
+    settle(page)
+    page.get_by_role("dialog").get_by_role("button", name="Close").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    assert (labels(db), shown_title(page)) == (before, text)
+    decide(page, "5")
+    assert labels(db) == before + 1
+
+
+SEND = """([key, code, composing]) => {
+  const event = { key, code, keyCode: 229, isComposing: composing, bubbles: true, cancelable: true }
+  const target = document.activeElement
+  target.dispatchEvent(new KeyboardEvent("keydown", event))
+  target.dispatchEvent(new KeyboardEvent("keyup", { ...event, isComposing: false }))
+}"""
+
+
+def test_an_input_method_that_is_on_labels_nothing_and_letters_still_act(page, db):
+    text = decide(page, "4")
+    before = labels(db)
+    page.wait_for_timeout(400)
+    for digit in "135":
+        page.evaluate(SEND, ["Process", f"Digit{digit}", False])
+        page.evaluate(SEND, [digit, f"Digit{digit}", True])
+    page.evaluate(SEND, ["Process", "KeyU", True])
+    page.evaluate(SEND, ["Enter", "Enter", True])
+    settle(page)
+    assert labels(db) == before and find_title(db, text).status == "decided"
+    page.evaluate(SEND, ["Process", "KeyU", False])
+    expect(page.get_by_role("heading", level=2)).to_have_text(text)
+    assert find_title(db, text).status == "waiting"
+    page.wait_for_timeout(400)
+    press(page, "f")
+    expect(page.locator('[class*="st-key-reason-text-"] input')).to_be_focused()
+    for code in ("KeyC", "KeyS", "Digit1", "Enter"):
+        page.evaluate(SEND, ["Process", code, True])
+    settle(page)
+    page.keyboard.insert_text("城市")
+    press(page, "Enter")
+    assert find_title(db, text).note == "城市"
+
+
+def test_two_fast_presses_or_a_key_held_down_label_one_title(page, db):
+    page.wait_for_timeout(400)
+    before, text = labels(db), shown_title(page)
+    page.keyboard.press("3")
+    page.keyboard.press("3")
+    page.wait_for_function("before => document.querySelector('h2')?.innerText !== before", arg=text)
+    page.keyboard.press("3")  # drawn this moment
+    settle(page)
+    assert labels(db) == before + 1
+    page.wait_for_timeout(400)
+    for _ in range(20):
+        page.keyboard.down("6")
+        page.wait_for_timeout(50)
+    page.keyboard.up("6")
+    settle(page)
+    assert labels(db) == before + 2
+
+
+def test_a_second_tab_with_a_title_that_is_labelled_applies_nothing_and_says_so(chromium, studio, page, db):
+    other = new_page(chromium)
+    studio.open(other, "label")
+    text = shown_title(page)
+    assert shown_title(other) == text
+    decide(page, "3")
+    before = labels(db)
+    press(other, "6")
+    expect(other.get_by_text("没有生效")).to_be_visible()
+    assert labels(db) == before
+    assert find_title(db, text).category == NAMES["3"]
+    other.close()
 
 
 def test_escape_leaves_the_reasons_and_u_takes_back(page, db):

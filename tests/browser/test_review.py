@@ -15,7 +15,6 @@ from studio.team import people
 from tests.support.browser import CHROMIUM, Studio, decide, new_page, press, runs_asked, settle, shown_title
 from tests.support.team import TWO, dispute, flag, share, team
 from tests.support.team import label as answer
-from tests.support.tiny_runs import wait_until
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (apt-get install chromium)"),
@@ -143,7 +142,6 @@ def test_keys_decide_nothing_behind_the_history(browse, db):
     zhao.locator('[class*="st-key-history-"] button').first.click()
     dialog = zhao.get_by_role("dialog")
     expect(dialog.get_by_text("导入")).to_be_visible()
-    zhao.wait_for_selector("html[data-keys-held=on]", state="attached")
     settle(zhao)
     before = runs_asked(zhao)
     zhao.keyboard.press("5")
@@ -168,18 +166,23 @@ def test_a_state_is_restored_from_the_history(browse, db):
     assert get_title(db, title.id).status == "disputed"
 
 
-def test_a_new_name_is_typed_and_a_known_one_chosen(browse, db):
+def test_a_newcomer_says_who_they_are_and_a_known_name_is_chosen(browse, db):
     page = browse("wang", "label")
-    box = page.locator(".st-key-annotator input")
-    box.click()
-    box.fill("新来的")
-    box.press("Enter")
-    # Not by the role, which is that of the person before.
-    wait_until(lambda: people.find_person(db, "新来的") is not None)
+    page.get_by_role("button", name="换人或新成员").click()
+    page.get_by_role("textbox", name="新名字").fill("新来的")
+    press(page, "Enter")
     assert people.find_person(db, "新来的").role == "annotator"
     expect(page).to_have_url(re.compile("annotator=%E6%96%B0"))
     settle(page)
+    box = page.locator(".st-key-annotator input")
     box.click()
     page.get_by_role("option", name="zhao", exact=True).click()
     expect(page.get_by_test_id("stSidebar").get_by_text("审核员")).to_be_visible()
     expect(page.get_by_test_id("stSidebarNav").get_by_role("link", name="审核", exact=True)).to_be_visible()
+    expect(box).not_to_be_focused()
+    settle(page)
+    names = [each.name for each in people.list_people(db)]
+    decide(page, "5")
+    last = db.execute("select author, category from annotations order by id desc limit 1").fetchone()
+    assert last == ("zhao", NAMES["5"])
+    assert [each.name for each in people.list_people(db)] == names

@@ -10,6 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.sections.label.put_aside import REASONS
+from pages.shared import annotation_download
 from studio import runs
 from studio.annotation import annotations, requeue
 from studio.annotation.leases import find_lease, offer
@@ -18,7 +19,7 @@ from studio.corpus.titles import count_by_status, find_title, find_titles
 from studio.datasets.versions import list_versions
 from studio.formats.conversations import RawRow
 from studio.ingest._staging import open_import_batch, stage
-from studio.ingest.importer import import_rows, import_text
+from studio.ingest.importer import import_path, import_rows, import_text
 from studio.messages import message, stored
 from studio.samples.scheme import BUNDLED_DATA, load_scheme
 from studio.serving import servers
@@ -27,6 +28,7 @@ from studio.team import people
 from studio.team.settings import LabelSettings
 from studio.validation.rows import judge_each
 from tests.support.pages import APP, PAGES, open_page, words
+from tests.support.samples import sample, write_json
 from tests.support.tiny_runs import TINY_SERVER
 from tests.support.titles import next_waiting
 from tests.support.workspaces import answered, fill
@@ -99,7 +101,37 @@ def test_what_a_page_brings_is_left_out_of_later_garbage_collections(workspace):
 
 def test_the_language_comes_from_the_setting(workspace, monkeypatch):
     monkeypatch.setenv("STUDIO_LANG", "en")
-    assert AppTest.from_file(str(APP), default_timeout=120).run().title[0].value == "News Studio"
+    assert AppTest.from_file(str(APP), default_timeout=120).run().title[0].value == "Who are you?"
+
+
+@pytest.mark.parametrize("page", ["home", "label", "team"])
+def test_nobody_is_anybody_before_they_say_who_they_are(db, waiting, page):
+    app = AppTest.from_file(str(APP), default_timeout=120).run()
+    if page != "home":
+        app.switch_page(f"../pages/{page}.py").run()
+    assert app.title[0].value == "您是谁？"
+    assert people.list_people(db) == []
+    app.text_input(key="who-name").set_value("  ")
+    app.button(key="who-start").click().run()
+    assert "名字" in app.toast[0].value and people.list_people(db) == []
+    app.text_input(key="who-name").set_value("li")
+    app.button(key="who-start").click().run()
+    assert app.title[0].value != "您是谁？" and not app.exception
+    assert [(each.name, each.role) for each in people.list_people(db)] == [("li", "admin")]
+    assert app.query_params["annotator"] in ("li", ["li"])
+
+
+def test_a_newcomer_is_an_annotator_and_a_known_one_is_chosen(db, waiting):
+    people.sign_in(db, "li")
+    app = AppTest.from_file(str(APP), default_timeout=120).run()
+    app.text_input(key="who-name").set_value("新来的")
+    app.button(key="who-start").click().run()
+    assert people.find_person(db, "新来的").role == "annotator"
+    app.button(key="who-else").click().run()
+    assert app.title[0].value == "您是谁？"
+    app.button(key="who-0").click().run()
+    assert app.selectbox(key="annotator").value == "li"
+    assert [each.name for each in people.list_people(db)] == ["li", "新来的"]
 
 
 @pytest.mark.parametrize("name", ["home", "train", "evaluate", "try_it"])
@@ -285,9 +317,9 @@ def test_a_title_can_be_put_aside(waiting, db, button, status):
     version = f"{waiting[0].id}-{waiting[0].revision}"
     app.button(key=f"{button}-{version}").click().run()
     assert count_by_status(db)[status] == 0
-    app.button(key=f"reason-{button}-W-{version}").click().run()
+    app.button(key=f"reason-{button}-2-{version}").click().run()
     assert count_by_status(db)[status] == 1
-    assert find_title(db, waiting[0].text).note == stored(message(REASONS[button]["W"]))
+    assert find_title(db, waiting[0].text).note == stored(message(REASONS[button][1]))
     assert app.header[0].value == waiting[1].text
 
 
@@ -378,6 +410,55 @@ def test_a_recent_decision_can_be_reopened_and_changed(waiting, db):
     app.button(key=f"digit-5-{labelled.id}-{labelled.revision}").click().run()
     assert find_title(db, waiting[0].text).category == "体育"
     assert app.header[0].value == waiting[1].text
+
+
+def test_annotations_are_offered_as_files(waiting, db):
+    people.sign_in(db, "li")
+    app = open_page("label")
+    app.button(key=f"digit-2-{waiting[0].id}-{waiting[0].revision}").click().run()
+    assert not app.exception
+    database = Path(db.execute("pragma database_list").fetchone()[2])
+    files = {
+        name: annotation_download._file(database, name, "csv", "en").decode("utf-8-sig")
+        for name in ("li", "ann")
+    }
+    assert files["li"].count("\n") == 2 and files["ann"].splitlines()[1].endswith(",,")
+    assert [button.label for button in app.get("download_button")] == ["CSV", "JSONL", "Parquet"]
+
+
+@pytest.mark.parametrize("mode", ["quick", "chain"])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_blind_title_shows_nothing_of_the_import(db, tmp_path, mode, first):
+    change_settings(db, LabelSettings(overlap_share=1, gold_share=0), author="li")
+    import_path(db, write_json(tmp_path / "a.json", [sample(category="体育类")]), load_scheme())
+    [title] = next_waiting(db)
+    assert title.note and title.proposal == "体育" and title.chain
+    if not first:
+        people.sign_in(db, "bo")
+        annotations.annotate(db, title.id, category="社会", author="bo", seen_revision=title.revision)
+    app = open_page("label")
+    app.segmented_control(key="choose-label-mode").set_value(mode).run()
+    assert app.header[0].value == title.text
+    shown = "".join(each.value for each in [*app.markdown, *app.caption, *app.info, *app.warning])
+    assert [part for part in ("体育类", "可能", "应是", "模型建议", "导入时") if part in shown] == []
+    assert accept_buttons(app) == []
+    if mode == "chain":
+        version = f"{title.id}-{title.revision}"
+        assert app.text_area(key=f"chain-{version}").value == ""
+        assert app.pills(key=f"choose-category-{version}").value is None
+
+
+@pytest.mark.parametrize("mode", ["quick", "chain"])
+def test_a_title_that_was_sent_back_says_so_by_whom_and_what_was_answered(waiting, db, mode):
+    app = open_page("label")
+    app.button(key=f"digit-2-{waiting[0].id}-{waiting[0].revision}").click().run()
+    requeue.send_back(db, [waiting[0].id], reason="看 [主角](x)", author="zhao", addressee="ann")
+    app = open_page("label")
+    app.segmented_control(key="choose-label-mode").set_value(mode).run()
+    assert app.header[0].value == waiting[0].text
+    [box] = app.warning
+    assert all(part in box.value for part in ("退回", "zhao", "看 \\[主角", "您当时的答案", "经济"))
+    assert any("退回给您 1 条" in each.value for each in app.caption)
 
 
 def test_a_link_opens_its_title(waiting):

@@ -14,7 +14,6 @@ from pages.shared.feedback import notify, reporting
 from studio.annotation import annotations
 from studio.annotation.annotations import Suggested
 from studio.annotation.leases import Offer, offer, reopen
-from studio.corpus.titles import Title
 from studio.language import say
 from studio.store import Store
 from studio.suggestions.records import wake
@@ -43,12 +42,6 @@ def current_offer(db: Store) -> Offer | None:
     """Lease the title for this person's screen, as they may see it; None when nothing waits for them."""
     wake(db, session.workspace())
     return offer(db, author=session.annotator(), settings=load_settings(db))
-
-
-def current_title(db: Store) -> Title | None:
-    """Return the title of the current offer."""
-    offered = current_offer(db)
-    return offered.title if offered else None
 
 
 @reporting

@@ -10,14 +10,16 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from pages.sections.label import actions, put_aside, side_panel, title_card
+from pages.sections.label import actions, hints, put_aside, side_panel, title_card
+from pages.sections.label.hints import Hint
 from pages.shared import keyboard, session, title_clock
 from pages.shared.feedback import fragment, notify, reporting
 from pages.shared.guidelines import pair_rules
 from pages.shared.text import SEVERITY_ICONS, category_mark, plain
 from studio.annotation import autosave
+from studio.annotation.annotations import Suggested
 from studio.annotation.chain_index import WrittenChains
-from studio.annotation.leases import find_lease
+from studio.annotation.leases import Offer, find_lease
 from studio.corpus.titles import Title, next_without_chain
 from studio.language import say
 from studio.samples.chain_lint import lint_chain
@@ -35,15 +37,18 @@ def chain_mode() -> None:
     db = session.store()
     drafts.take_in(db, session.workspace())
     _review_switch(db)
-    title = _title(db)
+    offered = _offered(db)
+    title = offered.title if offered else None
+    hint = hints.hint_for(db, offered) if offered else hints.NO_HINT
     work, side = st.columns([3, 1.15], gap="medium")
     with work:
         if title is None:
             title_card.empty_queue(db)
         else:
             title_clock.start("label", title)
-            title_card.title_card(title, height=128)
-            _write_chain(db, title, drafts.pending_draft(db, title.id) if _reviews() else None)
+            title_card.title_card(db, title, height=128)
+            hints.show(hint)
+            _write_chain(db, title, drafts.pending_draft(db, title.id) if _reviews() else None, hint)
         side_panel.pace_line(db)
     with side:
         side_panel.side_panel(db)
@@ -66,24 +71,28 @@ def _reviews() -> bool:
     return bool(st.session_state.get(REVIEW))
 
 
-def _title(db: Store) -> Title | None:
+def _offered(db: Store) -> Offer | None:
     chosen = _next_draft(db) if _reviews() else None
-    return chosen or actions.current_title(db) or next_without_chain(db)
+    chosen = chosen or actions.current_offer(db)
+    if chosen is None and (decided := next_without_chain(db)) is not None:
+        return Offer(title=decided, is_blind=False)
+    return chosen
 
 
-def _next_draft(db: Store) -> Title | None:
+def _next_draft(db: Store) -> Offer | None:
     """Return the title that the person opened themselves, else that of the next draft, leased to them."""
     held = find_lease(db, session.annotator())
     if held is not None and held.title_id is not None and held.is_reopened:
         by_review = held.title_id == st.session_state.get("reviewed_title")
         if not by_review or drafts.pending_draft(db, held.title_id):
-            return actions.current_title(db)
+            return actions.current_offer(db)
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     title = drafts.next_pending(db, author=session.annotator(), now=now)
-    if title is not None:
-        actions.open_title(title.id)
-        st.session_state["reviewed_title"] = title.id
-    return title
+    if title is None:
+        return None
+    actions.open_title(title.id)
+    st.session_state["reviewed_title"] = title.id
+    return Offer(title=title, is_blind=False)
 
 
 def _version(title: Title, draft: Draft | None) -> str:
@@ -97,28 +106,31 @@ def _typed() -> dict[str, str]:
     return typed
 
 
-def _begin(db: Store, title: Title, draft: Draft | None, version: str) -> None:
+def _begin(db: Store, title: Title, draft: Draft | None, hint: Hint, version: str) -> None:
     """Fill the box and the category for a title that comes on screen."""
     if f"chain-{version}" in st.session_state and f"choose-category-{version}" in st.session_state:
         return
     kept = autosave.kept(db, author=session.annotator(), title_id=title.id)
     text = kept.text if kept else (draft.chain if draft else title.chain or "")
-    category = (kept.category if kept else None) or title.category or title.proposal
+    suggested = hint.suggested.category if hint.suggested else None
+    category = (kept.category if kept else None) or title.category or suggested
+    if category not in session.scheme().names:
+        category = None
     st.session_state.setdefault(f"choose-category-{version}", category)
     st.session_state.setdefault(f"chain-{version}", text)
     _typed()[version] = text
 
 
-def _write_chain(db: Store, title: Title, draft: Draft | None) -> None:
+def _write_chain(db: Store, title: Title, draft: Draft | None, hint: Hint) -> None:
     version = _version(title, draft)
-    _begin(db, title, draft, version)
+    _begin(db, title, draft, hint, version)
     if draft:
         _draft_line(draft)
     category = st.pills(
         say("类别", "Category"),
         session.scheme().names,
         key=f"choose-category-{version}",
-        format_func=category_mark,
+        format_func=_numbered,
         wrap=True,
     )
     with st.form(f"chain-form-{version}", border=False, enter_to_submit=False):
@@ -141,10 +153,15 @@ def _write_chain(db: Store, title: Title, draft: Draft | None) -> None:
             type="primary",
             shortcut="Ctrl+Enter",
             on_click=_save,
-            args=(title.id, title.revision, version, draft),
+            args=(title.id, title.revision, version, draft, hint.suggested),
         )
     _live_check(title, category, version)
     _actions(title, draft, version)
+
+
+def _numbered(name: str) -> str:
+    """Name a category behind the digit that chooses it."""
+    return f":gray[{session.scheme().category(name).key}] {category_mark(name)}"
 
 
 def _draft_line(draft: Draft) -> None:
@@ -161,11 +178,17 @@ def _draft_line(draft: Draft) -> None:
 
 
 def _actions(title: Title, draft: Draft | None, version: str) -> None:
+    if put_aside.is_asking(title):
+        put_aside.reason_box(title)
+        return
+    keyboard.focus_on(f"chain-{version}", place="chain")
+    keyboard.choose_by_digit(f"choose-category-{version}", [each.key for each in session.scheme().categories])
     with st.container(horizontal=True):
         st.button(
             say("搭框架", "Scaffold"),
             key=f"scaffold-{version}",
             icon=":material/format_list_bulleted:",
+            shortcut="Alt+G",
             help=say(
                 "插入用本标题的词搭好的句式，每按一次换一种。",
                 "Inserts sentences built from this title's words; each press gives others.",
@@ -182,8 +205,8 @@ def _actions(title: Title, draft: Draft | None, version: str) -> None:
                 on_click=_reject,
                 args=(draft, version),
             )
-        put_aside.put_aside(title, with_keys=False)
-        title_card.undo_button(with_key=False)
+        put_aside.put_aside(title, modifier="Alt+")
+        title_card.undo_button(modifier="Alt+")
 
 
 @fragment
@@ -263,7 +286,9 @@ def _reject(draft: Draft, version: str) -> None:
 
 
 @reporting
-def _save(title_id: int, revision: int, version: str, draft: Draft | None) -> None:
+def _save(
+    title_id: int, revision: int, version: str, draft: Draft | None, suggested: Suggested | None
+) -> None:
     """Save what the form hands over, which is what was typed last; nothing typed is ever dropped."""
     chain = str(st.session_state.get(f"chain-{version}") or "").strip()
     category = st.session_state.get(f"choose-category-{version}")
@@ -278,7 +303,7 @@ def _save(title_id: int, revision: int, version: str, draft: Draft | None) -> No
     elif refusal := _refusal(chain, category):
         notify(refusal)
     else:
-        actions.save_decision(title_id, revision, category, chain, draft=draft)
+        actions.save_decision(title_id, revision, category, chain, suggested, draft=draft)
         autosave.forget(db, author=session.annotator(), title_id=title_id)
         _typed().pop(version, None)
 

@@ -46,8 +46,11 @@ def hint_for(db: Store, offered: Offer) -> Hint:
 
 
 def show(hint: Hint) -> None:
-    """Draw how sure the model is, and the written rule where its two best are close."""
+    """Draw what the import proposed or how sure the model is, and the rule where its two best are close."""
     if hint.model is None:
+        if hint.suggested is not None:
+            word = say("导入时的建议", "Proposed by the import")
+            st.markdown(f":small[:gray[{word}]　{category_mark(hint.suggested.category)}]")
         return
     best, second = hint.model.category, hint.model.runner_up
     # Never "100 %": no model is.

@@ -1,7 +1,8 @@
-"""Draw skip and flag, each with its reasons: S or F opens a row of reasons, one letter chooses one.
+"""Draw skip and flag, each with its reasons: S or F opens a box, a sentence or one combination answers it.
 
-Two keys where other decisions take one: a title that leaves the queue without a category
-and without a reason helps nobody who finds it later.
+Two presses where other decisions take one: a title that leaves the queue without a category
+and without a reason helps nobody who finds it later. While the box is open the cursor is in
+it, and no digit labels.
 """
 
 from typing import Literal
@@ -9,6 +10,7 @@ from typing import Literal
 import streamlit as st
 
 from pages.sections.label import actions
+from pages.shared import keyboard
 from pages.shared.feedback import notify, reporting
 from studio.corpus.titles import Title
 from studio.language import say
@@ -19,70 +21,82 @@ KINDS: tuple[tuple[Kind, str, str, str, str], ...] = (
     ("skip", "S", ":material/skip_next:", "跳过", "Skip"),
     ("flag", "F", ":material/flag:", "存疑", "Flag"),
 )
-REASONS: dict[Kind, dict[str, str]] = {
-    "skip": {
-        "Q": "reason_no_title",
-        "W": "reason_not_understood",
-        "E": "reason_cut_off",
-        "T": "reason_for_others",
-    },
-    "flag": {
-        "Q": "reason_two_categories",
-        "W": "reason_no_rule",
-        "E": "reason_title_wrong",
-        "T": "reason_suggestion_wrong",
-    },
+REASONS: dict[Kind, tuple[str, ...]] = {
+    "skip": ("reason_no_title", "reason_not_understood", "reason_cut_off", "reason_for_others"),
+    "flag": (
+        "reason_two_categories",
+        "reason_no_rule",
+        "reason_title_wrong",
+        "reason_suggestion_wrong",
+    ),
 }
-"""The letter of each reason that is offered, and its code in `studio.messages`."""
+"""The codes in `studio.messages` of the reasons that are offered: Alt+1 is the first."""
 
 
-def put_aside(title: Title, *, with_keys: bool = True) -> None:
-    """Draw the two buttons; once one was pressed, the reasons in its place."""
+def is_asking(title: Title) -> bool:
+    """Return whether the box for a reason is open for this title."""
     asked = st.session_state.get("put_aside")
-    if asked is not None and asked[1:] == (title.id, title.revision):
-        _reasons(asked[0], title, with_keys=with_keys)
-        return
+    return asked is not None and asked[1:] == (title.id, title.revision)
+
+
+def put_aside(title: Title, *, modifier: str = "") -> None:
+    """Draw the two buttons; their keys take a modifier (`Alt+`) beside a text box."""
     for kind, letter, icon, zh, en in KINDS:
         st.button(
             say(zh, en),
             key=f"{kind}-{title.id}-{title.revision}",
-            shortcut=letter if with_keys else None,
+            shortcut=modifier + letter,
             icon=icon,
             on_click=_ask,
             args=(kind, title.id, title.revision),
         )
 
 
-def _reasons(kind: Kind, title: Title, *, with_keys: bool) -> None:
+def reason_box(title: Title) -> None:
+    """Draw the box for the reason, with the cursor in it."""
+    kind: Kind = st.session_state["put_aside"][0]
+    version = f"{title.id}-{title.revision}"
     question = ("为什么跳过？", "Why skip it?") if kind == "skip" else ("为什么存疑？", "Why flag it?")
-    st.markdown(f":gray[{say(*question)}]")
-    for letter, code in REASONS[kind].items():
-        st.button(
-            str(message(code)),
-            key=f"reason-{kind}-{letter}-{title.id}-{title.revision}",
-            shortcut=letter if with_keys else None,
-            on_click=_put_aside,
-            args=(kind, title.id, title.revision, stored(message(code))),
-        )
-    with (
-        st.popover(say("其他原因", "Other reason")),
-        st.form(f"reason-form-{kind}-{title.id}", border=False),
-    ):
-        st.text_input(say("原因", "Reason"), key=f"reason-text-{title.id}", max_chars=200)
-        st.form_submit_button(
-            say("确定", "OK"),
-            key=f"reason-own-{kind}-{title.id}-{title.revision}",
-            on_click=_put_aside_for_own_reason,
-            args=(kind, title.id, title.revision),
-        )
-    st.button(
-        say("返回", "Back"),
-        key=f"reason-back-{title.id}-{title.revision}",
-        shortcut="Esc" if with_keys else None,
-        type="tertiary",
-        on_click=_ask,
-        args=(None, title.id, title.revision),
-    )
+    with st.container(border=True, key=f"reason-box-{version}"):
+        with (
+            st.form(f"reason-form-{kind}-{title.id}", border=False),
+            st.container(horizontal=True, vertical_alignment="bottom"),
+        ):
+            st.text_input(
+                say(*question),
+                key=f"reason-text-{title.id}",
+                max_chars=200,
+                placeholder=say(
+                    "写下原因按 Enter，或按 Alt+数字选一条",
+                    "Type the reason and press Enter, or choose one with Alt and its digit",
+                ),
+            )
+            st.form_submit_button(
+                say("确定", "OK"),
+                key=f"reason-own-{kind}-{version}",
+                on_click=_put_aside_for_own_reason,
+                args=(kind, title.id, title.revision),
+            )
+        with st.container(horizontal=True, gap="small"):
+            for number, code in enumerate(REASONS[kind], start=1):
+                st.button(
+                    str(message(code)),
+                    key=f"reason-{kind}-{number}-{version}",
+                    shortcut=f"Alt+{number}",
+                    on_click=_put_aside,
+                    args=(kind, title.id, title.revision, stored(message(code))),
+                )
+            st.button(
+                say("返回", "Back"),
+                key=f"reason-back-{version}",
+                shortcut="Esc",
+                type="tertiary",
+                on_click=_ask,
+                args=(None, title.id, title.revision),
+            )
+    # Streamlit's own hint is English in every language.
+    st.html("<style>[class*=st-key-reason-box] [data-testid=InputInstructions] {display: none}</style>")
+    keyboard.focus_on(f"reason-text-{title.id}", place="reason")
 
 
 @reporting

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.sections.label import actions, hints, side_panel, title_card
+from pages.sections.label import actions, hints, put_aside, side_panel, title_card
 from pages.shared import session, title_clock
 from pages.shared.digit_buttons import digit_buttons
 from pages.shared.feedback import fragment
@@ -23,7 +23,7 @@ def quick_mode() -> None:
             title_card.empty_queue(db)
         else:
             title_clock.start("label", title)
-            title_card.title_card(title)
+            title_card.title_card(db, title)
             _digits(title, hint.suggested)
         title_card.action_row(title, hint.suggested)
         hints.show(hint)
@@ -37,4 +37,6 @@ def _digits(title: Title, suggested: Suggested | None) -> None:
         f"{title.id}-{title.revision}",
         actions.decide,
         lambda category: (title.id, title.revision, category, suggested),
+        disabled=put_aside.is_asking(title),
+        suggested=suggested.category if suggested else None,
     )

@@ -4,20 +4,34 @@ import streamlit as st
 
 from pages.sections.label import actions
 from pages.shared import session
+from pages.shared.annotation_download import annotations_download
 from pages.shared.elements import choose_one
 from pages.shared.guidelines import guidelines
 from pages.shared.text import category_mark, plain
 from studio.annotation import annotations
+from studio.annotation.sent_back import count_sent_back
+from studio.corpus.titles import count_by_status
 from studio.language import say
 from studio.store import Store
 from studio.team import progress
 
 SIDES = {"recent": ("最近十条", "Last ten"), "rules": ("标注规则", "Guidelines")}
-KIND_ICONS = {"skip": ":material/skip_next:", "flag": ":material/flag:"}
+KIND_NAMES = {"skip": ("跳过", "skipped"), "flag": ("存疑", "flagged")}
 
 
 def pace_line(db: Store) -> None:
-    """Draw how far and how fast the annotator is."""
+    """Draw how far everybody has come, and how fast the annotator is."""
+    counts = count_by_status(db)
+    all_titles = sum(counts.values()) - counts["trashed"]
+    if all_titles:
+        done = all_titles - counts["waiting"]
+        st.progress(
+            done / all_titles,
+            text=say(
+                f"全部 {all_titles} 条，已处理 {done} 条（{done / all_titles:.0%}）",
+                f"{done} of {all_titles} titles done ({done / all_titles:.0%})",
+            ),
+        )
     pace = progress.pace(db, session.annotator())
     parts = [say(f"今天 {pace.today} 条", f"{pace.today} today")]
     if pace.median_seconds is not None:
@@ -25,6 +39,14 @@ def pace_line(db: Store) -> None:
             say(f"中位 {pace.median_seconds:.1f} 秒/条", f"median {pace.median_seconds:.1f} s per title")
         )
     parts.append(say(f"还有 {pace.waiting} 条待标注", f"{pace.waiting} waiting"))
+    returned = count_sent_back(db, author=session.annotator())
+    if returned.own or returned.anyone:
+        parts.append(
+            say(
+                f"退回给您 {returned.own} 条，退给任何人 {returned.anyone} 条",
+                f"sent back to you {returned.own}, to anyone {returned.anyone}",
+            )
+        )
     st.caption("　·　".join(parts))
 
 
@@ -43,6 +65,8 @@ def side_panel(db: Store) -> None:
         guidelines()
     else:
         recent_decisions(db)
+    with st.expander(say("导出标注记录", "Export annotations"), icon=":material/download:"):
+        annotations_download()
 
 
 def recent_decisions(db: Store) -> None:
@@ -56,14 +80,17 @@ def recent_decisions(db: Store) -> None:
         )
     with st.container(gap=None):
         for answer in answers:
-            mark = category_mark(answer.category) if answer.category else KIND_ICONS[answer.kind]
+            mark = (
+                category_mark(answer.category)
+                if answer.category
+                else f":orange[{say(*KIND_NAMES[answer.kind])}]"
+            )
             st.button(
                 f"{mark}　:gray[{plain(answer.text)}]",
                 key=f"reopen-{answer.title_id}-{answer.revision}",
                 on_click=actions.open_title,
                 args=(answer.title_id,),
                 type="tertiary",
-                width="stretch",
                 wrap=False,
                 help=plain(answer.text),
             )

@@ -4,15 +4,25 @@ import streamlit as st
 
 from pages.sections.label import actions, put_aside
 from pages.shared import session
-from pages.shared.text import category_mark, category_name, plain, plain_stored
+from pages.shared.text import (
+    category_mark,
+    category_name,
+    local_time,
+    person_colors,
+    person_mark,
+    plain,
+    plain_stored,
+)
 from studio.annotation.annotations import Suggested
+from studio.annotation.sent_back import SentBack, sent_back
 from studio.corpus.titles import Title, count_by_status
 from studio.language import say
 from studio.store import Store
 
 
-def title_card(title: Title, *, height: int = 176) -> None:
+def title_card(db: Store, title: Title, *, height: int = 176) -> None:
     """Draw the title and why it waits or what it was labelled; always of one height, so nothing jumps."""
+    returned = sent_back(db, title, author=session.annotator())
     with st.container(border=True, height=height, vertical_alignment="center", gap="small"):
         st.header(plain(title.text), anchor=False)
         facts = [f":gray[{say(f'第 {title.id} 条', f'No. {title.id}')}]"]
@@ -20,13 +30,38 @@ def title_card(title: Title, *, height: int = 176) -> None:
             facts.append(say("现为 ", "now ") + category_mark(title.category))
         if title.status in ("skipped", "flagged"):
             facts.append(say("已跳过", "skipped") if title.status == "skipped" else say("存疑", "flagged"))
-        if title.note:
+        if title.note and returned is None:
             facts.append(f":orange[:material/info: {plain_stored(title.note)}]")
         st.markdown(f":small[{'　'.join(facts)}]")
+    if returned is not None:
+        _sent_back(db, returned)
+
+
+def _sent_back(db: Store, returned: SentBack) -> None:
+    """Say that the title was sent back, by whom, with what comment, and what was answered before."""
+    who = person_mark(returned.by, person_colors(db))
+    head = say("退回", "Sent back") + f"　{who}　:gray[:small[{local_time(returned.at)}]]"
+    if not returned.addressee:
+        head += "　:gray[:small[" + say("退给任何人", "to anyone") + "]]"
+    elif returned.addressee != session.annotator():
+        head += "　:gray[:small[" + say("退给 ", "to ") + plain(returned.addressee) + "]]"
+    lines = [f"**{head}**", f"“{plain_stored(returned.comment)}”"]
+    if returned.category:
+        label = (
+            say("您当时的答案：", "Your answer was: ") if returned.is_own else say("当时定为：", "It was: ")
+        )
+        when = f"　:gray[:small[{local_time(returned.answered_at)}]]" if returned.answered_at else ""
+        lines.append(label + category_mark(returned.category) + when)
+        if returned.chain:
+            lines.append(f":small[:gray[{plain(returned.chain)}]]")
+    st.warning("  \n".join(lines), icon=":material/reply:")
 
 
 def action_row(title: Title | None, suggested: Suggested | None) -> None:
-    """Draw skip, flag, undo and, where something is suggested, accept."""
+    """Draw skip, flag, undo and, where something is suggested, accept; or the box for the reason."""
+    if title and put_aside.is_asking(title):
+        put_aside.reason_box(title)
+        return
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         if title and suggested:
             st.button(
@@ -43,12 +78,12 @@ def action_row(title: Title | None, suggested: Suggested | None) -> None:
         undo_button()
 
 
-def undo_button(*, with_key: bool = True) -> None:
-    """Draw the button that undoes the last decision; beside a text box it has no key."""
+def undo_button(*, modifier: str = "") -> None:
+    """Draw the button that undoes the last decision; beside a text box its key takes a modifier."""
     st.button(
         say("撤销", "Undo"),
         key="undo",
-        shortcut="U" if with_key else None,
+        shortcut=f"{modifier}U",
         icon=":material/undo:",
         on_click=actions.undo,
     )
