@@ -12,7 +12,13 @@ from itertools import islice
 from typing import Any
 
 from studio.errors import UnreadableFile
-from studio.formats._text_forms import NEVER_IN_TITLES, TOUTIAO_COLUMNS, is_heading
+from studio.formats._text_forms import (
+    NEVER_IN_TITLES,
+    TOUTIAO_COLUMNS,
+    TextForm,
+    is_heading,
+    split_once,
+)
 from studio.formats.choices import FileChoices
 from studio.formats.columns import infer_columns, is_title_name
 from studio.formats.faulty import FaultyRecord
@@ -145,17 +151,48 @@ def sample_rows(rows: NumberedRows) -> list[tuple[int, list[str]]]:
 
 
 def table_records(
-    rows: NumberedRows, heading: Heading, separator: str, vocabulary: Vocabulary, choices: FileChoices
+    rows: NumberedRows,
+    heading: Heading,
+    form: TextForm | None,
+    vocabulary: Vocabulary,
+    choices: FileChoices,
 ) -> Callable[[], Iterator[tuple[int, Any]]]:
     """Map rows to records by their column names, numbered from 1.
 
     Args:
-        separator: what joins the cells of a line again; empty for a workbook, whose cells are apart.
+        rows: of the table, its heading among them.
+        heading: the column names.
+        form: how the lines of a text are split; None for a workbook, whose cells are apart.
+        vocabulary: tells labels from titles where a row does not fit.
+        choices: what a person said.
     """
     if heading.is_list:
-        return lambda: _titles(rows, heading, separator)
+        return lambda: _titles(rows, heading, form.separator if form else "")
     roles = _roles(sample_rows(rows), heading, vocabulary, choices)
-    return lambda: _mappings(rows, heading, separator, vocabulary, roles)
+    if form is not None and form.side != "all":
+        return lambda: _labelled_lines(rows, heading, form, vocabulary)
+    return lambda: _mappings(rows, heading, form.separator if form else "", vocabulary, roles)
+
+
+def _labelled_lines(
+    rows: NumberedRows, heading: Heading, form: TextForm, vocabulary: Vocabulary
+) -> Iterator[tuple[int, Any]]:
+    """Stream lines that were split once; one without a category is a title, one with two is told."""
+    names = heading.names
+    at = 0 if form.side == "first" else 1
+    body = (cells for number, cells in rows() if number > heading.row)
+    for index, cells in enumerate(body, start=1):
+        if len(cells) == 1:
+            yield index, {names[1 - at]: cells[0], names[at]: ""}
+            continue
+        title, label = cells[1 - at].strip(), cells[at].strip()
+        if not vocabulary.is_label(label):
+            more = split_once(title, form)
+            if len(more) == 2 and vocabulary.is_label(more[at].strip()):
+                reason = message("cells_differ", found=3, expected=2)
+                yield index, FaultyRecord(code="cells", reason=reason, found=form.separator.join(cells))
+                continue
+        yield index, dict(zip(names, cells, strict=True))
 
 
 def _titles(rows: NumberedRows, heading: Heading, separator: str) -> Iterator[tuple[int, Any]]:

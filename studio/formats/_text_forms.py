@@ -113,10 +113,10 @@ class _Reading:
     @property
     def certainty(self) -> float:
         """How sure this reading is: above 1 it is taken, above 0.5 it is a question."""
-        if self.form.separator == "_!_" and self.regular >= _MOST:
-            return 4
         if self.form.side != "all":
             return self._certainty_of_side
+        if self.form.separator == "_!_" and self.regular >= _MOST:
+            return 4
         separator = self.form.separator
         if self.heading:
             if self.fits < 1 and separator not in (*_COMMON, "\t"):
@@ -223,11 +223,11 @@ def _as_table(lines: Sequence[str], separator: str, vocabulary: Vocabulary) -> _
     width = counts.most_common(1)[0][0]
     regular = counts[width] / len(rows)
     heading = next((cells for cells in rows[:_HEADING_ROWS] if is_heading(cells)), None)
-    body = [cells for cells in rows if len(cells) == width and cells is not heading]
     if heading is not None:
         # Ragged rows beside a heading are rows with a fault, not a sign of another form.
         regular = sum(len(cells) > 1 for cells in rows) / len(rows)
         width = len(heading)
+    body = [cells for cells in rows if len(cells) == width and cells is not heading]
     shares = [_column_shares([cells[column] for cells in body], vocabulary) for column in range(width)]
     labels, exact = (
         max(((label, exact) for label, exact, _ in shares), default=(0.0, 0.0)) if body else (0, 0)
@@ -280,7 +280,7 @@ _FEW_CLASSES = 20
 
 def _as_side(lines: Sequence[str], separator: str, side: Side, vocabulary: Vocabulary) -> _Reading | None:
     form = TextForm(kind="table", separator=separator, side=side)
-    found = [_split_once(line, form) for line in lines]
+    found = [split_once(line, form) for line in lines]
     fields = [cells[0 if side == "first" else 1].strip() for cells in found if len(cells) == 2]
     if len(fields) < max(1, _SOME * len(lines)):
         return None
@@ -346,7 +346,7 @@ def cells_of(lines: Iterator[str], form: TextForm) -> Iterator[tuple[int, list[s
     """
     if form.side != "all":
         for number, line in enumerate(lines, start=1):
-            yield number, _split_once(line.rstrip("\r\n"), form)
+            yield number, split_once(line.rstrip("\r\n"), form)
     elif len(form.separator) == 1 and form.quoted:
         # Strict: otherwise an unclosed quote would silently swallow the rows behind it.
         reader = csv.reader(lines, delimiter=form.separator, strict=True)
@@ -361,7 +361,8 @@ def cells_of(lines: Iterator[str], form: TextForm) -> Iterator[tuple[int, list[s
             yield number, line.rstrip("\r\n").split(form.separator)
 
 
-def _split_once(line: str, form: TextForm) -> list[str]:
+def split_once(line: str, form: TextForm) -> list[str]:
+    """Split a line at its first or last separator, or at the brackets around its category."""
     separator = form.separator
     if separator in _BRACKETS:
         match = _bracketed(separator, form.side).fullmatch(line.strip())

@@ -218,7 +218,9 @@ def _read_delimited(file: _File, text: _Text, form: TextForm) -> Records:
     if form.side == "all" and _is_list_with_marks(text, form, numbered):
         numbered = _whole_lines(text, form)
     heading = find_heading(sample_rows(numbered), file.choices, file.vocabulary, file.name, form.separator)
-    start = table_records(numbered, heading, form.separator, file.vocabulary, file.choices)
+    if form.side != "all" and heading.is_list:
+        heading = Heading(names=("#1", "#2"), row=0)
+    start = table_records(numbered, heading, form, file.vocabulary, file.choices)
     return Records(
         start=start,
         encoding=text.encoding,
@@ -351,7 +353,7 @@ def _of_values(file: _File, start: Callable[[], Iterator[tuple[int, Any]]], enco
             yield number, ["" if cell is None else str(cell) for cell in cells]
 
     heading = find_heading(sample_rows(rows), file.choices, file.vocabulary, file.name)
-    records = table_records(rows, heading, "", file.vocabulary, file.choices)
+    records = table_records(rows, heading, None, file.vocabulary, file.choices)
     return Records(start=records, encoding=encoding, heading=heading, names=heading.names)
 
 
@@ -371,7 +373,7 @@ def _read_workbook(file: _File) -> Records:
         raise _empty(file.name)
     heading = find_heading(first, file.choices, file.vocabulary, file.name)
     return Records(
-        start=table_records(sheet.rows, heading, "", file.vocabulary, file.choices),
+        start=table_records(sheet.rows, heading, None, file.vocabulary, file.choices),
         heading=heading,
         names=() if heading.is_list else heading.names,
         sheet=sheet.name,

@@ -85,7 +85,7 @@ def run_all(parent: Path, numbers: Sequence[int], seed: int) -> tuple[list[tuple
 
 
 def swallowed(case: Path, home: Path) -> str | None:
-    """Return a title of the newest import that holds a category beside its table's separator, if there is one.
+    """Return a title of the newest import that holds a cell of its table's categories, if there is one.
 
     `case` has the separator in a file of its own, where the mutated file was a table.
     """
@@ -99,7 +99,8 @@ def swallowed(case: Path, home: Path) -> str | None:
             " where imported_rows.batch_id = (select max(id) from batches)"
         ).fetchall()
     for (title,) in titles:
-        if any(f"{separator}{name}" in title or f"{name}{separator}" in title for name in names):
+        cells = [cell.strip() for cell in title.split(separator.strip() or separator)]
+        if len(cells) > 1 and any(cell in names for cell in cells):
             return f"the separator {separator!r} stands in the title {title[:80]!r}"
     return None
 
