@@ -24,6 +24,7 @@ source.choose()
 desk = source.current()
 if desk is not None:
     summary(desk)
+    source.reading_section(desk)
     problems_tab, repair_tab, queue_tab = st.tabs(
         [
             say("问题", "Problems"),

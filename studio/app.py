@@ -92,13 +92,13 @@ if person is not None:
 try:
     # What no part of the page reports itself: the workspace or its database.
     with report_errors():
-        if person is None:
-            # Nobody could be signed in: the same error again, said instead of the page.
-            session.person()
-        else:
+        if person is not None:
             sidebar.release_titles(person, page.url_path)
         if not session.is_named():
             ask_who()
+        elif person is None:
+            # Nobody could be signed in: the same error again, said instead of the page.
+            session.person()
         elif menu[page.url_path][1]:
             page.run()
         else:

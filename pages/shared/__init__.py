@@ -11,6 +11,7 @@ guidelines           Draw the guidelines of the scheme and its pair rules.
 key_list             List the keys of a page in a dialog.
 keyboard             Add what Streamlit's keyboard shortcuts lack.
 problem_list         List the problems of the decided titles, by kind.
+reading              Draw how a file will be read, with the question where that is unclear.
 run_charts           Chart the curves of training runs.
 run_controls         Draw a run's buttons, the queue, and the choice of a device.
 scan_status          Draw the state of the quality scan, and start one.

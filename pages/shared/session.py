@@ -76,7 +76,7 @@ def acting_person() -> Person | None:
     if get_script_run_ctx(suppress_warning=True) is None:
         return None
     with closing(store()) as db:
-        return people.sign_in(db, annotator())
+        return people.known_or_new(db, annotator())
 
 
 # The services ask by themselves who is behind a press.

@@ -51,8 +51,10 @@ def check(
     with report_errors():
         scheme = load_scheme(categories)
         columns = Columns(title=title_column, category=category_column)
-        report = check_path(path, scheme, file_choices(form, separator, header_row, sheet, columns))
-        repaired = write_repaired(path, fix, scheme) if fix is not None and not report.unreadable else None
+        choices = file_choices(form, separator, header_row, sheet, columns)
+        report = check_path(path, scheme, choices)
+        can_fix = fix is not None and not report.unreadable
+        repaired = write_repaired(path, fix, scheme, choices=choices) if fix and can_fix else None
         if as_json:
             more = {} if repaired is None else {"repaired": repaired.to_json()}
             sys.stdout.writelines(report.json_pieces(**more))

@@ -7,7 +7,7 @@ padded in silence.
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -55,9 +55,16 @@ def find_heading(
     choices: FileChoices,
     vocabulary: Vocabulary,
     name: str,
-    separator: str = "",
+    form: TextForm | None = None,
 ) -> Heading:
     """Find the heading among the first rows of a table.
+
+    Args:
+        rows: the first ones.
+        choices: what a person said.
+        vocabulary: tells labels from titles.
+        name: of the file, for messages.
+        form: how the lines of a text are split; None: the cells are apart.
 
     Raises:
         UnreadableFile: the row that a person chose is not there.
@@ -73,14 +80,19 @@ def find_heading(
     widths = [len(cells) for _, cells in rows]
     if len(first) == 1 and (is_title_name(first[0]) or first[0] == chosen_title):
         return Heading(names=(first[0],), row=rows[0][0], is_list=True)
-    if max(widths) == 1 or (len(first) == 1 and widths.count(1) * 2 >= len(widths)):
+    is_said = form is not None and (form.has_hint_line or form.side != "all" or bool(choices.separator))
+    if max(widths) == 1 or (not is_said and len(first) == 1 and widths.count(1) * 2 >= len(widths)):
         return Heading(names=("标题",), row=0, is_list=True)
-    usual = max(set(widths), key=widths.count)
-    if separator == "_!_" and usual >= 4:
+    wide = [width for width in widths if width > 1]
+    usual = max(set(wide), key=wide.count)
+    if form is not None and form.separator == "_!_" and usual >= 4:
         extra = tuple(f"#{index}" for index in range(len(TOUTIAO_COLUMNS) + 1, usual + 1))
         return Heading(names=(*TOUTIAO_COLUMNS[:usual], *extra), row=0)
-    if len(first) == usual and _is_unknown_heading(first, [cells for _, cells in rows[1:]], vocabulary):
-        return _named(first, rows[0][0], 0)
+    at = next((index for index in range(min(len(rows), _HEADING_ROWS)) if widths[index] == usual), 0)
+    names = [cell.strip() for cell in rows[at][1]]
+    is_below_captions = all(width == 1 for width in widths[:at])
+    if is_below_captions and _is_unknown_heading(names, [cells for _, cells in rows[at + 1 :]], vocabulary):
+        return _named(names, rows[at][0], at)
     return Heading(names=tuple(f"#{index}" for index in range(1, usual + 1)), row=0)
 
 
@@ -186,13 +198,20 @@ def _labelled_lines(
             yield index, {names[1 - at]: cells[0], names[at]: ""}
             continue
         title, label = cells[1 - at].strip(), cells[at].strip()
-        if not vocabulary.is_label(label):
-            more = split_once(title, form)
-            if len(more) == 2 and vocabulary.is_label(more[at].strip()):
-                reason = message("cells_differ", found=3, expected=2)
-                yield index, FaultyRecord(code="cells", reason=reason, found=form.separator.join(cells))
-                continue
-        yield index, dict(zip(names, cells, strict=True))
+        if _has_another_label(title, label, form, vocabulary):
+            reason = message("cells_differ", found=3, expected=2)
+            yield index, FaultyRecord(code="cells", reason=reason, found=form.separator.join(cells))
+        else:
+            yield index, dict(zip(names, cells, strict=True))
+
+
+def _has_another_label(title: str, label: str, form: TextForm, vocabulary: Vocabulary) -> bool:
+    """Return whether the rest of a line still has a category set off at one of its ends."""
+    near = split_once(title, form)
+    if not vocabulary.is_label(label) and len(near) == 2:
+        return vocabulary.is_label(near[0 if form.side == "first" else 1].strip())
+    far = split_once(title, replace(form, side="last" if form.side == "first" else "first"))
+    return len(far) == 2 and vocabulary.is_category(far[1 if form.side == "first" else 0].strip())
 
 
 def _titles(rows: NumberedRows, heading: Heading, separator: str) -> Iterator[tuple[int, Any]]:

@@ -47,6 +47,8 @@ _MOST = 0.8
 """Share of lines that must agree."""
 _SOME = 0.5
 """Share of lines from which on a reading is worth a question."""
+_FEW = 0.34
+"""Share of lines that end or begin with exactly a category from which on it is: titles hardly do."""
 
 TOUTIAO_COLUMNS = ("id", "label", "label_desc", "title", "keywords")
 """Columns of the Toutiao news set, whose file has no heading."""
@@ -138,13 +140,13 @@ class _Reading:
 
     @property
     def _certainty_of_side(self) -> float:
+        if self.heading and self.labels >= _SOME:
+            return 2.5
         if self.exact >= _MOST or (self.labels >= 0.9 and self.exact >= _SOME):
             return 1.4 + self.exact / 2
         if self.labels >= _MOST:
             return 1.1 if self.form.separator in (*_STRONG, *_COMMON, "，", "；") else 0.8
-        if self.exact >= _SOME:
-            return 0.6
-        return 0
+        return 0.6 if self.exact >= _FEW else 0
 
 
 def _recognised(lines: Sequence[str], suffix: str, vocabulary: Vocabulary, name: str) -> TextForm:
@@ -281,15 +283,25 @@ _FEW_CLASSES = 20
 def _as_side(lines: Sequence[str], separator: str, side: Side, vocabulary: Vocabulary) -> _Reading | None:
     form = TextForm(kind="table", separator=separator, side=side)
     found = [split_once(line, form) for line in lines]
+    heading = next((index for index, cells in enumerate(found[:_HEADING_ROWS]) if is_heading(cells)), None)
+    if heading is not None:
+        found = found[heading + 1 :]
     fields = [cells[0 if side == "first" else 1].strip() for cells in found if len(cells) == 2]
-    if len(fields) < max(1, _SOME * len(lines)):
+    if not fields or len(fields) < _FEW * len(found):
         return None
-    labels = sum(map(vocabulary.is_label, fields)) / len(lines)
-    if labels < _SOME:
+    labels = sum(map(vocabulary.is_label, fields)) / len(found)
+    exact = sum(map(vocabulary.is_category, fields)) / len(found)
+    if labels < _SOME and (exact < _FEW or len(found) < 3):
         return None
-    exact = sum(map(vocabulary.is_category, fields)) / len(lines)
     return _Reading(
-        form=form, regular=1, labels=labels, exact=exact, indices=0, heading=False, fits=1, columns=2
+        form=form,
+        regular=1,
+        labels=labels,
+        exact=exact,
+        indices=0,
+        heading=heading is not None,
+        fits=1,
+        columns=2,
     )
 
 

@@ -325,6 +325,11 @@ def _title_column(
     hinted = [name for name in texts if _TITLE_HINT.search(plain_name(name))]
     if len(hinted) == 1:
         texts = hinted
+    if not texts and columns.title is None:
+        # Short titles: the one column that holds words and no labels.
+        words = [name for name in names if profiles[name].texts >= 0.8 and not profiles[name].is_labels]
+        texts = [name for name in words if name not in taken and profiles[name].distinct > 1]
+        texts = [name for name in texts if not is_prediction_name(name)]
     if len(texts) == 1 and (columns.title is None or profiles[texts[0]].distinct > 1):
         return texts[0], [], None
     if columns.title is not None:

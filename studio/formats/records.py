@@ -217,9 +217,7 @@ def _read_delimited(file: _File, text: _Text, form: TextForm) -> Records:
     numbered = _numbered(text, form, file.name)
     if form.side == "all" and _is_list_with_marks(text, form, numbered):
         numbered = _whole_lines(text, form)
-    heading = find_heading(sample_rows(numbered), file.choices, file.vocabulary, file.name, form.separator)
-    if form.side != "all" and heading.is_list:
-        heading = Heading(names=("#1", "#2"), row=0)
+    heading = find_heading(sample_rows(numbered), file.choices, file.vocabulary, file.name, form)
     start = table_records(numbered, heading, form, file.vocabulary, file.choices)
     return Records(
         start=start,

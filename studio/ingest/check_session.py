@@ -9,10 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from studio.errors import UnreadableFile
+from studio.formats.choices import UNDECIDED, FileChoices
 from studio.formats.conversations import RawRow
 from studio.formats.reader import open_files, read_rows
 from studio.ingest.importer import ImportReport, import_rows
-from studio.samples.canonical import write_question
+from studio.samples.canonical import write_answer, write_question
 from studio.samples.problems import Problem
 from studio.samples.scheme import Scheme
 from studio.store import Store
@@ -25,7 +26,11 @@ RowLocation = tuple[str, int]
 
 
 def rows_at(
-    path: Path, places: Collection[RowLocation], prefix: str, scheme: Scheme
+    path: Path,
+    places: Collection[RowLocation],
+    prefix: str,
+    scheme: Scheme,
+    choices: FileChoices = UNDECIDED,
 ) -> dict[RowLocation, Judged]:
     """Judge these rows; files are read no further than needed.
 
@@ -33,7 +38,7 @@ def rows_at(
         prefix: `CheckReport.prefix`.
     """
     found: dict[RowLocation, Judged] = {}
-    for file in open_files(path, scheme=scheme).files:
+    for file in open_files(path, choices, scheme).files:
         wanted = {row for name, row in places if name == file.source.name}
         try:
             for record in file.records if wanted else ():
@@ -73,13 +78,45 @@ def is_for_people(problems: Collection[Problem]) -> bool:
     return any(problem.severity == "error" and problem.repair is None for problem in problems)
 
 
-def rows_for_people(path: Path, scheme: Scheme, edits: Edits) -> Iterator[RawRow]:
+def accepted_proposals(
+    path: Path, code: str, scheme: Scheme, choices: FileChoices = UNDECIDED
+) -> dict[RowLocation, Edit]:
+    """Accept what is proposed for every row that has problems of one code: the edits, by row.
+
+    A row whose think block cannot be told from its answer is left to a person.
+
+    Raises:
+        UnreadableFile: the input cannot be read.
+    """
+    edits = {}
+    for item in judge_each(read_rows(path, choices, scheme).rows, scheme):
+        answer = item.answer
+        if item.category is not None or answer is None or answer.form in ("repeated", "unclosed"):
+            continue
+        if not item.title or not any(problem.code == code for problem in item.problems):
+            continue
+        meant = [problem.repair or problem.proposal for problem in item.problems if problem.code in _ANSWERS]
+        category = next((name for name in meant if name), None)
+        if category is not None:
+            text = category if answer.chain is None else write_answer(answer.chain, category)
+            edits[item.row.file, item.row.row] = Edit(
+                question=write_question(scheme.prompt, item.title), answer=text
+            )
+    return edits
+
+
+_ANSWERS = ("answer_not_category", "answer_english", "answer_synonym", "answer_extra_text")
+
+
+def rows_for_people(
+    path: Path, scheme: Scheme, edits: Edits, choices: FileChoices = UNDECIDED
+) -> Iterator[RawRow]:
     """Yield the edited rows whose error only a person can repair; rows that the user excluded are skipped.
 
     Raises:
         UnreadableFile: the input cannot be read.
     """
-    for item in judge_each(read_rows(path, scheme=scheme).rows, scheme):
+    for item in judge_each(read_rows(path, choices, scheme).rows, scheme):
         place = (item.row.file, item.row.row)
         edit = edits.get(place)
         if place in edits and edit is None:
@@ -99,6 +136,7 @@ def send_to_queue(
     *,
     source: str,
     author: str,
+    choices: FileChoices = UNDECIDED,
 ) -> ImportReport:
     """Import the rows that wait for a person: each title waits with the reason and what is proposed.
 
@@ -107,5 +145,5 @@ def send_to_queue(
         WorkspaceBusy: another import is running.
     """
     require_right("send_check_to_queue", db, author)
-    rows = list(rows_for_people(path, scheme, edits))
+    rows = list(rows_for_people(path, scheme, edits, choices))
     return import_rows(db, rows, scheme, source=source, author=author)

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from studio.errors import InputError
+from studio.formats.choices import UNDECIDED, FileChoices
 from studio.formats.dataset_info import INFO, layout_of, read_info
 from studio.formats.layouts import DEFAULT_COLUMNS, DEFAULT_TAGS
 from studio.formats.reader import read_rows
@@ -91,7 +92,13 @@ class RowRepair:
         }
 
 
-def write_repaired(path: Path, out: Path, scheme: Scheme, edits: Edits | None = None) -> Repaired:
+def write_repaired(
+    path: Path,
+    out: Path,
+    scheme: Scheme,
+    edits: Edits | None = None,
+    choices: FileChoices = UNDECIDED,
+) -> Repaired:
     """Write a repaired copy of a conversation file or folder to a new path.
 
     Changes are logged in `repairs.jsonl`: inside the folder, or beside a file under its name.
@@ -111,7 +118,7 @@ def write_repaired(path: Path, out: Path, scheme: Scheme, edits: Edits | None = 
         log = draft / CHANGES if path.is_dir() else drafts.enter_context(in_one_step(changes))
         writer = _FolderWriter(draft) if path.is_dir() else _FileWriter(draft)
         with log.open("w", encoding="utf-8") as lines:
-            for item, sample, change in _repaired(path, scheme, edits or {}):
+            for item, sample, change in _repaired(path, scheme, edits or {}, choices):
                 if change is not None:
                     changed += 1
                     lines.write(json.dumps(change.to_json(), ensure_ascii=False) + "\n")
@@ -146,9 +153,11 @@ def _require_new(path: Path, out: Path, changes: Path) -> None:
         )
 
 
-def _repaired(path: Path, scheme: Scheme, edits: Edits) -> Iterator[tuple[Judged, Any, RowRepair | None]]:
+def _repaired(
+    path: Path, scheme: Scheme, edits: Edits, choices: FileChoices
+) -> Iterator[tuple[Judged, Any, RowRepair | None]]:
     """Stream every validated row with its sample for the copy, and the change if that differs."""
-    for item in judge_each(read_rows(path, scheme=scheme).rows, scheme):
+    for item in judge_each(read_rows(path, choices, scheme).rows, scheme):
         row = item.row
         if row.kind != "conversation":
             raise InputError(

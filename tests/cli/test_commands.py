@@ -22,6 +22,7 @@ COMMANDS = {
     "demo": set(),
     "check": set(),
     "import": set(),
+    "annotations": {"export", "import"},
     "freeze": set(),
     "dataset": {"list", "diff", "export", "card"},
     "models": {"list", "check", "download"},

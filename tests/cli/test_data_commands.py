@@ -204,7 +204,8 @@ def test_preview_shows_and_imports_nothing(run, tmp_path):
     assert (shown["encoding"], shown["columns"]) == ("GB18030", ["甲", "类别"])
     assert (shown["chosen"]["title"], shown["chosen"]["category"]) == ("甲", "类别")
     assert [row["title"] for row in shown["rows"]] == ["女排夺冠", "央行降息"]
-    assert "没有标题列" in run("import", tmp_path / "a.csv", "--preview").stdout
+    (tmp_path / "b.csv").write_text("甲,乙\n1,2\n3,4\n", encoding="utf-8")
+    assert "--title-column" in run("import", tmp_path / "b.csv", "--preview").stdout
     assert json.loads(run("import", "--list", "--json").stdout) == []
 
 

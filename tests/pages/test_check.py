@@ -198,3 +198,14 @@ def test_rows_are_found_behind_a_prefix_of_their_own(tmp_path):
         ("a.json", 2): Edit(question=f"新闻分类：{titles[1]}", answer=f"{THINK}体育"),
     }
     assert [row.title for row in rows_for_people(path, SCHEME, edits)] == [titles[2]]
+
+
+def test_all_proposals_of_a_kind_are_accepted_at_once(db):
+    app = open_group(upload(), "answer_not_category")
+    app.button(key="check-accept-answer_not_category").click().run()
+    assert not app.exception
+    desk = app.session_state["check-desk"]
+    assert {row: edit.answer.rpartition("\n")[2] for (_, row), edit in desk.edits.items()} == {
+        2: "体育",
+        3: "国际",
+    }

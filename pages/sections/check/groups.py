@@ -8,8 +8,9 @@ import streamlit as st
 from pages.sections.check.row_editor import row_editor
 from pages.sections.check.source import Desk
 from pages.shared import session
+from pages.shared.feedback import notify, report_errors
 from pages.shared.text import SEVERITY_ICONS, plain, severity_name
-from studio.ingest.check_session import rows_at
+from studio.ingest.check_session import accepted_proposals, rows_at
 from studio.language import say
 from studio.samples.problems import Problem, Severity
 from studio.validation.codes import CODES, GROUP_NAMES, MENDING_NAMES, code_name
@@ -113,10 +114,31 @@ def _group(desk: Desk, code: str, counts: Counter[Severity], wanted: Filters) ->
     if not expander.open:
         return
     with expander:
+        if CODES[code].mending == "proposal":
+            _accept_all(desk, code)
         page = _pager(code, counts.total())
         problems = _problems_on(desk, code, page, wanted)
         for index, problem in enumerate(problems):
             _problem(desk, problem, f"{code}-{index}")
+
+
+def _accept_all(desk: Desk, code: str) -> None:
+    """Draw the button that accepts what is proposed for every row of a kind, as edits of the copy."""
+    if st.button(
+        say("接受这一类的全部建议", "Accept all proposals of this kind"),
+        key=f"check-accept-{code}",
+        icon=":material/done_all:",
+        help=say(
+            "记作修改，会写进修复后的副本；没有建议的行不变。",
+            "Kept as edits, which the repaired copy has; rows without a proposal stay as they are.",
+        ),
+    ):
+        with report_errors():
+            edits = accepted_proposals(desk.path, code, session.scheme(), desk.choices)
+            desk.edits.update({place: edit for place, edit in edits.items() if place not in desk.edits})
+            desk.copy = None
+            notify(say(f"{len(edits)} 行按建议改好了。", f"{len(edits)} rows were edited as proposed."))
+            st.rerun()
 
 
 def _pager(code: str, count: int) -> int:
@@ -153,7 +175,10 @@ def _problems_on(desk: Desk, code: str, page: int, wanted: Filters) -> Sequence[
         places = {(each.file, each.row) for each in problems if each.row is not None}
         while len(desk.seen) > SHOWN:
             desk.seen.pop(next(iter(desk.seen)))
-        desk.seen[key] = problems, rows_at(desk.path, places, desk.report.prefix, session.scheme())
+        desk.seen[key] = (
+            problems,
+            rows_at(desk.path, places, desk.report.prefix, session.scheme(), desk.choices),
+        )
     return desk.seen[key][0]
 
 

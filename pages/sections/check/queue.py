@@ -4,6 +4,7 @@ import streamlit as st
 
 from pages.sections.check.source import Desk
 from pages.shared import session
+from studio.formats.choices import UNDECIDED
 from studio.ingest.check_session import send_to_queue
 from studio.ingest.importer import ImportReport, import_path
 from studio.language import say
@@ -28,7 +29,13 @@ def queue_section(db: Store, desk: Desk) -> None:
         ):
             _report(
                 send_to_queue(
-                    db, desk.path, session.scheme(), desk.edits, source=desk.name, author=session.annotator()
+                    db,
+                    desk.path,
+                    session.scheme(),
+                    desk.edits,
+                    source=desk.name,
+                    author=session.annotator(),
+                    choices=desk.choices,
                 )
             )
         if st.button(
@@ -41,8 +48,17 @@ def queue_section(db: Store, desk: Desk) -> None:
                 "used where there is one.",
             ),
         ):
-            path = desk.path if desk.copy is None else desk.copy.out
-            _report(import_path(db, path, session.scheme(), source=desk.name, author=session.annotator()))
+            path, choices = (desk.path, desk.choices) if desk.copy is None else (desk.copy.out, UNDECIDED)
+            _report(
+                import_path(
+                    db,
+                    path,
+                    session.scheme(),
+                    source=desk.name,
+                    choices=choices,
+                    author=session.annotator(),
+                )
+            )
 
 
 def _report(report: ImportReport) -> None:

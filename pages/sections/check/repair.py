@@ -41,7 +41,7 @@ def repair_section(desk: Desk) -> None:
             icon=":material/build:",
         ):
             with st.spinner(say("正在修复…", "Repairing…")):
-                desk.copy = write_repaired(desk.path, out, session.scheme(), desk.edits)
+                desk.copy = write_repaired(desk.path, out, session.scheme(), desk.edits, desk.choices)
             st.rerun()
         return
     _downloads(desk, desk.copy)

@@ -15,8 +15,11 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from pages.shared import session
 from pages.shared.elements import choose_one
 from pages.shared.feedback import report_errors
+from pages.shared.reading import choose_reading
 from studio.errors import InputError
+from studio.formats.choices import UNDECIDED, FileChoices
 from studio.formats.dataset_info import INFO
+from studio.formats.records import SUFFIXES
 from studio.ingest.check_session import RowLocation
 from studio.language import say
 from studio.samples.problems import Problem, Severity
@@ -27,7 +30,7 @@ from studio.validation.rows import Judged
 LARGE_BYTES = 200 << 20
 """From this size on the command line is the better way: a page that reads for minutes is no page."""
 DESK = "check-desk"
-TYPES = ["json", "jsonl", "csv", "tsv", "xlsx", "parquet", "txt"]
+TYPES = [suffix.removeprefix(".") for suffix in SUFFIXES]
 
 Kind = tuple[str, Severity, str]
 """Code, severity, file."""
@@ -47,6 +50,7 @@ class Desk:
     report: CheckReport
     keeper: tempfile.TemporaryDirectory[str]
     kinds: Counter[Kind]
+    choices: FileChoices = UNDECIDED
     edits: dict[RowLocation, Edit | None] = field(default_factory=dict)
     copy: Repaired | None = None
     opened: tuple[RowLocation, str] | None = None
@@ -163,7 +167,29 @@ def _parts(name: str) -> tuple[str, ...]:
     return tuple(part for part in parts if part not in ("..", "/") and ":" not in part) or ("file",)
 
 
-def _lay(path: Path, name: str, keeper: tempfile.TemporaryDirectory[str]) -> None:
+def reading_section(desk: Desk) -> None:
+    """Draw how the file can be read, where that was unclear or left columns out; a choice checks it anew."""
+    if desk.path.is_dir() or not any(code in _ABOUT_READING for code, _, _ in desk.kinds):
+        return
+    with st.expander(say("这个文件怎样读", "How the file is read"), expanded=bool(desk.report.unreadable)):
+        choices = choose_reading(desk.path, f"check-{desk.path}")
+        if choices is not None and st.button(
+            say("这样检查", "Check it so"), key="check-reading", disabled=choices == desk.choices
+        ):
+            _lay(desk.path, desk.name, desk.keeper, choices)
+            st.rerun()
+
+
+_ABOUT_READING = (
+    "unclear_form", "missing_key", "title_column_doubtful", "read_as", "columns_inferred", "title_rivals",
+    "unused_labels", "other_sheets", "rows_above_heading", "cells",
+)  # fmt: skip
+"""Problems after which another reading may be wanted."""
+
+
+def _lay(
+    path: Path, name: str, keeper: tempfile.TemporaryDirectory[str], choices: FileChoices = UNDECIDED
+) -> None:
     """Check a path, and put the result on the desk."""
     st.session_state.pop(DESK, None)
     size = _size(path)
@@ -179,9 +205,11 @@ def _lay(path: Path, name: str, keeper: tempfile.TemporaryDirectory[str]) -> Non
             ),
         )
     with st.spinner(say("正在检查…", "Checking…")):
-        report = check_path(path, session.scheme())
+        report = check_path(path, session.scheme(), choices)
         kinds = Counter((each.code, each.severity, each.file) for each in report.problems)
-    st.session_state[DESK] = Desk(path=path, name=name, report=report, keeper=keeper, kinds=kinds)
+    st.session_state[DESK] = Desk(
+        path=path, name=name, report=report, keeper=keeper, kinds=kinds, choices=choices
+    )
 
 
 def _size(path: Path) -> int:

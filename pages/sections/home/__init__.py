@@ -3,5 +3,4 @@
 import_batches  List the imports with their reports, and undo one.
 import_form     Import a file, pasted titles or the bundled samples.
 loop            Draw the loop with its next step, and the latest score.
-reading         Draw how a file will be read, with the question where that is unclear.
 """

@@ -3,11 +3,11 @@
 import streamlit as st
 
 from pages.sections.home.import_batches import batches_tab, report_button
-from pages.sections.home.reading import choose_reading
 from pages.shared import session
 from pages.shared.elements import table
 from pages.shared.feedback import notify, report_errors
 from pages.shared.files import uploaded_path
+from pages.shared.reading import choose_reading
 from pages.shared.text import plain
 from studio.formats.choices import UNDECIDED
 from studio.ingest.importer import ImportReport, finish_interrupted, import_path, import_text
@@ -193,12 +193,12 @@ def _map_unknown(db: Store, report: ImportReport) -> None:
 
 
 def _meaning_box(label: UnknownLabel) -> str | None:
-    names = session.scheme().names
+    names, nothing = session.scheme().names, say("留着等人标", "leave it to a person")
     chosen: str | None = st.selectbox(
         f"{plain(label.label)}（{label.count}）",
         [None, *names],
         index=names.index(label.proposal) + 1 if label.proposal in names else 0,
-        format_func=lambda name: name or say("留着等人标", "leave it to a person"),
+        format_func=lambda name: name or nothing,
         key=f"meaning-{label.label}",
     )
     return chosen

@@ -46,12 +46,12 @@ def choose_reading(path: Path, file_id: str) -> FileChoices | None:
 def _answer(preview: FilePreview, file_id: str) -> FileChoices:
     """Draw the question about a file with its answers, each with the rows that it leads to."""
     st.warning(plain(preview.question or ""), icon=":material/help:")
-    labels = [option.label for option in preview.options]
+    labels = [plain(option.label) for option in preview.options]
     chosen = st.radio(
         say("这个文件是", "The file is"),
         range(len(labels)),
         index=None,
-        format_func=lambda index: plain(labels[index]),
+        format_func=labels.__getitem__,
         captions=[
             plain("；".join(" ｜ ".join(row) for row in option.rows)[:120]) for option in preview.options
         ],
@@ -73,10 +73,11 @@ def _form_boxes(path: Path, preview: FilePreview, choices: FileChoices, file_id:
             )
             sheet = None if sheet == preview.sheets[0] else sheet
         if is_text:
+            names = {separator: _separator_label(separator) for separator in (None, "", *SEPARATORS)}
             given = st.selectbox(
                 say("分隔符", "Separator"),
-                [None, "", *SEPARATORS],
-                format_func=_separator_label,
+                list(names),
+                format_func=names.__getitem__,
                 key=f"separator-{file_id}",
                 width=180,
             )
@@ -110,6 +111,7 @@ def _separator_label(separator: str | None) -> str:
 def _column_boxes(preview: FilePreview, key: str) -> Columns:
     """Draw one box for each part of a title; a box that nobody changes has what the file shows."""
     chosen: dict[str, str | None] = {}
+    nothing = say("无", "none")
     with st.container(horizontal=True, gap="small"):
         for part, found in asdict(preview.chosen).items():
             options = list(dict.fromkeys(["", *preview.columns, *([found] if found else [])]))
@@ -117,7 +119,7 @@ def _column_boxes(preview: FilePreview, key: str) -> Columns:
                 _part_name(part),
                 options,
                 index=options.index(found or ""),
-                format_func=lambda column: plain(column) if column else say("无", "none"),
+                format_func=lambda column: plain(column) if column else nothing,
                 key=f"column-{part}-{key}",
                 width=128,
             )
