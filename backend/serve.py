@@ -38,6 +38,7 @@ from studio.language import say
 from studio.samples.canonical import CLOSE, exact_category, read_answer
 from studio.samples.scheme import Scheme, load_scheme
 from studio.system.network import LOOPBACK
+from studio.system.ownership import watch_owner
 
 log = logging.getLogger(__name__)
 
@@ -218,6 +219,9 @@ def serve(folder: RunFolder) -> dict[str, Any]:
     """Load the model and serve it until idle or stopped."""
     spec = folder.read_spec()
     assert isinstance(spec, ServeSpec), spec.kind
+    # From here on: while a model is loaded, which takes minutes, nothing else is heeded.
+    running: list[uvicorn.Server] = []
+    watch_owner(lambda: [setattr(each, "should_exit", True) for each in running])
     listener = _listen(spec)
     requested = threading.Event()
     model = Model(spec, load_scheme())
@@ -232,6 +236,7 @@ def serve(folder: RunFolder) -> dict[str, Any]:
         yield
 
     app.router.lifespan_context = announce
+    running.append(server)
     threading.Thread(target=_stop_when_idle, args=(server, requested, spec.idle_seconds), daemon=True).start()
     server.run(sockets=[listener])
     return {}

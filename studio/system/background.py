@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from studio.system.locks import is_locked, take_lock, write_note
+from studio.system.ownership import owner_environment
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,7 +51,8 @@ class Background:
                 self.log.unlink(missing_ok=True)
             # The lock goes to the child, so that two calls at once cannot start two.
             command = [sys.executable, "-m", self.module, str(self.home), "--lock", str(lock.fileno())]
-            reap(spawn(command, lock=lock, log=self.log, cwd=self.home, environment={"PYTHONSAFEPATH": "1"}))
+            environment = {"PYTHONSAFEPATH": "1", **owner_environment(self.home)}
+            reap(spawn(command, lock=lock, log=self.log, cwd=self.home, environment=environment))
         return True
 
     @contextmanager
