@@ -221,7 +221,7 @@ def serve(folder: RunFolder) -> dict[str, Any]:
     assert isinstance(spec, ServeSpec), spec.kind
     # From here on: while a model is loaded, which takes minutes, nothing else is heeded.
     running: list[uvicorn.Server] = []
-    watch_owner(lambda: [setattr(each, "should_exit", True) for each in running])
+    watch_owner(lambda: _stop(running))
     listener = _listen(spec)
     requested = threading.Event()
     model = Model(spec, load_scheme())
@@ -256,6 +256,11 @@ def _listen(spec: ServeSpec) -> socket.socket:
             remedy=say("请用 --port 换一个端口。", "Choose another port with --port."),
         ) from error
     return listener
+
+
+def _stop(running: list[uvicorn.Server]) -> None:
+    for server in running:
+        server.should_exit = True
 
 
 def _stop_when_idle(server: uvicorn.Server, requested: threading.Event, idle_seconds: float) -> None:

@@ -95,6 +95,7 @@ def end_with(parent: int) -> None:
     threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
+os.umask(0o077)  # what it writes is its owner's alone
 if (starter := os.environ.get(PARENT_VARIABLE, "")).isdigit():
     end_with(int(starter))
 

@@ -27,6 +27,7 @@ from studio.errors import PortInUse, StudioError, WorkspaceBusy
 from studio.jobs import queue as jobs
 from studio.language import say
 from studio.system import background, locks
+from studio.system.atomic import guard_disk
 from studio.system.jsonl import read_tail
 from studio.system.network import open_directly
 from studio.system.ownership import UP_LOCK
@@ -75,7 +76,7 @@ def up(
         PortInUse: another program listens on the port.
         StudioError: the web app is in a crash loop.
     """
-    with lock_path(workspace).open("a+") as lock:
+    with guard_disk(workspace.home), lock_path(workspace).open("a+") as lock:
         if not locks.take_lock(lock):
             raise _already_up(workspace)
         lock.truncate(0)  # what an earlier web app left is not to be shown

@@ -14,6 +14,7 @@ from studio.language import say
 from studio.runs._creation import DeviceChoice
 from studio.runs._job import Job, get_job, list_unfinished
 from studio.runs._record import change_record, changing, read_record, write_record
+from studio.system.atomic import guard_disk
 from studio.team.rights import require_right
 from studio.workspace import Workspace
 
@@ -31,7 +32,17 @@ def cancel(workspace: Workspace, run_id: str) -> None:
     require_right("change_runs")
     run = get_job(workspace, run_id)
     if not run.is_over or run.state == "paused":
-        (run.folder / "cancel").touch()
+        _wish(run, "cancel")
+
+
+def _wish(run: Job, name: str) -> None:
+    """Leave a wish in the run folder.
+
+    Raises:
+        DiskFull, NotWritable: it could not be left.
+    """
+    with guard_disk(run.folder):
+        (run.folder / name).touch()
 
 
 def discard(workspace: Workspace, run_id: str) -> None:
@@ -48,7 +59,7 @@ def discard(workspace: Workspace, run_id: str) -> None:
             remedy=say("只有未完成的运行可以丢弃。", "Only runs that are not done can be discarded."),
         )
     # Before the cancel: a worker that sees the cancel must know already what is to be kept.
-    (run.folder / "discard").touch()
+    _wish(run, "discard")
     cancel(workspace, run_id)
     throw_away_if_wanted(get_job(workspace, run_id))
 
@@ -108,7 +119,7 @@ def pause(workspace: Workspace, run_id: str) -> None:
                 " cancel other jobs and start them again.",
             ),
         )
-    (run.folder / "pause").touch()
+    _wish(run, "pause")
 
 
 def why_not_resumable(run: Job) -> str | None:

@@ -104,6 +104,7 @@ def reap(process: "subprocess.Popen[bytes]") -> None:
 
 def parse_arguments(module: str, description: str | None) -> argparse.Namespace:
     """Parse the command line of a background process, `home` and `lock`, and log to its log file."""
+    os.umask(0o077)  # what a process of ours writes into the workspace is its owner's alone
     parser = argparse.ArgumentParser(prog=f"python -m {module}", description=description)
     parser.add_argument("home", type=Path, help="workspace folder")
     parser.add_argument("--lock", type=int, help="descriptor of the lock, held by the starting process")
