@@ -54,7 +54,7 @@ class Handler(BaseHTTPRequestHandler):
         results = [
             {
                 "title": title,
-                "category": "体育",
+                "category": "经济" if "分歧" in title else "体育",
                 "probabilities": {"体育": 0.75},
                 "chain": body["answer"],
                 "text": "",
