@@ -85,20 +85,28 @@ def import_box(models: Sequence[ModelEntry]) -> None:
                 content, name = file.getvalue().decode("utf-8-sig", errors="replace"), file.name
             else:
                 content, name = pasted or "", "YAML"
-            _take(settings_file.read_settings_file(content, name), models)
+            take(settings_file.read_settings_file(content, name), models)
     found = imported()
     if found:
         _report(found)
 
 
-def _take(found: SettingsFile, models: Sequence[ModelEntry]) -> None:
-    """Start the form from the file; the choices above it follow in the next run."""
+def take(found: SettingsFile, models: Sequence[ModelEntry], *, dataset: str | None = None) -> None:
+    """Start the form from the file; the choices above it follow in the next run.
+
+    Args:
+        found: the settings.
+        models: to find the model that the file names.
+        dataset: version to choose; None: the choice stays.
+    """
     number = st.session_state.get("settings-file-number", 0) + 1
     st.session_state["settings_file"], st.session_state["settings-file-number"] = found, number
     wanted = str(found.values.get("model_name_or_path") or "")
     name = next((model.name for model in models if str(model.path) == wanted), None)
     name = name or settings_file.match_name(wanted, [model.name for model in models])
     follow: dict[str, Any] = {"choose-train-preset": IMPORTED}
+    if dataset:
+        follow["choose-train-dataset"] = dataset
     if name:
         follow["choose-train-model"] = name
     st.session_state["settings-file-model"] = "" if name else wanted
