@@ -37,9 +37,14 @@ from studio.errors import PortInUse
 from studio.language import say
 from studio.samples.canonical import CLOSE, exact_category, read_answer
 from studio.samples.scheme import Scheme, load_scheme
+from studio.samples.title_text import clean_title
 from studio.system.network import LOOPBACK
+from studio.system.ownership import watch_owner
 
 log = logging.getLogger(__name__)
+
+
+MOST_TITLES = 1000
 
 
 class ChatMessage(BaseModel):
@@ -63,8 +68,24 @@ class ChatRequest(BaseModel):
 class ClassifyRequest(BaseModel):
     """Titles to classify, and the way of answering."""
 
-    titles: list[str] = Field(min_length=1, max_length=1000)
+    titles: list[str] = Field(min_length=1)
     answer: AnswerMode = "chain"
+
+    def problem(self) -> str | None:
+        """Say why the titles cannot be classified, in words; None when they can."""
+        if len(self.titles) > MOST_TITLES:
+            return say(
+                f"一次最多 {MOST_TITLES} 个标题，这里有 {len(self.titles)} 个：请分几次发送。",
+                f"At most {MOST_TITLES} titles in a request, here are {len(self.titles)}: "
+                "send them in parts.",
+            )
+        blank = next((number for number, title in enumerate(self.titles) if not clean_title(title)), None)
+        if blank is not None:
+            return say(
+                f"第 {blank + 1} 个标题是空白的（从 1 数起），没有可分类的内容。",
+                f"Title {blank + 1} (counted from 1) is blank: there is nothing to classify.",
+            )
+        return None
 
 
 class Model:
@@ -81,10 +102,11 @@ class Model:
         self.lock = threading.Lock()
 
     def classify(self, request: ClassifyRequest) -> list[dict[str, Any]]:
-        """Classify titles: category, probabilities and think chain of each.
+        """Classify titles: one category with its own confidence, and the think chain of each.
 
         The probabilities are those of a direct answer in both modes: after a generated
-        chain the category is all but certain, which would say nothing.
+        chain the category is all but certain, which would say nothing. Where the two ways
+        disagree, they are not the confidence of the chain's answer: see `standing`.
         """
         found = []
         for start in range(0, len(request.titles), 32):
@@ -112,7 +134,7 @@ class Model:
                 read = read_answer(answer.text)
                 category = exact_category(read.label, self.scheme.names) if answer.finished else None
                 result |= {"category": category, "chain": read.chain, "text": answer.text}
-        return results
+        return [{**result, **standing(result["category"], result["probabilities"])} for result in results]
 
     def stream(self, request: ChatRequest, stop: threading.Event) -> Generator[tuple[str, str]]:
         """Stream an answer piece by piece, each with its field: `reasoning_content` or `content`."""
@@ -123,6 +145,21 @@ class Model:
                 messages, max_new_tokens=limit, temperature=request.temperature, stop=stop.is_set
             )
             yield from split_thought(pieces)
+
+
+def standing(category: str | None, probabilities: dict[str, float]) -> dict[str, Any]:
+    """Say how the two ways of answering stand to one another: which category each has, and the confidence.
+
+    The confidence is of the category that is answered. Where the chain leads elsewhere than direct
+    scoring there is none: the probabilities are of another answer.
+    """
+    direct = max(probabilities, key=lambda name: probabilities[name])
+    agree = category == direct
+    return {
+        "confidence": probabilities[direct] if agree else None,
+        "direct_category": direct,
+        "ways_agree": agree if category is not None else None,
+    }
 
 
 def split_thought(pieces: Iterator[str]) -> Iterator[tuple[str, str]]:
@@ -168,9 +205,12 @@ def make_app(model: Model, requested: threading.Event) -> FastAPI:
         entry = {"id": model.spec.name, "object": "model", "created": 0, "owned_by": "news-studio"}
         return {"object": "list", "data": [entry]}
 
-    @app.post("/v1/classify")
-    async def classify(request: ClassifyRequest) -> dict[str, Any]:
+    @app.post("/v1/classify", response_model=None)
+    async def classify(request: ClassifyRequest) -> dict[str, Any] | JSONResponse:
         requested.set()
+        if reason := request.problem():
+            error = {"message": reason, "type": "invalid_request_error", "param": "titles", "code": None}
+            return JSONResponse({"error": error}, status_code=400)
         return {"model": model.spec.name, "results": await run_in_threadpool(model.classify, request)}
 
     @app.post("/v1/chat/completions", response_model=None)
@@ -218,6 +258,9 @@ def serve(folder: RunFolder) -> dict[str, Any]:
     """Load the model and serve it until idle or stopped."""
     spec = folder.read_spec()
     assert isinstance(spec, ServeSpec), spec.kind
+    # From here on: while a model is loaded, which takes minutes, nothing else is heeded.
+    running: list[uvicorn.Server] = []
+    watch_owner(lambda: _stop(running))
     listener = _listen(spec)
     requested = threading.Event()
     model = Model(spec, load_scheme())
@@ -232,6 +275,7 @@ def serve(folder: RunFolder) -> dict[str, Any]:
         yield
 
     app.router.lifespan_context = announce
+    running.append(server)
     threading.Thread(target=_stop_when_idle, args=(server, requested, spec.idle_seconds), daemon=True).start()
     server.run(sockets=[listener])
     return {}
@@ -251,6 +295,11 @@ def _listen(spec: ServeSpec) -> socket.socket:
             remedy=say("请用 --port 换一个端口。", "Choose another port with --port."),
         ) from error
     return listener
+
+
+def _stop(running: list[uvicorn.Server]) -> None:
+    for server in running:
+        server.should_exit = True
 
 
 def _stop_when_idle(server: uvicorn.Server, requested: threading.Event, idle_seconds: float) -> None:

@@ -112,6 +112,7 @@ class RunFolder:
 
 def run_worker(work: Callable[[RunFolder], dict[str, Any]]) -> int:
     """Run a program from its command line: one folder as argument, `result.json` at the end."""
+    os.umask(0o077)  # titles and models are their owner's alone
     parser = argparse.ArgumentParser()
     parser.add_argument("run_folder", type=Path, help="Folder with spec.json.")
     folder = RunFolder(parser.parse_args().run_folder.resolve())

@@ -8,6 +8,7 @@ from pages.sections.evaluate.numbers import (
     category_table,
     choose_run,
     headline,
+    lacking_categories,
     scored_runs,
     text_score_table,
 )
@@ -29,6 +30,7 @@ if scored:
     run, answer = choose_run(scored)
     with report_errors():
         scores = scored[run.id][1][answer]
+        lacking_categories(scores)
         headline(scores)
         matrix_tab, categories_tab, text_scores_tab = st.tabs(
             [

@@ -17,7 +17,8 @@ StudioError
 ├── TeacherUnavailable    the endpoint that drafts think chains refuses or does not answer
 ├── WorkspaceBusy         another process holds what this one needs
 │   └── PortInUse         the port belongs to another program
-└── DiskFull              nothing was lost, but nothing more can be written
+├── DiskFull              nothing was lost, but nothing more can be written
+└── NotWritable           the system refuses to read or write a file: permission, or a read-only disk
 """
 
 
@@ -115,3 +116,7 @@ class PortInUse(WorkspaceBusy):
 
 class DiskFull(StudioError):
     """The disk is full; what was written before is intact."""
+
+
+class NotWritable(StudioError):
+    """The system refuses to read or write a file: no permission, a read-only disk, too long a name."""

@@ -7,6 +7,10 @@ local port is a stranger too: a request has to name a host of `server.allowedHos
 a page has to come from the studio's own pages or from one of `server.corsAllowedOrigins`.
 """
 
+import os
+import signal
+import threading
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +18,8 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 from starlette.middleware import Middleware
+
+from studio.operations.supervisor import PARENT_VARIABLE
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -75,5 +81,22 @@ def _is_same(origin: str, host: str) -> bool:
 def _options(name: str) -> list[str]:
     return [str(each).strip().lower().rstrip("/") for each in st.get_option(name)]
 
+
+def end_with(parent: int) -> None:
+    """End this process once its parent has ended, however that did."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
+os.umask(0o077)  # what it writes is its owner's alone
+if (starter := os.environ.get(PARENT_VARIABLE, "")).isdigit():
+    end_with(int(starter))
 
 app = st.App(Path(__file__).with_name("app.py"), middleware=[Middleware(OwnAddressOnly)])

@@ -118,6 +118,8 @@ def open_workspace(home: Path | None = None) -> Workspace:
     folder = (home or current_settings().home).expanduser().absolute()
     workspace = Workspace(home=folder)
     try:
+        # Titles and names are nobody else's business; who shares a workspace sets its mode themselves.
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for part in PARTS:
             (folder / part).mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from backend.data.marks import CUT, tokenize_text
 from backend.data.shortening import shorten_chains
 from backend.data.templates import THOUGHT, Message, Renderer
 from studio.errors import InputError
@@ -116,8 +117,7 @@ def _naming_tokens(
 
 def tokenize(renderer: Renderer, text: str) -> list[int]:
     """Tokenize a rendered text, which has its special tokens already."""
-    ids: list[int] = renderer.tokenizer(text, add_special_tokens=False)["input_ids"]
-    return ids
+    return tokenize_text(renderer.tokenizer, text)
 
 
 def learnable_parts(renderer: Renderer, messages: Sequence[Message]) -> list[Sequence[Message]]:
@@ -229,7 +229,7 @@ def pack_texts(
     pending: list[int] = []
     lines: list[str] = []
     for text in texts:
-        lines.append(text + renderer.eos)
+        lines.append(renderer.marks.cut(text) + renderer.eos)
         if len(lines) == batch:
             pending += _flat_ids(renderer, lines)
             lines = []
@@ -245,8 +245,10 @@ def pack_texts(
 def _flat_ids(renderer: Renderer, lines: list[str]) -> list[int]:
     if not lines:
         return []
-    rows = renderer.tokenizer(lines, add_special_tokens=False)["input_ids"]
-    return [token for row in rows for token in row]
+    rows = renderer.tokenizer([line for line in lines if CUT not in line], add_special_tokens=False)
+    if len(rows["input_ids"]) < len(lines):
+        return [token for line in lines for token in tokenize_text(renderer.tokenizer, line)]
+    return [token for row in rows["input_ids"] for token in row]
 
 
 def _text_sample(ids: list[int]) -> Sample:

@@ -15,14 +15,16 @@ from typing import cast
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
+from backend.data.marks import Marks
 from studio.contract import TemplateName
 from studio.errors import InputError, ModelUnusable
 from studio.language import say
-from studio.samples.canonical import OPEN, read_answer, write_answer
+from studio.samples.canonical import CLOSE, OPEN, read_answer, write_answer
 
 THOUGHT = f"{OPEN}\n"
 """How an answer with a think chain begins."""
 
+_TAGS = (OPEN, CLOSE)
 _PROBE = "ANSWER"
 """An answer to see what a template puts after it."""
 
@@ -136,13 +138,20 @@ class Renderer:
                     "Choose template default, or the one the model card names.",
                 ),
             )
+        self.marks = Marks(tokenizer)
         self.own_end = "" if self.template else _own_end(self)
 
     def prompt(self, messages: Sequence[Message]) -> str:
         """Render the text that generation starts from."""
+        messages = [self._plain(message) for message in messages]
         if self.template:
             return self.template.prompt(messages, bos=self.bos, eos=self.eos)
         return self._render(messages, opened=True)
+
+    def _plain(self, message: Message) -> Message:
+        """Have the marks that people wrote taken for text; the tags of an answer's own chain stay."""
+        kept = _TAGS if message["role"] == "assistant" else ()
+        return {**message, "content": self.marks.cut(message["content"], but=kept)}
 
     def _render(self, messages: Sequence[Message], *, opened: bool) -> str:
         """Render by the model's own template; `opened`: up to where the next answer starts."""
@@ -173,6 +182,7 @@ class Renderer:
 
     def answer(self, content: str, prompt: str) -> str:
         """Render the answer `content` to `prompt`, end token included."""
+        content = self.marks.cut(content, but=_TAGS)
         if self.template:
             return self.template.answer(content, eos=self.eos)
         if prompt.endswith(THOUGHT):

@@ -12,6 +12,7 @@ from pages.shared.text import plain
 from studio.errors import StalePress, StudioError
 from studio.language import say
 from studio.store import database_errors
+from studio.system.atomic import guard_disk
 
 P = ParamSpec("P")
 
@@ -21,7 +22,7 @@ def report_errors() -> Iterator[None]:
     """Show a StudioError where it is raised, with its remedy; any other error is a bug of ours."""
     session.use_language()
     try:
-        with database_errors():
+        with database_errors(), guard_disk():
             yield
     except StalePress:
         notify(_too_fast())
@@ -40,7 +41,7 @@ def reporting(callback: Callable[P, None]) -> Callable[P, None]:
     def reported(*args: P.args, **kwargs: P.kwargs) -> None:
         session.use_language()
         try:
-            with database_errors():
+            with database_errors(), guard_disk():
                 callback(*args, **kwargs)
         except StalePress:
             notify(_too_fast())

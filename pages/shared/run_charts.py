@@ -12,7 +12,9 @@ from studio.language import say
 from studio.training.learning_rate import Smoothed
 
 Axis = Literal["step", "epoch"]
-Quantity = Literal["loss", "accuracy", "learning_rate", "grad_norm", "tokens_per_second", "memory_gib"]
+Quantity = Literal[
+    "loss", "held_out_loss", "accuracy", "learning_rate", "grad_norm", "tokens_per_second", "memory_gib"
+]
 
 COLORS = ("#2B5C9E", "#D9822B", "#3F8F5B", "#9B4DCA", "#C0392B", "#16808A", "#8A6D1B", "#5B6573")
 KIND_NAMES = {"train": ("训练", "training"), "held": ("留出", "held out")}
@@ -33,10 +35,16 @@ class _Shown:
 
 QUANTITIES: Mapping[Quantity, _Shown] = {
     "loss": _Shown(
-        name=("损失", "Loss"),
-        unit=("每个词元的损失", "loss per token"),
+        name=("训练损失", "Training loss"),
+        unit=("训练损失（含直接回答与类别加权）", "training loss (direct answers, weighted labels)"),
         format=".4f",
         of_step=lambda step: step.loss,
+    ),
+    # Another quantity: the plain mean over the tokens of chains, without weights and direct answers.
+    "held_out_loss": _Shown(
+        name=("留出损失", "Held-out loss"),
+        unit=("留出损失（思维链的平均）", "held-out loss (plain mean of chains)"),
+        format=".4f",
         of_held_out=lambda point: point.loss,
     ),
     "accuracy": _Shown(

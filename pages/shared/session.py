@@ -4,6 +4,7 @@ Streamlit runs callbacks and fragments in fresh threads, in which the language o
 page run is unknown: `feedback.report_errors` calls `use_language` there. Knows no page.
 """
 
+from collections.abc import Collection
 from contextlib import closing
 from pathlib import Path
 from typing import Literal
@@ -83,14 +84,35 @@ def acting_person() -> Person | None:
 rights.ask_session(acting_person)
 
 
+def follow_address(parameter: str, key: str, known: Collection[str]) -> None:
+    """Let the address choose what a widget shows, once for each address: `?run=ID`, say.
+
+    Args:
+        parameter: name in the address.
+        key: of the widget, which is drawn after this.
+        known: what can be chosen.
+    """
+    asked = st.query_params.get(parameter)
+    if asked in known and st.session_state.get(f"followed-{parameter}") != asked:
+        st.session_state[key] = asked
+    st.session_state[f"followed-{parameter}"] = asked
+
+
+def keep_address(parameter: str, chosen: str) -> None:
+    """Put what is on screen into the address, so that it can be sent to a colleague."""
+    if st.query_params.get(parameter) != chosen:
+        st.query_params[parameter] = chosen
+    st.session_state[f"followed-{parameter}"] = chosen
+
+
 def page_path(name: str) -> Path:
     """Return where a page lives, for links to it."""
     return Path(__file__).resolve().parent.parent / f"{name}.py"
 
 
-def link(page: str, label: str, *, icon: str = ":material/arrow_forward:") -> None:
-    """Link to another page, for what comes next."""
-    st.page_link(page_path(page), label=label, icon=icon)
+def link(page: str, label: str, *, icon: str = ":material/arrow_forward:", **query: str) -> None:
+    """Link to another page, for what comes next; `query` says what is opened there."""
+    st.page_link(page_path(page), label=label, icon=icon, query_params=query or None)
 
 
 def open_on_label_page(title_id: int, *, mode: Literal["quick", "chain"] = "quick") -> None:

@@ -12,6 +12,7 @@ import typer
 from studio.errors import FreezeRefused, StudioError
 from studio.language import say
 from studio.store import database_errors, require_usable
+from studio.system.atomic import guard_disk
 from studio.system.login import login_name
 from studio.team.rights import as_owner
 from studio.workspace import Workspace, open_workspace
@@ -38,7 +39,7 @@ Categories = Annotated[
 def report_errors() -> Iterator[None]:
     """Act as the workspace's owner; print a StudioError as problem and remedy and exit with its code."""
     try:
-        with database_errors(), as_owner():
+        with database_errors(), guard_disk(), as_owner():
             yield
     except StudioError as error:
         typer.echo(

@@ -19,6 +19,7 @@ from studio.models.targets import resolve_target
 from studio.operations.waiting import evaluate_and_wait, train_and_wait
 from studio.runs import DeviceChoice, Run
 from studio.serving.servers import serve_here
+from studio.training.settings_file import with_other_dataset
 from studio.training.spec_loading import build_train_spec, read_spec_file, remarks
 from studio.workspace import BUNDLED_NAME
 
@@ -46,6 +47,8 @@ def train(
         place = DeviceChoice(device=device, processes=processes)
         jobs.require_place(place)
         settings_file = read_spec_file(spec) if spec else None
+        if settings_file and dataset and settings_file.origin != "studio":
+            settings_file = with_other_dataset(settings_file, dataset)
         for line in remarks(settings_file) if settings_file else ():
             typer.echo(line, err=True)
         train_spec, version = build_train_spec(workspace, settings_file, dataset, model, settings or [])

@@ -7,12 +7,13 @@ earlier version of that name stays there, so that runs on different versions can
 compared on the rows they share.
 """
 
+import fcntl
 import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -46,6 +47,8 @@ from studio.workspace import Workspace
 
 Chainless = Literal["keep", "leave_out"]
 """What becomes of decided titles without a think chain."""
+
+_DRAFT = ".freezing-"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -260,8 +263,7 @@ def _write_version(
 ) -> Version:
     """Write the files and the entry in the store, both or neither."""
     files = data_files(splits, scheme)
-    with guard_disk(parent), ExitStack() as leftovers:
-        draft = _draft_folder(parent)
+    with guard_disk(parent), _draft_folder(parent) as draft, ExitStack() as leftovers:
         leftovers.callback(shutil.rmtree, draft, ignore_errors=True)
         for file_name, content in files.items():
             _write(draft / file_name, content)
@@ -275,11 +277,48 @@ def _write_version(
     return version
 
 
-def _draft_folder(parent: Path) -> Path:
+@contextmanager
+def _draft_folder(parent: Path) -> Iterator[Path]:
+    """Make a folder to write in, locked while it is; one that a killed freeze left is swept away."""
     parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=".freezing-", dir=parent))
+    with _sweeping(parent):
+        for old in parent.glob(f"{_DRAFT}*"):
+            if not _is_locked_folder(old):
+                shutil.rmtree(old, ignore_errors=True)
+        draft = Path(tempfile.mkdtemp(prefix=_DRAFT, dir=parent))
+        opened = os.open(draft, os.O_RDONLY)
+        fcntl.flock(opened, fcntl.LOCK_EX)
     draft.chmod(0o755)  # mkdtemp makes it private; colleagues read versions
-    return draft
+    try:
+        yield draft
+    finally:
+        os.close(opened)
+
+
+@contextmanager
+def _sweeping(parent: Path) -> Iterator[None]:
+    """Hold the folder of a dataset's versions: between making and locking a draft nobody sweeps it."""
+    opened = os.open(parent, os.O_RDONLY)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(opened)
+
+
+def _is_locked_folder(folder: Path) -> bool:
+    try:
+        opened = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return True
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(opened)
 
 
 def _write(path: Path, content: bytes) -> None:

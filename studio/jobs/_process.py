@@ -1,9 +1,9 @@
 """Run the job process of a workspace: `python -m studio.jobs._process HOME`.
 
-It starts the workers of queued runs, one a device, waits for them and ends those that
-do not heed a cancel. It may be killed at any moment: workers live on, and the next job
-process watches them and takes up what was waiting. It opens no database and never
-imports torch.
+It starts the workers of queued runs, one a device, waits for them and ends those that do not heed a
+cancel. Without work it ends when idle, and at once where whoever started it is gone. It may be killed
+at any moment: workers live on, and the next job process watches them and takes up what was waiting.
+It opens no database and never imports torch.
 """
 
 import logging
@@ -20,11 +20,13 @@ from studio.jobs import queue as jobs
 from studio.jobs._scheduler import Scheduler
 from studio.jobs.settings import JobSettings
 from studio.system.background import parse_arguments
+from studio.system.ownership import is_orphan
 from studio.workspace import Workspace, open_workspace
 
 log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.2
+_ORPHAN_SECONDS = 1.0
 _TICK_SECONDS = 0.02
 """More than one tick of the clock that file times are taken from."""
 
@@ -65,6 +67,9 @@ def _work(scheduler: Scheduler, lock: IO[str]) -> None:
         if scheduler.is_busy:
             last_busy = now
         elif now - last_busy > scheduler.settings.idle_seconds:
+            return
+        elif now - last_busy > _ORPHAN_SECONDS and is_orphan():
+            log.info("whoever started this process is gone, and there is nothing to do")
             return
         scheduler.woken.wait(_POLL_SECONDS)
 

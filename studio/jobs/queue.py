@@ -14,6 +14,7 @@ from studio.jobs import devices
 from studio.jobs.settings import RaySettings
 from studio.language import say
 from studio.runs import DeviceChoice, Job, Run
+from studio.system.atomic import guard_disk
 from studio.system.background import Background
 from studio.system.jsonl import read_tail
 from studio.team.rights import require_right
@@ -26,8 +27,9 @@ def submit(workspace: Workspace, run: Job) -> None:
     assert run.folder.parent == workspace.runs, run.folder
     process = job_process(workspace)
     # One that is about to end, and held the lock just now, looks once more without it.
-    if not process.start():
-        process.lock.touch()
+    with guard_disk(process.lock):
+        if not process.start():
+            process.lock.touch()
 
 
 def resume(workspace: Workspace, run_id: str) -> Job:

@@ -19,6 +19,7 @@ from studio.language import say
 from studio.modelfiles.settings import checked_endpoint, hub_endpoint, is_offline
 from studio.models.path_hints import hub_id, tidy
 from studio.runs import Job
+from studio.system.atomic import guard_disk
 from studio.system.jsonl import TAIL_BYTES, read_lines
 from studio.team.rights import require_right
 from studio.workspace import Workspace
@@ -158,7 +159,8 @@ def pause(workspace: Workspace, job_id: str) -> None:
     require_right("download_models")
     job = runs.get_job(workspace, job_id)
     if job.state == "running":
-        (job.folder / "pause").touch()
+        with guard_disk(job.folder):
+            (job.folder / "pause").touch()
     elif job.state == "queued":
         runs.cancel(workspace, job_id)
 
@@ -183,7 +185,8 @@ def discard(workspace: Workspace, job_id: str) -> None:
         ):
             shutil.rmtree(parts(job), ignore_errors=True)
         return
-    (job.folder / "discard").touch()
+    with guard_disk(job.folder):
+        (job.folder / "discard").touch()
     runs.cancel(workspace, job_id)
 
 

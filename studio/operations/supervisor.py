@@ -1,12 +1,14 @@
 """Supervise web app and job process: `news-studio up`, kept alive until Ctrl-C.
 
 The lock of up.lock belongs to the web app as well, so that a workspace never gets a
-second one, not even when this process was killed. Jobs outlive both.
+second one, not even when this process was killed. Running jobs outlive both;
+the web app, an idle job process and the model servers end with this process, however it ends.
 """
 
 import http.client
 import json
 import logging
+import os
 import signal
 import socket
 import subprocess
@@ -25,18 +27,23 @@ from studio.errors import PortInUse, StudioError, WorkspaceBusy
 from studio.jobs import queue as jobs
 from studio.language import say
 from studio.system import background, locks
+from studio.system.atomic import guard_disk
 from studio.system.jsonl import read_tail
 from studio.system.network import open_directly
+from studio.system.ownership import UP_LOCK
 from studio.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
 DEFAULT_PORT = 8501
+PARENT_VARIABLE = "NEWS_STUDIO_PARENT"
+"""The web app's variable: the process that it ends with."""
 APP = Path(__file__).resolve().parent.parent / "web_server.py"
 
 _POLL_SECONDS = 0.25
 _JOBS_LOOK_SECONDS = 5.0
 _STOP_SECONDS = 5.0
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _DEATHS_ALLOWED = 3
 _DEATHS_WITHIN_SECONDS = 60.0
 
@@ -69,13 +76,13 @@ def up(
         PortInUse: another program listens on the port.
         StudioError: the web app is in a crash loop.
     """
-    with lock_path(workspace).open("a+") as lock:
+    with guard_disk(workspace.home), lock_path(workspace).open("a+") as lock:
         if not locks.take_lock(lock):
             raise _already_up(workspace)
         lock.truncate(0)  # what an earlier web app left is not to be shown
         _require_free(port)
         stop = threading.Event()
-        before = {number: signal.signal(number, _setter(stop)) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.signal(number, _setter(stop)) for number in _ENDING}
         try:
             _supervise(workspace, port, app, lock, stop, on_ready)
         finally:
@@ -91,7 +98,7 @@ def running_app(workspace: Workspace) -> WebApp | None:
 
 def lock_path(workspace: Workspace) -> Path:
     """Return the path of up.lock: locked while the workspace has a web app, and records its URL."""
-    return workspace.home / "up.lock"
+    return workspace.home / UP_LOCK
 
 
 def log_path(workspace: Workspace) -> Path:
@@ -150,7 +157,7 @@ def _start_app(workspace: Workspace, port: int, app: Path, lock: IO[str]) -> "su
         log=log_path(workspace),
         # Beside .streamlit/config.toml, which streamlit looks for where it starts.
         cwd=APP.parent.parent,
-        environment={"STUDIO_HOME": str(workspace.home)},
+        environment={"STUDIO_HOME": str(workspace.home), PARENT_VARIABLE: str(os.getpid())},
     )
     locks.write_note(lock, json.dumps({"url": f"http://127.0.0.1:{port}", "pid": process.pid}))
     return process

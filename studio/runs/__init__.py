@@ -42,9 +42,11 @@ from studio.runs._output import (
 )
 from studio.runs._record import RAY, RunRecord, change_record
 from studio.runs._requests import (
+    LONGEST_LABEL,
     Move,
     can_pause,
     cancel,
+    delete,
     discard,
     finish_discards,
     in_order,
@@ -54,6 +56,7 @@ from studio.runs._requests import (
     move,
     pause,
     put_on,
+    rename,
     throw_away_if_wanted,
     waiting,
     why_not_resumable,
@@ -61,6 +64,7 @@ from studio.runs._requests import (
 
 __all__ = [
     "ANY_DEVICE",
+    "LONGEST_LABEL",
     "RAY",
     "DeviceChoice",
     "Job",
@@ -75,6 +79,7 @@ __all__ = [
     "can_retry",
     "cancel",
     "change_record",
+    "delete",
     "discard",
     "finish_discards",
     "get_job",
@@ -99,6 +104,7 @@ __all__ = [
     "read_events",
     "read_folder",
     "read_log",
+    "rename",
     "require_done",
     "throw_away_if_wanted",
     "trained_model",

@@ -25,6 +25,7 @@ class RunRecord(BaseModel):
 
     id: str
     label: str = ""
+    note: str = ""
     created_at: datetime
     version: str | None = None
     order: float | None = Field(None, description="The lowest waiting run is next; empty: by its creation.")

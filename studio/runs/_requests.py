@@ -7,6 +7,7 @@ A wish is a file in the run folder that the worker looks for after every step: `
 import shutil
 from collections.abc import Iterable
 from contextlib import suppress
+from pathlib import Path
 from typing import Literal
 
 from studio.errors import InputError
@@ -14,11 +15,13 @@ from studio.language import say
 from studio.runs._creation import DeviceChoice
 from studio.runs._job import Job, get_job, list_unfinished
 from studio.runs._record import change_record, changing, read_record, write_record
+from studio.system.atomic import guard_disk
 from studio.team.rights import require_right
 from studio.workspace import Workspace
 
 Move = Literal["first", "up", "down", "last"]
 
+_DOOMED = ".deleted-"
 _PAUSABLE = ("train", "download", "sweep")
 """Kinds whose worker can stop with all it needs to go on."""
 
@@ -31,7 +34,17 @@ def cancel(workspace: Workspace, run_id: str) -> None:
     require_right("change_runs")
     run = get_job(workspace, run_id)
     if not run.is_over or run.state == "paused":
-        (run.folder / "cancel").touch()
+        _wish(run, "cancel")
+
+
+def _wish(run: Job, name: str) -> None:
+    """Leave a wish in the run folder.
+
+    Raises:
+        DiskFull, NotWritable: it could not be left.
+    """
+    with guard_disk(run.folder):
+        (run.folder / name).touch()
 
 
 def discard(workspace: Workspace, run_id: str) -> None:
@@ -48,9 +61,64 @@ def discard(workspace: Workspace, run_id: str) -> None:
             remedy=say("只有未完成的运行可以丢弃。", "Only runs that are not done can be discarded."),
         )
     # Before the cancel: a worker that sees the cancel must know already what is to be kept.
-    (run.folder / "discard").touch()
+    _wish(run, "discard")
     cancel(workspace, run_id)
     throw_away_if_wanted(get_job(workspace, run_id))
+
+
+LONGEST_LABEL, LONGEST_NOTE = 120, 2000
+
+
+def rename(workspace: Workspace, run_id: str, *, label: str, note: str) -> None:
+    """Give a run another name and note; an empty name leaves its id.
+
+    Raises:
+        InputError: there is no such run, or it is only recorded.
+    """
+    require_right("change_runs")
+    run = get_job(workspace, run_id)
+    _require_own(run)
+    label = " ".join(label.split())[:LONGEST_LABEL]
+    change_record(run.folder, label=label, note=note.strip()[:LONGEST_NOTE])
+
+
+def delete(workspace: Workspace, run_id: str) -> None:
+    """Delete a run that is over, with its curve, scores and model.
+
+    Raises:
+        InputError: there is no such run, it is not over, it is only recorded, or another one needs it.
+    """
+    require_right("change_runs")
+    run = get_job(workspace, run_id)
+    _require_own(run)
+    if not run.is_over:
+        raise InputError(
+            say(f"运行 {run_id} 还没有结束。", f"Run {run_id} has not finished."),
+            remedy=say("请先取消它。", "Cancel it first."),
+        )
+    needing = next((job for job in list_unfinished(workspace) if _uses(job, run.folder)), None)
+    if needing is not None:
+        raise InputError(
+            say(f"运行 {needing.id} 还要用它的模型。", f"Run {needing.id} still needs its model."),
+            remedy=say("请等它结束。", "Wait until that one is over."),
+        )
+    doomed = run.folder.with_name(f"{_DOOMED}{run.id}")
+    with guard_disk(run.folder):
+        run.folder.rename(doomed)  # out of sight in one step
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
+def _require_own(run: Job) -> None:
+    if run.recorded:
+        raise InputError(
+            say("随附的记录不能改动。", "The recorded run that ships cannot be changed."),
+            remedy=say("它不占用工作区。", "It takes no space in the workspace."),
+        )
+
+
+def _uses(job: Job, folder: Path) -> bool:
+    paths = (getattr(job.spec, name, None) for name in ("model_name_or_path", "adapter_name_or_path"))
+    return any(path is not None and Path(path).is_relative_to(folder) for path in paths)
 
 
 def throw_away_if_wanted(run: Job) -> None:
@@ -66,7 +134,9 @@ def throw_away_if_wanted(run: Job) -> None:
 
 
 def finish_discards(workspace: Workspace) -> None:
-    """Throw away what discarded runs left whose job process was killed."""
+    """Throw away what discarded runs left whose job process was killed, and runs half deleted."""
+    for doomed in workspace.runs.glob(f"{_DOOMED}*"):
+        shutil.rmtree(doomed, ignore_errors=True)
     for wish in workspace.runs.glob("*/discard"):
         with suppress(InputError):  # no run, or not a readable one
             throw_away_if_wanted(get_job(workspace, wish.parent.name))
@@ -108,7 +178,7 @@ def pause(workspace: Workspace, run_id: str) -> None:
                 " cancel other jobs and start them again.",
             ),
         )
-    (run.folder / "pause").touch()
+    _wish(run, "pause")
 
 
 def why_not_resumable(run: Job) -> str | None:

@@ -33,9 +33,25 @@ class Classification(BaseModel):
     text: str = ""
 
     @property
+    def direct_category(self) -> str | None:
+        """The category of direct scoring, of which the probabilities are; None where there are none."""
+        found = self.probabilities
+        return max(found, key=lambda name: found[name]) if found else None
+
+    @property
     def confidence(self) -> float | None:
-        """Probability of the category; None where the server gives none."""
-        return self.probabilities.get(self.category) if self.probabilities and self.category else None
+        """Probability of the category that is answered; None where the two ways of answering disagree.
+
+        The probabilities are those of direct scoring: of a chain that leads elsewhere they say nothing.
+        """
+        if not self.probabilities or self.category is None or self.ways_disagree:
+            return None
+        return self.probabilities.get(self.category)
+
+    @property
+    def ways_disagree(self) -> bool:
+        """Whether the chain's category is another than that of direct scoring."""
+        return self.category is not None and self.direct_category not in (None, self.category)
 
 
 class _Classifications(BaseModel):
@@ -116,6 +132,14 @@ def _pieces(delta: Any) -> Iterator[ChatPiece]:
         yield ChatPiece(kind="content", text=delta.content)
 
 
+def _reason(error: openai.APIStatusError) -> str:
+    """Return the reason in the server's own words where it gave one."""
+    body = error.body
+    inner = body.get("error", body) if isinstance(body, dict) else body
+    message = inner.get("message") if isinstance(inner, dict) else None
+    return str(message or error.message)
+
+
 def _restart() -> str:
     return say("请重新选择模型，让服务重新启动。", "Choose the model again to restart its server.")
 
@@ -157,8 +181,8 @@ def _client(url: str, timeout_seconds: float) -> Iterator[openai.OpenAI]:
     except openai.APIStatusError as error:
         raise ServerUnavailable(
             say(
-                f"{url} 拒绝了请求（{error.status_code}）：{error.message}",
-                f"{url} rejected the request ({error.status_code}): {error.message}",
+                f"{url} 拒绝了请求（{error.status_code}）：{_reason(error)}",
+                f"{url} rejected the request ({error.status_code}): {_reason(error)}",
             ),
             remedy=say(
                 "请按上面的原因改正请求，或重启模型服务。",

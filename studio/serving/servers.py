@@ -2,8 +2,9 @@
 
     serving/<key>/  spec.json in, address.json once it listens, log.txt, alive (locked)
 
-A server outlives the page that started it and stops by itself when idle. It speaks the
-OpenAI protocol; `client` talks to it. This module loads no model.
+A server outlives the page that started it, stops by itself when idle, and ends with the web app or the
+command that started it. Of more than a few the least recently used ends. It speaks the OpenAI
+protocol; `client` talks to it. This module loads no model.
 """
 
 import fcntl
@@ -11,7 +12,9 @@ import hashlib
 import http.client
 import json
 import logging
+import os
 import signal
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -19,6 +22,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Literal
 
 from studio.contract import Result, ServerAddress, ServeSpec, TemplateName
@@ -32,12 +36,16 @@ from studio.system.background import reap
 from studio.system.documents import read_whole
 from studio.system.jsonl import read_tail
 from studio.system.network import open_directly
+from studio.system.ownership import owner_environment
 from studio.team.rights import require_right
 from studio.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.1
+MOST_VARIABLE = "STUDIO_MODEL_SERVERS"
+"""How many model servers may run at once."""
+_MOST_SERVERS = 3
 _FOREVER_SECONDS = 10 * 365 * 86400.0
 # A proxy of the environment is for the world outside; servers are on this machine.
 
@@ -82,12 +90,44 @@ def ensure_server(
                     raise _unavailable(
                         say("模型服务启动后退出了。", "The model server started and exited."), folder
                     )
-                _start(workspace, folder, spec, command)
+                with _one_at_a_time(workspace.serving):
+                    _make_room(workspace)
+                    _start(workspace, folder, spec, command)
                 started = True
+            _mark_used(folder)
         # One that was found alive may be about to stop, being idle: then try once more.
         url = _wait_until_ready(folder, deadline)
         if url:
             return url
+
+
+def most_servers() -> int:
+    """Return how many model servers there are at once: each keeps a model in memory."""
+    text = os.environ.get(MOST_VARIABLE, "")
+    return max(1, int(text)) if text.isascii() and text.isdigit() else _MOST_SERVERS
+
+
+def _make_room(workspace: Workspace) -> None:
+    """End the least recently used servers, so that one more may start; those of a fixed port stay."""
+    alive = [
+        server for server in servers(workspace) if server.spec.port == 0 and workers.is_alive(server.folder)
+    ]
+    alive.sort(key=lambda server: _last_used(server.folder))
+    for server in alive[: max(0, len(alive) + 1 - most_servers())]:
+        log.info("the model server of %s is ended to make room", server.spec.name)
+        stop_server(server)
+
+
+def _mark_used(folder: Path) -> None:
+    with guard_disk(folder):
+        (folder / "used").touch()
+
+
+def _last_used(folder: Path) -> float:
+    try:
+        return (folder / "used").stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def serve_here(
@@ -126,14 +166,33 @@ def serve_here(
                     "请用 --port 换一个端口，或先停止它。", "Choose another with --port, or stop it first."
                 ),
             )
-        _start(workspace, folder, spec, command)
+        _start(workspace, folder, spec, command, alone=True)
     try:
-        while workers.is_alive(folder):
-            time.sleep(_POLL_SECONDS)
+        with _ended_by_signals():
+            while workers.is_alive(folder):
+                time.sleep(_POLL_SECONDS)
     except KeyboardInterrupt:
         stop_server(Server(folder=folder, spec=spec, state="ready", url=None))
         return
     raise _unavailable(say("模型服务退出了。", "The model server exited."), folder)
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the block as Ctrl-C does; only the main thread hears signals."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def servers(workspace: Workspace) -> list[Server]:
@@ -166,8 +225,10 @@ def _one_at_a_time(folder: Path) -> Iterator[None]:
             yield
 
 
-def _start(workspace: Workspace, folder: Path, spec: ServeSpec, command: Sequence[str]) -> None:
-    """Start a server in a folder whose last server, if any, has ended.
+def _start(
+    workspace: Workspace, folder: Path, spec: ServeSpec, command: Sequence[str], *, alone: bool = False
+) -> None:
+    """Start a server in a folder whose last server, if any, has ended; `alone`: it is of this process only.
 
     Raises:
         ModelUnusable: the adapter does not fit its base; nothing was started.
@@ -181,7 +242,10 @@ def _start(workspace: Workspace, folder: Path, spec: ServeSpec, command: Sequenc
             folder,
             workers.worker_command("serve", command),
             cwd=workspace.home,
-            environment=unsafe_environment(workspace),
+            environment={
+                **unsafe_environment(workspace),
+                **owner_environment(workspace.home, alone=alone),
+            },
         )
     except OSError:
         log.exception("the server for %s cannot be started", spec.name)

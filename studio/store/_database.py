@@ -6,7 +6,7 @@ their own modules. This one knows connections and transactions.
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sqlite_utils import Database
@@ -46,10 +46,13 @@ def open_store(path: Path, *, anew: bool = False) -> Store:
     if not anew:
         require_present(path)
     with database_errors(path):
+        is_new = not path.exists()
         db = Database(path, execute_plugins=False)
         db.execute(f"pragma busy_timeout = {BUSY_TIMEOUT_MS}")
         # Before the first write: a file that is not ours stays as it is.
         require_ours(db.conn, path)
+        if is_new:
+            _make_private(path)  # its -wal and -shm get the same mode
         db.execute("pragma foreign_keys = on")
         db.execute(f"pragma cache_size = -{CACHE_KIB}")
         db.enable_wal()
@@ -62,6 +65,11 @@ def open_store(path: Path, *, anew: bool = False) -> Store:
                 migrations.apply(db)
     note_made(path)
     return db
+
+
+def _make_private(path: Path) -> None:
+    with suppress(OSError):
+        path.chmod(0o600)
 
 
 @contextmanager

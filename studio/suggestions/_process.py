@@ -34,6 +34,7 @@ from studio.suggestions.records import (
     write_suggestions,
 )
 from studio.system.background import parse_arguments
+from studio.system.ownership import is_orphan
 from studio.team.settings import LabelSettings, load_settings
 from studio.workspace import Workspace, open_workspace
 
@@ -195,6 +196,8 @@ def work(db: Store, workspace: Workspace) -> None:
     changed_at = time.monotonic()
     rest_until = 0.0
     while time.monotonic() - changed_at < IDLE_SECONDS and workspace.database.exists():
+        if is_orphan():
+            return
         settings = load_settings(db)
         if not is_wanted(settings):
             return

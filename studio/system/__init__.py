@@ -8,5 +8,6 @@ jsonl       Read JSON Lines that a worker is still appending to.
 locks       Acquire and test lock files (flock).
 login       Look up the login name of the current user.
 network     Recognize loopback addresses, and open HTTP to them past any proxy.
+ownership   Tell a process whether whoever it works for still lives.
 processes   Start, probe and signal worker processes.
 """

@@ -6,21 +6,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from studio.errors import DiskFull
+from studio.errors import DiskFull, NotWritable
 from studio.language import say
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_FORBIDDEN = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.EIO, errno.ENOTDIR}
 
 
 @contextmanager
-def guard_disk(path: Path) -> Iterator[None]:
-    """Translate "no space left" while writing to `path` to DiskFull.
+def guard_disk(path: Path | None = None) -> Iterator[None]:
+    """Translate what a disk refuses while writing: no space to DiskFull, no permission to NotWritable.
 
     The caller removes what it had half written.
+
+    Args:
+        path: what is written; None: what the system's error names.
     """
     try:
         yield
     except OSError as error:
+        path = path or Path(str(error.filename or "?"))
+        if error.errno in _FORBIDDEN:
+            raise _not_writable(path, error) from error
         if error.errno not in _FULL:
             raise
         raise DiskFull(
@@ -32,6 +39,20 @@ def guard_disk(path: Path) -> Iterator[None]:
                 "请腾出空间后重试，之前的内容完好。", "Free some space and retry; all earlier work is intact."
             ),
         ) from error
+
+
+def _not_writable(path: Path, error: OSError) -> NotWritable:
+    return NotWritable(
+        say(
+            f"无法读写 {error.filename or path}：{error.strerror}。",
+            f"Cannot read or write {error.filename or path}: {error.strerror}.",
+        ),
+        remedy=say(
+            "请检查该文件和文件夹的权限，以及磁盘是否以只读方式挂载；之前的内容完好。",
+            "Check the permissions of the file and its folder, and whether the disk is mounted read-only; "
+            "all earlier work is intact.",
+        ),
+    )
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from studio.system.locks import is_locked, take_lock, write_note
+from studio.system.ownership import owner_environment
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,7 +51,8 @@ class Background:
                 self.log.unlink(missing_ok=True)
             # The lock goes to the child, so that two calls at once cannot start two.
             command = [sys.executable, "-m", self.module, str(self.home), "--lock", str(lock.fileno())]
-            reap(spawn(command, lock=lock, log=self.log, cwd=self.home, environment={"PYTHONSAFEPATH": "1"}))
+            environment = {"PYTHONSAFEPATH": "1", **owner_environment(self.home)}
+            reap(spawn(command, lock=lock, log=self.log, cwd=self.home, environment=environment))
         return True
 
     @contextmanager
@@ -102,6 +104,7 @@ def reap(process: "subprocess.Popen[bytes]") -> None:
 
 def parse_arguments(module: str, description: str | None) -> argparse.Namespace:
     """Parse the command line of a background process, `home` and `lock`, and log to its log file."""
+    os.umask(0o077)  # what a process of ours writes into the workspace is its owner's alone
     parser = argparse.ArgumentParser(prog=f"python -m {module}", description=description)
     parser.add_argument("home", type=Path, help="workspace folder")
     parser.add_argument("--lock", type=int, help="descriptor of the lock, held by the starting process")

@@ -22,6 +22,7 @@ from studio.training.settings_file import (
     match_name,
     read_settings_file,
     require_readable,
+    with_other_dataset,
 )
 from studio.workspace import BUNDLED_NAME, Workspace
 
@@ -47,7 +48,7 @@ def remarks(settings_file: SettingsFile) -> list[str]:
     if settings_file.origin == "studio":
         return []
     lines = []
-    for note in settings_file.noted("translated", "default", "ignored"):
+    for note in settings_file.noted("translated", "default", "ignored", "not_done"):
         sets = ", ".join(f"{name}: {value}" for name, value in note.sets.items())
         found = f"{note.key}: {note.value}" if note.outcome != "default" else note.key
         lines.append(f"{found} -> {sets or '-'}  ({note.text})")
@@ -69,13 +70,13 @@ def build_train_spec(
         InputError: unreadable file, unknown field, a value or an adapter that does not fit.
     """
     settings_file = read_spec_file(file) if isinstance(file, Path) else file
+    is_foreign = settings_file is not None and settings_file.origin != "studio"
+    if settings_file and dataset and is_foreign:
+        # Its dataset names are its own; the option's folder has train and eval.
+        settings_file = with_other_dataset(settings_file, dataset)
     if settings_file:
         require_readable(settings_file)
     given: dict[str, Any] = dict(settings_file.values) if settings_file else {}
-    is_foreign = settings_file is not None and settings_file.origin != "studio"
-    if dataset and is_foreign:
-        # Its dataset names are its own; the option's folder has train and eval.
-        given = {key: value for key, value in given.items() if key not in ("dataset", "eval_dataset")}
     given |= dict(read_setting(text) for text in settings)
     found = _dataset(workspace, dataset, given, is_foreign)
     model_text = model or str(given.get("model_name_or_path") or BUNDLED_NAME)

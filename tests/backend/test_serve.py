@@ -1,5 +1,6 @@
 """The model server for real: the bundled model, the official client, and the thought told apart."""
 
+import httpx2 as httpx
 import openai
 import pytest
 
@@ -90,3 +91,26 @@ def test_the_closing_tag_may_arrive_in_parts(pieces, thought, answer):
     told = list(split_thought(iter(pieces)))
     assert "".join(text for kind, text in told if kind == "reasoning_content").strip() == thought
     assert "".join(text for kind, text in told if kind == "content").strip() == answer
+
+
+def test_the_confidence_is_of_the_category_that_is_answered(url):
+    for answer in ("chain", "direct"):
+        body = {"titles": ["主场三比一逆转，年轻门将扑出关键点球", "量子芯片公司上市"], "answer": answer}
+        for one in httpx.post(f"{url}/v1/classify", json=body, timeout=60).json()["results"]:
+            best = max(one["probabilities"], key=one["probabilities"].get)
+            assert one["direct_category"] == best
+            agree = one["category"] == best
+            assert one["ways_agree"] == (agree if one["category"] else None)
+            assert one["confidence"] == (one["probabilities"][best] if agree else None)
+
+
+@pytest.mark.parametrize(
+    ("titles", "word"),
+    [(["好标题", " \u200b"], "2"), ([""], "1"), (["题"] * 1001, "1000")],
+)
+def test_titles_that_cannot_be_classified_are_refused_with_the_reason(url, titles, word):
+    refused = httpx.post(f"{url}/v1/classify", json={"titles": titles}, timeout=60)
+    assert refused.status_code == 400
+    assert word in refused.json()["error"]["message"]
+    with pytest.raises(ServerUnavailable, match=word):
+        classify(url, titles)

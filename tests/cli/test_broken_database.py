@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from studio.cli.main import app
 from studio.operations.doctor import diagnose
 from studio.workspace import BUNDLED_DATASET, open_workspace
+from tests.support.another_user import as_another_user, given_away
 from tests.support.broken_databases import BREAKS, good_database
 
 TITLES = BUNDLED_DATASET / "eval.json"
@@ -105,9 +106,7 @@ def test_a_read_only_database_is_told(good, part):
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         home = Path(shutil.copytree(good, Path(folder) / "home"))
-        for each in [home, *home.rglob("*")]:
-            os.chown(each, 65534, 65534)
-            each.chmod(0o755 if each.is_dir() else 0o644)
+        given_away(home)
         (home / part).chmod(0o555 if part == "." else 0o444)
         run(good, "dataset", "list")  # the other user may not read what a first call imports
         for words in (["dataset", "list"], ["runs"], ["doctor"]):
@@ -115,17 +114,3 @@ def test_a_read_only_database_is_told(good, part):
             assert status == 2, shown
             assert "studio.db" in shown
             assert "办法" in shown or words == ["doctor"]
-
-
-def as_another_user(action):
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.setresuid(65534, 65534, 65534)
-        shown = action()
-        os.write(writing, shown.output.encode())
-        os._exit(shown.exit_code)
-    os.close(writing)
-    with os.fdopen(reading, encoding="utf-8") as pipe:
-        text = pipe.read()
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), text

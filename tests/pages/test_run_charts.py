@@ -32,9 +32,10 @@ def drawn(chart):
     return chart.to_dict()["data"]["values"]
 
 
-def test_one_run_has_a_colour_for_training_and_one_for_held_out():
-    chart = curves({"a": [step(1, 2.0), held(1, 2.5), step(2, 1.0)]}, "loss")
-    assert [(row["line"], row["y"]) for row in drawn(chart)] == [("训练", 2.0), ("训练", 1.0), ("留出", 2.5)]
+def test_training_and_held_out_loss_are_two_quantities():
+    events = {"a": [step(1, 2.0), held(1, 2.5), step(2, 1.0)]}
+    assert [row["y"] for row in drawn(curves(events, "loss"))] == [2.0, 1.0]
+    assert [row["y"] for row in drawn(curves(events, "held_out_loss"))] == [2.5]
 
 
 def test_several_runs_have_a_colour_each():

@@ -190,6 +190,20 @@ def test_the_state_of_llamafactorys_page_can_be_uploaded(workspace):
     assert (spec.finetuning_type, spec.learning_rate) == ("full", 5e-6)
 
 
+def test_a_second_file_read_in_one_session_applies(workspace):
+    app = open_page()
+    first = "learning_rate: 1.0e-4\nlora_rank: 4\ndataset: identity\n"
+    app.file_uploader(key="settings-file-file").upload("first.yaml", first.encode())
+    app.button(key="settings-file-read").click().run()
+    assert started(app, workspace).spec.lora_rank == 4
+    read(app, "learning_rate: 3.0e-4\nlora_rank: 16\nfinetuning_type: lora\n")
+    spec = started(app, workspace).spec
+    assert (spec.lora_rank, spec.learning_rate) == (16, 3e-4)
+    app.file_uploader(key="settings-file-file").upload("third.yaml", first.replace("4", "2").encode())
+    app.button(key="settings-file-read").click().run()
+    assert started(app, workspace).spec.lora_rank == 2
+
+
 def test_our_own_file_brings_method_and_stage_back(workspace):
     kept = plain_texts.add_pasted(workspace, "daily", "今天天气很好，适合出门走走。\n" * 200)
     spec = TrainSpec(

@@ -127,6 +127,8 @@ BY_SESSION = {
         lambda at: runs.cancel(at, "none"),
         lambda at: runs.pause(at, "none"),
         lambda at: runs.discard(at, "none"),
+        lambda at: runs.rename(at, "none", label="", note=""),
+        lambda at: runs.delete(at, "none"),
         lambda at: runs.move(at, "none", "first"),
         lambda at: queue.put_on(at, "none", ANY_DEVICE),
     ],

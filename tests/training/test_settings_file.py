@@ -18,6 +18,7 @@ from studio.training.settings_file import (
     read_settings_file,
     require_readable,
     settings_file_of,
+    with_other_dataset,
     write_yaml,
 )
 from studio.training.spec_loading import build_train_spec, remarks
@@ -69,7 +70,8 @@ def test_a_lora_file_trains_here_what_it_trains_there():
     assert (spec.direct_share, spec.label_weight, spec.weight_decay, spec.template) == (0, 1, 0, "tokenizer")
     noted = outcomes(settings_file)
     assert noted["learning_rate"] == "taken" and noted["lora_alpha"] == noted["template"] == "translated"
-    assert noted["output_dir"] == noted["trust_remote_code"] == noted["max_samples"] == "ignored"
+    assert noted["output_dir"] == noted["trust_remote_code"] == "ignored"
+    assert noted["max_samples"] == "not_done"
     assert all(note.text for note in settings_file.noted("translated", "ignored", "default"))
 
 
@@ -88,7 +90,7 @@ def test_a_full_file_has_no_lora_in_it():
     settings_file = read_settings_file(FULL)
     spec = as_spec(settings_file)
     assert (spec.finetuning_type, spec.template, spec.bf16) == ("full", "qwen3", True)
-    assert outcomes(settings_file)["deepspeed"] == "ignored" and "lora_rank" not in outcomes(settings_file)
+    assert outcomes(settings_file)["deepspeed"] == "not_done" and "lora_rank" not in outcomes(settings_file)
 
 
 def test_a_pretraining_file():
@@ -242,3 +244,33 @@ def test_a_text_file_is_pre_trained_on_from_the_command_line(workspace, tmp_path
         spec, version = build_train_spec(workspace, given, dataset, "bundled", settings)
         assert (spec.stage, spec.dataset, spec.eval_dataset, version) == ("pt", "train", None, None)
         assert spec.dataset_dir == workspace.home / "texts" / "daily.txt"
+
+
+OWN_FIRST_EXAMPLE = """
+model_name_or_path: MODEL
+stage: sft
+finetuning_type: lora
+dataset: identity,news
+max_samples: 1000
+report_to: wandb
+deepspeed: ds_z3.json
+learning_rate: 1e-4
+max_steps: 2
+"""
+
+
+def test_a_dataset_of_the_command_wins_over_the_list_of_the_file(workspace):
+    settings_file = read_settings_file(OWN_FIRST_EXAMPLE)
+    with pytest.raises(InputError, match="dataset"):
+        build_train_spec(workspace, settings_file, None, "bundled", [])
+    spec, _ = build_train_spec(workspace, settings_file, "bundled", "bundled", [])
+    assert (spec.dataset_dir, spec.max_steps, spec.learning_rate) == (BUNDLED_DATASET, 2, 1e-4)
+    told = "\n".join(remarks(with_other_dataset(settings_file, "bundled")))
+    assert "identity,news" in told and "bundled" in told
+
+
+def test_what_would_change_something_there_is_not_called_without_effect():
+    found = outcomes(read_settings_file(OWN_FIRST_EXAMPLE))
+    assert found["max_samples"] == found["report_to"] == found["deepspeed"] == "not_done"
+    off = outcomes(read_settings_file("dataset: a\nreport_to: none\ndeepspeed: null\nmax_samples: null"))
+    assert off["report_to"] == off["deepspeed"] == off["max_samples"] == "ignored"

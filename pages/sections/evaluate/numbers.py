@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from pages.shared import charts
+from pages.shared import charts, session
 from pages.shared.elements import choose_one, table
 from pages.shared.feedback import report_errors
+from pages.shared.run_names import data_name, model_name
 from pages.shared.text import answer_name, baseline_name, category_name, run_option
 from studio import runs
 from studio.contract import AnswerMode, Scores
@@ -30,13 +31,15 @@ def scored_runs(workspace: Workspace) -> Scored:
 
 def choose_run(scored: Scored) -> tuple[Run, AnswerMode]:
     """Draw the choice of a run and of its way of answering."""
+    session.follow_address("evaluation", "choose-evaluate-run", scored)
     left, right = st.columns([2.2, 1])
     run_id = left.selectbox(
         say("运行", "Run"),
         list(scored),
-        format_func=lambda key: _run_label(scored[key][0]),
+        format_func=lambda key: _run_label(*scored[key]),
         key="choose-evaluate-run",
     )
+    session.keep_address("evaluation", run_id)
     run, evaluations = scored[run_id]
     st.session_state.setdefault(f"choose-evaluate-answer-{run_id}", next(iter(evaluations)))
     with right:
@@ -55,10 +58,28 @@ def choose_run(scored: Scored) -> tuple[Run, AnswerMode]:
     return run, answer
 
 
-def _run_label(run: Run) -> str:
+def _run_label(run: Run, evaluations: Mapping[AnswerMode, Scores]) -> str:
+    """Name a scored run: what it is called, its model, the rows that it was asked, and how many."""
     kind = say("训练", "training") if run.spec.kind == "train" else say("评估", "evaluation")
-    data = run.version or say("内置样例", "bundled samples")
-    return f"{run_option(run)} · {kind} · {data}"
+    count = max((scores.n for scores in evaluations.values()), default=0)
+    parts = [run_option(run), kind, model_name(session.workspace(), run), data_name(run), f"n={count}"]
+    return " · ".join(dict.fromkeys(parts))
+
+
+def lacking_categories(scores: Scores) -> None:
+    """Warn where no evaluated row has some category: of that one the score says nothing."""
+    lacking = [name for name, entry in scores.per_category.items() if entry.support == 0]
+    if lacking:
+        names_zh, names_en = "、".join(map(category_name, lacking)), ", ".join(map(category_name, lacking))
+        st.warning(
+            say(
+                f"评估数据里没有这些类别：{names_zh}。准确率和宏 F1 看不出模型在它们上面的好坏；"
+                "请换一个各类都有的数据集版本。",
+                f"The evaluation rows have none of: {names_en}. Accuracy and macro F1 say nothing about "
+                "these; evaluate on a version that has every category.",
+            ),
+            icon=":material/data_alert:",
+        )
 
 
 def headline(scores: Scores) -> None:

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from pages.sections.train.data import dataset_label
+from pages.sections.train.run_settings import run_settings
 from pages.shared import run_charts, session
 from pages.shared.elements import choose_one, table
 from pages.shared.feedback import failure_text, live_fragment, report_errors, show_failure
 from pages.shared.run_charts import QUANTITIES, Axis, Quantity
 from pages.shared.run_controls import queue_view, run_controls
+from pages.shared.run_names import data_name
 from pages.shared.text import (
     PHASE_NAMES,
     answer_name,
@@ -26,7 +27,7 @@ from studio.jobs import queue
 from studio.language import say
 from studio.runs import Run, RunProgress
 from studio.training.curve_health import concerns
-from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL, BUNDLED_NAME
+from studio.workspace import BUNDLED_MODEL
 
 AXES: tuple[Axis, ...] = ("step", "epoch")
 
@@ -46,6 +47,7 @@ def watch_runs() -> None:
         )
         return
     by_id = {run.id: run for run in found}
+    session.follow_address("run", "choose-watched-run", by_id)
     if st.session_state.get("choose-watched-run") not in by_id:
         st.session_state["choose-watched-run"] = found[0].id
     left, right = st.columns([2, 3], vertical_alignment="bottom")
@@ -56,6 +58,10 @@ def watch_runs() -> None:
         key="choose-watched-run",
         label_visibility="collapsed",
     )
+    session.keep_address("run", chosen)
+    kept = st.session_state.get("compare-runs")
+    if kept and not set(kept) <= set(by_id):
+        st.session_state["compare-runs"] = [run_id for run_id in kept if run_id in by_id]
     others = right.multiselect(
         say("同图比较", "Compare on one chart"),
         [run_id for run_id in by_id if run_id != chosen],
@@ -98,8 +104,10 @@ def run_panel(run: Run, others: Sequence[str] = ()) -> None:
     _concerns(run, events)
     _rows_and_best(run)
     _curves(run, events, others)
-    if run.state == "done":
-        session.link("evaluate", say("看评估结果", "See scores"))
+    if (run.folder / "scores.json").exists():
+        session.link("evaluate", say("看评估结果", "See scores"), evaluation=run.id)
+    if run.is_over:
+        run_settings(run)
     with st.expander(say("日志", "Log"), key=f"log-{run.id}"):
         st.code(
             runs.read_log(run, tail=200) or say("还没有内容。", "Nothing yet."), language=None, height=260
@@ -199,6 +207,18 @@ def _curves(run: Run, events: Sequence[Event], others: Sequence[str]) -> None:
         )
         return
     st.altair_chart(chart, alt=say(*QUANTITIES[quantity].name), key=f"curve-{run.id}")
+    held = run_charts.curves(drawn, "held_out_loss", axis) if quantity == "loss" else None
+    if held is not None:
+        # On an axis of its own: drawn over the other it reads as wild overfitting.
+        st.altair_chart(held, alt=say(*QUANTITIES["held_out_loss"].name), key=f"curve-held-{run.id}")
+        st.caption(
+            say(
+                "两条损失不是同一个量：训练损失含直接回答，并加重类别词元；留出损失是思维链词元的平均。各看各的走势。",
+                "The two losses are different quantities: the training loss has direct answers in it and "
+                "weighs the tokens of the category; the held-out loss is the plain mean over chains. "
+                "Compare trends.",
+            )
+        )
 
 
 def _progress_line(run: Run, now: RunProgress) -> None:
@@ -249,7 +269,7 @@ def run_table(found: Sequence[Run]) -> None:
             {
                 say("名称", "name"): run_name(run),
                 say("状态", "state"): state_name(run.state),
-                say("数据", "data"): _data_name(run),
+                say("数据", "data"): data_name(run),
                 say("基座", "base"): _base_name(run),
                 say("准确率", "accuracy"): _accuracies(run),
                 say("用时", "time"): duration(run.result.seconds) if run.result else "",
@@ -261,13 +281,6 @@ def run_table(found: Sequence[Run]) -> None:
         height="content",
         alt=say("全部运行", "All runs"),
     )
-
-
-def _data_name(run: Run) -> str:
-    """Name the version, the set of texts, or the folder that a run was trained on."""
-    if run.version or run.spec.dataset_dir == BUNDLED_DATASET:
-        return run.version or dataset_label(BUNDLED_NAME)
-    return run.spec.dataset_dir.name
 
 
 def _base_name(run: Run) -> str:

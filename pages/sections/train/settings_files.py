@@ -23,6 +23,7 @@ OUTCOME_NAMES: dict[KeyOutcome, tuple[str, str]] = {
     "translated": ("已转换", "translated"),
     "default": ("补默认值", "default added"),
     "taken": ("采用", "accepted"),
+    "not_done": ("这里不做", "not done here"),
     "ignored": ("无影响", "no effect"),
 }
 ORIGIN_NAMES = {
@@ -77,21 +78,35 @@ def import_box(models: Sequence[ModelEntry]) -> None:
         )
     if st.button(say("导入设置", "Import settings"), key="settings-file-read", icon=":material/download:"):
         with report_errors():
-            content = file.getvalue().decode("utf-8-sig", errors="replace") if file else pasted
-            _take(settings_file.read_settings_file(content or "", file.name if file else "YAML"), models)
+            # Read once, a file makes room for what is pasted after it.
+            is_new = file is not None and file.file_id != st.session_state.get("settings-file-last")
+            if file is not None and (is_new or not (pasted or "").strip()):
+                st.session_state["settings-file-last"] = file.file_id
+                content, name = file.getvalue().decode("utf-8-sig", errors="replace"), file.name
+            else:
+                content, name = pasted or "", "YAML"
+            take(settings_file.read_settings_file(content, name), models)
     found = imported()
     if found:
         _report(found)
 
 
-def _take(found: SettingsFile, models: Sequence[ModelEntry]) -> None:
-    """Start the form from the file; the choices above it follow in the next run."""
+def take(found: SettingsFile, models: Sequence[ModelEntry], *, dataset: str | None = None) -> None:
+    """Start the form from the file; the choices above it follow in the next run.
+
+    Args:
+        found: the settings.
+        models: to find the model that the file names.
+        dataset: version to choose; None: the choice stays.
+    """
     number = st.session_state.get("settings-file-number", 0) + 1
     st.session_state["settings_file"], st.session_state["settings-file-number"] = found, number
     wanted = str(found.values.get("model_name_or_path") or "")
     name = next((model.name for model in models if str(model.path) == wanted), None)
     name = name or settings_file.match_name(wanted, [model.name for model in models])
     follow: dict[str, Any] = {"choose-train-preset": IMPORTED}
+    if dataset:
+        follow["choose-train-dataset"] = dataset
     if name:
         follow["choose-train-model"] = name
     st.session_state["settings-file-model"] = "" if name else wanted
@@ -145,15 +160,24 @@ def _line(note: Note) -> dict[str, str]:
     return {
         say("设置", "setting"): note.key,
         say("文件里的值", "in the file"): "" if note.outcome == "default" else _short(note.value),
-        say("结果", "outcome"): say(*OUTCOME_NAMES[note.outcome]),
+        say("结果", "outcome"): _outcome(note),
         say("本工作室的设置", "setting here"): sets,
         say("说明", "note"): _why(note),
     }
 
 
+def _outcome(note: Note) -> str:
+    """Name what became of a key; a model or dataset is what the choices above say, whatever the file has."""
+    return say("由上面选择", "chosen above") if _is_name(note) else say(*OUTCOME_NAMES[note.outcome])
+
+
+def _is_name(note: Note) -> bool:
+    return note.key.rpartition(".")[2] in (*NAMES, "model_name") and note.outcome == "taken"
+
+
 def _why(note: Note) -> str:
-    if note.key.rpartition(".")[2] in (*NAMES, "model_name") and note.outcome == "taken":
-        return say("在上面选择", "chosen above")
+    if _is_name(note):
+        return say("文件里的名字不会自动采用", "the name in the file is not taken by itself")
     return note.text
 
 

@@ -1,23 +1,33 @@
 """Draw the choice of a model, and classify titles with it."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
 
+from pages.sections.try_it.answers import answer_table, direct_answer, download, report_wrong, sheet_titles
 from pages.shared import charts, session
 from pages.shared.elements import choose_one
 from pages.shared.feedback import report_errors
+from pages.shared.files import uploaded_path
 from pages.shared.text import answer_name, category_mark, plain, run_option
 from studio import runs
-from studio.annotation import requeue
 from studio.contract import AnswerMode, TemplateName
+from studio.errors import InputError, StudioError
 from studio.language import say
 from studio.models.catalog import find_models
+from studio.runs import Run
 from studio.samples.title_text import split_lines
 from studio.serving import servers
 from studio.serving.client import Classification, classify
 
+BASE = "base-"
+MOST_CARDS = 5
+"""More answers than these make a table of bounded height."""
+MOST_TITLES = 20_000
+PORTION = 64
+SHEET_TYPES = ["csv", "tsv", "xlsx", "txt"]
 ANSWER_MODES: tuple[AnswerMode, ...] = ("chain", "direct")
 
 
@@ -30,6 +40,8 @@ class Choice:
     model: Path
     adapter: Path | None
     template: TemplateName
+    accuracy: float | None = None
+    """Of a run that is done, is no member of a sweep and was measured."""
 
 
 def choose_model() -> Choice | None:
@@ -45,13 +57,34 @@ def choose_model() -> Choice | None:
         )
         session.link("train", say("去训练", "Train"))
         return None
+    asked = st.query_params.get("run")
+    if asked in choices and st.session_state.get("try-asked") != asked:
+        st.session_state["try-asked"] = st.session_state["choose-try-model"] = asked
+    if st.session_state.get("choose-try-model") not in choices:
+        st.session_state["choose-try-model"] = default_choice(choices)
     name = st.selectbox(
         say("模型", "Model"),
         list(choices),
         format_func=lambda key: choices[key].label,
         key="choose-try-model",
+        persist_state="session",
     )
+    if name in {choice.name for choice in choices.values() if choice.accuracy is not None}:
+        st.query_params["run"] = st.session_state["try-asked"] = name
+    elif "run" in st.query_params:
+        del st.query_params["run"]
     return choices[name]
+
+
+def default_choice(choices: Mapping[str, Choice]) -> str:
+    """Choose the best finished run by its accuracy; without one the first base model.
+
+    A run that only tried something, was cancelled or belongs to a sweep is offered, never chosen here.
+    """
+    measured = [choice for choice in choices.values() if choice.accuracy is not None]
+    if measured:
+        return max(measured, key=lambda choice: choice.accuracy or 0.0).name
+    return next((name for name in choices if name.startswith(BASE)), next(iter(choices)))
 
 
 def address_line(choice: Choice) -> str:
@@ -78,11 +111,12 @@ def _choices() -> list[Choice]:
                     model=model,
                     adapter=adapter,
                     template=run.spec.template,
+                    accuracy=_accuracy(run),
                 )
             )
     bases = [
         Choice(
-            name=f"base-{base.name}",
+            name=f"{BASE}{base.name}",
             label=say("基座：", "base: ")
             + (say("内置小模型", "bundled small model") if base.bundled else base.name),
             model=base.path,
@@ -93,6 +127,17 @@ def _choices() -> list[Choice]:
         if base.ok
     ]
     return tuned + bases
+
+
+def _accuracy(run: Run) -> float | None:
+    """Return the best accuracy of a finished run; None for one that is not to be chosen by itself."""
+    if run.state != "done" or run.record.worked_by:
+        return None
+    try:
+        file = runs.load_scores(run)
+    except StudioError:
+        return None
+    return max((scores.accuracy for scores in file.evaluations.values()), default=None) if file else None
 
 
 def server_url(choice: Choice) -> str:
@@ -117,6 +162,7 @@ def classify_section(choice: Choice) -> None:
             say("标题，一行一个", "Titles, one per line"),
             key="classify-text",
             height=100,
+            persist_state="session",
             placeholder="央行下调存款准备金率，释放长期资金",
         )
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -131,16 +177,58 @@ def classify_section(choice: Choice) -> None:
                 label_visibility="collapsed",
             )
     titles = [line.strip() for line in split_lines(text) if line.strip()]
-    if pressed and not titles:
-        st.caption(say("先粘贴一个标题。", "Paste a title first."))
-    if pressed and titles:
-        with report_errors(), st.spinner(say("正在分类…", "Classifying…")):
-            answers = classify(server_url(choice), titles, answer=answer_mode)
-            st.session_state["classified"] = (choice.name, answers)
+    with st.expander(
+        say("或上传表格", "Or upload a sheet"), key="classify-sheet-box", icon=":material/table:"
+    ):
+        sheet = st.file_uploader(
+            say("标题表：csv、xlsx 或 txt", "A sheet of titles: csv, xlsx or txt"),
+            type=SHEET_TYPES,
+            key="classify-sheet",
+        )
+        sheet_pressed = st.button(
+            say("给整张表分类", "Classify the sheet"), key="classify-sheet-now", disabled=sheet is None
+        )
+    with report_errors():
+        if sheet_pressed and sheet is not None:
+            with uploaded_path(sheet) as path:
+                _classify_all(choice, sheet_titles(path), answer_mode)
+        elif pressed and titles:
+            _classify_all(choice, titles, answer_mode)
+        elif pressed:
+            st.caption(say("先粘贴一个标题。", "Paste a title first."))
     name, answers = st.session_state.get("classified", (None, []))
-    if name == choice.name:
-        for index, classification in enumerate(answers):
-            _card(classification, index, with_bars=len(answers) == 1)
+    if name != choice.name:
+        return
+    if len(answers) > MOST_CARDS:
+        answer_table(answers)
+        return
+    for index, classification in enumerate(answers):
+        _card(classification, index, with_bars=len(answers) == 1)
+    if len(answers) > 1:
+        download(answers)
+
+
+def _classify_all(choice: Choice, titles: Sequence[str], answer_mode: AnswerMode) -> None:
+    """Classify in portions, so that progress shows; what is done stays when it breaks off."""
+    if len(titles) > MOST_TITLES:
+        raise InputError(
+            say(
+                f"一次最多 {MOST_TITLES:,} 个标题，这里有 {len(titles):,} 个。",
+                f"At most {MOST_TITLES:,} titles at a time, here are {len(titles):,}.",
+            ),
+            remedy=say("请把表格分成几份。", "Split the sheet."),
+        )
+    url = server_url(choice)
+    done: list[Classification] = []
+    st.session_state["classified"] = (choice.name, done)
+    with st.spinner(say("正在分类…", "Classifying…")):
+        bar = st.progress(0.0) if len(titles) > PORTION else None
+        for start in range(0, len(titles), PORTION):
+            done += classify(url, titles[start : start + PORTION], answer=answer_mode)
+            if bar:
+                bar.progress(len(done) / len(titles), text=f"{len(done):,} / {len(titles):,}")
+        if bar:
+            bar.empty()
 
 
 def _card(answer: Classification, index: int, *, with_bars: bool) -> None:
@@ -152,7 +240,17 @@ def _card(answer: Classification, index: int, *, with_bars: bool) -> None:
         if button.button(
             say("不对？", "Wrong?"), key=f"wrong-{index}", icon=":material/thumb_down:", width="stretch"
         ):
-            _report_wrong(answer)
+            report_wrong([answer])
+        if answer.ways_disagree:
+            st.caption(
+                say(
+                    "两种回答方式不一致：思维链得出“{chain}”，直接打分是 {direct}。这样的标题请自己看一眼。",
+                    "The two ways disagree: the think chain says {chain}, direct scoring {direct}. "
+                    "Have a look at such a title yourself.",
+                    chain=plain(answer.category or ""),
+                    direct=direct_answer(answer),
+                )
+            )
         reason = plain(answer.chain or "") or say("没有写思维链。", "No think chain was written.")
         if not with_bars:
             with st.expander(say("理由", "Reason"), key=f"reason-{index}", type="compact"):
@@ -162,6 +260,7 @@ def _card(answer: Classification, index: int, *, with_bars: bool) -> None:
         words.caption(say("理由", "Reason"))
         words.markdown(reason)
         if answer.probabilities:
+            bars.caption(say("直接打分的概率", "Probabilities of direct scoring"))
             bars.altair_chart(
                 charts.probability_bars(answer.probabilities, session.scheme()),
                 alt=say("各类别的概率", "Probabilities"),
@@ -171,11 +270,8 @@ def _card(answer: Classification, index: int, *, with_bars: bool) -> None:
 def _result(answer: Classification) -> str:
     if answer.category is None:
         return f":orange[{say('无法读出类别', 'no category')}]"
+    if answer.ways_disagree:
+        other = say("直接打分", "direct scoring")
+        return f"**{category_mark(answer.category)}**  \n:orange[{other}: {direct_answer(answer)}]"
     share = "" if answer.confidence is None else f" :gray[{answer.confidence:.0%}]"
     return f"**{category_mark(answer.category)}**{share}"
-
-
-def _report_wrong(answer: Classification) -> None:
-    with report_errors():
-        requeue.add_wrong(session.store(), answer.title, answer.category, session.annotator())
-        st.toast(say("已放进标注队列。", "Added to the label queue."), icon=":material/check:")

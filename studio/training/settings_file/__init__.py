@@ -11,6 +11,7 @@ Pure: no file is opened and no name of a model or dataset is resolved.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import yaml
@@ -26,6 +27,7 @@ from studio.training.settings_file._notes import SettingsFile as SettingsFile
 
 LONGEST = 1_000_000
 """Characters; a settings file has a few thousand."""
+_DATASETS = ("dataset", "eval_dataset")
 NAMES = ("model_name_or_path", "adapter_name_or_path", "dataset_dir", "dataset", "eval_dataset")
 """Fields that name models and data, which may have other names here."""
 
@@ -93,6 +95,17 @@ def require_readable(settings_file: SettingsFile) -> None:
         ),
         remedy=say("请删去或改正它们。", "Remove or correct them."),
     )
+
+
+def with_other_dataset(settings_file: SettingsFile, name: str) -> SettingsFile:
+    """Let another dataset win over those that the file names; they are told, and refuse nothing any more."""
+    text = say(f"改用命令里的数据集 {name}", f"the dataset of the command, {name}, is used instead")
+    notes = tuple(
+        Note(key=note.key, value=note.value, outcome="not_done", text=text) if note.key in _DATASETS else note
+        for note in settings_file.notes
+    )
+    values = {key: value for key, value in settings_file.values.items() if key not in _DATASETS}
+    return replace(settings_file, values=values, notes=notes)
 
 
 def match_name(wanted: str, names: Iterable[str]) -> str | None:

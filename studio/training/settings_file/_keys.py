@@ -68,7 +68,7 @@ IGNORED: Mapping[str, Reason] = {
     ),
     **_all(
         CURVES,
-        "plot_loss report_to include_num_input_tokens_seen include_tokens_per_second include_mfu"
+        "plot_loss include_num_input_tokens_seen include_tokens_per_second include_mfu"
         " include_effective_tokens_per_second use_swanlab swanlab_project swanlab_workspace swanlab_run_name"
         " swanlab_mode swanlab_api_key swanlab_logdir swanlab_lark_webhook_url swanlab_lark_secret project"
         " trackio_space_id hub_private_repo wandb_project use_trackio",
@@ -111,7 +111,7 @@ IGNORED: Mapping[str, Reason] = {
     ),
     **_all(
         CARDS,
-        "deepspeed fsdp fsdp_config ddp_timeout ddp_find_unused_parameters ds_stage ds_offload device_count"
+        "ddp_timeout ddp_find_unused_parameters ds_stage ds_offload device_count"
         " local_rank ray_run_name ray_storage_path ray_storage_filesystem ray_num_workers"
         " resources_per_worker placement_strategy ray_init_kwargs master_addr master_port",
     ),

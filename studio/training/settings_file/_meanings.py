@@ -96,6 +96,10 @@ def _ignored(key: str, value: Any, text: str) -> Note:
     return Note(key=key, value=value, outcome="ignored", text=text)
 
 
+def _not_done(key: str, value: Any, text: str) -> Note:
+    return Note(key=key, value=value, outcome="not_done", text=text)
+
+
 def _translated(key: str, value: Any, text: str, **sets: Any) -> Note:
     return Note(key=key, value=value, outcome="translated", text=text, sets=sets)
 
@@ -338,10 +342,32 @@ def _rows(key: str, value: Any, given: Given) -> Note:
     if not is_on(value) or float(value) >= 100_000:
         return _ignored(key, value, say("没有限制", "no limit"))
     text = say(
-        "这里训练版本里的全部数据；想少用一些，冻结一个小的版本",
-        "every row of the version is trained on; for fewer, freeze a smaller version",
+        "那里只用每个数据集的前若干行；这里用全部。想少用一些，冻结一个小的版本",
+        "only the first rows of a dataset are used there; here every row is. For fewer, freeze a smaller "
+        "version",
     )
-    return _ignored(key, value, text)
+    return _not_done(key, value, text)
+
+
+def _report(key: str, value: Any, given: Given) -> Note:
+    if not is_on(value) or value == ["none"]:
+        return _ignored(key, value, say("没有启用，与这里一样", "off, as it is here"))
+    text = say(
+        "不发送到外部的实验记录工具；曲线和日志留在工作区",
+        "nothing is sent to an experiment tracker; curve and log stay in the workspace",
+    )
+    return _not_done(key, value, text)
+
+
+def _sharding(key: str, value: Any, given: Given) -> Note:
+    if not is_on(value):
+        return _ignored(key, value, say("没有启用，与这里一样", "off, as it is here"))
+    text = say(
+        "不在多卡之间切分模型：每张卡都要放得下整个模型；多卡用 accelerate 或 torchrun 启动",
+        "the model is not sharded over several GPUs: each has to hold all of it; start several GPUs by "
+        "accelerate or torchrun",
+    )
+    return _not_done(key, value, text)
 
 
 _Converter = Callable[[str, Any, Given], Note]
@@ -376,6 +402,10 @@ _SPECIAL: Mapping[str, _Converter] = {
     "compute_accuracy": _accuracy,
     "enable_thinking": _thinking,
     "max_samples": _rows,
+    "report_to": _report,
+    "deepspeed": _sharding,
+    "fsdp": _sharding,
+    "fsdp_config": _sharding,
 }
 
 KNOWN = frozenset({*TrainSpec.model_fields, *IGNORED, *REFUSED, *_SPECIAL, *_ADAM})

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-KeyOutcome = Literal["taken", "translated", "default", "ignored", "refused", "unknown"]
+KeyOutcome = Literal["taken", "translated", "default", "ignored", "not_done", "refused", "unknown"]
 """taken: accepted as it is. translated: same meaning, other name or value. default: not in the
-file, but its tool assumes it. ignored: without effect on what is learned here. refused: has an
+file, but its tool assumes it. ignored: without effect on what is learned here. not_done: would
+change something there that is not done here, and the training goes on without it. refused: has an
 effect that is not supported here. unknown: no setting of either tool."""
 Origin = Literal["studio", "llamafactory", "llamaboard"]
 

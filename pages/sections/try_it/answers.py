@@ -1,0 +1,127 @@
+"""Draw many answers as one table of bounded height, read titles from a sheet, hand answers over as a file."""
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+import streamlit as st
+
+from pages.shared import session
+from pages.shared.elements import table
+from pages.shared.feedback import report_errors
+from pages.shared.text import category_name, plain
+from studio.annotation import requeue
+from studio.errors import InputError
+from studio.formats.reader import read_rows
+from studio.language import say
+from studio.samples.canonical import read_question
+from studio.samples.title_text import clean_title
+from studio.serving.client import Classification
+from studio.system.csv_export import csv_bytes
+
+MOST_OPTIONS = 2000
+HEIGHT = 420
+"""Pixels of the table, however many answers there are."""
+
+
+def sheet_titles(path: Path) -> list[str]:
+    """Read the titles of a sheet, in its order; blank rows are left out.
+
+    Raises:
+        UnreadableFile: it cannot be read.
+        InputError: there is no title in it.
+    """
+    prompt = session.scheme().prompt
+    found = [
+        clean_title(row.title or read_question(row.question or "", prompt)[0]) for row in read_rows(path).rows
+    ]
+    titles = [title for title in found if title]
+    if not titles:
+        raise InputError(
+            say("表格里没有标题。", "There is no title in the sheet."),
+            remedy=say("标题列请命名为“标题”或 title。", "Name the column of titles 标题 or title."),
+        )
+    return titles
+
+
+def answer_table(answers: Sequence[Classification]) -> None:
+    """Draw the answers as a table, what was counted above it, and what can be done with them."""
+    unread = sum(answer.category is None for answer in answers)
+    differ = sum(answer.ways_disagree for answer in answers)
+    st.caption(
+        say(
+            f"{len(answers):,} 个标题；{differ:,} 个两种回答方式不一致，{unread:,} 个无法读出类别。",
+            f"{len(answers):,} titles; the two ways of answering disagree on {differ:,}, "
+            f"{unread:,} without a readable category.",
+        )
+    )
+    share = st.column_config.NumberColumn(format="percent")
+    confidence = say("置信度", "confidence")
+    table(
+        [
+            {
+                say("标题", "title"): answer.title,
+                say("类别", "category"): category_name(answer.category) if answer.category else "",
+                confidence: answer.confidence,
+                say("不一致", "disagrees"): direct_answer(answer) if answer.ways_disagree else "",
+                say("理由", "reason"): answer.chain or "",
+            }
+            for answer in answers
+        ],
+        hide_index=True,
+        height=HEIGHT,
+        column_config={confidence: share},
+        alt=say("分类结果", "Answers"),
+    )
+    download(answers)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        numbers = st.multiselect(
+            say("答错的标题", "Titles answered wrongly"),
+            range(min(len(answers), MOST_OPTIONS)),
+            format_func=lambda number: f"{answers[number].title} · {answers[number].category or '-'}",
+            key="classify-wrong-titles",
+            placeholder=say("输入几个字查找", "type to find them"),
+        )
+        if st.button(
+            say("放进标注队列", "Add to the label queue"), key="classify-wrong", disabled=not numbers
+        ):
+            report_wrong([answers[number] for number in numbers])
+
+
+def download(answers: Sequence[Classification]) -> None:
+    """Offer the answers as a CSV file that spreadsheets open."""
+    header = (
+        say("标题", "title"),
+        say("类别", "category"),
+        say("置信度", "confidence"),
+        say("直接打分的类别", "category of direct scoring"),
+        say("理由", "reason"),
+    )
+    rows = [
+        (answer.title, answer.category, answer.confidence, answer.direct_category, answer.chain)
+        for answer in answers
+    ]
+    st.download_button(
+        say("下载 CSV", "Download CSV"),
+        csv_bytes(header, rows),
+        file_name=f"classified_{date.today():%Y%m%d}.csv",
+        mime="text/csv",
+        key="classify-download",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+
+
+def direct_answer(answer: Classification) -> str:
+    """Name the category of direct scoring with its probability; empty where there is none."""
+    if not answer.probabilities or answer.direct_category is None:
+        return ""
+    return f"{plain(answer.direct_category)} {answer.probabilities[answer.direct_category]:.0%}"
+
+
+def report_wrong(answers: Sequence[Classification]) -> None:
+    """Queue the titles of wrong answers for labelling."""
+    with report_errors():
+        for answer in answers:
+            requeue.add_wrong(session.store(), answer.title, answer.category, session.annotator())
+        st.toast(say("已放进标注队列。", "Added to the label queue."), icon=":material/check:")

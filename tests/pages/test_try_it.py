@@ -1,0 +1,99 @@
+"""Classify: one answer with its own confidence, many in a table, the best finished run, all of it remembered."""
+
+import io
+
+import openpyxl
+import pytest
+
+from pages.sections.try_it.classify import MOST_TITLES, Choice, default_choice
+from studio import runs
+from studio.annotation.leases import offer
+from studio.serving import servers
+from studio.store import open_store
+from studio.team.settings import LabelSettings
+from studio.workspace import BUNDLED_NAME
+from tests.support.pages import open_page
+from tests.support.tiny_runs import TINY_SERVER
+from tests.support.workspaces import fill
+
+
+@pytest.fixture
+def run(workspace):
+    return fill(open_store(workspace.database), workspace)
+
+
+@pytest.fixture
+def page(run, workspace):
+    model, adapter = runs.trained_model(run)
+    servers.ensure_server(
+        workspace, model=model, adapter=adapter, template="auto", name=run.id, command=TINY_SERVER
+    )
+    return open_page("try_it", run=run.id)
+
+
+def classified(app, text):
+    app.text_area(key="classify-text").set_value(text)
+    app.button(key="classify-now").click().run()
+    assert not app.exception
+    return app
+
+
+def all_text(app):
+    return "\n".join(each.value for kind in ("markdown", "caption", "error") for each in app.get(kind))
+
+
+def test_two_ways_that_disagree_are_said_and_share_no_confidence(page):
+    shown = all_text(classified(page, "这个标题有分歧"))
+    assert "两种回答方式不一致" in shown
+    assert "经济" in shown
+    assert "体育 75%" in shown
+    assert "经济 75%" not in shown
+
+
+def test_two_hundred_titles_are_one_table_of_bounded_height(page):
+    app = classified(page, "\n".join(f"第{number}个标题" for number in range(200)))
+    (table,) = app.dataframe
+    assert len(table.value) == 200
+    assert not [button for button in app.button if "wrong-" in str(button.key)]
+    assert app.get("download_button")
+
+
+def test_a_sheet_comes_in_and_its_wrong_answers_go_back(page, workspace):
+    book, content = openpyxl.Workbook(), io.BytesIO()
+    for row in [("编号", "标题"), *((number, f"表里第{number}个标题") for number in range(7))]:
+        book.active.append(row)
+    book.save(content)
+    page.file_uploader(key="classify-sheet").upload("标题" * 60 + ".xlsx", content.getvalue()).run()
+    page.button(key="classify-sheet-now").click().run()
+    assert not page.exception
+    assert list(page.dataframe[0].value["标题"]) == [f"表里第{number}个标题" for number in range(7)]
+    page.multiselect(key="classify-wrong-titles").select(3).run()
+    page.button(key="classify-wrong").click().run()
+    db = open_store(workspace.database)
+    assert offer(db, author="ann", settings=LabelSettings()).title.text == "表里第3个标题"
+
+
+def test_too_many_titles_are_a_sentence(page):
+    app = classified(page, "题\n" * (MOST_TITLES + 1))
+    assert f"{MOST_TITLES:,}" in app.error[0].value.replace("\\", "")
+
+
+def test_the_page_remembers_model_text_and_results(page, run):
+    classified(page, "主队补时绝杀夺冠")
+    page.switch_page("../pages/home.py").run()
+    page.switch_page("../pages/try_it.py").run()
+    assert page.selectbox(key="choose-try-model").value == run.id
+    assert page.text_area(key="classify-text").value == "主队补时绝杀夺冠"
+    assert "体育" in all_text(page)
+    assert page.query_params["run"] in (run.id, [run.id])
+
+
+def choice(name, accuracy=None):
+    return Choice(name=name, label=name, model=None, adapter=None, template="auto", accuracy=accuracy)
+
+
+def test_the_default_is_the_best_finished_run_and_never_what_ran_last():
+    choices = [choice("smoke"), choice("worse", 0.4), choice("best", 0.8), choice("base-bundled")]
+    assert default_choice({each.name: each for each in choices}) == "best"
+    left = [choice("cancelled"), choice("base-bundled")]
+    assert default_choice({each.name: each for each in left}) == f"base-{BUNDLED_NAME}"
