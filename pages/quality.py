@@ -10,6 +10,7 @@ from pages.sections.quality.findings import finding_section
 from pages.shared import session
 from pages.shared.elements import header
 from pages.shared.feedback import report_errors
+from pages.shared.key_list import Key, keys_button
 from pages.shared.problem_list import problem_list
 from pages.shared.scan_status import scan_line
 from studio.language import say
@@ -25,6 +26,16 @@ TAB_NAMES: Mapping[Tab, tuple[str, str]] = {
     "problems": ("思维链与格式", "Chains and format"),
 }
 
+KEYS: list[Key] = [
+    ("A", "标签正确", "the label is right"),
+    ("X", "改为分类器的答案", "change it to the classifier's answer"),
+    ("1 … 9 0", "改为这一类", "change it to that category"),
+    ("M", "合并近似重复，只留一条", "merge the near duplicates, keep one"),
+    ("D", "忽略", "dismiss"),
+    ("N", "下一条", "next"),
+    ("?", "显示这张表", "show this list"),
+]
+
 header(
     say("质量", "Quality"),
     say(
@@ -36,6 +47,7 @@ header(
 db = session.store()
 scan = findings.look(db, session.workspace())
 scan_line(scan)
+keys_button(KEYS)
 tabs = st.tabs([say(*names) for names in TAB_NAMES.values()], key="quality_tab", on_change="rerun")
 for name, tab in zip(TAB_NAMES, tabs, strict=True):
     if tab.open:

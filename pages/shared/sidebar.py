@@ -17,6 +17,8 @@ from studio.team import people
 from studio.team.people import Person
 from studio.workspace import current_settings
 
+SENT_BACK_SHOWN = "sent-back-shown"
+"""Session key: the number of titles sent back that the side bar shows."""
 LANGUAGE_NAMES: dict[Language, str] = {"zh": "中文", "en": "English"}
 
 
@@ -123,6 +125,7 @@ def sent_back_link(person: Person) -> None:
             count = count_sent_back(db, author=person.name).own
     except StudioError:
         return
+    st.session_state[SENT_BACK_SHOWN] = count
     if count:
         text = say(f"退回给您 {count} 条", f"{count} sent back to you")
         session.link("label", text, icon=":material/reply:")

@@ -1,7 +1,9 @@
 """Find probable label errors (confident learning by cleanlab), with the evidence for each.
 
 A character TF-IDF classifier predicts every title by cross-validation; cleanlab (confident
-learning, Northcutt et al. 2021) decides from these probabilities which labels to doubt.
+learning, Northcutt et al. 2021) decides from these probabilities which labels to doubt, and of
+those only the ones stay that the classifier clearly contradicts. How many of them are right after
+all is estimated, too: a classifier that is right three times in five contradicts many right labels.
 Heavy libraries are imported where they are used: this belongs in a background process,
 never in the web app. Knows texts and categories, no store.
 """
@@ -19,6 +21,9 @@ FOLDS, FOLDS_OF_MANY, MANY = 5, 3, 20_000
 """Folds of the cross-validation; fewer for many titles, where each fold is large enough."""
 SMALLEST = 10
 """Titles that a category needs before its labels are checked."""
+LEAST_MARGIN = 0.2
+"""By how much the likeliest category must lead the label for the label to be doubted at all. Without it
+every fourth label of a small set is doubted, some at 16 % against 14 %."""
 NEAREST = 3
 BIGRAMS = 4
 
@@ -30,14 +35,17 @@ Progress = Callable[[int, int], None]
 class Suspect:
     """A probable label error, at `index` of the given titles.
 
-    `probabilities` are of the three likeliest categories and of the given one. `nearest`
-    has the indices and cosine similarities of the nearest neighbours. `for_given` and
-    `for_suggested` are the character bigrams with the largest weight for either.
+    `margin` is the calibrated probability of `suggested` less that of `given`; `right` is the estimated
+    probability that the label is right after all. `probabilities` are of the three likeliest categories
+    and of the given one. `nearest` has the indices and cosine similarities of the nearest neighbours.
+    `for_given` and `for_suggested` are the character bigrams with the largest weight for either.
     """
 
     index: int
     given: str
     suggested: str
+    margin: float
+    right: float
     probabilities: dict[str, float]
     nearest: tuple[tuple[int, float], ...]
     for_given: tuple[str, ...]
@@ -98,9 +106,13 @@ def _cross_validate(
     folds = _folds(texts, categories, near_groups)[indices]
     labels = np.array([names.index(categories[index]) for index in indices])
     ensemble = _CrossValidation([texts[index] for index in indices], labels, folds)
-    probabilities = ensemble.probabilities(len(names), progress)
+    probabilities = _calibrated(labels, ensemble.probabilities(len(names), progress))
     issues = _ranked_issues(labels, probabilities)
-    ranked = [ensemble.evidence(row, probabilities[row], names) for row in issues[:limit].tolist()]
+    right = _right(labels, probabilities)
+    ranked = [
+        ensemble.evidence(row, probabilities[row], float(right[row]), names)
+        for row in issues[:limit].tolist()
+    ]
     return tuple(_reindexed(suspect, indices) for suspect in ranked), len(issues)
 
 
@@ -120,15 +132,56 @@ def _folds(
     return folds
 
 
+def _calibrated(labels: NDArray[np.int64], probabilities: Probabilities) -> Probabilities:
+    """Calibrate out-of-fold probabilities by temperature scaling (Guo et al. 2017).
+
+    On few titles the plain classifier is far too modest: 22 % on average where 70 % were right.
+    """
+    logs = np.log(probabilities + 1e-9)
+    rows = np.arange(len(labels))
+
+    def softened(temperature: float) -> Probabilities:
+        scaled = np.exp((logs - logs.max(axis=1, keepdims=True)) / temperature)
+        found: Probabilities = scaled / scaled.sum(axis=1, keepdims=True)
+        return found
+
+    grid = 2.0 ** np.arange(-4, 1.25, 0.25)
+    losses = [-np.log(softened(one)[rows, labels] + 1e-12).mean() for one in grid]
+    return softened(float(grid[int(np.argmin(losses))]))
+
+
+def _margins(labels: NDArray[np.int64], probabilities: Probabilities) -> Probabilities:
+    margins: Probabilities = probabilities.max(axis=1) - probabilities[np.arange(len(labels)), labels]
+    return margins
+
+
+def _right(labels: NDArray[np.int64], probabilities: Probabilities) -> Probabilities:
+    """Estimate how probable it is that each label is right, the label itself counted as evidence.
+
+    Labels are wrong at one rate, evenly over the other categories; the rate is estimated from all of them
+    by expectation maximization. Of 400 titles with 20 planted errors, 26 were contradicted clearly: 23
+    were estimated to be right, 16 were; without planted errors, 31 of 33, and all were.
+    """
+    given = probabilities[np.arange(len(labels)), labels]
+    wrong_rate, others = 0.05, max(1, probabilities.shape[1] - 1)
+    for _ in range(50):
+        wrong = (1 - given) * wrong_rate / others
+        right = given * (1 - wrong_rate)
+        posterior: Probabilities = wrong / (wrong + right + 1e-300)
+        wrong_rate = float(np.clip(posterior.mean(), 1e-4, 0.5))
+    return 1 - posterior
+
+
 def _ranked_issues(labels: NDArray[np.int64], probabilities: Probabilities) -> NDArray[np.int64]:
+    """Rank the doubted labels, the most clearly contradicted first."""
     from cleanlab.filter import find_label_issues
 
     issues: NDArray[np.int64] = find_label_issues(
         labels, probabilities, return_indices_ranked_by="self_confidence", n_jobs=1
     )
-    # The given label may still be the likeliest: then there is nothing to suggest.
-    doubted: NDArray[np.bool_] = probabilities[issues].argmax(axis=1) != labels[issues]
-    return issues[doubted]
+    margins = _margins(labels, probabilities)
+    issues = issues[margins[issues] >= LEAST_MARGIN]
+    return issues[np.argsort(-margins[issues], kind="stable")]
 
 
 def _reindexed(suspect: Suspect, indices: Sequence[int]) -> Suspect:
@@ -137,6 +190,8 @@ def _reindexed(suspect: Suspect, indices: Sequence[int]) -> Suspect:
         index=indices[suspect.index],
         given=suspect.given,
         suggested=suspect.suggested,
+        margin=suspect.margin,
+        right=suspect.right,
         probabilities=suspect.probabilities,
         nearest=tuple((indices[index], similarity) for index, similarity in suspect.nearest),
         for_given=suspect.for_given,
@@ -180,7 +235,7 @@ class _CrossValidation:
         progress(len(folds), len(folds))
         return found
 
-    def evidence(self, row: int, probabilities: Probabilities, names: Sequence[str]) -> Suspect:
+    def evidence(self, row: int, probabilities: Probabilities, right: float, names: Sequence[str]) -> Suspect:
         """Explain why a title's label is doubted: probabilities, nearest neighbours, bigrams."""
         given, suggested = int(self.labels[row]), int(probabilities.argmax())
         shown = dict.fromkeys([*probabilities.argsort()[::-1][:3].tolist(), given])
@@ -189,6 +244,8 @@ class _CrossValidation:
             index=row,
             given=names[given],
             suggested=names[suggested],
+            margin=round(float(probabilities[suggested] - probabilities[given]), 4),
+            right=round(right, 4),
             probabilities={names[index]: round(float(probabilities[index]), 4) for index in shown},
             nearest=self._nearest(row),
             for_given=for_given,

@@ -108,6 +108,8 @@ def _suspect_finding(suspect: Suspect, titles: Sequence[Title]) -> Finding:
     evidence = Evidence(
         given=suspect.given,
         suggested=suspect.suggested,
+        margin=suspect.margin,
+        right=suspect.right,
         probabilities=suspect.probabilities,
         nearest=tuple((titles[index].id, similarity) for index, similarity in suspect.nearest),
         for_given=suspect.for_given,

@@ -24,6 +24,9 @@ from studio.workspace import Workspace
 FindingKind = Literal["suspect", "conflict", "near"]
 FindingAnswer = Literal["right", "relabel", "merge", "dismiss"]
 
+CLEAR_MARGIN = 0.5
+"""By how much the classifier's own answer must lead the label for the label to be worth a look."""
+
 _PORTION = 500
 """Values in one query."""
 _Value = TypeVar("_Value")
@@ -38,6 +41,8 @@ class Evidence(_Written):
 
     given: str
     suggested: str
+    margin: float
+    right: float
     probabilities: dict[str, float]
     nearest: tuple[tuple[int, float], ...]
     for_given: tuple[str, ...]
@@ -61,6 +66,11 @@ class Finding(_Written):
         """Identity of the finding: stable as long as the titles' decisions are."""
         return f"{self.kind}:" + ",".join(map(str, sorted(self.decisions)))
 
+    @property
+    def is_clear(self) -> bool:
+        """Whether it is worth a look: anything but a label that the classifier hardly contradicts."""
+        return self.evidence is None or self.evidence.margin >= CLEAR_MARGIN
+
 
 class CodeCount(_Written):
     """How often `check` reports a problem code for the decided titles, and some of the titles."""
@@ -73,7 +83,7 @@ class CodeCount(_Written):
 class ScanFile(_Written):
     """result.json. `found` counts findings, of which only the first are listed."""
 
-    format_version: Literal[1] = 1
+    format_version: Literal[2] = 2
     revision: int = Field(description="The last decision that the scan saw.")
     made_at: datetime
     seconds: float
@@ -150,6 +160,24 @@ def open_findings(db: Store, scan: ScanFile, kind: FindingKind) -> list[Finding]
         if finding.key not in answered
         and all(current.get(t) == d for t, d in zip(finding.titles, finding.decisions, strict=True))
     ]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SuspectRecord:
+    """What people answered to doubted labels so far."""
+
+    right: int
+    relabelled: int
+
+
+def suspect_record(db: Store) -> SuspectRecord:
+    """Count how often a doubted label was right and how often it was changed."""
+    counts = dict(
+        db.execute(
+            "select verdict, count(*) from quality_verdicts where finding like 'suspect:%' group by verdict"
+        ).fetchall()
+    )
+    return SuspectRecord(right=counts.get("right", 0), relabelled=counts.get("relabel", 0))
 
 
 def _answered(db: Store, keys: Sequence[str]) -> set[str]:

@@ -186,3 +186,17 @@ def test_a_newcomer_says_who_they_are_and_a_known_name_is_chosen(browse, db):
     last = db.execute("select author, category from annotations order by id desc limit 1").fetchone()
     assert last == ("zhao", NAMES["5"])
     assert [each.name for each in people.list_people(db)] == names
+
+
+def test_what_was_sent_back_is_counted_in_the_side_bar_until_it_is_answered(browse, db):
+    title = answer(db, "wang", "经济", settings=TWO)
+    answer(db, "chen", "经济", settings=TWO)
+    title = get_title(db, title.id)
+    review.send_back(
+        db, title.id, comment="看主角", author="zhao", addressee="wang", seen_revision=title.revision
+    )
+    page = browse("wang", "label")
+    expect(page.get_by_text("看主角")).to_be_visible()
+    expect(page.get_by_test_id("stSidebar").get_by_text("退回给您 1 条")).to_be_visible()
+    assert decide(page, "0") == title.text
+    expect(page.get_by_test_id("stSidebar").get_by_text("退回给您")).to_have_count(0)

@@ -465,6 +465,14 @@ def test_a_title_that_was_sent_back_says_so_by_whom_and_what_was_answered(waitin
     [box] = app.warning
     assert all(part in box.value for part in ("退回", "zhao", "看 \\[主角", "您当时的答案", "经济"))
     assert any("退回给您 1 条" in each.value for each in app.caption)
+    assert accept_buttons(app) == []
+    title = find_title(db, waiting[0].text)
+    if mode == "quick":
+        button = app.button(key=f"keep-{title.id}-{title.revision}")
+        assert (button.proto.type, "★" in "".join(each.label for each in app.button)) == ("secondary", False)
+        button.click().run()
+        assert find_title(db, title.text).category == "经济"
+        assert db.execute("select suggestion from annotations order by id desc limit 1").fetchone() == (None,)
 
 
 def test_a_link_opens_its_title(waiting):

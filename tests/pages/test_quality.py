@@ -100,6 +100,23 @@ def test_x_takes_the_suggestion(db, scanned):
     assert (title.category, title.author) == (finding.evidence.suggested, "ann")
 
 
+def test_what_is_clear_is_shown_first_and_no_change_is_highlighted(db, scanned):
+    found = findings.open_findings(db, scanned, "suspect")
+    clear = [finding for finding in found if finding.is_clear]
+    assert 0 < len(clear) < len(found)
+    app = open_page("suspect")
+    assert any(f"共 {len(clear)} 条" in each.value for each in app.caption)
+    assert any("本来就是对的" in each.value for each in app.markdown)
+    keys = [str(button.key) for button in app.button if str(button.key).startswith("quality-")]
+    ours = [key for key in keys if key.endswith(clear[0].key)]
+    assert [key.split("-")[1] for key in ours[:2]] == ["A", "X"]
+    assert {app.button(key=key).proto.type for key in ours} == {"secondary"}
+    app.toggle(key="choose-unclear-suspects").set_value(True).run()
+    assert any(f"共 {len(found)} 条" in each.value for each in app.caption)
+    app.button(key=f"quality-A-{found[0].key}").click().run()
+    assert any("1 条标签正确" in each.value for each in app.caption)
+
+
 def test_a_digit_decides_all_titles_of_a_contradiction(db, scanned):
     finding = key_of(db, scanned, "conflict")
     app = open_page("conflict")

@@ -5,8 +5,9 @@ import random
 
 import pytest
 
-from studio.quality._label_errors import SMALLEST, find_suspects
+from studio.quality._label_errors import LEAST_MARGIN, SMALLEST, find_suspects
 from studio.quality.coverage import coverage, rows_for_interval, wilson_half_width
+from studio.quality.findings import CLEAR_MARGIN
 from studio.samples.canonical import read_answer
 from studio.workspace import BUNDLED_DATASET
 
@@ -51,6 +52,26 @@ def test_the_evidence_is_about_the_title(planted):
         assert suspect.given in suspect.probabilities
         assert all(word in texts[suspect.index].lower() for word in suspect.for_suggested + suspect.for_given)
         assert all(index != suspect.index and 0 < likeness <= 1 for index, likeness in suspect.nearest)
+
+
+def test_few_labels_of_a_clean_set_are_clearly_contradicted_and_said_to_be_right():
+    texts, categories = bundled()
+    found = find_suspects(texts, categories, [], limit=400)
+    clear = [suspect for suspect in found.ranked if suspect.margin >= CLEAR_MARGIN]
+    assert 0 < len(clear) < 0.1 * len(texts)
+    assert sum(suspect.right for suspect in clear) > 0.85 * len(clear)
+    assert [each.margin for each in found.ranked] == sorted((s.margin for s in found.ranked), reverse=True)
+    assert min(each.margin for each in found.ranked) >= LEAST_MARGIN
+
+
+def test_the_estimate_follows_the_planted_mistakes(planted):
+    _, _, wrong, found = planted
+    clear = [suspect for suspect in found.ranked if suspect.margin >= CLEAR_MARGIN]
+    right = sum(suspect.index not in wrong for suspect in clear)
+    assert abs(sum(suspect.right for suspect in clear) - right) < 0.4 * len(clear)
+    on_wrong = [suspect.right for suspect in found.ranked if suspect.index in wrong]
+    on_right = [suspect.right for suspect in found.ranked if suspect.index not in wrong]
+    assert sum(on_wrong) / len(on_wrong) < sum(on_right) / len(on_right)
 
 
 def test_the_same_titles_are_doubted_every_time(planted):

@@ -113,7 +113,7 @@ def _begin(db: Store, title: Title, draft: Draft | None, hint: Hint, version: st
     kept = autosave.kept(db, author=session.annotator(), title_id=title.id)
     text = kept.text if kept else (draft.chain if draft else title.chain or "")
     suggested = hint.suggested.category if hint.suggested else None
-    category = (kept.category if kept else None) or title.category or suggested
+    category = (kept.category if kept else None) or title.category or suggested or hint.former
     if category not in session.scheme().names:
         category = None
     st.session_state.setdefault(f"choose-category-{version}", category)

@@ -12,6 +12,7 @@ from pages.shared import session
 from pages.shared.text import category_mark, plain
 from studio.annotation.annotations import Suggested
 from studio.annotation.leases import Offer
+from studio.corpus.titles import SENT_BACK
 from studio.language import say
 from studio.store import Store
 from studio.suggestions.records import Suggestion, suggestion_for
@@ -23,9 +24,11 @@ class Hint:
     """What is suggested for a title.
 
     `suggested` is what Enter accepts; `model` is the model's suggestion behind it, if there is one.
+    `former` is what a title was before it was sent back: Enter keeps it, and nothing recommends it.
     """
 
     suggested: Suggested | None = None
+    former: str | None = None
     model: Suggestion | None = None
 
 
@@ -37,6 +40,8 @@ def hint_for(db: Store, offered: Offer) -> Hint:
     title = offered.title
     if offered.is_blind or title.status == "decided":
         return NO_HINT
+    if title.proposal is not None and title.rank == SENT_BACK:
+        return Hint(former=title.proposal)
     if title.proposal is not None:
         return Hint(suggested=Suggested(category=title.proposal, source="import"))
     model = suggestion_for(db, title.id) if load_settings(db).suggestions else None

@@ -25,7 +25,7 @@ def quick_mode() -> None:
             title_clock.start("label", title)
             title_card.title_card(db, title)
             _digits(title, hint.suggested)
-        title_card.action_row(title, hint.suggested)
+        title_card.action_row(title, hint.suggested, hint.former)
         hints.show(hint)
         side_panel.pace_line(db)
     with side:

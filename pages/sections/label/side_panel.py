@@ -7,6 +7,7 @@ from pages.shared import session
 from pages.shared.annotation_download import annotations_download
 from pages.shared.elements import choose_one
 from pages.shared.guidelines import guidelines
+from pages.shared.sidebar import SENT_BACK_SHOWN
 from pages.shared.text import category_mark, plain
 from studio.annotation import annotations
 from studio.annotation.sent_back import count_sent_back
@@ -40,6 +41,8 @@ def pace_line(db: Store) -> None:
         )
     parts.append(say(f"还有 {pace.waiting} 条待标注", f"{pace.waiting} waiting"))
     returned = count_sent_back(db, author=session.annotator())
+    if st.session_state.get(SENT_BACK_SHOWN, returned.own) != returned.own:
+        st.rerun()  # the side bar shows the number, too, and a fragment does not draw it
     if returned.own or returned.anyone:
         parts.append(
             say(

@@ -57,12 +57,23 @@ def _sent_back(db: Store, returned: SentBack) -> None:
     st.warning("  \n".join(lines), icon=":material/reply:")
 
 
-def action_row(title: Title | None, suggested: Suggested | None) -> None:
-    """Draw skip, flag, undo and, where something is suggested, accept; or the box for the reason."""
+def action_row(title: Title | None, suggested: Suggested | None, former: str | None) -> None:
+    """Draw skip, flag, undo and, where something is suggested, accept; or the box for the reason.
+
+    What a title was before it was sent back can be kept, but is not recommended.
+    """
     if title and put_aside.is_asking(title):
         put_aside.reason_box(title)
         return
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        if title and former:
+            st.button(
+                say("仍是：", "Keep: ") + category_name(former),
+                key=f"keep-{title.id}-{title.revision}",
+                shortcut="Enter",
+                on_click=actions.decide,
+                args=(title.id, title.revision, former),
+            )
         if title and suggested:
             st.button(
                 say("接受建议：", "Accept: ") + category_name(suggested.category),
@@ -105,4 +116,4 @@ def empty_queue(db: Store) -> None:
         st.success(say("没有等待标注的标题了。", "No titles are waiting."), icon=":material/task_alt:")
     with st.container(horizontal=True):
         session.link("home", say("导入更多标题", "Import more titles"), icon=":material/upload:")
-        session.link("datasets", say("去冻结数据集版本", "Freeze a dataset version"), icon=":material/lock:")
+        session.link("datasets", say("去数据集页", "Go to Datasets"), icon=":material/dataset:")

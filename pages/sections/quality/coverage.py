@@ -72,7 +72,7 @@ def _coverage_sentence(
     )
     short = [row for row in rows if row.missing]
     if version is None:
-        return target + say("还没有冻结过版本。", " No version has been frozen yet.")
+        return target + say("还没有数据集版本。", " There is no dataset version yet.")
     if not short:
         return target + say(f"{plain(version)} 各类别都够。", f" {plain(version)} has enough of each.")
     worst = max(short, key=lambda row: row.missing)

@@ -1,6 +1,7 @@
 """Draw the findings of the quality scan one at a time, with a key for each answer."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 
 import streamlit as st
 
@@ -11,8 +12,11 @@ from pages.shared.text import category_mark, category_name, plain
 from studio.corpus.titles import Title, get_title
 from studio.language import say
 from studio.quality import answers
-from studio.quality.findings import Evidence, Finding, FindingKind, ScanFile, open_findings
+from studio.quality.findings import Evidence, Finding, FindingKind, ScanFile, open_findings, suspect_record
 from studio.store import Store
+
+WIDTH = 240
+"""Of the two answers to a doubted label: they are equally easy to give."""
 
 NOTHING_FOUND: Mapping[FindingKind, tuple[str, str]] = {
     "suspect": ("没有待处理的可疑标签。", "No doubtful labels are open."),
@@ -32,11 +36,14 @@ def finding_section(db: Store, scan: ScanFile | None, kind: FindingKind) -> None
         st.caption(
             say(f"标题太少、未作判断的类别：{names}", f"Categories with too few titles to check: {names}")
         )
+    if kind == "suspect":
+        findings = _worth_a_look(db, findings)
     if not findings:
         st.success(say(*NOTHING_FOUND[kind]), icon=":material/task_alt:")
         return
     index = int(st.session_state.get(f"quality-index-{kind}", 0)) % len(findings)
     left = scan.found[kind] - sum(finding.kind == kind for finding in scan.findings)
+    left = 0 if kind == "suspect" else left  # ranked: those behind the list are the least clear
     more = say(f"，另有 {left} 条排在后面", f", {left} more after these") if left > 0 else ""
     st.caption(
         say(
@@ -53,14 +60,48 @@ def finding_section(db: Store, scan: ScanFile | None, kind: FindingKind) -> None
     _answers(finding, titles, kind, index)
 
 
+def _worth_a_look(db: Store, findings: Sequence[Finding]) -> list[Finding]:
+    """Show what is clearly contradicted; the rest on demand. Say how many are expected to be right."""
+    clear = [finding for finding in findings if finding.is_clear]
+    more = len(findings) - len(clear)
+    if more and st.toggle(
+        say(f"也看不太明显的（另有 {more} 条）", f"Show the less clear ones, too ({more} more)"),
+        key="choose-unclear-suspects",
+        persist_state="session",
+    ):
+        clear = list(findings)
+    if clear:
+        right = round(sum(finding.evidence.right for finding in clear if finding.evidence))
+        st.markdown(
+            say(
+                f"这里的 {len(clear)} 条里，估计约 **{right}** 条的标签本来就是对的"
+                "（按交叉验证的概率）：分类器常常错，请按标题判断。",
+                f"Of these {len(clear)}, about **{right}** labels are expected to be right as they are (from "
+                "the cross-validated probabilities): the classifier is often wrong. Judge by the title.",
+            )
+        )
+    record = suspect_record(db)
+    if record.right + record.relabelled:
+        st.caption(
+            say(
+                f"已处理的可疑标签中：{record.right} 条标签正确，{record.relabelled} 条改了。",
+                f"Of the doubted labels answered so far, {record.right} were right and {record.relabelled} "
+                "were changed.",
+            )
+        )
+    return clear
+
+
 def _suspect(db: Store, title: Title, evidence: Evidence) -> None:
     with st.container(border=True):
         st.header(plain(title.text), anchor=False)
         st.markdown(
             say("现为 ", "now ")
             + category_mark(evidence.given)
-            + say("　更像 ", "　more likely ")
+            + _percent(evidence, evidence.given)
+            + say("　分类器认为是 ", "　the classifier says ")
             + category_mark(evidence.suggested)
+            + _percent(evidence, evidence.suggested)
             + f"　:small[:gray[{say('决定人', 'by')} {plain(title.author or '')}]]"
         )
     likely, near = st.columns(2, gap="large")
@@ -86,6 +127,10 @@ def _suspect(db: Store, title: Title, evidence: Evidence) -> None:
             st.markdown(f"{mark}　{plain(other.text)}　:small[:gray[{similarity:.0%}]]")
 
 
+def _percent(evidence: Evidence, category: str) -> str:
+    return f" :small[:gray[{evidence.probabilities.get(category, 0):.0%}]]"
+
+
 def _group(titles: Sequence[Title], kind: FindingKind) -> None:
     kept = answers.best_to_keep(titles)
     with st.container(border=True):
@@ -107,15 +152,17 @@ def _two_categories(titles: Sequence[Title]) -> tuple[str, str]:
 def _answers(finding: Finding, titles: Sequence[Title], kind: FindingKind, index: int) -> None:
     """Draw the keys: A correct, X take the suggestion, M merge, D dismiss, N next, and the category digits.
 
-    Not Enter, which the tab that was just clicked would hear; not R, which Streamlit keeps for itself.
+    None is highlighted: each changes or keeps what people decided, and the page does not know which is
+    right. Not Enter, which the tab that was just clicked would hear; not R, which Streamlit keeps for itself.
     """
     key = finding.key
     with st.container(horizontal=True, gap="small"):
         if kind != "near":
-            _button("A", say("标签正确", "Label is correct"), "check", key, _accept, finding)
+            text = say("标签正确", "The label is right")
+            _button("A", text, "check", key, _accept, finding, width=WIDTH)
         if finding.evidence and finding.evidence.suggested in session.scheme().names:
             text = say("改为", "Change to ") + category_name(finding.evidence.suggested)
-            _button("X", text, "swap_horiz", key, _relabel, finding, finding.evidence.suggested)
+            _button("X", text, "swap_horiz", key, _relabel, finding, finding.evidence.suggested, width=WIDTH)
         if kind != "suspect":
             keep = answers.best_to_keep(titles).id
             _button("M", say("合并，只留一条", "Merge and keep one"), "merge", key, _merge, finding, keep)
@@ -133,7 +180,13 @@ def _digits(finding: Finding) -> None:
 
 
 def _button(
-    letter: str, text: str, icon: str, key: str, callback: Callable[..., None], *args: object
+    letter: str,
+    text: str,
+    icon: str,
+    key: str,
+    callback: Callable[..., None],
+    *args: object,
+    width: int | Literal["content"] = "content",
 ) -> None:
     st.button(
         text,
@@ -142,7 +195,7 @@ def _button(
         icon=f":material/{icon}:",
         on_click=callback,
         args=args,
-        type="primary" if letter in "XM" else "secondary",
+        width=width,
     )
 
 
