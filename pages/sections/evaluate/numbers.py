@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from pages.shared import charts
+from pages.shared import charts, colors
 from pages.shared.elements import choose_one, table
 from pages.shared.feedback import report_errors
 from pages.shared.text import answer_name, baseline_name, category_name, run_option
@@ -107,7 +107,7 @@ def headline(scores: Scores) -> None:
 
 def category_table(scores: Scores) -> None:
     """Draw precision, recall and F1 of each category."""
-    rate = st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1, color=charts.ACCENT)
+    rate = st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1, color=colors.ACCENT)
     precision, recall = say("精确率", "precision"), say("召回率", "recall")
     table(
         [

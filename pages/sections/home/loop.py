@@ -14,7 +14,7 @@ def loop_steps(now: WorkspaceState) -> None:
         for number, (step, name, page, text) in enumerate(_steps(now), start=1):
             with st.container(border=True, height="stretch", gap="xsmall"):
                 is_next = step == now.next_step
-                badge = f" :primary-badge[{say('下一步', 'next')}]" if is_next else ""
+                badge = f" :blue-badge[{say('下一步', 'next')}]" if is_next else ""
                 st.markdown(f":gray[{number}]　**{name}**{badge}")
                 st.caption(text)
                 st.space("stretch")
