@@ -8,5 +8,6 @@ history      Read the history of one title, and restore any state of it.
 leases       Lease a title to whoever has it on screen: offer the next one, keep it from others for a while.
 queue_order  Order the label queue, and set how many people are asked for each title.
 requeue      Put titles back into the label queue: sent back by somebody, or wrong in the classifier.
+rewording    Correct the text of a title: the corrected one takes its place.
 review       Review titles: adjudicate disputes and flags, spot-check what others decided.
 """
