@@ -30,7 +30,7 @@ STYLES = """
 [data-testid="stPageLink-NavLink"]:focus-visible, [data-testid="stTab"]:focus-visible,
 summary:focus-visible { outline: 2px solid currentColor !important; outline-offset: 1px; }
 /* Tabs and choices that do not fit beside each other go on in the next line. */
-[role="tablist"], [data-testid="stButtonGroup"] [role="radiogroup"], [data-testid="stButtonGroup"] [role="group"] {
+[role="tablist"], [data-testid="stButtonGroup"] :is([role="radiogroup"], [role="group"]) {
   flex-wrap: wrap !important; row-gap: 0.3rem; overflow: visible !important; }
 /* An icon alone for the eye, a name for the ear. */
 [class*="st-key-icons-"] button [data-testid="stMarkdownContainer"] { position: absolute; width: 1px;

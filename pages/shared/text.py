@@ -47,11 +47,23 @@ SEVERITY_ICONS: dict[Severity, str] = {
     "hint": ":gray[:material/lightbulb:]",
 }
 MARKDOWN = re.compile(r"([!-/:-@\[-`{-~])")
+_LIVE = re.compile(r"(?<=[-<>=~])(?=[-<>=~])|(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)(?=\w)", re.IGNORECASE)
+"""Where Streamlit makes dashes, arrows and links of text, also of escaped text: it looks at what was read."""
+_JOINER = "\u2060"
+"""Invisible, and removed from a title that is pasted back."""
 
 
 def plain(text: str) -> str:
     """Escape text for Streamlit's Markdown, on one line; a sentence in the reader's language."""
-    return MARKDOWN.sub(r"\\\1", " ".join(str(half(text)).split()))
+    return MARKDOWN.sub(r"\\\1", _LIVE.sub(_JOINER, " ".join(str(half(text)).split())))
+
+
+def spoken(text: str) -> str:
+    """Return a text for the hidden label of a control: without the signs that Markdown may read.
+
+    Screen readers say a label as it is written, escapes included.
+    """
+    return " ".join(MARKDOWN.sub(" ", str(half(text))).split())
 
 
 def plain_stored(text: str | None) -> str:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages.shared import session
 from pages.shared.feedback import notify, reporting
-from pages.shared.text import category_name, local_time, person_colors, person_mark, plain
+from pages.shared.text import category_name, local_time, person_colors, person_mark, plain, spoken
 from studio.annotation import bulk_edits
 from studio.annotation.bulk_edits import EditOutcome, StepAction
 from studio.corpus.search import Count, Query, find_revisions
@@ -50,7 +50,7 @@ def tick(title: Title) -> None:
     if bool(st.session_state.get(key)) != is_ticked:
         st.session_state[key] = is_ticked
     st.checkbox(
-        say(f"选择：{title.text[:80]}", f"Select: {title.text[:80]}"),
+        say("选择：", "Select: ") + spoken(title.text[:80]),
         key=key,
         label_visibility="collapsed",
         on_change=_tick,
@@ -73,7 +73,7 @@ def gold_among(db: Store, titles: Sequence[Title]) -> set[int]:
 
 
 def bar(query: Query, titles: Sequence[Title], found: Count) -> None:
-    """Draw the actions for the selected titles; without any, no button can be pressed."""
+    """Draw the ways to select titles, and the actions for the selected ones."""
     count = len(ticked())
     with st.container(border=True, horizontal=True, vertical_alignment="bottom", key="titles-bar"):
         st.button(
@@ -98,6 +98,8 @@ def bar(query: Query, titles: Sequence[Title], found: Count) -> None:
             disabled=not count,
             on_click=_untick,
         )
+        if not count:
+            return
         category = st.selectbox(
             say("改为", "Relabel as"),
             session.scheme().names,
@@ -108,9 +110,7 @@ def bar(query: Query, titles: Sequence[Title], found: Count) -> None:
             label_visibility="collapsed",
             width=150,
         )
-        _action(
-            "relabel", say("改类别", "Relabel"), ":material/label:", disabled=not count or category is None
-        )
+        _action("relabel", say("改类别", "Relabel"), ":material/label:", disabled=category is None)
         st.text_input(
             say("标记", "Tag"),
             key="titles-tag-name",
@@ -118,14 +118,14 @@ def bar(query: Query, titles: Sequence[Title], found: Count) -> None:
             label_visibility="collapsed",
             width=130,
         )
-        _action("tag", say("加标记", "Tag"), ":material/new_label:", disabled=not count)
-        _action("untag", say("去标记", "Untag"), ":material/label_off:", disabled=not count)
-        _action("gold", say("设为金标", "Mark as gold"), ":material/star:", disabled=not count)
-        _action("trash", say("移入回收站", "Trash"), ":material/delete:", disabled=not count)
-        _action("restore", say("移出回收站", "Restore"), ":material/restore_from_trash:", disabled=not count)
+        _action("tag", say("加标记", "Tag"), ":material/new_label:")
+        _action("untag", say("去标记", "Untag"), ":material/label_off:")
+        _action("gold", say("设为金标", "Mark as gold"), ":material/star:")
+        _action("trash", say("移入回收站", "Trash"), ":material/delete:")
+        _action("restore", say("移出回收站", "Restore"), ":material/restore_from_trash:")
 
 
-def _action(name: str, label: str, icon: str, *, disabled: bool) -> None:
+def _action(name: str, label: str, icon: str, *, disabled: bool = False) -> None:
     st.button(label, key=f"titles-{name}", icon=icon, disabled=disabled, on_click=_edit, args=(name,))
 
 

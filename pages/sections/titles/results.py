@@ -194,7 +194,7 @@ def _rows(db: Store, titles: Sequence[Title], *, may_edit: bool) -> None:
     gold = bulk_edits.gold_among(db, titles)
     with st.container(gap=None):
         for title in titles:
-            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            with st.container(horizontal=True, wrap=False, vertical_alignment="center", gap="small"):
                 if may_edit:
                     bulk_edits.tick(title)
                 st.markdown(_row_text(db, title, is_gold=title.id in gold), width="stretch")
