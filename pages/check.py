@@ -12,7 +12,7 @@ from pages.shared.feedback import report_errors
 from studio.language import say
 
 header(
-    say("检查", "Check"),
+    say("检查文件", "Check files"),
     say(
         "训练之前先看清数据：每个问题都指到行；能安全修复的一键修复，拿不准的交给标注，原文件不动。",
         "See what training would see: every problem leads to its row. Safe repairs take one click, "

@@ -1,4 +1,4 @@
-"""Datasets: repair what is wrong, freeze a version, download its files."""
+"""Datasets: freeze a version, compare versions, download their files."""
 
 import streamlit as st
 
@@ -8,27 +8,25 @@ from pages.sections.datasets.versions import version_list
 from pages.shared import session
 from pages.shared.elements import header
 from pages.shared.feedback import report_errors
-from pages.shared.problem_list import problem_list
 from pages.shared.token_preview import preview_section
 from studio.language import say
 
 header(
     say("数据集", "Datasets"),
     say(
-        "先处理问题，再冻结成版本；冻结后的版本不会再变，训练和评估都基于它。",
-        "Fix the problems, then freeze a version. A frozen version never changes; training and evaluation "
-        "use it.",
+        "把已定的标题冻结成版本；冻结后的版本不会再变，训练和评估都基于它。问题在“错标与缺口”页改。",
+        "Freeze the decided titles as a version, which never changes and is what training and evaluation "
+        "use. Fix problems on the Errors and gaps page.",
     ),
 )
 db = session.store()
 preview = say("模型看到什么", "What the model sees")
 if st.session_state.pop("datasets-open", "") == "preview":
     st.session_state["datasets_tab"] = preview
-versions_tab, preview_tab, problems_tab, aside_tab = st.tabs(
+versions_tab, preview_tab, aside_tab = st.tabs(
     [
         say("版本", "Versions"),
         preview,
-        say("数据问题", "Problems"),
         say("搁置的标题", "Put aside"),
     ],
     key="datasets_tab",
@@ -41,9 +39,6 @@ if versions_tab.open:
 if preview_tab.open:
     with preview_tab, report_errors():
         preview_section(db)
-if problems_tab.open:
-    with problems_tab:
-        problem_list(db, says_when_scanned=True)
 if aside_tab.open:
     with aside_tab:
         put_aside_list(db)

@@ -3,10 +3,12 @@
 import streamlit as st
 
 from pages.sections.home.import_form import import_section
-from pages.sections.home.loop import latest_score, loop_steps
+from pages.sections.home.loop import just_imported, latest_score, loop_steps
+from pages.sections.home.sample_answers import leave_for_title, sample_answers
 from pages.shared import charts, session
 from pages.shared.elements import header
 from studio.corpus.titles import category_counts
+from studio.evaluation.sample_answers import compare_samples
 from studio.language import say
 from studio.operations.next_step import standing
 
@@ -18,18 +20,21 @@ header(
         "that caused it.",
     ),
 )
+leave_for_title()
 db = session.store()
 now = standing(db, session.workspace())
+just_imported(now.titles["waiting"])
 loop_steps(now)
 
-st.space("small")
 left, right = st.columns([1.15, 1], gap="large")
 with left:
     st.subheader(say("导入标题", "Import titles"), anchor=False)
     import_section(db)
 with right:
+    compared = compare_samples(db)
+    if compared is not None and compared.decided:
+        sample_answers(compared)
     if now.scores:
-        st.subheader(say("最近一次得分", "Latest score"), anchor=False)
         latest_score(now)
     if now.titles["decided"]:
         st.subheader(say("已定标题", "Decided titles"), anchor=False)

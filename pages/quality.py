@@ -37,7 +37,7 @@ KEYS: list[Key] = [
 ]
 
 header(
-    say("质量", "Quality"),
+    say("错标与缺口", "Errors and gaps"),
     say(
         "看看每个类别够不够，哪些标签可疑、互相矛盾或重复；一个键处理一条，处理过的不再出现。",
         "Is there enough of every category, and which labels are doubtful, contradictory or duplicated? "
@@ -55,6 +55,6 @@ for name, tab in zip(TAB_NAMES, tabs, strict=True):
             if name == "coverage":
                 coverage_section(db)
             elif name == "problems":
-                problem_list(db, says_when_scanned=False)
+                problem_list(db)
             else:
                 finding_section(db, scan.last, name)

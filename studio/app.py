@@ -8,11 +8,12 @@ The language stands in the address (`?lang=en`) and else in STUDIO_LANG, so that
 opens in the language in which it was sent.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import streamlit as st
 
-from pages.shared import garbage, session, sidebar
+from pages.shared import appearance, colors, garbage, session, sidebar
 from pages.shared.feedback import report_errors
 from pages.shared.who import ask_who
 from studio.language import say
@@ -28,33 +29,34 @@ WORDMARK = """<svg xmlns="http://www.w3.org/2000/svg" width="190" height="40" vi
 <rect x="1" y="7" width="26" height="26" rx="6" fill="#2B5C9E"/>
 <path d="M8 15h12M8 20h12M8 25h7" stroke="#fff" stroke-width="2.4" stroke-linecap="round"/>
 <text x="37" y="27" font-family="sans-serif" font-size="19" font-weight="700"
-fill="#1F2937">News Studio</text>
+fill="{ink}">News Studio</text>
 </svg>"""
 NOT_ANNOTATORS: tuple[Role, ...] = ("reviewer", "analyst", "admin")
 
 
-def pages(person: Person | None) -> dict[str, tuple[st.Page, bool]]:
-    """List the menu by address, in the order of the loop, each with whether this person may open it.
+def pages(person: Person | None) -> dict[str, tuple[st.Page, bool, str]]:
+    """List the menu by address: each page, whether this person may open it, and its group.
 
     A page that is not theirs is out of the menu, yet known: links to it still stand on others.
     """
-    entries: list[tuple[str, tuple[Role, ...], str, str]] = [
-        ("home", ROLES, say("首页", "Home"), "home"),
-        ("label", ROLES, say("标注", "Label"), "keyboard"),
-        ("drafts", NOT_ANNOTATORS, say("教师草稿", "Teacher drafts"), "smart_toy"),
-        ("review", REVIEWERS, say("审核", "Review"), "rule"),
-        ("titles", NOT_ANNOTATORS, say("标题", "Titles"), "list_alt"),
-        ("check", NOT_ANNOTATORS, say("检查", "Check"), "rule_folder"),
-        ("datasets", NOT_ANNOTATORS, say("数据集", "Datasets"), "dataset"),
-        ("quality", NOT_ANNOTATORS, say("质量", "Quality"), "fact_check"),
-        ("models", NOT_ANNOTATORS, say("模型", "Models"), "deployed_code"),
-        ("train", NOT_ANNOTATORS, say("训练", "Train"), "model_training"),
-        ("evaluate", NOT_ANNOTATORS, say("评估", "Evaluate"), "grid_on"),
-        ("try_it", NOT_ANNOTATORS, say("分类与对话", "Classify and chat"), "forum"),
-        ("team", ROLES, say("团队", "Team"), "group"),
+    data, use, people = say("数据", "Data"), say("训练与使用", "Train and use"), say("协作", "Teamwork")
+    entries: list[tuple[str, str, tuple[Role, ...], str, str]] = [
+        ("", "home", ROLES, say("首页", "Home"), "home"),
+        (data, "check", NOT_ANNOTATORS, say("检查文件", "Check files"), "rule_folder"),
+        (data, "label", ROLES, say("标注", "Label"), "keyboard"),
+        (data, "drafts", NOT_ANNOTATORS, say("教师草稿", "Teacher drafts"), "smart_toy"),
+        (data, "review", REVIEWERS, say("审核", "Review"), "rule"),
+        (data, "titles", NOT_ANNOTATORS, say("标题", "Titles"), "list_alt"),
+        (data, "quality", NOT_ANNOTATORS, say("错标与缺口", "Errors and gaps"), "fact_check"),
+        (data, "datasets", NOT_ANNOTATORS, say("数据集", "Datasets"), "dataset"),
+        (use, "models", NOT_ANNOTATORS, say("模型", "Models"), "deployed_code"),
+        (use, "train", NOT_ANNOTATORS, say("训练", "Train"), "model_training"),
+        (use, "evaluate", NOT_ANNOTATORS, say("评估", "Evaluate"), "grid_on"),
+        (use, "try_it", NOT_ANNOTATORS, say("分类与对话", "Classify and chat"), "forum"),
+        (people, "team", ROLES, say("团队", "Team"), "group"),
     ]
     menu = {}
-    for name, roles, title, icon in entries:
+    for group, name, roles, title, icon in entries:
         is_theirs = person is None or (person.role if person.is_active else "annotator") in roles
         page = st.Page(
             PAGES / f"{name}.py",
@@ -63,8 +65,16 @@ def pages(person: Person | None) -> dict[str, tuple[st.Page, bool]]:
             default=name == "home",
             visibility="visible" if is_theirs else "hidden",
         )
-        menu[page.url_path] = (page, is_theirs)
+        menu[page.url_path] = (page, is_theirs, group)
     return menu
+
+
+def groups(menu: Mapping[str, tuple[st.Page, bool, str]]) -> dict[str, list[st.Page]]:
+    """Return the pages by their group in the menu, those that are not shown included."""
+    found: dict[str, list[st.Page]] = {}
+    for page, _, group in menu.values():
+        found.setdefault(group, []).append(page)
+    return found
 
 
 def refuse() -> None:
@@ -80,12 +90,14 @@ def refuse() -> None:
 
 
 st.set_page_config(page_title="News Studio", page_icon=ICON, layout="wide")
-st.logo(WORDMARK, size="large")
+st.logo(WORDMARK.format(ink=colors.ink()), size="large")
 with st.sidebar:
     sidebar.choose_language()
     person = sidebar.sign_in()
 menu = pages(person)
-page = st.navigation([entry for entry, _ in menu.values()], expanded=True)
+with st.sidebar:
+    appearance.dress_page(list(menu))
+page = st.navigation(groups(menu), expanded=True)
 if person is not None:
     with st.sidebar:
         sidebar.sent_back_link(person)

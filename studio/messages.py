@@ -136,6 +136,8 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "{run} 的答案无法解析，数据集是“{expected}”。",
         "The answer of {run} could not be parsed; the dataset says “{expected}”.",
     ),
+    "reworded_from": ("改写自第 {number} 条", "corrected text of No. {number}"),
+    "reworded_to": ("文字已改，见第 {number} 条", "replaced by No. {number}, its corrected text"),
     # why a person put a title aside: the reasons that the page offers
     "reason_no_title": ("不是新闻标题", "No news title"),
     "reason_not_understood": ("看不懂", "Cannot be understood"),

@@ -22,6 +22,7 @@ BUNDLED_NAME = "bundled"
 """The name of the bundled model and of the bundled samples."""
 BUNDLED_MODEL = BUNDLED_DATA / "base_model"
 BUNDLED_DATASET = BUNDLED_DATA / "news_300"
+BUNDLED_UNDECIDED = BUNDLED_DATA / "to_label_50"
 SAMPLE_RUN = BUNDLED_DATA / "sample_run"
 
 

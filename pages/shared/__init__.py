@@ -1,7 +1,9 @@
 """What several pages use. A module here knows no page.
 
 annotation_download  Offer the annotations as a download.
+appearance           Give the page its language, theme and styles in the browser.
 charts               Chart categories, accuracies, probabilities and the confusion matrix.
+colors               Choose colours that can be read on the theme in use.
 digit_buttons        Draw every category as a button under its digit.
 elements             Draw the head of a page, a control that always answers, a table.
 feedback             Report errors and notices; wrap callbacks and fragments.

@@ -1,16 +1,17 @@
 """Chart categories, accuracies, probabilities and confusion from plain values. Altair only; reads nothing."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
 
+from pages.shared import colors
 from pages.shared.text import category_name
 from studio.contract import UNPARSED, Confusion
 from studio.language import say
 from studio.samples.scheme import Scheme
 
-INK, QUIET, ACCENT, WARM, PALE, GROUND = "#1F2937", "#6B7280", "#2B5C9E", "#D9822B", "#B8C2D0", "#F1F4F8"
 CELL = "cell"
 """Name of the selection in the confusion matrix."""
 
@@ -45,7 +46,8 @@ def _bars(rows: Sequence[Mapping[str, Any]], *, row_height: int, reach: float) -
     bars = base.mark_bar(cornerRadiusEnd=3, height=round(row_height * 0.58)).encode(
         color=alt.Color("color:N", scale=None)
     )
-    layers: alt.LayerChart = bars + base.mark_text(align="left", dx=6, color=QUIET).encode(text="text:N")
+    texts = base.mark_text(align="left", dx=6, color=colors.quiet()).encode(text="text:N")
+    layers: alt.LayerChart = bars + texts
     chart: alt.LayerChart = layers.properties(height=row_height * len(rows)).configure_view(stroke=None)
     return chart
 
@@ -57,7 +59,7 @@ def category_bars(counts: Mapping[str, int], scheme: Scheme) -> alt.LayerChart:
             "name": category_name(category.name),
             "value": counts.get(category.name, 0),
             "text": str(counts.get(category.name, 0)),
-            "color": category.color,
+            "color": colors.readable(category.color),
         }
         for category in scheme.categories
     ]
@@ -67,7 +69,12 @@ def category_bars(counts: Mapping[str, int], scheme: Scheme) -> alt.LayerChart:
 def accuracy_bars(rates: Sequence[tuple[str, float, bool]]) -> alt.LayerChart:
     """Chart accuracies side by side: (label, 0 to 1, whether it is a model of ours and no baseline)."""
     rows = [
-        {"name": name, "value": rate, "text": f"{rate:.1%}", "color": ACCENT if ours else PALE}
+        {
+            "name": name,
+            "value": rate,
+            "text": f"{rate:.1%}",
+            "color": colors.ACCENT if ours else colors.pale(),
+        }
         for name, rate, ours in rates
     ]
     return _bars(rows, row_height=28, reach=1.15)
@@ -80,7 +87,7 @@ def probability_bars(probabilities: Mapping[str, float], scheme: Scheme) -> alt.
             "name": category_name(name),
             "value": probability,
             "text": f"{probability:.1%}",
-            "color": scheme.category(name).color,
+            "color": colors.readable(scheme.category(name).color),
         }
         for name, probability in sorted(probabilities.items(), key=lambda item: -item[1])
     ]
@@ -93,7 +100,6 @@ def confusion_chart(confusion: Confusion) -> alt.LayerChart:
     Right answers are blue, wrong ones orange; the deeper, the more rows.
     """
     rows = _cells(confusion)
-    highest = max(1, *(count for line in confusion.counts for count in line))
     cell = alt.selection_point(name=CELL, fields=["true", "pred"], toggle=False, empty=False)
     angle = say("0", "-40")
     base = _chart(rows).encode(
@@ -110,23 +116,27 @@ def confusion_chart(confusion: Confusion) -> alt.LayerChart:
             alt.Tooltip("n:Q", title=say("条数", "rows")),
         ],
     )
-    ground = base.mark_rect(cornerRadius=3, stroke="#FFFFFF", strokeWidth=2, fill=GROUND)
-    depth = alt.Opacity(
-        "n:Q", scale=alt.Scale(domain=[0, highest], range=[0.0, 0.95], type="sqrt"), legend=None
+    rects = base.mark_rect(cornerRadius=3, stroke=colors.paper(), strokeWidth=2, cursor="pointer").encode(
+        fill=alt.Fill("fill:N", scale=None)
     )
-    rects = base.mark_rect(cornerRadius=3, strokeWidth=2, cursor="pointer").encode(
-        fill=alt.condition("datum.right", alt.value(ACCENT), alt.value(WARM)), opacity=depth
+    frame = base.transform_filter(cell).mark_rect(
+        cornerRadius=3, fill=None, stroke=colors.ink(), strokeWidth=2, aria=False
     )
-    frame = base.transform_filter(cell).mark_rect(cornerRadius=3, fill=None, stroke=INK, strokeWidth=2)
     numbers = base.transform_filter("datum.n > 0").mark_text(fontSize=12, fontWeight=600)
-    numbers = numbers.encode(
-        color=alt.condition(f"datum.n > {highest * 0.45}", alt.value("#FFFFFF"), alt.value(INK)), text="n:Q"
-    )
-    chart: alt.LayerChart = ground + rects.add_params(cell) + frame + numbers
+    numbers = numbers.encode(color=alt.Color("text:N", scale=None), text="n:Q")
+    chart: alt.LayerChart = rects.add_params(cell) + frame + numbers
     return chart.properties(height=385)
 
 
+def cell_colors(count: int, highest: int, *, right: bool) -> dict[str, str]:
+    """Return the colours of a cell and its number: the more rows, the deeper; right ones are blue."""
+    full, empty = colors.ACCENT if right else colors.WARM, colors.empty_cell()
+    fill = colors.mixed(full, empty, 0.95 * math.sqrt(count / max(1, highest)))
+    return {"fill": fill, "text": colors.text_on(fill)}
+
+
 def _cells(confusion: Confusion) -> list[dict[str, Any]]:
+    highest = max(1, *(count for line in confusion.counts for count in line))
     return [
         {
             "true": true,
@@ -135,6 +145,7 @@ def _cells(confusion: Confusion) -> list[dict[str, Any]]:
             "pred_name": column_name(pred),
             "n": count,
             "right": true == pred,
+            **cell_colors(count, highest, right=true == pred),
         }
         for true, line in zip(confusion.rows, confusion.counts, strict=True)
         for pred, count in zip(confusion.columns, line, strict=True)

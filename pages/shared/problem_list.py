@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import streamlit as st
 
 from pages.shared import session
-from pages.shared.scan_status import scan_line
 from pages.shared.text import SEVERITY_ICONS, plain
 from studio.corpus.titles import count_by_status, get_title
 from studio.datasets.versions import data_problems, problems_of
@@ -37,19 +36,12 @@ class _Group:
     titles: Sequence[int] = ()
 
 
-def problem_list(db: Store, *, says_when_scanned: bool) -> None:
-    """Draw what `check` finds in the decided titles.
-
-    Args:
-        db: store that has the titles.
-        says_when_scanned: whether the page itself does not show how old the scan is.
-    """
+def problem_list(db: Store) -> None:
+    """Draw what `check` finds in the decided titles."""
     if count_by_status(db)["decided"] <= LIVE_TITLES:
         groups = _by_code(data_problems(db, session.scheme()))
     else:
         scan = findings.look(db, session.workspace())
-        if says_when_scanned:
-            scan_line(scan)
         if scan.last is None:
             return
         groups = _scanned(scan.last)

@@ -7,6 +7,7 @@ from typing import Any, Literal, cast
 
 import altair as alt
 
+from pages.shared.colors import SERIES
 from studio.contract import Event, HeldOut, Step
 from studio.language import say
 from studio.training.learning_rate import Smoothed
@@ -16,7 +17,6 @@ Quantity = Literal[
     "loss", "held_out_loss", "accuracy", "learning_rate", "grad_norm", "tokens_per_second", "memory_gib"
 ]
 
-COLORS = ("#2B5C9E", "#D9822B", "#3F8F5B", "#9B4DCA", "#C0392B", "#16808A", "#8A6D1B", "#5B6573")
 KIND_NAMES = {"train": ("训练", "training"), "held": ("留出", "held out")}
 LONGEST = 600
 """Points of one line that are drawn; a longer run is thinned evenly, its last point kept."""
@@ -156,7 +156,7 @@ def _layers(
     title = say("步", "step") if axis == "step" else say("轮", "epoch")
     percent = shown.format.endswith("%")
     data = alt.Data(values=list(rows))  # type: ignore[no-untyped-call]
-    scale = alt.Scale(domain=list(names), range=[COLORS[n % len(COLORS)] for n in range(len(names))])
+    scale = alt.Scale(domain=list(names), range=[SERIES[n % len(SERIES)] for n in range(len(names))])
     legend = (
         alt.Legend(title=None, orient="top", labelLimit=320, columns=2, symbolOpacity=1)
         if len(names) > 1

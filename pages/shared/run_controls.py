@@ -195,38 +195,37 @@ def _row(job: Job, position: str, *, first: bool = False, last: bool = False) ->
         )
         if job.state != "queued":
             return
-        for to, icon, words in MOVES:
-            st.button(
-                "",
-                key=f"{to}-{job.id}",
-                icon=f":material/{icon}:",
-                help=say(*words),
-                disabled=last if to == "down" else first,
-                on_click=_move,
-                args=(job.id, to),
+        with st.container(horizontal=True, width="content", gap="xsmall", key=f"icons-{job.id}"):
+            for to, icon, words in MOVES:
+                _icon_button(
+                    say(*words), f"{to}-{job.id}", icon, _move, (job.id, to), last if to == "down" else first
+                )
+            _icon_button(
+                say("暂停，之后再继续", "Pause for later"), f"aside-{job.id}", "pause", _pause, (job.id,)
             )
-        st.button(
-            "",
-            key=f"aside-{job.id}",
-            icon=":material/pause:",
-            help=say("暂停，之后再继续", "Pause for later"),
-            on_click=_pause,
-            args=(job.id,),
-        )
-        st.button(
-            "",
-            key=f"drop-{job.id}",
-            icon=":material/close:",
-            help=say("取消", "Cancel"),
-            on_click=_cancel,
-            args=(job.id,),
-        )
+            _icon_button(say("取消", "Cancel"), f"drop-{job.id}", "close", _cancel, (job.id,))
     reason = (
         why_never(job.record.device, job.record.processes, list_devices()) if _wants_device(job) else None
     )
     if reason:
         st.warning(plain(reason))
         _new_place(job)
+
+
+def _icon_button(
+    name: str, key: str, icon: str, act: Callable[..., None], args: tuple[str, ...], disabled: bool = False
+) -> None:
+    """Draw a small button of which only the icon is seen; its name is there for screen readers."""
+    st.button(
+        name,
+        key=key,
+        icon=f":material/{icon}:",
+        type="tertiary",
+        help=name,
+        disabled=disabled,
+        on_click=act,
+        args=args,
+    )
 
 
 def _wants_device(job: Job) -> bool:

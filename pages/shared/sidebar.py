@@ -4,7 +4,7 @@ from contextlib import closing
 
 import streamlit as st
 
-from pages.shared import keyboard, session
+from pages.shared import colors, keyboard, session
 from pages.shared.elements import choose_one
 from pages.shared.feedback import reporting
 from studio.annotation import review
@@ -41,6 +41,7 @@ def choose_language() -> None:
         fallback=fallback,
         format_func=lambda language: LANGUAGE_NAMES[language],
         on_change=_keep_choices,
+        label_visibility="collapsed",
     )
     current_language.set(chosen)
     st.session_state["lang-before"] = chosen
@@ -91,7 +92,7 @@ def sign_in() -> Person | None:
     if person is not None:
         inactive = "" if person.is_active else say("　:gray[（休息中）]", " :gray[(inactive)]")
         role = say(*people.ROLE_NAMES[person.role])
-        st.markdown(f':color[●]{{foreground="{person.color}"}} {role}{inactive}')
+        st.markdown(f':color[●]{{foreground="{colors.readable(person.color)}"}} {role}{inactive}')
     st.button(
         say("换人或新成员", "Somebody else"),
         key="who-else",

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 
-from pages.shared import session
+from pages.shared import colors, session
 from studio.contract import AnswerMode
 from studio.language import half, say
 from studio.messages import shown
@@ -47,11 +47,23 @@ SEVERITY_ICONS: dict[Severity, str] = {
     "hint": ":gray[:material/lightbulb:]",
 }
 MARKDOWN = re.compile(r"([!-/:-@\[-`{-~])")
+_LIVE = re.compile(r"(?<=[-<>=~])(?=[-<>=~])|(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)(?=\w)", re.IGNORECASE)
+"""Where Streamlit makes dashes, arrows and links of text, also of escaped text: it looks at what was read."""
+_JOINER = "\u2060"
+"""Invisible, and removed from a title that is pasted back."""
 
 
 def plain(text: str) -> str:
     """Escape text for Streamlit's Markdown, on one line; a sentence in the reader's language."""
-    return MARKDOWN.sub(r"\\\1", " ".join(str(half(text)).split()))
+    return MARKDOWN.sub(r"\\\1", _LIVE.sub(_JOINER, " ".join(str(half(text)).split())))
+
+
+def spoken(text: str) -> str:
+    """Return a text for the hidden label of a control: without the signs that Markdown may read.
+
+    Screen readers say a label as it is written, escapes included.
+    """
+    return " ".join(MARKDOWN.sub(" ", str(half(text))).split())
 
 
 def plain_stored(text: str | None) -> str:
@@ -76,17 +88,18 @@ def category_mark(name: str) -> str:
     scheme = session.scheme()
     if name not in scheme.names:
         return plain(name)
-    return f':color[■]{{foreground="{scheme.category(name).color}"}} {category_name(name)}'
+    return f':color[■]{{foreground="{colors.readable(scheme.category(name).color)}"}} {category_name(name)}'
 
 
-def person_mark(name: str, colors: Mapping[str, str]) -> str:
+def person_mark(name: str, colors_of: Mapping[str, str]) -> str:
     """Name a person with their colour, for labels and Markdown; grey for one who never signed in."""
-    return f':color[●]{{foreground="{colors.get(name, "#6B7280")}"}} {plain(name)}'
+    color = colors.readable(colors_of.get(name, "#6B7280"))
+    return f':color[●]{{foreground="{color}"}} {plain(name)}'
 
 
 def person_colors(db: Store) -> dict[str, str]:
-    """Map everybody's name to their colour."""
-    return {each.name: each.color for each in people.list_people(db)}
+    """Map everybody's name to their colour, as it can be read on the page."""
+    return {each.name: colors.readable(each.color) for each in people.list_people(db)}
 
 
 def severity_name(severity: Severity) -> str:

@@ -19,7 +19,7 @@ _TOKENS = st.components.v2.component(
   border: 1px solid var(--st-border-color); border-radius: 8px; padding: 0.6rem 0.8rem;
   max-height: 26rem; overflow-y: auto; }
 .tokens span { border-radius: 3px; padding: 0.1rem 1px; margin-right: 1px; }
-.read { background: #EEF1F5; color: #4B5563; }
+.read { background: #EEF1F5; color: #3F4856; }
 .learned { background: #D5E5F7; color: #16325B; }
 .heavy { background: #FBDDB8; color: #6B3A06; font-weight: 600; }
 .over { text-decoration: line-through; text-decoration-color: #C0392B; text-decoration-thickness: 2px; }

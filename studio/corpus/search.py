@@ -1,8 +1,8 @@
-"""Search titles by text, state, category, person, source and tag, a page at a time.
+"""Search titles by text, state, category, person, source and tag, a page at a time; count what is found.
 
-Keyset pagination by title number, so that page 1,000 costs what page 1 costs. Status,
-category and tag are index lookups. A text, an author, a source or an import batch is
-found by scanning, in portions and not longer than `SECONDS`: the page then reports how
+Keyset pagination, so that page 1,000 costs what page 1 costs. What is in the trash is found only where its
+status is asked for. Status, category and tag are index lookups. A text, an author, a source or an import
+batch is found by scanning, in portions and not longer than `SECONDS`: the page then reports how
 far it got. An FTS5 trigram index was tried and dropped: 6.5 s and 78 MiB more at a
 million titles, and it cannot find a word of two characters, as most Chinese words are
 (`benchmarks/data/team_speed.py --trigram`).
@@ -11,7 +11,7 @@ million titles, and it cannot find a word of two characters, as most Chinese wor
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from studio.corpus.titles import Status, Title
 from studio.store import Store
@@ -21,6 +21,9 @@ PORTION = 100_000
 
 SECONDS = 1.0
 PAGE = 50
+
+Order = Literal["oldest", "newest", "changed"]
+"""By number, by number backwards, or what changed last first."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,7 +46,7 @@ class Query:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Found:
-    """A page of titles in the order of their numbers.
+    """A page of titles in the order asked for.
 
     `after` is the cursor of the next page; None when there is none. `read_to` is the number
     up to which titles were scanned, set only when time ran out before the page was full.
@@ -54,47 +57,106 @@ class Found:
     read_to: int | None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Count:
+    """How many titles match; `is_whole` is False where time ran out before all were looked at."""
+
+    titles: int
+    is_whole: bool
+
+
 def search(
     db: Store,
     query: Query,
     *,
     after: int = 0,
     limit: int = PAGE,
+    order: Order = "oldest",
     seconds: float = SECONDS,
     portion: int = PORTION,
 ) -> Found:
-    """Find the next titles after number `after` that match the query."""
-    last = db.execute("select coalesce(max(title_id), 0) from states").fetchone()[0]
-    began, ids, start = time.monotonic(), list[int](), after
-    while start < last and len(ids) <= limit:
-        end = start + portion
-        ids += _portion(db, query, start, end, limit + 1 - len(ids))
+    """Find the next titles behind the cursor `after` that match the query; 0 is before the first page."""
+    if order == "changed":
+        return _last_changed(db, query, after, limit)
+    last = _last_number(db)
+    backwards = order == "newest"
+    began, ids = time.monotonic(), list[int]()
+    start = after or (last + 1 if backwards else 0)
+    while (start > 1 if backwards else start < last) and len(ids) <= limit:
+        end = max(0, start - portion) if backwards else start + portion
+        bounds = (end - 1, start - 1) if backwards else (start, end)
+        ids += _portion(db, query, *bounds, limit + 1 - len(ids), backwards=backwards)
         start = end
         if time.monotonic() - began > seconds:
             break
-    cut_short = len(ids) <= limit and start < last
+    cut_short = len(ids) <= limit and (start > 1 if backwards else start < last)
     shown = ids[:limit]
     more = shown[-1] if len(ids) > limit else start if cut_short else None
     return Found(titles=_titles(db, shown), after=more, read_to=start if cut_short else None)
 
 
-def _portion(db: Store, query: Query, start: int, end: int, limit: int) -> list[int]:
+def count_found(db: Store, query: Query, *, seconds: float = SECONDS, portion: int = PORTION) -> Count:
+    """Count the titles that match the query, as far as the time allows."""
+    began, last, start, titles = time.monotonic(), _last_number(db), 0, 0
+    conditions, values = _conditions(query)
+    while start < last:
+        titles += db.execute(
+            f"select count(*) from ({_from(query)} where states.title_id > :start and states.title_id <= :end"
+            f" {conditions})",
+            {**values, "start": start, "end": start + portion},
+        ).fetchone()[0]
+        start += portion
+        if time.monotonic() - began > seconds:
+            break
+    return Count(titles=titles, is_whole=start >= last)
+
+
+def find_revisions(db: Store, query: Query, *, limit: int) -> dict[int, int]:
+    """Find the titles that match the query, each with its revision, for an edit of all; at most `limit`."""
+    conditions, values = _conditions(query)
+    rows = db.execute(
+        f"{_from(query, 'states.title_id, states.revision')} where states.title_id > :start {conditions}"
+        " order by states.title_id limit :limit",
+        {**values, "start": 0, "limit": limit},
+    )
+    return dict(rows.fetchall())
+
+
+def _last_number(db: Store) -> int:
+    return int(db.execute("select coalesce(max(title_id), 0) from states").fetchone()[0])
+
+
+def _portion(
+    db: Store, query: Query, start: int, end: int, limit: int, *, backwards: bool = False
+) -> list[int]:
     conditions, values = _conditions(query)
     rows = db.execute(
         f"{_from(query)} where states.title_id > :start and states.title_id <= :end {conditions}"
-        " order by states.title_id limit :limit",
+        f" order by states.title_id {'desc' if backwards else ''} limit :limit",
         {**values, "start": start, "end": end, "limit": limit},
     )
     return [title_id for (title_id,) in rows.fetchall()]
 
 
-def _from(query: Query) -> str:
+def _last_changed(db: Store, query: Query, after: int, limit: int) -> Found:
+    """Find by the last decision backwards: all that match are sorted, since no index has them so."""
+    conditions, values = _conditions(query)
+    rows = db.execute(
+        f"{_from(query, 'states.title_id, states.revision')}"
+        f" where states.title_id > :start and (:after = 0 or states.revision < :after) {conditions}"
+        " order by states.revision desc limit :limit",
+        {**values, "start": 0, "after": after, "limit": limit + 1},
+    ).fetchall()
+    more = rows[limit - 1][1] if len(rows) > limit else None
+    return Found(titles=_titles(db, [title_id for title_id, _ in rows[:limit]]), after=more, read_to=None)
+
+
+def _from(query: Query, columns: str = "states.title_id") -> str:
     """Join the tables that the query needs, the cheapest first; a cross join keeps that order."""
-    source = "select states.title_id from states"
+    source = f"select {columns} from states"
     if query.tag:
         source = (
-            "select states.title_id from title_tags"
-            " cross join states on states.title_id = title_tags.title_id"
+            f"select {columns} from title_tags cross join states on states.title_id = title_tags.title_id"
         )
     if query.text or query.source or query.batch_id is not None:
         source += " cross join titles on titles.id = states.title_id"
@@ -118,6 +180,8 @@ def _conditions(query: Query) -> tuple[str, dict[str, Any]]:
     conditions = [condition for condition, _ in wanted.values()]
     if query.category is not None and query.status is None:
         conditions.append("states.status = 'decided'")  # no other has a category
+    elif query.status is None:
+        conditions.append("states.status <> 'trashed'")
     if query.status not in (None, "decided"):
         conditions.append("states.category is null")  # so that the index on both holds the numbers in order
     return "".join(f" and {each}" for each in conditions), {

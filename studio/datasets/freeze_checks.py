@@ -37,7 +37,10 @@ def require_no_errors(problems: Iterable[Problem], titles: Sequence[Title]) -> N
                 f"已定的标题里有 {len(errors)} 个错误，不能冻结。",
                 f"The decided titles have {len(errors)} errors and cannot be frozen.",
             ),
-            remedy=say("请先在数据集页的“数据问题”里改好。", "Fix them first: Datasets page, Problems."),
+            remedy=say(
+                "请先在“错标与缺口”页的“思维链与格式”里改好。",
+                "Fix them first: Errors and gaps page, Chains and format.",
+            ),
             reasons=tuple(lines),
             can_accept=False,
         )
@@ -149,8 +152,9 @@ def notes_on(problems: Iterable[Problem], division: Division) -> tuple[str, ...]
     if contradicting:
         notes.append(
             say(
-                f"{contradicting} 条思维链的结论与类别不符，见“数据问题”。",
-                f"{contradicting} think chains argue for another category than their title's; see Problems.",
+                f"{contradicting} 条思维链的结论与类别不符，见“错标与缺口”页的“思维链与格式”。",
+                f"{contradicting} think chains argue for another category than their title's; see Chains and "
+                "format on the Errors and gaps page.",
             )
         )
     if division.joined:

@@ -41,12 +41,12 @@ class WorkspaceState:
         waiting, decided = self.titles["waiting"], self.titles["decided"]
         if waiting + decided == 0:
             return "import"
+        if waiting:
+            return "label"
         if not self.versions:
-            return "label" if waiting > decided else "freeze"
+            return "freeze"
         trained = [run for run in self.own_runs if run.spec.kind == "train" and run.state != "cancelled"]
-        if not trained:
-            return "train"
-        return "label" if waiting and trained[0].state == "done" else "evaluate"
+        return "evaluate" if trained else "train"
 
 
 def standing(db: Store, workspace: Workspace) -> WorkspaceState:

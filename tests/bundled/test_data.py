@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from studio.samples.canonical import read_answer, read_question
 from studio.validation.check import check_path
-from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL
+from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL, BUNDLED_UNDECIDED
 from tests.support.samples import SCHEME
 
 
@@ -91,3 +91,14 @@ def test_the_base_model_is_small_real_and_loads_as_any_other():
     messages = [{"role": "user", "content": "新闻分类：标题"}]
     prompt = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     assert prompt == f"{tokenizer.bos_token}<｜User｜>新闻分类：标题<｜Assistant｜>"
+
+
+def test_the_titles_to_label_have_an_answer_of_ours_each_in_a_file_of_its_own():
+    titles = (BUNDLED_UNDECIDED / "titles.txt").read_text(encoding="utf-8").splitlines()
+    answers = json.loads((BUNDLED_UNDECIDED / "answers.json").read_text(encoding="utf-8"))
+    assert [answer["title"] for answer in answers] == titles
+    assert Counter(answer["category"] for answer in answers) == dict.fromkeys(SCHEME.names, 5)
+    assert all(8 <= len(title) <= 40 for title in titles)
+    assert all(answer["category"] in answer["why"] or "归" in answer["why"] for answer in answers)
+    bare = [re.sub(r"[\W_]", "", title) for title in [*(title for title, _ in ALL), *titles]]
+    assert [(a, b) for a, b in combinations(bare, 2) if fuzz.ratio(a, b) >= 85] == []

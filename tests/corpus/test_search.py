@@ -3,7 +3,15 @@
 import pytest
 
 from studio.annotation import bulk_edits
-from studio.corpus.search import Query, list_import_batches, list_sources, search
+from studio.corpus.search import (
+    Count,
+    Query,
+    count_found,
+    find_revisions,
+    list_import_batches,
+    list_sources,
+    search,
+)
 from studio.corpus.titles import get_title
 from studio.ingest.importer import import_path
 from tests.support.samples import SCHEME
@@ -83,3 +91,32 @@ def test_the_trash_is_found_by_its_status(db):
     bulk_edits.trash(db, {5: get_title(db, 5).revision}, author="li")
     assert ids(db, status="trashed") == [5]
     assert 5 not in ids(db, status="waiting")
+    assert 5 not in ids(db)
+    assert 5 not in ids(db, text="ABC")
+
+
+@pytest.mark.parametrize("order", ["oldest", "newest", "changed"])
+def test_every_order_turns_its_pages_without_gap_or_repeat(db, order):
+    label(db, "wang")
+    seen, after = [], 0
+    while after is not None:
+        found = search(db, Query(text="天气"), after=after, limit=7, order=order, portion=10)
+        seen += [title.id for title in found.titles]
+        after = found.after
+    expected = [number for number in range(1, 31) if number % 3]
+    assert sorted(seen) == expected
+    assert len(seen) == len(expected)
+    if order == "newest":
+        assert seen == expected[::-1]
+    if order == "changed":
+        assert seen[:2] == [1, 29]
+
+
+def test_what_is_found_is_counted_and_named_as_a_whole(db):
+    bulk_edits.trash(db, {6: get_title(db, 6).revision}, author="li")
+    assert count_found(db, Query(), portion=7) == Count(titles=29, is_whole=True)
+    assert count_found(db, Query(text="降息")) == Count(titles=9, is_whole=True)
+    assert count_found(db, Query(text="降息"), seconds=0, portion=10) == Count(titles=2, is_whole=False)
+    everything = find_revisions(db, Query(text="降息"), limit=100)
+    assert everything == {number: get_title(db, number).revision for number in range(3, 31, 3) if number != 6}
+    assert list(find_revisions(db, Query(text="降息"), limit=2)) == [3, 9]

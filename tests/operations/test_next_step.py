@@ -5,6 +5,7 @@ import pytest
 from studio.annotation.requeue import send_back
 from studio.corpus.titles import find_titles
 from studio.datasets.versions import freeze
+from studio.ingest.bundled import import_samples
 from studio.ingest.importer import import_path, import_text
 from studio.operations.next_step import standing
 from studio.samples.scheme import load_scheme
@@ -30,6 +31,13 @@ def test_an_empty_workspace_begins_with_an_import(db, workspace):
 
 def test_waiting_titles_are_to_be_labelled(db, workspace):
     import_text(db, "一个标题\n另一个标题", load_scheme())
+    assert standing(db, workspace).next_step == "label"
+
+
+def test_labelling_is_not_jumped_over_while_a_title_waits(db, workspace):
+    import_samples(db, load_scheme(), author="ann")
+    assert standing(db, workspace).next_step == "label"
+    freeze(db, workspace, "news", author="ann", scheme=load_scheme())
     assert standing(db, workspace).next_step == "label"
 
 

@@ -146,8 +146,32 @@ def test_the_name_of_a_run_is_text_wherever_it_is_drawn(filled_run, name):
 def test_home_imports_the_bundled_samples(workspace, db):
     app = open_page("home")
     app.button(key="import-samples").click().run()
-    assert "400" in app.success[0].value
+    assert "450" in app.success[0].value
     assert count_by_status(db)["decided"] == 400
+    assert count_by_status(db)["waiting"] == 50
+    assert any("去标注（50 条待标注）" in link.label for link in app.get("page_link"))
+
+
+def test_home_compares_the_answers_to_the_bundled_titles_with_ours(workspace, db):
+    app = open_page("home")
+    app.button(key="import-samples").click().run()
+    for title in next_waiting(db, limit=2):
+        annotations.annotate(
+            db, title.id, category="政治", author="ann", seen_revision=title.revision, active_seconds=1
+        )
+    app.run()
+    shown = "\n".join(element.value for element in app.markdown)
+    assert "已定 2 条，其中 **0** 条与我们一致" in shown
+    assert [box.label for box in app.expander if "不一致" in box.label] == ["不一致的 2 条"]
+    app.button(key=f"sample-{find_title(db, title.text).id}").click().run()
+    assert app.query_params["title"] == str(title.id)
+
+
+def test_the_recorded_run_is_not_shown_as_if_one_had_trained_it(workspace, db):
+    shown = "\n".join(element.value for element in [*open_page("home").subheader, *open_page("home").caption])
+    assert "示例：随附运行的得分" in shown
+    assert "不是您训练的" in shown
+    assert "还没有自己的得分" in shown
 
 
 def test_home_imports_pasted_titles(workspace, db):

@@ -158,20 +158,11 @@ def many(db, workspace, tmp_path):
     import_path(db, write_json(tmp_path / "many.json", rows), SCHEME)
 
 
-def open_problems(page):
+def test_many_titles_are_listed_from_the_scan(db, workspace, many):
     app = open_page("problems")
-    if page == "datasets":
-        app.session_state["datasets_tab"] = "数据问题"
-        app.switch_page("../pages/datasets.py").run()
-    return app
-
-
-@pytest.mark.parametrize("page", ["quality", "datasets"])
-def test_many_titles_are_listed_from_the_scan(db, workspace, many, page):
-    app = open_problems(page)
     assert not [element for element in app.expander if "矛盾" in element.label]
     scan(db, workspace, SCHEME)
-    app = open_problems(page)
+    app = open_page("problems")
     app.session_state["problems-chain_contradicts"] = True
     app.run()
     assert not app.exception

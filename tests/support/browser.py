@@ -9,11 +9,13 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support.web_process import WebProcess
 
+ColorScheme = Literal["light", "dark"]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 PATIENCE_MS = 60_000
@@ -98,9 +100,11 @@ class Studio(WebProcess):
         settle(page)
 
 
-def new_page(browser: Browser, *, height: int = 900) -> Page:
+def new_page(
+    browser: Browser, *, width: int = 1280, height: int = 900, color_scheme: ColorScheme = "light"
+) -> Page:
     """A patient page in a context of its own, which counts its runs."""
-    page = browser.new_page(viewport={"width": 1280, "height": height})
+    page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=color_scheme)
     page.set_default_timeout(PATIENCE_MS)
     page.add_init_script(COUNT_RUNS)
     return page

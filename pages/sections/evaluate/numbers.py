@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from pages.shared import charts, session
+from pages.shared import charts, colors, session
 from pages.shared.elements import choose_one, table
 from pages.shared.feedback import report_errors
 from pages.shared.run_names import data_name, model_name
@@ -128,7 +128,7 @@ def headline(scores: Scores) -> None:
 
 def category_table(scores: Scores) -> None:
     """Draw precision, recall and F1 of each category."""
-    rate = st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1, color=charts.ACCENT)
+    rate = st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1, color=colors.ACCENT)
     precision, recall = say("精确率", "precision"), say("召回率", "recall")
     table(
         [

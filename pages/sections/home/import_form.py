@@ -10,11 +10,11 @@ from pages.shared.files import uploaded_path
 from pages.shared.reading import choose_reading
 from pages.shared.text import plain
 from studio.formats.choices import UNDECIDED
+from studio.ingest.bundled import import_samples
 from studio.ingest.importer import ImportReport, finish_interrupted, import_path, import_text
 from studio.ingest.label_mapping import UnknownLabel, map_labels, unknown_labels
 from studio.language import say
 from studio.store import Store
-from studio.workspace import BUNDLED_DATASET
 
 LARGE_BYTES = 200 << 20
 """From this size on the command line is the better way: a browser holds the whole upload in memory."""
@@ -57,9 +57,11 @@ def import_section(db: Store) -> None:
 def _import_samples(db: Store) -> None:
     st.write(
         say(
-            "为本项目编写的 300 条训练样本和 100 条评估样本，十个类别各 30 + 10 条，带思维链。",
+            "为本项目编写的 300 条训练样本和 100 条评估样本，十个类别各 30 + 10 条，带思维链；"
+            "另有 50 条没有答案的标题，可以试着标注，之后与我们的答案对照。",
             "300 training and 100 evaluation samples written for this project: 30 + 10 per category, "
-            "with think chains.",
+            "with think chains; and 50 titles without an answer to try labelling with, and to compare with "
+            "our answers afterwards.",
         )
     )
     if st.button(
@@ -69,7 +71,7 @@ def _import_samples(db: Store) -> None:
         icon=":material/download:",
     ):
         with report_errors(), st.spinner(say("正在导入…", "Importing…")):
-            _keep(import_path(db, BUNDLED_DATASET, session.scheme(), author=session.annotator()))
+            _keep(import_samples(db, session.scheme(), author=session.annotator()))
 
 
 def _import_file(db: Store) -> None:

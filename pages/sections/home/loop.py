@@ -4,8 +4,31 @@ import streamlit as st
 
 from pages.shared import charts, session
 from pages.shared.text import answer_name, baseline_name, plain, run_name, state_name
+from studio.ingest.importer import ImportReport
 from studio.language import say
 from studio.operations.next_step import LoopStep, WorkspaceState
+
+
+def just_imported(waiting: int) -> None:
+    """Draw what the last import of this session brought, with the way to the titles that wait."""
+    report: ImportReport | None = st.session_state.get("import_report")
+    if report is None:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", border=True):
+        st.markdown(
+            ":green[:material/check_circle:] "
+            + say(
+                f"刚导入：新增 {report.added} 条，{report.decided} 条已定，{report.waiting} 条待标注。",
+                f"Just imported: {report.added} added, {report.decided} decided, {report.waiting} waiting.",
+            ),
+            width="stretch",
+        )
+        if waiting:
+            session.link(
+                "label",
+                say(f"去标注（{waiting} 条待标注）", f"Label ({waiting} waiting)"),
+                icon=":material/keyboard:",
+            )
 
 
 def loop_steps(now: WorkspaceState) -> None:
@@ -14,7 +37,7 @@ def loop_steps(now: WorkspaceState) -> None:
         for number, (step, name, page, text) in enumerate(_steps(now), start=1):
             with st.container(border=True, height="stretch", gap="xsmall"):
                 is_next = step == now.next_step
-                badge = f" :primary-badge[{say('下一步', 'next')}]" if is_next else ""
+                badge = f" :blue-badge[{say('下一步', 'next')}]" if is_next else ""
                 st.markdown(f":gray[{number}]　**{name}**{badge}")
                 st.caption(text)
                 st.space("stretch")
@@ -71,6 +94,11 @@ def _scores_text(now: WorkspaceState) -> str:
     if not now.scores:
         return say("还没有得分", "no score yet")
     best = max(now.scores.values(), key=lambda scores: scores.accuracy)
+    if now.scored is not None and now.scored.recorded:
+        return say(
+            f"还没有自己的得分  \n随附的示例 {best.accuracy:.1%}",
+            f"no score of your own  \nbundled example {best.accuracy:.1%}",
+        )
     tfidf = best.baselines.get("tfidf")
     against = "" if tfidf is None else f"  \nTF-IDF {tfidf:.1%}"
     return say(f"准确率 {best.accuracy:.1%}{against}", f"accuracy {best.accuracy:.1%}{against}")
@@ -78,7 +106,23 @@ def _scores_text(now: WorkspaceState) -> str:
 
 def latest_score(now: WorkspaceState) -> None:
     """Draw the accuracy of the newest scored run beside the baselines it has to beat."""
-    assert now.scored is not None, "scores without a run"
+    if now.scored is None:
+        return
+    is_ours = now.scored.recorded
+    st.subheader(
+        say("示例：随附运行的得分", "Example: the bundled run's score")
+        if is_ours
+        else say("最近一次得分", "Latest score"),
+        anchor=False,
+    )
+    if is_ours:
+        st.caption(
+            say(
+                "这是随软件附带的训练记录，不是您训练的；训练之后，这里换成您自己的得分。",
+                "A recorded training that comes with the studio, none of yours. Your own score takes its "
+                "place once you have trained.",
+            )
+        )
     rows = [(answer_name(answer), scores.accuracy, True) for answer, scores in now.scores.items()]
     baselines = next(iter(now.scores.values())).baselines
     rows += [(baseline_name(name), value, False) for name, value in baselines.items()]

@@ -5,8 +5,8 @@ from typing import Any
 
 import altair as alt
 
-from pages.shared import session
-from pages.shared.charts import ACCENT, GROUND, INK, PALE, QUIET, WARM
+from pages.shared import colors, session
+from pages.shared.charts import cell_colors
 from pages.shared.text import category_name
 from studio.language import say
 from studio.samples.scheme import Scheme
@@ -31,7 +31,7 @@ def coverage_bars(coverage: Sequence[TargetCoverage], scheme: Scheme) -> alt.Lay
             "name": category_name(each.category),
             "value": each.decided,
             "text": f"{each.decided} / {each.target}",
-            "color": scheme.category(each.category).color,
+            "color": colors.readable(scheme.category(each.category).color),
         }
         for each in coverage
     ]
@@ -40,14 +40,14 @@ def coverage_bars(coverage: Sequence[TargetCoverage], scheme: Scheme) -> alt.Lay
         x=alt.X("value:Q", title=None, axis=None, scale=alt.Scale(domain=[0, reach])),
     )
     bars = base.mark_bar(cornerRadiusEnd=3, height=13).encode(color=alt.Color("color:N", scale=None))
-    texts = base.mark_text(align="left", dx=6, color=QUIET).encode(text="text:N")
-    line = _chart([{"value": target}]).mark_rule(color=INK, strokeDash=[3, 3]).encode(x="value:Q")
+    texts = base.mark_text(align="left", dx=6, color=colors.quiet()).encode(text="text:N")
+    line = _chart([{"value": target}]).mark_rule(color=colors.ink(), strokeDash=[3, 3]).encode(x="value:Q")
     layers: alt.LayerChart = bars + texts + line
     chart: alt.LayerChart = layers.properties(height=24 * len(rows)).configure_view(stroke=None)
     return chart
 
 
-def day_bars(days: Sequence[DayCount], colors: Mapping[str, str]) -> alt.Chart:
+def day_bars(days: Sequence[DayCount], colors_of: Mapping[str, str]) -> alt.Chart:
     """Chart answers per day, stacked by person in their colours."""
     rows = [{"day": each.day.isoformat(), "name": each.author, "answers": each.answers} for each in days]
     names = sorted({each.author for each in days})
@@ -59,7 +59,9 @@ def day_bars(days: Sequence[DayCount], colors: Mapping[str, str]) -> alt.Chart:
             y=alt.Y("sum(answers):Q", title=say("条", "titles"), axis=alt.Axis(tickMinStep=1, format="d")),
             color=alt.Color(
                 "name:N",
-                scale=alt.Scale(domain=names, range=[colors.get(name, QUIET) for name in names]),
+                scale=alt.Scale(
+                    domain=names, range=[colors_of.get(name) or colors.quiet() for name in names]
+                ),
                 legend=alt.Legend(title=None, orient="top") if len(names) > 1 else None,
             ),
             tooltip=[
@@ -95,13 +97,15 @@ def measure_bars(measures: Mapping[str, Measure]) -> alt.LayerChart:
         alt.Tooltip("kappa:Q", title="κ", format=".2f"),
         alt.Tooltip("n:Q", title=say("标题", "titles")),
     ]
-    bars = base.mark_bar(color=PALE, height=12, opacity=0.6).encode(
+    bars = base.mark_bar(color=colors.pale(), height=12, opacity=0.6).encode(
         x=alt.X("percent:Q", title=None, scale=scale), tooltip=tips
     )
-    reach = base.mark_rule(color=ACCENT, strokeWidth=2).encode(
+    reach = base.mark_rule(color=colors.ACCENT, strokeWidth=2).encode(
         x=alt.X("low:Q", title=None, scale=scale), x2="high:Q"
     )
-    points = base.mark_point(filled=True, size=70, color=ACCENT, opacity=1).encode(x=kappa, tooltip=tips)
+    points = base.mark_point(filled=True, size=70, color=colors.ACCENT, opacity=1).encode(
+        x=kappa, tooltip=tips
+    )
     chart: alt.LayerChart = bars + reach + points
     return chart.properties(height=26 * len(rows) + 30)
 
@@ -124,7 +128,7 @@ def over_time_chart(agreement: Agreement) -> alt.LayerChart:
         y=alt.Y("value:Q", title=None, scale=alt.Scale(domain=[min(0, *(row["value"] for row in rows)), 1])),
         color=alt.Color(
             "kind:N",
-            scale=alt.Scale(domain=[agree, kappa], range=[PALE, ACCENT]),
+            scale=alt.Scale(domain=[agree, kappa], range=[colors.pale(), colors.ACCENT]),
             legend=alt.Legend(title=None, orient="top"),
         ),
         tooltip=[
@@ -150,6 +154,7 @@ def pair_chart(agreement: Agreement) -> alt.LayerChart:
             "other": names[column],
             "n": agreement.matrix[row][column],
             "agrees": row == column,
+            **cell_colors(agreement.matrix[row][column], highest, right=row == column),
         }
         for row in used
         for column in used
@@ -168,17 +173,11 @@ def pair_chart(agreement: Agreement) -> alt.LayerChart:
             alt.Tooltip("n:Q", title=say("对数", "pairs")),
         ],
     )
-    ground = base.mark_rect(cornerRadius=3, stroke="#FFFFFF", strokeWidth=2, fill=GROUND)
-    depth = alt.Opacity(
-        "n:Q", scale=alt.Scale(domain=[0, highest], range=[0.0, 0.95], type="sqrt"), legend=None
-    )
-    rects = base.mark_rect(cornerRadius=3, strokeWidth=2).encode(
-        fill=alt.condition("datum.agrees", alt.value(ACCENT), alt.value(WARM)), opacity=depth
+    rects = base.mark_rect(cornerRadius=3, stroke=colors.paper(), strokeWidth=2).encode(
+        fill=alt.Fill("fill:N", scale=None)
     )
     numbers = base.transform_filter("datum.n > 0").mark_text(fontSize=12, fontWeight=600)
-    numbers = numbers.encode(
-        color=alt.condition(f"datum.n > {highest * 0.45}", alt.value("#FFFFFF"), alt.value(INK)), text="n:Q"
-    )
-    chart: alt.LayerChart = ground + rects + numbers
+    numbers = numbers.encode(color=alt.Color("text:N", scale=None), text="n:Q")
+    chart: alt.LayerChart = rects + numbers
     # Slanted names reach beyond the last column.
     return chart.properties(height=36 * len(used) + 60, padding={"right": int(say("5", "28"))})

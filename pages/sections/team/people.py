@@ -8,7 +8,7 @@ from pages.sections.team import charts
 from pages.shared import session
 from pages.shared.elements import table
 from pages.shared.feedback import reporting
-from pages.shared.text import local_time, person_colors, plain
+from pages.shared.text import local_time, person_colors, plain, spoken
 from studio.language import say
 from studio.store import Store
 from studio.team import people, progress
@@ -112,9 +112,9 @@ def _person_row(person: Person, *, is_admin: bool) -> None:
     st.session_state.update(
         {keys["color"]: person.color, keys["role"]: person.role, keys["is_active"]: person.is_active}
     )
-    change = partial(_change, person.name)
+    change, name_said = partial(_change, person.name), spoken(person.name)
     color.color_picker(
-        say(f"{person.name} 的颜色", f"Colour of {person.name}"),
+        say(f"{name_said} 的颜色", f"Colour of {name_said}"),
         key=keys["color"],
         label_visibility="collapsed",
         disabled=not is_admin,
@@ -125,7 +125,7 @@ def _person_row(person: Person, *, is_admin: bool) -> None:
         f"**{plain(person.name)}**　:gray[:small[{say('始于', 'since')} {local_time(person.created_at)}]]"
     )
     role.selectbox(
-        say(f"{person.name} 的角色", f"Role of {person.name}"),
+        say(f"{name_said} 的角色", f"Role of {name_said}"),
         ROLES,
         key=keys["role"],
         format_func=lambda each: say(*ROLE_NAMES[each]),

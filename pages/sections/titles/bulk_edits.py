@@ -3,13 +3,13 @@
 from collections.abc import Callable, Sequence
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from pages.shared import session
 from pages.shared.feedback import notify, reporting
-from pages.shared.text import category_name, local_time, person_colors, person_mark, plain
+from pages.shared.text import category_name, local_time, person_colors, person_mark, plain, spoken
 from studio.annotation import bulk_edits
 from studio.annotation.bulk_edits import EditOutcome, StepAction
+from studio.corpus.search import Count, Query, find_revisions
 from studio.corpus.titles import Title
 from studio.language import say
 from studio.store import Store
@@ -17,6 +17,9 @@ from studio.team import gold
 
 TICKED = "titles-ticked"
 """Session key: the ticked titles, each with the revision that was on screen when it was ticked."""
+
+MOST = 20_000
+"""Titles that one edit takes: about ten seconds, in one transaction."""
 
 ACTION_NAMES: dict[StepAction, tuple[str, str]] = {
     "relabel": ("改为", "relabelled as"),
@@ -28,20 +31,31 @@ ACTION_NAMES: dict[StepAction, tuple[str, str]] = {
 }
 
 
+def found_text(found: Count) -> str:
+    """Format how many titles were found, as far as was counted."""
+    return f"{found.titles:,}{'' if found.is_whole else '+'}"
+
+
 def ticked() -> dict[int, int]:
     """Return the selected titles with their revisions."""
     found: dict[int, int] = st.session_state.setdefault(TICKED, {})
     return found
 
 
-def tick(column: DeltaGenerator, title: Title, label: str) -> None:
-    """Draw a title with its box; one that moved on since it was selected has another box, empty."""
+def tick(title: Title) -> None:
+    """Draw the box of a title; one that moved on since it was selected has another box, empty."""
     key = f"tick-{title.id}-{title.revision}"
     is_ticked = ticked().get(title.id) == title.revision
     # Only where it differs: what a run writes comes back late and would undo a tick made meanwhile.
     if bool(st.session_state.get(key)) != is_ticked:
         st.session_state[key] = is_ticked
-    column.checkbox(label, key=key, on_change=_tick, args=(title.id, title.revision, key))
+    st.checkbox(
+        say("选择：", "Select: ") + spoken(title.text[:80]),
+        key=key,
+        label_visibility="collapsed",
+        on_change=_tick,
+        args=(title.id, title.revision, key),
+    )
 
 
 @reporting
@@ -58,8 +72,8 @@ def gold_among(db: Store, titles: Sequence[Title]) -> set[int]:
     return gold.among(db, [title.id for title in titles])
 
 
-def bar(titles: Sequence[Title]) -> None:
-    """Draw the actions for the selected titles; without any, no button can be pressed."""
+def bar(query: Query, titles: Sequence[Title], found: Count) -> None:
+    """Draw the ways to select titles, and the actions for the selected ones."""
     count = len(ticked())
     with st.container(border=True, horizontal=True, vertical_alignment="bottom", key="titles-bar"):
         st.button(
@@ -70,12 +84,22 @@ def bar(titles: Sequence[Title]) -> None:
             on_click=_tick_page,
             args=({title.id: title.revision for title in titles},),
         )
+        if found.titles > len(titles):
+            st.button(
+                say(f"选择找到的全部（{found_text(found)}）", f"Select all found ({found_text(found)})"),
+                key="titles-tick-found",
+                icon=":material/library_add_check:",
+                on_click=_tick_found,
+                args=(query,),
+            )
         st.button(
             say(f"清除选择（{count}）", f"Clear selection ({count})"),
             key="titles-untick",
             disabled=not count,
             on_click=_untick,
         )
+        if not count:
+            return
         category = st.selectbox(
             say("改为", "Relabel as"),
             session.scheme().names,
@@ -86,9 +110,7 @@ def bar(titles: Sequence[Title]) -> None:
             label_visibility="collapsed",
             width=150,
         )
-        _action(
-            "relabel", say("改类别", "Relabel"), ":material/label:", disabled=not count or category is None
-        )
+        _action("relabel", say("改类别", "Relabel"), ":material/label:", disabled=category is None)
         st.text_input(
             say("标记", "Tag"),
             key="titles-tag-name",
@@ -96,14 +118,14 @@ def bar(titles: Sequence[Title]) -> None:
             label_visibility="collapsed",
             width=130,
         )
-        _action("tag", say("加标记", "Tag"), ":material/new_label:", disabled=not count)
-        _action("untag", say("去标记", "Untag"), ":material/label_off:", disabled=not count)
-        _action("gold", say("设为金标", "Mark as gold"), ":material/star:", disabled=not count)
-        _action("trash", say("移入回收站", "Trash"), ":material/delete:", disabled=not count)
-        _action("restore", say("移出回收站", "Restore"), ":material/restore_from_trash:", disabled=not count)
+        _action("tag", say("加标记", "Tag"), ":material/new_label:")
+        _action("untag", say("去标记", "Untag"), ":material/label_off:")
+        _action("gold", say("设为金标", "Mark as gold"), ":material/star:")
+        _action("trash", say("移入回收站", "Trash"), ":material/delete:")
+        _action("restore", say("移出回收站", "Restore"), ":material/restore_from_trash:")
 
 
-def _action(name: str, label: str, icon: str, *, disabled: bool) -> None:
+def _action(name: str, label: str, icon: str, *, disabled: bool = False) -> None:
     st.button(label, key=f"titles-{name}", icon=icon, disabled=disabled, on_click=_edit, args=(name,))
 
 
@@ -111,6 +133,22 @@ def _action(name: str, label: str, icon: str, *, disabled: bool) -> None:
 def _tick_page(titles: dict[int, int]) -> None:
     """Select what is on screen."""
     ticked().update(titles)
+
+
+@reporting
+def _tick_found(query: Query) -> None:
+    """Select all that the filters find, as they stand now."""
+    everything = find_revisions(session.store(), query, limit=MOST + 1)
+    if len(everything) > MOST:
+        notify(
+            say(
+                f"一次最多选 {MOST:,} 条，已选前 {MOST:,} 条；其余的请之后再选，或缩小筛选范围。",
+                f"At most {MOST:,} can be selected at once: these are the first. Select the rest afterwards, "
+                "or narrow the filters.",
+            )
+        )
+        everything = dict(list(everything.items())[:MOST])
+    st.session_state[TICKED] = everything
 
 
 @reporting
@@ -138,7 +176,8 @@ def _edit(name: str) -> None:
 
 def _relabel(db: Store, seen: dict[int, int], author: str) -> EditOutcome:
     category = st.session_state["choose-titles-relabel"]
-    assert category is not None, "the button is disabled without one"
+    if category is None:  # the button is disabled in the browser only
+        return EditOutcome(step_id=None, moved=0, passed_over=len(seen))
     return bulk_edits.relabel(db, seen, category=category, author=author)
 
 

@@ -5,8 +5,8 @@ from typing import cast
 import altair as alt
 import streamlit as st
 
+from pages.shared.colors import ACCENT, ink
 from pages.shared.elements import table
-from pages.shared.run_charts import COLORS
 from pages.shared.text import plain
 from studio.contract import TrainSpec
 from studio.errors import StudioError
@@ -110,7 +110,7 @@ def _parts(found: Estimate) -> alt.LayerChart:
         ),
         y=alt.Y("part:N", title=None, sort=None, axis=alt.Axis(ticks=False, domain=False, labelLimit=120)),
     )
-    bars, words = base.mark_bar(color=COLORS[0], height=16), base.mark_text(align="left", dx=5)
+    bars, words = base.mark_bar(color=ACCENT, height=16), base.mark_text(align="left", dx=5, color=ink())
     return cast(alt.LayerChart, alt.layer(bars, words.encode(text="text:N")).properties(height=210))
 
 

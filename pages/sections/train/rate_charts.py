@@ -6,11 +6,12 @@ from typing import Any, cast
 
 import altair as alt
 
+from pages.shared.colors import ACCENT, GREEN, WARM, ink
 from studio.contract import Step
 from studio.language import say
 from studio.training.learning_rate import RangeAdvice, Recommendation, Smoothed, Tried, show
 
-BLUE, ORANGE, GREEN = "#2B5C9E", "#D9822B", "#3F8F5B"
+BLUE, ORANGE = ACCENT, WARM
 
 
 def range_chart(points: Sequence[Step], advice: RangeAdvice | None) -> alt.LayerChart:
@@ -46,7 +47,7 @@ def range_chart(points: Sequence[Step], advice: RangeAdvice | None) -> alt.Layer
         rules = alt.Chart(_data(marks)).encode(x=x)
         layers += [
             rules.mark_rule(strokeDash=[4, 3], color=ORANGE),
-            rules.mark_text(align="left", dx=4, y=8, color=ORANGE).encode(text="name:N"),
+            rules.mark_text(align="left", dx=4, y=8, color=ink()).encode(text="name:N"),
         ]
     return cast(alt.LayerChart, alt.layer(*layers).properties(height=260))
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from pages.sections.train.run_settings import run_settings
-from pages.shared import run_charts, session
+from pages.shared import colors, run_charts, session
 from pages.shared.elements import choose_one, table
 from pages.shared.feedback import failure_text, live_fragment, report_errors, show_failure
 from pages.shared.run_charts import QUANTITIES, Axis, Quantity
@@ -67,7 +67,7 @@ def watch_runs() -> None:
         [run_id for run_id in by_id if run_id != chosen],
         format_func=lambda run_id: run_option(by_id[run_id]),
         key="compare-runs",
-        max_selections=len(run_charts.COLORS) - 1,
+        max_selections=len(colors.SERIES) - 1,
         placeholder=say("把其他运行画在同一张图上", "compare other runs on this chart"),
         label_visibility="collapsed",
         disabled=len(by_id) == 1,
