@@ -31,7 +31,7 @@ from backend.modeling.optimizers import make_optimizer
 from backend.modeling.tokenizers import load_tokenizer
 from backend.training.arguments import require_launcher, require_optimizer, training_arguments
 from backend.training.category_accuracy import category_scoring
-from backend.training.checkpoints import Checkpoints, newest_resumable, state_of
+from backend.training.checkpoints import Checkpoints, damaged_checkpoints, newest_resumable, state_of
 from backend.training.gradient_checkpointing import use_gradient_checkpointing
 from backend.training.loop_control import LoopControl, StopRequest
 from backend.training.packing_check import collator_for
@@ -40,7 +40,7 @@ from backend.training.resume import load_weights, truncate_curve
 from backend.training.schedules import require_schedule
 from backend.training.trainer import StudioTrainer
 from backend.worker import Cancelled, Paused, RunFolder, is_main_process, run_worker
-from studio.contract import EvaluateSpec, Progress, TrainSpec
+from studio.contract import DAMAGED, DamagedCheckpoints, EvaluateSpec, Progress, TrainSpec
 from studio.language import say
 
 log = logging.getLogger(__name__)
@@ -176,7 +176,13 @@ def run_loop(loop: LoopControl, ready: Prepared) -> float:
         Paused: a pause was requested; the run can be resumed from its last checkpoint.
     """
     trainer = loop.trainer
+    damaged = damaged_checkpoints(loop.folder.path)
     start = newest_resumable(loop.folder.path)
+    if damaged and is_main_process():
+        for name, damage in damaged.items():
+            log.warning("the checkpoint %s is damaged and passed over: %s", name, damage)
+        found = DamagedCheckpoints(damaged=damaged, resumed=start.name if start else None)
+        loop.folder.write(DAMAGED, found)
     state = state_of(start) if start else None
     if is_main_process():
         truncate_curve(loop.folder.path / "metrics.jsonl", state.step if state else 0)

@@ -15,6 +15,7 @@ from pages.sections.evaluate.numbers import (
 from pages.shared import session
 from pages.shared.elements import header
 from pages.shared.feedback import report_errors
+from pages.shared.run_naming import name_and_note
 from studio import runs
 from studio.language import say
 
@@ -45,6 +46,8 @@ if scored:
             category_table(scores)
         with text_scores_tab:
             text_score_table(scores)
+        if run.spec.kind == "evaluate":
+            name_and_note(run)
 else:
     st.info(
         say(

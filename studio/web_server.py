@@ -20,6 +20,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 
 from studio.operations.supervisor import PARENT_VARIABLE
+from studio.system.network import LOOPBACK
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -65,7 +66,8 @@ def _is_allowed(host: str) -> bool:
         name = urlsplit(f"//{host}").hostname
     except ValueError:
         return False
-    allowed = _options("server.allowedHosts")
+    # This machine's own names always: no page elsewhere can have one, and `up` looks under them.
+    allowed = [*LOOPBACK, *_options("server.allowedHosts")]
     return name is not None and ("*" in allowed or any(_matches(name.rstrip("."), each) for each in allowed))
 
 
@@ -79,7 +81,9 @@ def _is_same(origin: str, host: str) -> bool:
 
 
 def _options(name: str) -> list[str]:
-    return [str(each).strip().lower().rstrip("/") for each in st.get_option(name)]
+    """Read a list of names; from the environment it may come as one text with commas."""
+    names = ",".join(map(str, st.get_option(name))).split(",")
+    return [each.strip().lower().rstrip("/") for each in names if each.strip()]
 
 
 def end_with(parent: int) -> None:

@@ -3,13 +3,15 @@
     checkpoints/step_000050/           the model or the adapter, as it is loaded anywhere
     checkpoints/step_000050/resume/    the state to resume from (backend.training.resume)
 
-The newest checkpoint alone keeps the whole of `resume`; the best one keeps its weights
-there, so that the run can end with them.
+The two newest checkpoints keep the whole of `resume`, so that a damaged one does not end the run; the
+best one keeps its weights there, so that the run can end with them.
 """
 
 import logging
 import re
 import shutil
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,9 @@ from backend.modeling.methods import save_trained
 from backend.training.resume import STATE, LoopState, ResumeState
 from backend.worker import RunFolder, is_main_process
 from studio.contract import TrainSpec
+from studio.modelfiles.safetensors_headers import ModelProblem, read_header
 from studio.system.atomic import in_one_step
+from studio.system.documents import READ_FAULTS, one_line, parse_json, read_whole
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +42,56 @@ def checkpoints_of(run: Path) -> list[Path]:
 
 
 def newest_resumable(run: Path) -> Path | None:
-    """Find the newest checkpoint that a run can be resumed from."""
-    return next((path for path in reversed(checkpoints_of(run)) if (path / "resume" / STATE).is_file()), None)
+    """Find the newest sound checkpoint that a run can be resumed from; a damaged one is passed over."""
+    return next((path for path in _with_resume_state(run) if damage_of(path) is None), None)
+
+
+def damaged_checkpoints(run: Path) -> dict[str, str]:
+    """Map the checkpoints that are newer than the one to resume from to what is wrong with them."""
+    found = {}
+    for path in _with_resume_state(run):
+        damage = damage_of(path)
+        if damage is None:
+            break
+        found[path.name] = damage
+    return found
+
+
+def _with_resume_state(run: Path) -> list[Path]:
+    return [path for path in reversed(checkpoints_of(run)) if (path / "resume" / STATE).exists()]
+
+
+def damage_of(checkpoint: Path) -> str | None:
+    """Check a checkpoint's files as a disk may spoil them: cut short, emptied, overwritten; None: sound."""
+    for file in sorted(path for path in checkpoint.rglob("*") if not path.is_dir()):
+        try:
+            _require_sound(file)
+        except READ_FAULTS as error:
+            return f"{file.relative_to(checkpoint)}: {one_line(error, 200)}"
+        except (zipfile.BadZipFile, zlib.error) as error:
+            return f"{file.relative_to(checkpoint)}: {error}"
+    return None
+
+
+def _require_sound(file: Path) -> None:
+    """Read one file of a checkpoint.
+
+    Raises:
+        ValueError: among others; it is not what was written.
+    """
+    if file.name == STATE:
+        LoopState.model_validate_json(read_whole(file))
+    elif file.suffix == ".safetensors":
+        header = read_header(file)
+        if isinstance(header, ModelProblem):
+            raise ValueError(header.message)
+    elif file.suffix in (".pt", ".pth"):
+        # torch writes a zip, which has a checksum of every part.
+        with zipfile.ZipFile(file) as parts:
+            if spoiled := parts.testzip():
+                raise ValueError(f"{spoiled} is spoiled")
+    elif file.suffix == ".json":
+        parse_json(read_whole(file))
 
 
 class Checkpoints:
@@ -111,7 +163,8 @@ class Checkpoints:
         limit = self.spec.save_total_limit
         for path in others[:-limit] if limit else []:
             _remove(path)
-        for path in valid[:-1]:
+        # The one before the newest keeps its own, for when the newest is damaged.
+        for path in valid[:-2]:
             if path.is_dir() and (path / "resume").is_dir():
                 _keep_weights_only(path / "resume", keep=step_of(path) == best)
 

@@ -17,6 +17,7 @@ reading              Draw how a file will be read, with the question where that 
 run_charts           Chart the curves of training runs.
 run_controls         Draw a run's buttons, the queue, and the choice of a device.
 run_names            Name what a run was trained or evaluated on, and its model.
+run_naming           Draw the name and the note of a run, and the button that deletes it.
 scan_status          Draw the state of the quality scan, and start one.
 session              Know the workspace, the store, the scheme, the language and the person; link pages.
 sidebar              Draw the language switch and the sign-in; release titles that were left.

@@ -83,6 +83,14 @@ def evaluate(
         shown = StatusLine(quiet=as_json)
         run = evaluate_and_wait(workspace, target, dataset, answer=answer, limit=limit, watcher=shown)
         scores = _scores_of(run)[answer]
+        if lacking := [name for name, entry in scores.per_category.items() if entry.support == 0]:
+            typer.echo(
+                say(
+                    f"评估数据里没有这些类别：{'、'.join(lacking)}；得分看不出模型在它们上面的好坏。",
+                    f"No evaluated row is of {', '.join(lacking)}: the scores say nothing about these.",
+                ),
+                err=True,
+            )
         if as_json:
             print_json({"run": run.id, **scores.model_dump(mode="json", by_alias=True)})
         else:

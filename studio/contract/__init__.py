@@ -19,9 +19,11 @@ from pydantic import Field, TypeAdapter
 from studio.contract._base import AnswerMode, TemplateName, Text
 from studio.contract._events import Event, HeldOut, Progress, Step, event
 from studio.contract._results import (
+    DAMAGED,
     UNPARSED,
     CategoryScore,
     Confusion,
+    DamagedCheckpoints,
     Drafted,
     Piece,
     Prediction,
@@ -46,10 +48,12 @@ from studio.contract._training import OptimizerName, SchedulerName, TrainSpec
 from studio.language import say
 
 __all__ = [
+    "DAMAGED",
     "UNPARSED",
     "AnswerMode",
     "CategoryScore",
     "Confusion",
+    "DamagedCheckpoints",
     "DownloadSpec",
     "DraftSpec",
     "Drafted",

@@ -143,6 +143,16 @@ class ServerAddress(Frozen):
     url: str
 
 
+DAMAGED = "damaged.json"
+
+
+class DamagedCheckpoints(Frozen):
+    """The content of damaged.json: checkpoints that a resumed training passed over, and where it went on."""
+
+    damaged: dict[str, str] = Field(description="What is wrong, by the name of the checkpoint.")
+    resumed: str | None = Field(None, description="The checkpoint it went on from; none: from the start.")
+
+
 class Result(Frozen):
     """The content of result.json, moved into place when the worker ends."""
 

@@ -32,6 +32,7 @@ from studio.runs._job import (
 from studio.runs._output import (
     Phase,
     RunProgress,
+    damaged_checkpoints,
     load_predictions,
     load_scores,
     progress,
@@ -79,6 +80,7 @@ __all__ = [
     "can_retry",
     "cancel",
     "change_record",
+    "damaged_checkpoints",
     "delete",
     "discard",
     "finish_discards",

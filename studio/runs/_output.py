@@ -7,10 +7,20 @@ from typing import Literal
 from pydantic import TypeAdapter, ValidationError
 
 from studio import contract
-from studio.contract import AnswerMode, EvaluateSpec, Event, Prediction, Progress, ScoreFile, Step
+from studio.contract import (
+    AnswerMode,
+    DamagedCheckpoints,
+    EvaluateSpec,
+    Event,
+    Prediction,
+    Progress,
+    ScoreFile,
+    Step,
+)
 from studio.errors import RunFailed
 from studio.language import say
 from studio.runs._job import Job, Run, read_bytes, unreadable
+from studio.system.documents import read_whole
 from studio.system.jsonl import TAIL_BYTES, read_lines, read_tail
 
 Phase = Literal[
@@ -141,6 +151,14 @@ def load_scores(run: Run) -> ScoreFile | None:
         return ScoreFile.model_validate_json(read_bytes(path))
     except ValidationError as error:
         raise unreadable(path, error) from error
+
+
+def damaged_checkpoints(run: Job) -> DamagedCheckpoints | None:
+    """Read which checkpoints a resumed training passed over as damaged; None: none."""
+    try:
+        return DamagedCheckpoints.model_validate_json(read_whole(run.folder / contract.DAMAGED))
+    except (OSError, ValueError):
+        return None
 
 
 def load_predictions(run: Run, answer: AnswerMode) -> list[Prediction]:

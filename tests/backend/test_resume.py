@@ -129,6 +129,55 @@ def test_a_run_that_stops_for_now_goes_on_as_if_nothing_had_been(tmp_path, wante
     require_same_curve(folder, uninterrupted)
 
 
+def _cut(file):
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def _spoil(file):
+    content = bytearray(file.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 64] = b"\xff" * 64
+    file.write_bytes(content)
+
+
+DAMAGES = {
+    "cut weights": ("adapter_model.safetensors", _cut),
+    "spoiled optimizer": ("resume/optimizer.pt", _spoil),
+    "empty random states": ("resume/rng_state.pth", lambda file: file.write_bytes(b"")),
+    "cut loop": ("resume/loop.json", _cut),
+    "brackets": ("resume/trainer_state.json", lambda file: file.write_bytes(b"[" * 100_000)),
+}
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+def test_a_damaged_newest_checkpoint_is_passed_over_and_told(tmp_path, wanted, uninterrupted, how):
+    folder = write_run(tmp_path, wanted)
+    with pytest.raises(Paused):
+        train(AskingAt(folder, 6, (folder / "pause").touch))
+    (folder / "pause").unlink()
+    newest = sorted((folder / "checkpoints").glob("step_*"))[-1]
+    name, damage = DAMAGES[how]
+    damage(newest / name)
+    train(RunFolder(folder))
+    require_same_curve(folder, uninterrupted)
+    told = json.loads((folder / "damaged.json").read_text())
+    assert list(told["damaged"]) == [newest.name]
+    assert name in told["damaged"][newest.name]
+    assert told["resumed"] < newest.name
+
+
+def test_without_a_sound_checkpoint_the_training_begins_anew(tmp_path, wanted, uninterrupted):
+    folder = write_run(tmp_path, wanted)
+    with pytest.raises(Paused):
+        train(AskingAt(folder, 3, (folder / "pause").touch))
+    (folder / "pause").unlink()
+    for checkpoint in (folder / "checkpoints").glob("step_*"):
+        _cut(checkpoint / "adapter_model.safetensors")
+    train(RunFolder(folder))
+    require_same_curve(folder, uninterrupted)
+    assert json.loads((folder / "damaged.json").read_text())["resumed"] is None
+
+
 @pytest.mark.parametrize("method", ["full", "freeze"])
 def test_whole_weights_go_on_too(tmp_path, wanted, method):
     changes = {

@@ -1,6 +1,7 @@
 """The web app that `up` starts answers under its own names only, and to its own pages only."""
 
 import http.client
+import os
 import socket
 import subprocess
 import sys
@@ -79,6 +80,21 @@ def test_a_foreign_host_is_refused(port, host):
     for path in ("/", "/label", "/_stcore/health", "/_stcore/host-config", "/static/none.js"):
         assert status(port, path, Host=host) in (400, 403)
     assert status(port, "/_stcore/upload_file/a/b", "PUT", Host=host) in (400, 403)
+
+
+def test_a_host_behind_a_proxy_can_be_named(tmp_path):
+    port, home = free_port(), tmp_path / "home"
+    command = [sys.executable, "-c", "from studio.cli.main import main; main()", "up", "--home", str(home)]
+    names = {"STREAMLIT_SERVER_ALLOWED_HOSTS": "studio.example,*.news.example"}
+    with subprocess.Popen(
+        [*command, "--port", str(port)], stdout=subprocess.PIPE, text=True, env={**os.environ, **names}
+    ) as up:
+        assert str(port) in up.stdout.readline()
+        for host, expected in (("studio.example", 200), ("a.news.example", 200), ("evil.example", 403)):
+            assert status(port, Host=host) == expected
+        up.terminate()
+        up.wait(30)
+    end_everything(open_workspace(home))
 
 
 def test_dns_rebinding_gets_no_page(port):

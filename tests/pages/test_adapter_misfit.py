@@ -34,7 +34,7 @@ def test_no_evaluation_is_queued_for_it(workspace, run):
 
 
 def test_no_server_is_started_for_it(workspace, run):
-    app = open_page("try_it", "en")
+    app = open_page("try_it", "en", run=run.id)
     app.text_area(key="classify-text").set_value("主队补时绝杀夺冠")
     app.button(key="classify-now").click().run()
     assert "does not fit the base" in errors(app)

@@ -87,6 +87,12 @@ def test_an_evaluation_on_a_foreign_folder_names_it_with_n_and_the_model(workspa
     label = chosen.options[chosen.index]
     assert "their_titles" in label and "n=" in label and "scored" in label
     assert "内置样例" not in label
+    app.text_input(key=f"rename-{other.id}").set_value("他们的题")
+    app.button(key=f"rename-save-{other.id}").click().run()
+    assert runs.get_run(workspace, other.id).label == "他们的题"
+    app.button(key=f"delete-run-{other.id}").click().run()
+    assert not app.exception
+    assert other.id not in {each.id for each in runs.list_runs(workspace)}
 
 
 def test_a_category_without_rows_is_said(workspace, run):

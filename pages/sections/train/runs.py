@@ -101,6 +101,7 @@ def run_panel(run: Run, others: Sequence[str] = ()) -> None:
         _progress_line(run, now)
     run_controls(run)
     _numbers(run, now, events)
+    _damaged(run)
     _concerns(run, events)
     _rows_and_best(run)
     _curves(run, events, others)
@@ -127,6 +128,31 @@ def events_of(run: Run) -> Sequence[Event]:
 def _events(run_id: str, size: int, written: int, _run: Run) -> Sequence[Event]:
     """Cache by id, length and time of the file."""
     return tuple(runs.read_events(_run))
+
+
+def _damaged(run: Run) -> None:
+    """Say which checkpoints could not be used any more, and where the training went on."""
+    found = runs.damaged_checkpoints(run)
+    if found is None:
+        return
+    names = ", ".join(found.damaged)
+    where = found.resumed or say("从头开始", "the start")
+    st.warning(
+        failure_text(
+            say(
+                "检查点 {names} 已损坏：{why}。训练从 {where} 继续。",
+                "The checkpoint {names} is damaged: {why}. Training went on from {where}.",
+                names=names,
+                why="; ".join(found.damaged.values()),
+                where=where,
+            ),
+            say(
+                "请检查磁盘；其间的步骤重新训练过。",
+                "Check the disk; the steps in between were trained again.",
+            ),
+        ),
+        icon=":material/healing:",
+    )
 
 
 def _concerns(run: Run, events: Sequence[Event]) -> None:
