@@ -21,7 +21,7 @@ from studio.language import say
 from studio.messages import parsed, shown
 from studio.store import Store
 from studio.system.atomic import in_one_step
-from studio.system.csv_export import safe_cell
+from studio.system.csv_export import safe_cell, write_csv
 from studio.team import people
 
 AnnotationForm = Literal["csv", "jsonl", "parquet"]
@@ -142,12 +142,15 @@ def write_annotations(path: Path, rows: Iterable[AnnotationRow]) -> int:
 
 def _write_csv(path: Path, rows: Iterable[AnnotationRow]) -> int:
     count = 0
-    with path.open("w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
+
+    def cells() -> Iterator[list[Any]]:
+        nonlocal count
         for row in rows:
-            writer.writerow([safe_cell(value) for value in asdict(row).values()])
             count += 1
+            yield list(asdict(row).values())
+
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        write_csv(file, COLUMNS, cells())
     return count
 
 
