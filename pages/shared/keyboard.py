@@ -8,6 +8,8 @@ from typing import Any
 
 import streamlit as st
 
+from studio.language import say
+
 _KEYPAD = st.components.v2.component(
     "news_studio_keypad",
     html="<span></span>",
@@ -124,7 +126,16 @@ export default function ({ data, parentElement }) {
   // When the title on screen last changed: nobody has read it in a fifth of a second.
   const shownTitle = () => page.querySelector("h2")?.textContent
   let title = shownTitle(), changed = -SEEN_MS
+  // Streamlit names every key in English for screen readers.
+  const translate = () => {
+    for (const key of page.querySelectorAll("kbd[aria-label]")) {
+      const name = key.getAttribute("aria-label").replace(/^(Shortcut|快捷键)/, data.shortcut)
+      if (name !== key.getAttribute("aria-label")) key.setAttribute("aria-label", name)
+    }
+  }
+  translate()
   const observer = new MutationObserver(() => {
+    translate()
     const now = shownTitle()
     if (now !== title) { title = now; changed = performance.now() }
   })
@@ -132,9 +143,9 @@ export default function ({ data, parentElement }) {
 
   // A box that a key has asked for and that is not drawn yet: what is typed meanwhile belongs into it.
   let box = null
-  const awaitBox = (opener, key) => {
+  const awaitBox = (opener, key, isBeside) => {
     const began = performance.now()
-    box = { opener, typed: "", isHeard: false, left: 10 }
+    box = { opener, isBeside, typed: "", isHeard: false, left: 10 }
     const look = () => {
       if (!box) return
       const field = page.querySelector(`[class*="st-key-${key}"] :is(input, textarea)`)
@@ -175,8 +186,7 @@ export default function ({ data, parentElement }) {
       }
       return
     }
-    if (box && !field && isBare(event)) {
-      if (event.key.toLowerCase() === box.opener && !box.typed && !box.isHeard) return
+    if (box && (!field || box.isBeside) && isBare(event)) {
       if (event.key.length === 1) {
         box.typed += event.key
         stop(event, { prevent: true })
@@ -197,13 +207,29 @@ export default function ({ data, parentElement }) {
       if (help) { event.preventDefault(); help.click() }
       return event.stopPropagation()
     }
+    if (open(event)) return
     if (field) return isBare(event) && event.key !== "Escape" ? event.stopPropagation() : undefined
     if (event.repeat) return event.stopPropagation()
-    if (!isBare(event)) return
-    const isAnswer = event.key.length === 1 || event.key === "Enter"
-    if (isAnswer && performance.now() - changed < SEEN_MS) return event.stopPropagation()
-    for (const [opener, button, key] of data.boxes)
-      if (!box && event.key.toLowerCase() === opener && buttonOf(button)) awaitBox(opener, key)
+    const isAnswer = isBare(event) && (event.key.length === 1 || event.key === "Enter")
+    if (isAnswer && performance.now() - changed < SEEN_MS) event.stopPropagation()
+  }
+  // Pressed here and not by Streamlit's shortcut, so that what is typed next is known to belong into the box.
+  const open = (event) => {
+    if (event.repeat || event.ctrlKey || event.metaKey || (fieldOf(event) && !event.altKey)) return false
+    for (const [opener, key, field] of data.boxes) {
+      const isIt = event.key.toLowerCase() === opener
+        || (event.altKey && event.code === `Key${opener.toUpperCase()}`)
+      const button = isIt ? buttonOf(key) : null
+      if (!button || /Alt|⌥/.test(button.querySelector("kbd")?.textContent) !== event.altKey) continue
+      event.stopPropagation()
+      event.preventDefault()
+      if (!box) {
+        button.click()
+        awaitBox(opener, field, event.altKey)
+      }
+      return true
+    }
+    return false
   }
   // A choice in the side bar is made: the keyboard goes back to the page.
   const leave = (left = 10) => setTimeout(() => {
@@ -275,6 +301,9 @@ FOCUS_STYLE = """<style>
 </style>"""
 """Where the keyboard is: Streamlit leaves that out for the menu, and frames the whole page instead."""
 
+NO_ENGLISH_HINTS = "<style>[data-testid=InputInstructions] { display: none; }</style>"
+"""Streamlit's "Press Enter to submit form" is English in every language."""
+
 
 def guard() -> None:
     """Keep shortcuts to the page itself: none fires while somebody types or an overlay is open.
@@ -283,8 +312,9 @@ def guard() -> None:
     combinations with Ctrl or Alt, and Escape, through. An input method that composes keeps every key, too.
     A key that is held down counts once, and a title that was drawn a moment ago is not answered yet.
     """
-    st.html(FOCUS_STYLE)
-    _GUARD(key="guard-keys", data={"help": HELP, "boxes": BOXES}, height="content")
+    st.html(FOCUS_STYLE + say(NO_ENGLISH_HINTS, ""))
+    data = {"help": HELP, "boxes": BOXES, "shortcut": say("快捷键", "Shortcut")}
+    _GUARD(key="guard-keys", data=data, height="content")
 
 
 def keypad_digits() -> None:

@@ -46,8 +46,6 @@ def ask_who() -> None:
         st.form_submit_button(
             say("开始", "Start"), key="who-start", type="primary", on_click=_be_new, icon=":material/login:"
         )
-    # Streamlit's own hint is English in every language.
-    st.html("<style>.st-key-who-name [data-testid=InputInstructions] {display: none}</style>")
     st.caption(
         say(
             "新来的人是标注员；管理员可以在“团队”页改角色。",

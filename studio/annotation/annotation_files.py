@@ -21,7 +21,7 @@ from studio.language import say
 from studio.messages import parsed, shown
 from studio.store import Store
 from studio.system.atomic import in_one_step
-from studio.system.csv_export import Cell, safe_cell, write_csv
+from studio.system.csv_export import safe_cell, write_csv
 from studio.team import people
 
 AnnotationForm = Literal["csv", "jsonl", "parquet"]
@@ -143,7 +143,7 @@ def write_annotations(path: Path, rows: Iterable[AnnotationRow]) -> int:
 def _write_csv(path: Path, rows: Iterable[AnnotationRow]) -> int:
     count = 0
 
-    def cells() -> Iterator[list[Cell]]:
+    def cells() -> Iterator[list[Any]]:
         nonlocal count
         for row in rows:
             count += 1

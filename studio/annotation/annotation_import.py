@@ -23,7 +23,7 @@ from studio.samples.title_text import title_key
 from studio.store import Store, writing
 from studio.team import people
 
-PORTION = 500
+PORTION = 100
 """Titles under one lock, a fraction of a second: others label in between."""
 SHOWN = 100
 """Rows that the report names, of each kind."""
@@ -33,7 +33,7 @@ SHOWN = 100
 class AnnotationImport:
     """What an import did, counted by rows; `unmatched` and `refused` name the first of them.
 
-    `moved` counts the titles that waited and no longer do.
+    `moved` counts the titles that waited and no longer do; `authors` are those of the answers added.
     """
 
     rows: int = 0
@@ -42,6 +42,7 @@ class AnnotationImport:
     moved: int = 0
     unmatched_rows: int = 0
     refused_rows: int = 0
+    authors: set[str] = field(default_factory=set)
     unmatched: list[tuple[int, str]] = field(default_factory=list)
     refused: list[tuple[int, str]] = field(default_factory=list)
 
@@ -210,7 +211,9 @@ def _insert(db: Store, title_id: int, about: int, answer: Mapping[str, Any], don
     ).fetchone():
         done.already_there += 1
         return False
-    people.register(db, answer["annotator"], role="annotator")
+    if answer["annotator"] not in done.authors:
+        people.register(db, answer["annotator"], role="annotator")
+        done.authors.add(answer["annotator"])
     if answer["kind"] == "category" and not answer["gold"] and answer["retracted_at"] is None:
         annotations.retract_standing(db, title_id, about, author=answer["annotator"], at=answer["at"])
     annotation_id = db.execute(

@@ -43,6 +43,7 @@ def studio(db):
 @pytest.fixture
 def page(page, studio):
     studio.open(page, "label")
+    page.wait_for_selector("html[data-keys-guarded=on]", state="attached")
     return page
 
 
@@ -146,6 +147,15 @@ def test_an_input_method_that_is_on_labels_nothing_and_letters_still_act(page, d
     page.keyboard.insert_text("城市")
     press(page, "Enter")
     assert find_title(db, text).note == "城市"
+
+
+def test_no_english_is_read_out_or_shown_on_the_chinese_page(page):
+    expect(page.get_by_role("button", name="体育 快捷键 5")).to_be_visible()
+    press(page, "f")
+    page.keyboard.type("a")
+    page.wait_for_timeout(300)
+    words = page.locator("[data-testid=stMain]").inner_text() + page.locator("main").aria_snapshot()
+    assert [word for word in ("Press", "Shortcut", "submit", "Upload") if word in words] == []
 
 
 def test_two_fast_presses_or_a_key_held_down_label_one_title(page, db):

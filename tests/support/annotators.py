@@ -20,7 +20,7 @@ from tests.support.browser import ARGS
 from tests.support.web_process import WebProcess
 
 TARGET_MEDIAN_MS, TARGET_P95_MS = 200, 400
-BREATH_MS = 100
+BREATH_MS = 250
 IDLE_ROUNDS = 3
 PATIENCE_MS = 60_000
 
@@ -144,11 +144,12 @@ async def one_step(page: Page, web: WebProcess, name: str, crowd: Crowd, draw: r
         return await heading.count() > 0
     await page.wait_for_timeout(BREATH_MS + 1000 * draw.uniform(0.5, 1.5) * crowd.think_seconds)
     before, chance = await heading.inner_text(timeout=PATIENCE_MS), draw.random()
-    keys = "SQ" if chance < 0.03 else "U" if chance < 0.06 else str(digit_for(before, draw))
+    digit = str(digit_for(before, draw))
+    keys = ["S", "Alt+1"] if chance < 0.03 else ["U"] if chance < 0.06 else [digit]
     for key in keys:
         await page.keyboard.press(key)
-        await page.wait_for_timeout(BREATH_MS if len(keys) > 1 else 0)
-    crowd.count += keys.isdigit()
+        await page.wait_for_timeout(2 * BREATH_MS if len(keys) > 1 else 0)
+    crowd.count += keys == [digit]
     try:
         await page.wait_for_function(
             "before => document.querySelector('[data-testid=stHeading] h2')?.innerText !== before",

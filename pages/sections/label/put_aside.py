@@ -94,8 +94,6 @@ def reason_box(title: Title) -> None:
                 on_click=_ask,
                 args=(None, title.id, title.revision),
             )
-    # Streamlit's own hint is English in every language.
-    st.html("<style>[class*=st-key-reason-box] [data-testid=InputInstructions] {display: none}</style>")
     keyboard.focus_on(f"reason-text-{title.id}", place="reason")
 
 
