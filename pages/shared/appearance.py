@@ -187,6 +187,12 @@ export default function ({ data, parentElement }) {
   const kept = (view.newsStudioWords ??= new WeakMap())
   const ATTRIBUTES = ["aria-label", "placeholder", "title", "alt"]
   const NAMED = ATTRIBUTES.map((name) => `[${name}]`).join() + ", [data-icon]"
+  const MARKED = /:[a-z-]+\\[|:material\\//
+  const bare = (label) => label
+    .replace(/:material\\/\\w+:/g, "")
+    .replace(/:color\\[.\\]\\{[^}]*\\}/g, "")
+    .replace(/:[a-z-]+\\[((?:\\\\.|[^\\]\\\\])*)\\]/g, "$1")
+    .replace(/\\*\\*/g, "").replace(/\\\\(.)/g, "$1").trim()
   const ADDED = /^(Add: |Select all|No results)/
   const FRAME = "[data-testid^=stFileUploader], [data-testid=InputInstructions],"
     + " [data-testid=stSkipToContent],"
@@ -218,7 +224,12 @@ export default function ({ data, parentElement }) {
       return
     }
     for (const name of ATTRIBUTES) {
-      const now = element.getAttribute(name)
+      let now = element.getAttribute(name)
+      // Streamlit says a label as it was written, with the marks of its Markdown.
+      if (name === "aria-label" && now && MARKED.test(now)) {
+        now = bare(now)
+        element.setAttribute(name, now)
+      }
       // A value of ours, typed or stored, may read like one of Streamlit's: only its own parts are renamed.
       if (now && (name !== "title" || element.closest(FRAME)))
         change(element, name, now, (text) => element.setAttribute(name, text))
