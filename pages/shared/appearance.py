@@ -148,7 +148,7 @@ label:has(:focus-visible) { outline: 2px solid var(--st-text-color); outline-off
 input { position: absolute; opacity: 0; width: 1px; height: 1px; }
 """,
     js="""
-export default function ({ data, parentElement }) {
+export default function ({ data, parentElement, setTriggerValue }) {
   const page = parentElement.ownerDocument ?? document
   const view = page.defaultView ?? window
   page.documentElement.lang = data.lang
@@ -164,6 +164,15 @@ export default function ({ data, parentElement }) {
     for (const key of keys) view.localStorage.setItem(key, JSON.stringify(theme))
     view.location.reload()
   }
+  // Colours that we choose are drawn anew when the system turns dark or light.
+  const system = view.matchMedia("(prefers-color-scheme: dark)")
+  const turned = () => {
+    if (chosen() === "System") setTimeout(() => setTriggerValue("turned", system.matches), 300)
+  }
+  view.newsStudioTurned?.()
+  system.addEventListener("change", turned)
+  view.newsStudioTurned = () => system.removeEventListener("change", turned)
+
   const choices = parentElement.querySelector(".choices")
   choices.setAttribute("aria-label", data.label)
   choices.replaceChildren(...data.themes.map(([theme, name]) => {
@@ -266,7 +275,7 @@ export default function ({ data, parentElement }) {
   observer.observe(page.body, {
     subtree: true, childList: true, characterData: true, attributes: true, attributeFilter: ATTRIBUTES,
   })
-  return () => observer.disconnect()
+  return () => { observer.disconnect(); view.newsStudioTurned() }
 }
 """,
 )
@@ -299,4 +308,9 @@ def dress_page(pages: Sequence[str]) -> None:
             "icons": {icon: say(*names) for icon, names in _ICONS.items()},
         },
         height="content",
+        on_turned_change=_redrawn,
     )
+
+
+def _redrawn() -> None:
+    """Leave the new colours to the run that follows."""
