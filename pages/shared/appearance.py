@@ -20,7 +20,9 @@ STYLES = """
 [data-testid^="stBaseButton-primary"] kbd { opacity: 1; color: inherit; }
 [data-testid="stMainBlockContainer"] { padding-left: 2.5rem; padding-right: 2.5rem; }
 /* Menu, name, language and theme fit beside each other into a small screen. */
+[data-testid="stSidebarHeader"] { margin-bottom: -0.9rem; }
 [data-testid="stSidebarNavLink"] { margin-top: 0; margin-bottom: 0; }
+[data-testid="stNavSectionHeader"] { margin-top: -0.25rem; margin-bottom: -0.1rem; }
 [data-testid="stSidebarNavSeparator"] { margin-top: 0.25rem; }
 [data-testid="stSidebarUserContent"] { padding-top: 0.75rem; padding-bottom: 1rem; }
 [data-testid="stSidebarUserContent"] [data-testid="stVerticalBlock"] { gap: 0.6rem; }
