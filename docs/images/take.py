@@ -3,8 +3,8 @@
     python docs/images/take.py [--home DIR] [--out docs/images]
 
 Fills the workspace (bundled samples, some titles to label, a frozen version), trains with
-the sound default unless the workspace has a scored run already, and photographs five
-pages at 1280 x 800 in Chinese. Takes a few minutes on two cores the first time.
+the sound default unless the workspace has a scored run already, and photographs six
+pages at 1280 x 800 in Chinese, light and dark. Takes a few minutes on two cores the first time.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
+from typing import Literal
 
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
@@ -49,6 +50,8 @@ WAITING = """外卖员用三年存下学费，重新走进大学课堂
 高铁新线开通，两座城市半小时互达
 新能源车企公布固态电池路测数据
 社区医院开到夜里十点，上班族看病不用请假"""
+THEMES: dict[Literal["light", "dark"], str] = {"light": "", "dark": "_dark"}
+"""What the system asks for, to the ending of the picture's name."""
 TITLE = "新一代国产大飞机完成高原试飞，航程再提升"
 
 
@@ -66,9 +69,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         fill(open_store(workspace.database), workspace)
         with running(workspace.home) as web, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=arguments.chromium, args=CHROMIUM_ARGS)
-            page = browser.new_page(viewport={"width": 1280, "height": 800})
             arguments.out.mkdir(parents=True, exist_ok=True)
-            photograph(page, web.url, arguments.out)
+            for theme, ending in THEMES.items():
+                page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme=theme)
+                photograph(page, web.url, arguments.out, ending)
+                page.close()
             browser.close()
         end_job_process(workspace)
 
@@ -101,9 +106,9 @@ def fill(db: Store, workspace: Workspace) -> None:
         send_predictions_back(db, [wrong], run_name=run.label, author="li", scheme=scheme)
 
 
-def photograph(page: Page, url: str, out: Path) -> None:
-    """Take a screenshot of the five pages, each in a state that shows its purpose."""
-    for name in ("home", "label", "train", "evaluate", "try_it"):
+def photograph(page: Page, url: str, out: Path, ending: str) -> None:
+    """Take a screenshot of the six pages, each in a state that shows its purpose."""
+    for name in ("home", "label", "titles", "train", "evaluate", "try_it"):
         page.goto(f"{url}/{'' if name == 'home' else name}?annotator=li")
         settle(page)
         if name == "try_it":
@@ -112,7 +117,7 @@ def photograph(page: Page, url: str, out: Path) -> None:
             page.get_by_role("button", name="不对？").wait_for(timeout=120_000)
         page.mouse.move(330, 795)
         page.wait_for_timeout(2500)  # charts fade in
-        save(page.screenshot(), out / f"{name}.png")
+        save(page.screenshot(), out / f"{name}{ending}.png")
 
 
 def save(picture: bytes, path: Path) -> None:

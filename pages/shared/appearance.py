@@ -20,7 +20,9 @@ STYLES = """
 [data-testid^="stBaseButton-primary"] kbd { opacity: 1; color: inherit; }
 [data-testid="stMainBlockContainer"] { padding-left: 2.5rem; padding-right: 2.5rem; }
 /* Menu, name, language and theme fit beside each other into a small screen. */
+[data-testid="stSidebarHeader"] { margin-bottom: -0.9rem; }
 [data-testid="stSidebarNavLink"] { margin-top: 0; margin-bottom: 0; }
+[data-testid="stNavSectionHeader"] { margin-top: -0.25rem; margin-bottom: -0.1rem; }
 [data-testid="stSidebarNavSeparator"] { margin-top: 0.25rem; }
 [data-testid="stSidebarUserContent"] { padding-top: 0.75rem; padding-bottom: 1rem; }
 [data-testid="stSidebarUserContent"] [data-testid="stVerticalBlock"] { gap: 0.6rem; }
@@ -148,7 +150,7 @@ label:has(:focus-visible) { outline: 2px solid var(--st-text-color); outline-off
 input { position: absolute; opacity: 0; width: 1px; height: 1px; }
 """,
     js="""
-export default function ({ data, parentElement }) {
+export default function ({ data, parentElement, setTriggerValue }) {
   const page = parentElement.ownerDocument ?? document
   const view = page.defaultView ?? window
   page.documentElement.lang = data.lang
@@ -164,6 +166,15 @@ export default function ({ data, parentElement }) {
     for (const key of keys) view.localStorage.setItem(key, JSON.stringify(theme))
     view.location.reload()
   }
+  // Colours that we choose are drawn anew when the system turns dark or light.
+  const system = view.matchMedia("(prefers-color-scheme: dark)")
+  const turned = () => {
+    if (chosen() === "System") setTimeout(() => setTriggerValue("turned", system.matches), 300)
+  }
+  view.newsStudioTurned?.()
+  system.addEventListener("change", turned)
+  view.newsStudioTurned = () => system.removeEventListener("change", turned)
+
   const choices = parentElement.querySelector(".choices")
   choices.setAttribute("aria-label", data.label)
   choices.replaceChildren(...data.themes.map(([theme, name]) => {
@@ -187,6 +198,12 @@ export default function ({ data, parentElement }) {
   const kept = (view.newsStudioWords ??= new WeakMap())
   const ATTRIBUTES = ["aria-label", "placeholder", "title", "alt"]
   const NAMED = ATTRIBUTES.map((name) => `[${name}]`).join() + ", [data-icon]"
+  const MARKED = /:[a-z-]+\\[|:material\\//
+  const bare = (label) => label
+    .replace(/:material\\/\\w+:/g, "")
+    .replace(/:color\\[.\\]\\{[^}]*\\}/g, "")
+    .replace(/:[a-z-]+\\[((?:\\\\.|[^\\]\\\\])*)\\]/g, "$1")
+    .replace(/\\*\\*/g, "").replace(/\\\\(.)/g, "$1").trim()
   const ADDED = /^(Add: |Select all|No results)/
   const FRAME = "[data-testid^=stFileUploader], [data-testid=InputInstructions],"
     + " [data-testid=stSkipToContent],"
@@ -218,7 +235,12 @@ export default function ({ data, parentElement }) {
       return
     }
     for (const name of ATTRIBUTES) {
-      const now = element.getAttribute(name)
+      let now = element.getAttribute(name)
+      // Streamlit says a label as it was written, with the marks of its Markdown.
+      if (name === "aria-label" && now && MARKED.test(now)) {
+        now = bare(now)
+        element.setAttribute(name, now)
+      }
       // A value of ours, typed or stored, may read like one of Streamlit's: only its own parts are renamed.
       if (now && (name !== "title" || element.closest(FRAME)))
         change(element, name, now, (text) => element.setAttribute(name, text))
@@ -255,7 +277,7 @@ export default function ({ data, parentElement }) {
   observer.observe(page.body, {
     subtree: true, childList: true, characterData: true, attributes: true, attributeFilter: ATTRIBUTES,
   })
-  return () => observer.disconnect()
+  return () => { observer.disconnect(); view.newsStudioTurned() }
 }
 """,
 )
@@ -288,4 +310,9 @@ def dress_page(pages: Sequence[str]) -> None:
             "icons": {icon: say(*names) for icon, names in _ICONS.items()},
         },
         height="content",
+        on_turned_change=_redrawn,
     )
+
+
+def _redrawn() -> None:
+    """Leave the new colours to the run that follows."""

@@ -125,7 +125,8 @@ def confusion_chart(confusion: Confusion) -> alt.LayerChart:
     numbers = base.transform_filter("datum.n > 0").mark_text(fontSize=12, fontWeight=600)
     numbers = numbers.encode(color=alt.Color("text:N", scale=None), text="n:Q")
     chart: alt.LayerChart = rects.add_params(cell) + frame + numbers
-    return chart.properties(height=385)
+    # Slanted names reach beyond the last column.
+    return chart.properties(height=385, padding={"right": int(say("5", "28"))})
 
 
 def cell_colors(count: int, highest: int, *, right: bool) -> dict[str, str]:

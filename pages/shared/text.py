@@ -47,7 +47,9 @@ SEVERITY_ICONS: dict[Severity, str] = {
     "hint": ":gray[:material/lightbulb:]",
 }
 MARKDOWN = re.compile(r"([!-/:-@\[-`{-~])")
-_LIVE = re.compile(r"(?<=[-<>=~])(?=[-<>=~])|(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)(?=\w)", re.IGNORECASE)
+_LIVE = re.compile(
+    r"(?<=-)(?=[->])|(?<=<)(?=[-=])|(?<=[>~])(?==)|(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)(?=\w)", re.IGNORECASE
+)
 """Where Streamlit makes dashes, arrows and links of text, also of escaped text: it looks at what was read."""
 _JOINER = "\u2060"
 """Invisible, and removed from a title that is pasted back."""

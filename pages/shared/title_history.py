@@ -73,6 +73,12 @@ def history_dialog(title_id: int) -> None:
 def history_section(db: Store, title_id: int) -> None:
     """Draw the state of a title, its tags, and everything that happened to it, latest first."""
     title = get_title(db, title_id)
+    title_head(db, title)
+    history_list(db, title)
+
+
+def title_head(db: Store, title: Title) -> None:
+    """Draw a title with where it stands and its tags."""
     st.markdown(f"**{plain(title.text[:400])}**")
     facts = [
         f":gray[{say(f'第 {title.id} 条', f'No. {title.id}')} · {plain_stored(title.source)}]",
@@ -80,11 +86,15 @@ def history_section(db: Store, title_id: int) -> None:
     ]
     if title.category:
         facts.append(category_mark(title.category))
-    facts += [f":gray-badge[{plain(tag)}]" for tag in bulk_edits.tags_of(db, title_id)]
+    facts += [f":gray-badge[{plain(tag)}]" for tag in bulk_edits.tags_of(db, title.id)]
     st.markdown("　".join(facts))
+
+
+def history_list(db: Store, title: Title) -> None:
+    """Draw everything that happened to a title, latest first."""
     colors = person_colors(db)
     may_restore = session.person().role in REVIEWERS
-    for index, event in enumerate(history.history(db, title_id)):
+    for index, event in enumerate(history.history(db, title.id)):
         _event(title, event, index, colors, may_restore=may_restore)
 
 

@@ -46,8 +46,13 @@ def test_the_theme_follows_the_system(chromium, studio, system, ground):
     page = new_page(chromium, color_scheme=system)
     studio.open(page)
     assert page.evaluate(GROUND) == ground
+    page.wait_for_function("() => window.newsStudioObserver")
     page.emulate_media(color_scheme="light" if system == "dark" else "dark")
     page.wait_for_function(f"({GROUND})() === '{DARK if ground == LIGHT else LIGHT}'")
+    # Our own colours follow with a run of the page: the name in the logo is one of them.
+    ink = "#1F2937" if system == "dark" else "#E6EAF0"
+    logo = "atob(document.querySelector('[data-testid=stSidebarLogo]').src.split(',')[1])"
+    page.wait_for_function(f"() => {logo}.includes('{ink}')")
     page.context.close()
 
 

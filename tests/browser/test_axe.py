@@ -32,6 +32,7 @@ def test_no_page_has_a_serious_or_critical_finding(chromium, studio, theme, lang
     page = new_page(chromium, color_scheme=theme)
     found, minor = list[str](), Counter[str]()
     studio.open(page, annotator="li", lang=lang)
+    page.wait_for_function("() => window.newsStudioObserver")
     for name in PAGES:
         address = f'a[href$="/{"" if name == "home" else name}"]'
         page.get_by_test_id("stSidebarNav").locator(address).click()

@@ -157,11 +157,9 @@ def test_a_state_is_restored_from_the_history(browse, db):
     title = dispute(db)
     steps.relabel(db, {title.id: title.revision}, category="体育", author="li")
     zhao = browse("zhao", "titles")
-    zhao.locator(f'[class*="st-key-row-history-{title.id}"] button').first.click()
-    dialog = zhao.get_by_role("dialog")
-    expect(dialog.get_by_text("批量改类")).to_be_visible()
-    dialog.get_by_role("button", name="恢复").first.click()
-    expect(dialog).to_be_hidden()
+    zhao.locator(f".st-key-open-{title.id} button").click()
+    expect(zhao.get_by_text("批量改类")).to_be_visible()
+    zhao.get_by_role("button", name="恢复").first.click()
     settle(zhao)
     assert get_title(db, title.id).status == "disputed"
 

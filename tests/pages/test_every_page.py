@@ -165,6 +165,9 @@ def test_home_compares_the_answers_to_the_bundled_titles_with_ours(workspace, db
     assert [box.label for box in app.expander if "不一致" in box.label] == ["不一致的 2 条"]
     app.button(key=f"sample-{find_title(db, title.text).id}").click().run()
     assert app.query_params["title"] == str(title.id)
+    app = open_page("home", annotator="an annotator")
+    app.button(key=f"sample-{title.id}").click().run()
+    assert title.text in "\n".join(element.value for element in [*app.subheader, *app.header, *app.markdown])
 
 
 def test_the_recorded_run_is_not_shown_as_if_one_had_trained_it(workspace, db):

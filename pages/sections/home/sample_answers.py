@@ -2,8 +2,8 @@
 
 import streamlit as st
 
+from pages.shared import session
 from pages.shared.feedback import reporting
-from pages.shared.session import page_path
 from pages.shared.text import category_mark, plain
 from studio.evaluation.sample_answers import Comparison, Difference
 from studio.language import say
@@ -65,7 +65,10 @@ def _open(title_id: int) -> None:
 
 
 def leave_for_title() -> None:
-    """Leave for the Titles page where a title was asked for."""
+    """Leave for the title that was asked for: on the Titles page, or where an annotator can see it."""
     title_id = st.session_state.pop("home-open-title", None)
-    if title_id is not None:
-        st.switch_page(page_path("titles"), query_params={"title": str(title_id)})
+    if title_id is None:
+        return
+    if session.person().role == "annotator":
+        session.open_on_label_page(title_id)
+    st.switch_page(session.page_path("titles"), query_params={"title": str(title_id)})

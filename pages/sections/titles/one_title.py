@@ -5,7 +5,7 @@ import streamlit as st
 from pages.sections.titles.address import OPEN
 from pages.shared import session
 from pages.shared.feedback import notify, reporting
-from pages.shared.title_history import history_section
+from pages.shared.title_history import history_list, title_head
 from studio.annotation.rewording import LONGEST, reword
 from studio.corpus.titles import Title, get_title
 from studio.errors import InputError
@@ -28,12 +28,15 @@ def title_detail(db: Store, title_id: int, viewer: Person) -> None:
     except InputError as error:
         st.warning(error.problem, icon=":material/search_off:")
         return
+    title_head(db, title)
     with st.container(horizontal=True):
         if viewer.is_active and viewer.role in LABELLERS and title.status != "trashed":
             _label_buttons(title)
         if viewer.is_active and viewer.role in REVIEWERS and title.status != "trashed":
             _reword_form(title)
-    history_section(db, title_id)
+    st.session_state.pop("history-moved", None)  # what a dialog would draw again is drawn here already
+    st.subheader(say("历史", "History"), anchor=False)
+    history_list(db, title)
 
 
 def open_title(title_id: int) -> None:

@@ -49,22 +49,32 @@ def search_form(db: Store) -> Query:
     _choice(first[1], "status", say("状态", "Status"), STATUSES, lambda name: say(*STATUS_NAMES[name]))
     _choice(first[2], "category", say("类别", "Category"), session.scheme().names, category_name)
     _choice(first[3], "author", say("定类人", "Decided by"), _names(db), str)
-    second = st.columns([2.4, 1, 1, 1])
-    batches = {
-        number: f"{shown(source)} · {local_time(at)}" for number, source, at in list_import_batches(db)
-    }
-    _choice(
-        second[0], "batch", say("导入", "Import"), list(batches), lambda each: batches.get(each, str(each))
+    is_narrowed = any(
+        st.session_state[key_of(name)] is not None for name in ("batch", "source", "tag", "chain")
     )
-    _choice(second[1], "source", say("来源", "Source"), list_sources(db), lambda source: shown(source) or "")
-    _choice(second[2], "tag", say("标记", "Tag"), list_tags(db), str)
-    _choice(
-        second[3],
-        "chain",
-        say("思维链", "Think chain"),
-        (True, False),
-        lambda has: say("有", "written") if has else say("没有", "none"),
-    )
+    with st.expander(say("更多筛选", "More filters"), expanded=is_narrowed, type="compact"):
+        second = st.columns([2.4, 1, 1, 1])
+        batches = {
+            number: f"{shown(source)} · {local_time(at)}" for number, source, at in list_import_batches(db)
+        }
+        _choice(
+            second[0],
+            "batch",
+            say("导入", "Import"),
+            list(batches),
+            lambda each: batches.get(each, str(each)),
+        )
+        _choice(
+            second[1], "source", say("来源", "Source"), list_sources(db), lambda source: shown(source) or ""
+        )
+        _choice(second[2], "tag", say("标记", "Tag"), list_tags(db), str)
+        _choice(
+            second[3],
+            "chain",
+            say("思维链", "Think chain"),
+            (True, False),
+            lambda has: say("有", "written") if has else say("没有", "none"),
+        )
     state = st.session_state
     return Query(
         text=(state["titles-text"] or "").strip(),
