@@ -208,8 +208,10 @@ def _labelled_lines(
 def _has_another_label(title: str, label: str, form: TextForm, vocabulary: Vocabulary) -> bool:
     """Return whether the rest of a line still has a category set off at one of its ends."""
     near = split_once(title, form)
-    if not vocabulary.is_label(label) and len(near) == 2:
-        return vocabulary.is_label(near[0 if form.side == "first" else 1].strip())
+    if len(near) == 2:
+        beside = near[0 if form.side == "first" else 1].strip()
+        if vocabulary.is_category(beside) or (not vocabulary.is_label(label) and vocabulary.is_label(beside)):
+            return True
     far = split_once(title, replace(form, side="last" if form.side == "first" else "first"))
     return len(far) == 2 and vocabulary.is_category(far[1 if form.side == "first" else 0].strip())
 

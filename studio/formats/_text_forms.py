@@ -179,19 +179,33 @@ def _usual(suffix: str, lines: Sequence[str]) -> str:
 
 def _readings(lines: Sequence[str], vocabulary: Vocabulary) -> list[_Reading]:
     judged = lines[:_JUDGED_LINES]
+    occurring = _occurring(judged)
     found = [
         reading
         for separator in (*_STRONG, *_COMMON, "，", "；")
-        if any(separator in line for line in judged)
-        and (reading := _as_table(judged, separator, vocabulary)) is not None
+        if separator in occurring and (reading := _as_table(judged, separator, vocabulary)) is not None
     ]
     for side in ("first", "last"):
         found += [
             reading
-            for separator in (*_STRONG, *_COMMON, *_WEAK, *_BRACKETS)
+            for separator in (*occurring, *_BRACKETS)
             if (reading := _as_side(judged, separator, side, vocabulary)) is not None
         ]
     return found
+
+
+def _occurring(lines: Sequence[str]) -> list[str]:
+    """List the separators that occur, in order; not one that only occurs inside a longer one."""
+    counts = {
+        separator: count
+        for separator in (*_STRONG, *_COMMON, *_WEAK)
+        if (count := sum(separator in line for line in lines))
+    }
+    return [
+        separator
+        for separator, count in counts.items()
+        if not any(separator in other and separator != other and counts[other] == count for other in counts)
+    ]
 
 
 def _best_table(lines: Sequence[str], suffix: str, vocabulary: Vocabulary) -> TextForm | None:

@@ -427,6 +427,14 @@ def test_a_title_column_without_titles_is_refused(tmp_path, content, code):
     assert found == TITLES  # the other column holds them
 
 
+@pytest.mark.parametrize("separator", ["||", "；", "：", " - ", " ", "|"])
+def test_a_line_with_two_categories_is_told_and_the_others_are_read(tmp_path, separator):
+    rows = [f"{title.replace('，', '')}{separator}{category}" for title, category in PAIRS]
+    report, found = imported(tmp_path, "a.txt", "\n".join([*rows, f"央行降准{separator}经济{separator}体育"]))
+    assert found == {title.replace("，", ""): category for title, category in PAIRS}
+    assert [row["row"] for row in report.refused] == [7]
+
+
 @pytest.mark.parametrize(
     ("row", "title"),
     [
