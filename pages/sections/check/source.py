@@ -15,6 +15,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from pages.shared import session
 from pages.shared.elements import choose_one
 from pages.shared.feedback import report_errors
+from pages.shared.files import fitting_name
 from pages.shared.reading import choose_reading
 from studio.errors import InputError
 from studio.formats.choices import UNDECIDED, FileChoices
@@ -154,7 +155,7 @@ def _put_down(files: Sequence[UploadedFile], name: str | None, mark: str) -> Non
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(file.getbuffer())
     if name is not None:
-        _lay(place / name, name, keeper)
+        _lay(place / fitting_name(name), name, keeper)
         return
     roots = sorted(place.rglob(INFO), key=lambda found: len(found.parts))
     root = roots[0].parent if roots else place
@@ -164,7 +165,8 @@ def _put_down(files: Sequence[UploadedFile], name: str | None, mark: str) -> Non
 def _parts(name: str) -> tuple[str, ...]:
     """Split an uploaded file's name into parts, none of which leads out of the folder."""
     parts = PurePosixPath(name.replace("\\", "/")).parts
-    return tuple(part for part in parts if part not in ("..", "/") and ":" not in part) or ("file",)
+    kept = [fitting_name(part) for part in parts if part not in ("..", "/") and ":" not in part]
+    return tuple(kept) or ("file",)
 
 
 def reading_section(desk: Desk) -> None:
