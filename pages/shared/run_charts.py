@@ -182,7 +182,7 @@ def _layers(
     layers = [
         base.transform_filter(train).mark_line(strokeWidth=2).encode(y=y),
         base.transform_filter(held).mark_line(strokeWidth=1.5, strokeDash=[5, 3]).encode(y=y),
-        base.transform_filter(held).mark_point(filled=True, size=55, opacity=1).encode(y=y),
+        base.transform_filter(held).mark_point(filled=True, size=55, opacity=1, aria=False).encode(y=y),
     ]
     if smoothing:
         pale = base.transform_filter(train).mark_line(strokeWidth=1, opacity=0.25)

@@ -19,6 +19,8 @@ from studio.workspace import current_settings
 
 SENT_BACK_SHOWN = "sent-back-shown"
 """Session key: the number of titles sent back that the side bar shows."""
+SIGNED_IN = "signed-in"
+"""Session key: the name under which somebody works here, whatever widgets are drawn."""
 LANGUAGE_NAMES: dict[Language, str] = {"zh": "中文", "en": "English"}
 
 
@@ -72,9 +74,12 @@ def sign_in() -> Person | None:
     """
     keyboard.guard()
     asked = st.query_params.get("annotator")
-    name = session.clean_name(st.session_state.get("annotator", asked))
+    # A page that another one leads to begins without the widget's state and with another address.
+    kept = st.session_state.get(SIGNED_IN, asked)
+    name = session.clean_name(st.session_state.get("annotator", kept) or "")
     if not name:
         return None
+    st.session_state[SIGNED_IN] = name
     # Written only where it differs: what a run writes into a widget goes back to the browser, and an
     # answer that comes late would undo the name that was chosen meanwhile.
     if st.session_state.get("annotator") != name:
@@ -107,6 +112,7 @@ def sign_in() -> Person | None:
 def _ask_again() -> None:
     """Ask anew who is there."""
     st.session_state["annotator"] = ""
+    st.session_state.pop(SIGNED_IN, None)
     st.query_params.pop("annotator", None)
 
 

@@ -82,6 +82,8 @@ def near_categories(label: str, scheme: Scheme) -> list[str]:
 
 def section_word(label: str) -> str:
     """Reduce a label to the word for its section: `news_sports` to sports, 财经新闻 to 财经."""
+    if len(label) > 4 * LABEL_CHARACTERS:
+        return label.strip().lower()  # no name, and normalizing it may take the square of its length
     word = clean_title(unicodedata.normalize("NFKC", label)).strip().lower()
     return _AROUND.sub("", word) or word
 

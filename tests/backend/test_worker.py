@@ -58,11 +58,11 @@ def test_a_missing_spec_and_a_wrong_spec_are_told(tmp_path):
         (lambda folder: (folder / "dataset_info.json").unlink(), "dataset_info.json"),
         (lambda folder: write_json(folder / "dataset_info.json", {"other": {}}), "train"),
         (lambda folder: write_json(folder / "dataset_info.json", {"train": {"file_name": "../x.json"}}), "x.json"),
-        (lambda folder: (folder / "train.json").write_text('[{"conversations": [', encoding="utf-8"), "JSON"),
-        (lambda folder: (folder / "train.json").write_bytes("[\u4f60]".encode("gbk")), "UTF-8"),
+        (lambda folder: (folder / "train.json").write_text('[{"conversations": [', encoding="utf-8"), "不完整"),
+        (lambda folder: (folder / "train.json").write_bytes("[\u4f60]".encode("gbk")), "JSON"),
         (lambda folder: write_json(folder / "train.json", {"a": 1}), "列表"),
         (lambda folder: write_json(folder / "train.json", [{"conversations": [{"from": "human", "value": "x"}]}]), "第 1 行"),
-        (lambda folder: write_json(folder / "train.json", []), "没有一条"),
+        (lambda folder: write_json(folder / "train.json", []), "没有一行"),
     ],
 )  # fmt: skip
 def test_a_broken_dataset_is_one_message_with_the_remedy(tmp_path, model, spoil, words):

@@ -35,6 +35,7 @@ def answered(workspace, data=BUNDLED_DATASET):
 def open_page(name, lang="zh", **state):
     app = AppTest.from_file(str(APP), default_timeout=120)
     app.query_params["lang"] = lang
+    app.query_params["annotator"] = "ann"
     app.run()
     for key, value in state.items():
         app.session_state[key] = value

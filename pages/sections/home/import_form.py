@@ -29,9 +29,9 @@ def import_section(db: Store) -> None:
     finish_interrupted(db)
     file_tab, paste_tab, sample_tab, history_tab = st.tabs(
         [
-            say("上传文件", "Upload a file"),
-            say("粘贴标题", "Paste titles"),
-            say("内置样例", "Bundled samples"),
+            say("上传文件", "Upload"),
+            say("粘贴标题", "Paste"),
+            say("内置样例", "Samples"),
             say("导入记录", "Imports"),
         ]
     )

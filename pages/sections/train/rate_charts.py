@@ -34,7 +34,7 @@ def range_chart(points: Sequence[Step], advice: RangeAdvice | None) -> alt.Layer
     )
     y_scale = alt.Scale(zero=False)
     layers: list[alt.Chart] = [
-        base.mark_point(size=12, opacity=0.4, color=BLUE).encode(
+        base.mark_point(size=12, opacity=0.4, color=BLUE, aria=False).encode(
             y=alt.Y("raw:Q", title=title, scale=y_scale)
         ),
         base.mark_line(strokeWidth=2, color=BLUE).encode(y=alt.Y("smooth:Q", title=title, scale=y_scale)),
@@ -102,7 +102,7 @@ def _panel(rows: Sequence[dict[str, Any]], field: str, title: str, name: str, fo
     layers = [
         base.mark_line(color=BLUE, opacity=0.4).encode(y=y),
         base.mark_rule(strokeWidth=2).encode(y=f"{name}_low:Q", y2=f"{name}_high:Q", color=color),
-        base.mark_point(filled=True, size=90, opacity=1).encode(y=y, color=color),
+        base.mark_point(filled=True, size=90, opacity=1, aria=False).encode(y=y, color=color),
     ]
     return cast(alt.LayerChart, alt.layer(*layers).properties(width=330, height=240))
 
