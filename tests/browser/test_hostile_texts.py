@@ -10,8 +10,8 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (apt-get install chromium)"),
     pytest.mark.slow,
 ]
-# What these show last has no free text, or in boxes to choose from alone.
-ELSEWHERE = ("check", "models", "team", "try_it")
+# What these show last has no free text, or has it in boxes to choose from and in closed sections alone.
+ELSEWHERE = ("check", "models", "team", "train", "try_it")
 ALIVE = """() => {
   const found = []
   for (const part of document.querySelectorAll("a[href], img, iframe, [src]")) {
