@@ -98,11 +98,6 @@ def _class_names(schema: Any) -> dict[str, tuple[str, ...]]:
         features = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
     except (ValueError, LookupError, TypeError, RecursionError):
         return {}
-    return class_names_of(features)
-
-
-def class_names_of(features: Any) -> dict[str, tuple[str, ...]]:
-    """Read the class names by column from the features of a data set."""
     found = {}
     for column, feature in features.items() if isinstance(features, dict) else ():
         for described in (feature, feature.get("feature") if isinstance(feature, dict) else None):

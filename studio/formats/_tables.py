@@ -13,6 +13,7 @@ from typing import Any
 
 from studio.errors import UnreadableFile
 from studio.formats._text_forms import (
+    HEADING_ROWS,
     NEVER_IN_TITLES,
     TOUTIAO_COLUMNS,
     TextForm,
@@ -31,7 +32,6 @@ NumberedRows = Callable[[], Iterator[tuple[int, list[str]]]]
 
 SAMPLED_ROWS = 400
 """Rows that the heading and the columns are judged by."""
-_HEADING_ROWS = 6
 _NAME_CHARACTERS = 30
 
 
@@ -72,7 +72,7 @@ def find_heading(
     if choices.header_row is not None:
         return _chosen_heading(rows, choices.header_row, name)
     chosen_title = choices.columns.title
-    for index, (number, cells) in enumerate(rows[:_HEADING_ROWS]):
+    for index, (number, cells) in enumerate(rows[:HEADING_ROWS]):
         stripped = [cell.strip() for cell in cells]
         if is_heading(cells) or (chosen_title and len(stripped) > 1 and chosen_title in stripped):
             return _named(stripped, number, index)
@@ -88,7 +88,7 @@ def find_heading(
     if form is not None and form.separator == "_!_" and usual >= 4:
         extra = tuple(f"#{index}" for index in range(len(TOUTIAO_COLUMNS) + 1, usual + 1))
         return Heading(names=(*TOUTIAO_COLUMNS[:usual], *extra), row=0)
-    at = next((index for index in range(min(len(rows), _HEADING_ROWS)) if widths[index] == usual), 0)
+    at = next((index for index in range(min(len(rows), HEADING_ROWS)) if widths[index] == usual), 0)
     names = [cell.strip() for cell in rows[at][1]]
     is_below_captions = all(width == 1 for width in widths[:at])
     if is_below_captions and _is_unknown_heading(names, [cells for _, cells in rows[at + 1 :]], vocabulary):

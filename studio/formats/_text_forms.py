@@ -20,10 +20,14 @@ from studio.language import say
 from studio.samples.label_matching import Vocabulary
 
 FASTTEXT = "__label__"
+CELL_CHARACTERS = 16 << 20
+"""Characters of the longest cell that is read; a shorter one that is too long is refused as a row."""
 SAMPLED_LINES = 2000
 """Lines that are looked at."""
 _JUDGED_LINES = 400
 """Lines of these that each separator is tried on."""
+
+csv.field_size_limit(CELL_CHARACTERS)
 
 Side = Literal["all", "first", "last"]
 """Where a line is split. all: at every separator. first, last: once, at the first or last one, since titles
@@ -161,7 +165,7 @@ def _recognised(lines: Sequence[str], suffix: str, vocabulary: Vocabulary, name:
         usual not in lines[0] or (table is not None and table.regular >= _SOME)
     )
     if best is not None and best.certainty > 0.5 and not (is_delimited and best.form.separator == usual):
-        raise _unclear(name, lines, best.form, suffix)
+        raise _unclear(name, lines, best.form)
     if is_delimited:
         return TextForm(kind="table", separator=usual)
     if suffix != ".txt":
@@ -238,7 +242,7 @@ def _as_table(lines: Sequence[str], separator: str, vocabulary: Vocabulary) -> _
         return None
     width = counts.most_common(1)[0][0]
     regular = counts[width] / len(rows)
-    heading = next((cells for cells in rows[:_HEADING_ROWS] if is_heading(cells)), None)
+    heading = next((cells for cells in rows[:HEADING_ROWS] if is_heading(cells)), None)
     if heading is not None:
         # Ragged rows beside a heading are rows with a fault, not a sign of another form.
         regular = sum(len(cells) > 1 for cells in rows) / len(rows)
@@ -263,7 +267,7 @@ def _as_table(lines: Sequence[str], separator: str, vocabulary: Vocabulary) -> _
     )
 
 
-_HEADING_ROWS = 6
+HEADING_ROWS = 6
 """Rows among which the heading is looked for; above it may stand a caption."""
 
 
@@ -297,7 +301,7 @@ _FEW_CLASSES = 20
 def _as_side(lines: Sequence[str], separator: str, side: Side, vocabulary: Vocabulary) -> _Reading | None:
     form = TextForm(kind="table", separator=separator, side=side)
     found = [split_once(line, form) for line in lines]
-    heading = next((index for index, cells in enumerate(found[:_HEADING_ROWS]) if is_heading(cells)), None)
+    heading = next((index for index, cells in enumerate(found[:HEADING_ROWS]) if is_heading(cells)), None)
     if heading is not None:
         found = found[heading + 1 :]
     fields = [cells[0 if side == "first" else 1].strip() for cells in found if len(cells) == 2]
@@ -409,9 +413,9 @@ def _bracketed(pair: str, side: Side) -> re.Pattern[str]:
     )
 
 
-def _unclear(name: str, lines: Sequence[str], form: TextForm, suffix: str) -> UnclearFile:
+def _unclear(name: str, lines: Sequence[str], form: TextForm) -> UnclearFile:
     """Build the question: a list of titles, or a table with that separator?"""
-    shown = [line for line in lines[:3]]
+    shown = lines[:3]
     cells = _safely(lambda: [row for _, row in cells_of(iter(shown), form)])
     kind = separator_name(form.separator)
     as_table = Option(

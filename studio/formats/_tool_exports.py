@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from studio.formats.columns import CATEGORY_COLUMNS, TITLE_COLUMNS, plain_name
+from studio.formats.columns import CATEGORY_COLUMNS, MOSTLY_LABELS, TITLE_COLUMNS, plain_name
 from studio.formats.values import SEVERAL, content_text, is_missing, label_text
 from studio.messages import Message, message
 from studio.samples.label_matching import Vocabulary
@@ -167,11 +167,19 @@ def choose_control(
                     seen.setdefault(name, []).append(label)
     if len(seen) < 2:
         return None, []
-    shares = {name: sum(map(vocabulary.is_label, labels)) / len(labels) for name, labels in seen.items()}
-    of_labels = [name for name, share in shares.items() if share >= 0.6]
+    of_labels = _of_labels(seen, vocabulary)
     named = [name for name in of_labels or seen if plain_name(name) in CATEGORY_COLUMNS]
     chosen = named if len(named) == 1 else of_labels
     return (chosen[0], []) if len(chosen) == 1 else (None, list(seen))
+
+
+def _of_labels(seen: Mapping[str, Sequence[str]], vocabulary: Vocabulary) -> list[str]:
+    """List the questions whose answers are mostly names of categories."""
+    return [
+        name
+        for name, labels in seen.items()
+        if sum(map(vocabulary.is_label, labels)) >= MOSTLY_LABELS * len(labels)
+    ]
 
 
 def _text_of(data: Mapping[str, Any]) -> Any:
@@ -294,6 +302,5 @@ def argilla_controls(
                 seen.setdefault(question, []).append(row.label)
     if len(seen) < 2:
         return None, []
-    shares = {name: sum(map(vocabulary.is_label, labels)) / len(labels) for name, labels in seen.items()}
-    chosen = [name for name, share in shares.items() if share >= 0.6]
+    chosen = _of_labels(seen, vocabulary)
     return (chosen[0], []) if len(chosen) == 1 else (None, list(seen))

@@ -15,6 +15,7 @@ from studio.errors import UnreadableFile
 from studio.formats.values import is_missing, label_text, lookup
 from studio.language import say
 from studio.samples.label_matching import Vocabulary
+from studio.samples.title_text import compatible
 
 TITLE_COLUMNS = (
     "标题", "新闻标题", "title", "headline", "news_title", "题目", "题名", "sentence", "text", "文本",
@@ -37,7 +38,7 @@ DATE_COLUMNS = (
 
 CONVERSATION_COLUMNS = ("conversations", "messages", "instruction", "output")
 
-_BOTH = 0.6
+MOSTLY_LABELS = 0.6
 """Share of a column's values that must be labels before it counts as a column of categories."""
 _EQUAL = 5
 """Rows from which on a title column whose values are all equal is doubted."""
@@ -132,7 +133,7 @@ def no_title_column(name: str, columns: Sequence[str]) -> UnreadableFile:
 
 def plain_name(name: str) -> str:
     """Normalize a column's name: width, case, invisible signs, and the colon or star behind it."""
-    folded = unicodedata.normalize("NFKC", name).casefold()
+    folded = compatible(name).casefold()
     visible = "".join(char for char in folded if unicodedata.category(char) not in ("Cf", "Cc"))
     return re.sub(r"\((?:必填|选填|required|optional)\)|[*:]", "", visible).strip()
 
@@ -202,7 +203,7 @@ class _Profile:
 
     @property
     def is_labels(self) -> bool:
-        return self.count > 0 and self.labels >= _BOTH
+        return self.count > 0 and self.labels >= MOSTLY_LABELS
 
     @property
     def is_text(self) -> bool:

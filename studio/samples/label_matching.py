@@ -9,7 +9,6 @@ belong to its categories.
 import os.path
 import re
 import tomllib
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -17,7 +16,7 @@ from typing import Literal
 
 from studio.samples.canonical import bare_words, proposed_category
 from studio.samples.scheme import BUNDLED_DATA, Scheme
-from studio.samples.title_text import clean_title
+from studio.samples.title_text import clean_title, compatible
 
 FaultKind = Literal["quoted", "doubled", "extra_text", "english", "synonym"]
 """The likely cause of a faulty label: see the codes `answer_...`."""
@@ -82,9 +81,7 @@ def near_categories(label: str, scheme: Scheme) -> list[str]:
 
 def section_word(label: str) -> str:
     """Reduce a label to the word for its section: `news_sports` to sports, 财经新闻 to 财经."""
-    if len(label) > 4 * LABEL_CHARACTERS:
-        return label.strip().lower()  # no name, and normalizing it may take the square of its length
-    word = clean_title(unicodedata.normalize("NFKC", label)).strip().lower()
+    word = clean_title(compatible(label)).strip().lower()
     return _AROUND.sub("", word) or word
 
 

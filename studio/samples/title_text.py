@@ -70,14 +70,14 @@ def title_key(text: str) -> str:
 
     Signs that carry meaning stay: 3.5% is not 35, -5℃ not 5℃, C# not C, *ST not ST, $5 not 5.
     """
-    folded = _compatible(text).casefold()
+    folded = compatible(text).casefold()
     return _PUNCTUATION.sub("", folded.replace("\u2212", "-")) or "".join(folded.split())
 
 
 _PORTION = 1000
 
 
-def _compatible(text: str) -> str:
+def compatible(text: str) -> str:
     """Normalize to NFKC, a long text in portions: ordering a run of combining marks takes its square."""
     return "".join(
         unicodedata.normalize("NFKC", text[start : start + _PORTION])

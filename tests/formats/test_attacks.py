@@ -80,3 +80,17 @@ def test_a_line_of_one_repeated_sign_is_read_in_time(tmp_path, line):
     with contextlib.suppress(UnreadableFile):
         list(read_rows(tmp_path / "a.txt").rows)
     assert time.perf_counter() - began < MOST_SECONDS
+
+
+def test_a_very_long_cell_is_a_row_with_a_fault_and_the_others_are_read(tmp_path):
+    (tmp_path / "a.csv").write_text(f"标题,类别\n女排夺冠,体育\n{'长' * 200_000},经济\n", encoding="utf-8")
+    assert [len(row.title) for row in read_rows(tmp_path / "a.csv").rows] == [4, 200_000]
+
+
+def test_a_cell_of_combining_marks_is_compared_with_names_in_time(tmp_path):
+    marks = "\u0323\u0301" * 60_000
+    (tmp_path / "a.csv").write_text(f"{marks},类别\n女排夺冠,体育\n", encoding="utf-8")
+    began = time.perf_counter()
+    with contextlib.suppress(UnreadableFile):
+        list(read_rows(tmp_path / "a.csv").rows)
+    assert time.perf_counter() - began < MOST_SECONDS
