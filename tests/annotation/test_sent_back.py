@@ -1,5 +1,7 @@
 """Whoever gets a title back is told by whom, with what comment, and what they had answered."""
 
+import time
+
 import pytest
 
 from studio.annotation import requeue, review
@@ -27,7 +29,9 @@ def back(db, title, addressee="wang", comment="看主角"):
 
 
 def test_a_title_comes_back_with_reviewer_comment_and_own_answer(db):
-    title = back(db, label(db, "wang", "经济", chain="写“降息”。"))
+    labelled = label(db, "wang", "经济", chain="写“降息”。")
+    time.sleep(0.002)  # moments are kept to the millisecond
+    title = back(db, labelled)
     assert offer(db, author="wang", settings=ALONE).title.id == title.id
     found = sent_back(db, title, author="wang")
     assert (found.by, found.comment, found.addressee) == ("zhao", "看主角", "wang")
