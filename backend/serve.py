@@ -28,7 +28,7 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 
 from backend.data.templates import Renderer
-from backend.modeling.generation import Answerer
+from backend.engine.answering import Answerer
 from backend.modeling.loading import load_model, on_device
 from backend.modeling.tokenizers import load_tokenizer
 from backend.worker import RunFolder, run_worker
