@@ -5,11 +5,12 @@ launches of some 500 kernels cost is then paid once. On a CPU a step is an ordin
 """
 
 import logging
+import types
 from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from backend.engine.attention import Reading, reads
@@ -41,6 +42,12 @@ class Decoder:
         self.graphs: dict[tuple[int, Plan], tuple[torch.cuda.CUDAGraph, Chosen | None]] = {}
         self.has_kernel = self.device.type == "cuda" and _kernel_fits(model, self.device)
         self._pool: Any = None
+        if self.has_kernel:
+            # Here, not above: it brings peft, which takes seconds to import, and a CPU needs none of it.
+            from backend.kernels.fused_modules import fuse
+
+            fuse(model)
+            _keep_logits_exact(model)
 
     def reserve(self, rows: int, places: int) -> None:
         """Enlarge cache and state where they are too small."""
@@ -137,3 +144,22 @@ def _kernel_fits(model: PreTrainedModel, device: torch.device) -> bool:
     fits = agrees(heads, key_heads, width, model.dtype, device)
     log.info("attention of the engine: %s", "the decode kernel" if fits else "torch's")
     return fits
+
+
+def _keep_logits_exact(model: PreTrainedModel) -> None:
+    """Have the head return float32: rounded to bfloat16, logits of 16 to 32 are off by up to 0.06."""
+    head = model.get_output_embeddings()
+    if type(head) is not nn.Linear or head.bias is not None or head.weight.dtype == torch.float32:
+        return
+
+    def forward(self: nn.Linear, hidden: Tensor) -> Tensor:
+        rows = hidden.reshape(-1, hidden.shape[-1])
+        return torch.mm(rows, self.weight.T, out_dtype=torch.float32).view(*hidden.shape[:-1], -1)
+
+    try:
+        with torch.no_grad():
+            forward(head, head.weight[:2])
+    except (RuntimeError, TypeError, NotImplementedError) as error:
+        log.info("logits stay in %s (%s)", head.weight.dtype, str(error).splitlines()[0])
+        return
+    head.forward = types.MethodType(forward, head)  # type: ignore[method-assign]

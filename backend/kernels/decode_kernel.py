@@ -9,14 +9,14 @@ def attend_kernel(
     query, new_key, new_value, keys, values, lengths, out,
     q_row, q_head, k_row, k_head, v_row, v_head,
     key_row, key_head, key_place, value_row, value_head, value_place,
-    o_row, o_head, scale, window, softcap,
+    o_row, o_head, length_row, scale, window, softcap,
     G: tl.constexpr, G_PAD: tl.constexpr, D: tl.constexpr, D_PAD: tl.constexpr, N: tl.constexpr,
     HAS_WINDOW: tl.constexpr, HAS_SOFTCAP: tl.constexpr,
 ):  # fmt: skip
     """Attend for one row and one key head; see decode_attention.attend_one_token."""
     row = tl.program_id(0).to(tl.int64)
     head = tl.program_id(1).to(tl.int64)
-    length = tl.load(lengths + row).to(tl.int64)
+    length = tl.load(lengths + row * length_row).to(tl.int64)
     g = tl.arange(0, G_PAD)
     d = tl.arange(0, D_PAD)
     of_width = d < D
