@@ -21,6 +21,7 @@ merged and answers (modeling), the answers are scored by studio.evaluation.score
     modeling       Load base models, put adapters on them, generate answers.
     training       Run the training loop: loss, held-out evaluation, checkpoints, resume.
     kernels        Compute the loss, LoRA and attention faster on a GPU, in pure torch.
+    engine         Answer requests with a language model, here or at an endpoint.
     export         Convert models for other runtimes: GGUF for llama.cpp and Ollama.
     clients        Speak to services on the network: a teacher's endpoint, the model hub.
     interrupts     Interrupt blocking work when a pause or cancel is requested.
@@ -28,7 +29,7 @@ merged and answers (modeling), the answers are scored by studio.evaluation.score
     machine        Report the device and the peak memory of a process.
 
 Imports go upwards in this order: machine, worker, interrupts, clients, data, modeling and kernels,
-export, training and the programs, train, sweep and range_test.
+engine and export, training and the programs, train, sweep and range_test.
 """
 
 import os

@@ -20,8 +20,9 @@ from backend.modeling.loading import load_model
 from backend.modeling.tokenizers import load_tokenizer
 from studio.errors import InputError, ModelUnusable
 from studio.samples.canonical import write_question
-from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL
+from studio.workspace import BUNDLED_DATASET
 from tests.support.llama_cpp import llama_server, needs_llama_cpp
+from tests.support.merged_model import save_merged
 
 TITLES = [row["conversations"][0]["value"] for row in json.loads((BUNDLED_DATASET / "eval.json").read_text())]
 HOSTILE = [
@@ -102,11 +103,7 @@ def greedy(model, rows, count, end):
 @pytest.fixture(scope="module")
 def merged(tmp_path_factory):
     """The bundled model with its recorded adapter merged."""
-    folder = tmp_path_factory.mktemp("merged")
-    (adapter,) = (BUNDLED_MODEL.parent / "sample_run" / "checkpoints").glob("step_*")
-    load_model(BUNDLED_MODEL, adapter, dtype=torch.float32).save_pretrained(folder)
-    load_tokenizer(adapter, BUNDLED_MODEL).save_pretrained(folder)
-    return folder
+    return save_merged(tmp_path_factory.mktemp("merged"))
 
 
 @needs_llama_cpp
