@@ -22,13 +22,14 @@ merged (modeling) and answers (engine), the answers are scored by studio.evaluat
     engine         Answer requests with a model: continuous batching, sampling, scoring.
     training       Run the training loop: loss, held-out evaluation, checkpoints, resume.
     kernels        Compute the loss, LoRA and attention faster on a GPU, in pure torch.
+    export         Convert models for other runtimes: GGUF for llama.cpp and Ollama.
     clients        Speak to services on the network: a teacher's endpoint, the model hub.
     interrupts     Interrupt blocking work when a pause or cancel is requested.
     worker         Wrap every program: read the spec, emit events, write the result.
     machine        Report the device and the peak memory of a process.
 
 Imports go upwards in this order: machine, worker, interrupts, clients, data, modeling and kernels,
-engine, training and the programs, train, sweep and range_test.
+engine and export, training and the programs, train, sweep and range_test.
 """
 
 import os
