@@ -10,10 +10,10 @@ from transformers import AutoModelForCausalLM
 
 from backend.data.rows import dataset_scheme
 from backend.data.templates import Renderer
+from backend.engine.answering import Answerer
 from backend.engine.endpoint import EndpointAnswering, Sampling
 from backend.evaluate import evaluate
 from backend.export.gguf import write_gguf
-from backend.engine.answering import Answerer
 from backend.modeling.tokenizers import load_tokenizer
 from backend.worker import RunFolder, work_in
 from studio.contract import EndpointSpec, EvaluateSpec, Prediction
