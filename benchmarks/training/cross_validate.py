@@ -3,20 +3,21 @@
     python -m benchmarks.training.cross_validate OUT [--seeds 42 43 44] [--folds 5] [--at-once 1]
         [--set key=value ...]
 
-Each fold is answered, directly and through the chain, by a model trained on the others with
-the sound default and the given changes. Prints accuracy over all folds for each seed, the share of
-chains that parse and how many ran into their limit. Uses a GPU where there is one.
+Each fold is answered, directly, through the chain, and through a chain whose quotations are held to
+the title, by a model trained on the others with the sound default and the given changes. Prints
+accuracy over all folds for each seed, the share of chains that parse, how many ran into their
+limit, and how many quotations are in the title. Uses a GPU where there is one.
 """
 
 import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -24,6 +25,9 @@ from studio.contract import TrainSpec, run_spec
 from studio.samples.canonical import read_answer
 from studio.training.presets import sound_default
 from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL
+
+if TYPE_CHECKING:
+    from backend.engine.titles import Written
 
 Row = dict[str, Any]
 
@@ -95,7 +99,8 @@ def answer_fold(run: Path) -> None:
 
     from backend.data.labelled_rows import labelled_rows
     from backend.data.templates import Renderer
-    from backend.engine.answering import Answerer
+    from backend.engine.answering import Answerer, generated
+    from backend.engine.quotation import Quotation, TokenBytes, quotations
     from backend.modeling.loading import load_model, on_device
     from backend.modeling.tokenizers import load_tokenizer
     from studio.samples.canonical import exact_category
@@ -115,16 +120,36 @@ def answer_fold(run: Path) -> None:
     with torch.inference_mode():
         written = answerer.generate(prompts, max_new_tokens=spec.max_new_tokens)
         scored = answerer.score(prompts, scheme.names)
-    chains = [
-        exact_category(read_answer(w.text).label, scheme.names) if w.finished else None for w in written
-    ]
+        tokens = TokenBytes(answerer.tokenizer, model.config.vocab_size)
+        held = [
+            answerer.request(
+                prompt,
+                answerer.decoding(spec.max_new_tokens),
+                constraints=[Quotation(title=row.title, tokens=tokens)],
+            )
+            for prompt, row in zip(prompts, rows, strict=True)
+        ]
+        answers = dict(answerer.engine.run(held))
+        quoting = [generated(answers[index]) for index in range(len(rows))]
+    titles = [row.title for row in rows]
+
+    def categories(written: Sequence["Written"]) -> list[str | None]:
+        return [
+            exact_category(read_answer(w.text).label, scheme.names) if w.finished else None for w in written
+        ]
+
+    chains, held_chains = categories(written), categories(quoting)
     direct = [max(p, key=lambda name: p[name]) for p in scored]
     document = {
         "direct": [d == row.category for d, row in zip(direct, rows, strict=True)],
         "chain": [c == row.category for c, row in zip(chains, rows, strict=True)],
+        "held": [c == row.category for c, row in zip(held_chains, rows, strict=True)],
         "parsed": [c is not None for c in chains],
         "forced": [w.forced for w in written],
         "texts": [w.text for w in written],
+        "held_texts": [w.text for w in quoting],
+        "quotations": quotations([w.text for w in written], titles),
+        "held_quotations": quotations([w.text for w in quoting], titles),
     }
     (run / "answers.json").write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
 
@@ -132,12 +157,15 @@ def answer_fold(run: Path) -> None:
 def print_table(runs: list[Path], seeds: list[int]) -> None:
     """Rates in percent over all folds, a line a seed and one for all."""
     answers = {run: json.loads((run / "answers.json").read_text(encoding="utf-8")) for run in runs}
-    names = ("direct", "chain", "parsed", "forced")
+    names = ("direct", "chain", "held", "parsed", "forced")
     print(f"{'seed':>6}" + "".join(f"{name:>9}" for name in names))
     for seed in [*seeds, None]:
         chosen = [a for run, a in answers.items() if seed is None or run.name.startswith(f"run_{seed}_")]
         rates = (100 * fmean(value for a in chosen for value in a[name]) for name in names)
         print(f"{seed or 'all':>6}" + "".join(f"{rate:9.1f}" for rate in rates))
+    for name, words in (("quotations", "free"), ("held_quotations", "held to the title")):
+        kept, total = (sum(answer[name][place] for answer in answers.values()) for place in (0, 1))
+        print(f"quotations in the title, {words}: {kept} of {total}")
 
 
 if __name__ == "__main__":
