@@ -86,6 +86,7 @@ def evaluate_model(
         rows.dataset_scheme(spec.dataset_dir),
         max_new_tokens=spec.max_new_tokens,
         batch_size=spec.batch_size,
+        quotes_from_title=spec.quotes_from_title,
     )
     _evaluate(folder, answering, spec, modes)
 

@@ -1,6 +1,7 @@
 """Answer titles with a model and its renderer: chains through the engine, categories by their probability."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 from transformers import PreTrainedModel
@@ -9,6 +10,7 @@ from backend.data.encoding import tokenize, tokenize_answer
 from backend.data.templates import THOUGHT, Message, Renderer
 from backend.engine.constraints import Constraint
 from backend.engine.engine import Engine
+from backend.engine.quotation import Quotation, TokenBytes
 from backend.engine.requests import Answer, Decoding, Request
 from backend.engine.sampling import Marks
 from backend.engine.scoring import ContinuationScorer
@@ -54,6 +56,25 @@ class Answerer:
             decoding=decoding or self.decoding(256),
             constraints=tuple(constraints),
         )
+
+    def title_requests(
+        self, titles: Sequence[str], prompt: str, decoding: Decoding, *, quotes_from_title: bool
+    ) -> list[Request]:
+        """Build the requests for titles; `quotes_from_title` holds quotations in a chain to the title."""
+        prompts = self.render_prompts(titles, prompt)
+        return [
+            self.request(
+                rendered,
+                decoding,
+                constraints=(Quotation(title, self.token_bytes),) if quotes_from_title else (),
+            )
+            for title, rendered in zip(titles, prompts, strict=True)
+        ]
+
+    @cached_property
+    def token_bytes(self) -> TokenBytes:
+        """Find the bytes of the vocabulary's tokens, once."""
+        return TokenBytes(self.tokenizer, self.model.config.get_text_config().vocab_size)
 
     def decoding(self, max_new_tokens: int, **others: Any) -> Decoding:
         """Build a decoding with the model's own repetition penalty."""

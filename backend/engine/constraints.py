@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 
@@ -11,7 +12,10 @@ class Restriction(Protocol):
     """A constraint at work on one answer."""
 
     def allowed(self, inside: bool) -> Tensor | None:
-        """Return the tokens that may come next, their ids; None: any. `inside`: the thought is open."""
+        """Return the tokens that alone may come next, their ids; None: any. `inside`: the thought is open."""
+
+    def banned(self, inside: bool) -> Tensor | None:
+        """Return the tokens that may not come next, their ids; None: none."""
 
     def push(self, token: int, inside: bool) -> None:
         """Note the token that was chosen; `inside`: the thought was open before it."""
@@ -26,6 +30,61 @@ class Constraint(Protocol):
 
     def start(self) -> Restriction:
         """Start on an answer of which nothing is written yet."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the constraints of a step's rows add up to: (row, token) pairs, on the model's device.
+
+    Args:
+        only_rows: the rows that have `only_pairs`, (R,).
+        only_pairs: place in only_rows, and a token that may come, (2, N).
+        never_pairs: row, and a token that may not, (2, M).
+    """
+
+    only_rows: Tensor
+    only_pairs: Tensor
+    never_pairs: Tensor
+
+    @staticmethod
+    def of(
+        rows: Sequence[Sequence[Restriction]], inside: Sequence[bool], device: torch.device
+    ) -> "Limits | None":
+        """Collect what each row's restrictions say; None: nothing."""
+        only: list[Tensor] = []
+        never: list[Tensor] = []
+        limited: list[int] = []
+        for row, restrictions in enumerate(rows):
+            found: Tensor | None = None
+            for restriction in restrictions:
+                ids = restriction.allowed(inside[row])
+                if ids is not None:
+                    found = ids if found is None else found[torch.isin(found, ids)]
+                banned = restriction.banned(inside[row])
+                if banned is not None:
+                    never.append(torch.stack([torch.full_like(banned, row), banned]))
+            if found is not None:
+                only.append(torch.stack([torch.full_like(found, len(limited)), found]))
+                limited.append(row)
+        if not only and not never:
+            return None
+        none = torch.empty((2, 0), dtype=torch.int64)
+        return Limits(
+            torch.tensor(limited, dtype=torch.int64).to(device),
+            (torch.cat(only, 1) if only else none).to(device),
+            (torch.cat(never, 1) if never else none).to(device),
+        )
+
+    def apply(self, scores_BV: Tensor) -> None:
+        """Rule out the tokens that may not come, in place."""
+        if self.only_rows.numel():
+            ruled_out = torch.ones(
+                (len(self.only_rows), scores_BV.shape[1]), dtype=torch.bool, device=scores_BV.device
+            )
+            ruled_out[self.only_pairs[0], self.only_pairs[1]] = False
+            scores_BV[self.only_rows] = scores_BV[self.only_rows].masked_fill(ruled_out, -torch.inf)
+        if self.never_pairs.numel():
+            scores_BV[self.never_pairs[0], self.never_pairs[1]] = -torch.inf
 
 
 @dataclass
@@ -50,10 +109,11 @@ class _OneOfRestriction:
     def allowed(self, inside: bool) -> Tensor | None:
         if inside or self.complete:
             return None
-        import torch
-
         place = len(self._written)
         return torch.tensor(sorted({choice[place] for choice in self._open() if len(choice) > place}))
+
+    def banned(self, inside: bool) -> Tensor | None:
+        return None
 
     def push(self, token: int, inside: bool) -> None:
         if not inside:

@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 
 from backend.engine.attention import Reading, reads
 from backend.engine.cache import KeyValueCache
+from backend.engine.constraints import Limits
 from backend.engine.rows import RowState, RowView
 from backend.engine.sampling import Chosen, Plan, TokenChooser
 from backend.kernels.decode_attention import agrees
@@ -39,7 +40,7 @@ class Decoder:
         self.chooser.last_place = places - 1
         self.cache = KeyValueCache(rows, places)
         self.state = RowState(rows, self.device)
-        self.graphs: dict[tuple[int, Plan], tuple[torch.cuda.CUDAGraph, Chosen | None]] = {}
+        self.graphs: dict[tuple[int, Plan | None], tuple[torch.cuda.CUDAGraph, Any]] = {}
         self.has_kernel = self.device.type == "cuda" and _kernel_fits(model, self.device)
         self._pool: Any = None
         if self.has_kernel:
@@ -73,27 +74,25 @@ class Decoder:
         with reads(Reading(cache=self.cache, rows=rows, start=start, end=start + longest)):
             self._forward(ids.to(self.device), places)
 
-    def decode(
-        self, count: int, longest: int, plan: Plan, allowed: Sequence[tuple[int, Tensor]] = ()
-    ) -> Chosen | None:
+    def decode(self, count: int, longest: int, plan: Plan, limits: Limits | None = None) -> Chosen | None:
         """Compute the last tokens of the first rows, choose their next ones; at most `longest` are before."""
         if not self.has_kernel:
-            return self._step(count, longest, plan, allowed)
+            return self._step(count, longest, plan, limits)
         size = min(padded_rows(count), self.cache.rows)
-        if allowed:
-            return self._step(size, longest, plan, allowed)
-        if (size, plan) not in self.graphs:
-            self.graphs[size, plan] = self._capture(size, plan)
-        graph, chosen = self.graphs[size, plan]
+        # What the constraints allow is known only now: the choice is then made outside the graph.
+        key = (size, plan if limits is None else None)
+        if key not in self.graphs:
+            self.graphs[key] = self._capture(*key)
+        graph, made = self.graphs[key]
         graph.replay()
+        if limits is not None:
+            return self.chooser(made, self.state.view(size), plan, limits)
+        chosen: Chosen | None = made
         return chosen
 
-    def _step(
-        self, count: int, longest: int, plan: Plan, allowed: Sequence[tuple[int, Tensor]] = ()
-    ) -> Chosen | None:
+    def _step(self, count: int, longest: int, plan: Plan, limits: Limits | None = None) -> Chosen | None:
         rows = self.state.view(count)
-        logits = self._logits(rows, count, longest)
-        return self.chooser(logits, rows, plan, allowed)
+        return self.chooser(self._logits(rows, count, longest), rows, plan, limits)
 
     def _logits(self, rows: RowView, count: int, longest: int) -> Tensor:
         end = longest + 1
@@ -118,13 +117,20 @@ class Decoder:
             logits_to_keep=1,
         )
 
-    def _capture(self, size: int, plan: Plan) -> tuple[torch.cuda.CUDAGraph, Chosen | None]:
-        """Capture a step of so many rows; those behind the live ones compute what nobody reads."""
+    def _capture(self, size: int, plan: Plan | None) -> tuple[torch.cuda.CUDAGraph, Any]:
+        """Capture a step of so many rows, or without a plan its logits; the last rows may be padding."""
         before = self.state.ints.clone(), self.state.floats.clone()
+        longest = self.cache.places - 1
+
+        def work() -> Any:
+            if plan is None:
+                return self._logits(self.state.view(size), size, longest)
+            return self._step(size, longest, plan)
+
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
-            self._step(size, self.cache.places - 1, plan)
+            work()
         torch.cuda.current_stream().wait_stream(side)
         self.state.ints.copy_(before[0])
         self.state.floats.copy_(before[1])
@@ -132,8 +138,8 @@ class Decoder:
         if self._pool is None:
             self._pool = torch.cuda.graph_pool_handle()
         with torch.cuda.graph(graph, pool=self._pool):
-            chosen = self._step(size, self.cache.places - 1, plan)
-        return graph, chosen
+            made = work()
+        return graph, made
 
 
 def _kernel_fits(model: PreTrainedModel, device: torch.device) -> bool:

@@ -17,7 +17,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from backend.engine.attention import engine_attention
-from backend.engine.constraints import Restriction
+from backend.engine.constraints import Limits, Restriction
 from backend.engine.decoder import Decoder
 from backend.engine.detokenizer import Detokenizer
 from backend.engine.prefixes import SHORTEST, Prefix, PrefixStore, common_length
@@ -278,15 +278,17 @@ class Engine:
     def _launch(self) -> None:
         """Start a step; its tokens are collected later."""
         count = len(self.live)
-        allowed = []
-        for row, job in enumerate(self.live):
-            ids = _allowed(job)
-            if ids is not None:
-                allowed.append((row, ids.to(self.decoder.device)))
+        limits = None
+        if any(job.restrictions for job in self.live):
+            limits = Limits.of(
+                [job.restrictions for job in self.live],
+                [job.inside for job in self.live],
+                self.decoder.device,
+            )
         longest = max(len(job.request.prompt) + len(job.ids) for job in self.live) - 1
         plan = self._plan()
         # What is launched and not collected has grown the rows already.
-        chosen = self.decoder.decode(count, longest + len(self._launched), plan, allowed)
+        chosen = self.decoder.decode(count, longest + len(self._launched), plan, limits)
         view = self.decoder.state.view(count)
         fetched = torch.stack([view.token, view.inside, view.forced])
         if fetched.is_cuda:
@@ -384,16 +386,6 @@ class Engine:
                 job.row = row
                 self.live[row] = job
         del self.live[count:]
-
-
-def _allowed(job: Job) -> Tensor | None:
-    """Intersect what a job's constraints allow; None: any token."""
-    found: Tensor | None = None
-    for restriction in job.restrictions:
-        ids = restriction.allowed(job.inside)
-        if ids is not None:
-            found = ids if found is None else found[torch.isin(found, ids)]
-    return found
 
 
 def _recorded(chosen: Chosen | None) -> list[tuple[float, list[int], list[float]]] | None:

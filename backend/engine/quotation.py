@@ -92,7 +92,7 @@ class Quotation:
 class _State:
     """What is quoted so far, with the mark that closes it; None: no quotation is open.
 
-    `tail` are the last bytes outside a quotation, which a mark may begin with.
+    `tail`: the last bytes outside a quotation, as far as an opening mark may begin with them.
     """
 
     quoted: bytes | None = None
@@ -107,18 +107,12 @@ class _QuotationRestriction:
         self._title = title
         self._tokens = tokens
         self._state = _State()
+        self._banned: dict[bytes, Tensor | None] = {}
         self._starts = [place for place in range(len(title)) if title[place] & 0xC0 != 0x80]
 
     def allowed(self, inside: bool) -> Tensor | None:
-        if not inside:
+        if not inside or self._state.quoted is None:
             return None
-        if self._state.quoted is None:
-            banned = [token for token in self._tokens.openers if self._after(self._tokens.of[token]) is None]
-            if not banned:
-                return None
-            kept = torch.ones(len(self._tokens.of), dtype=torch.bool)
-            kept[banned] = False
-            return kept.nonzero()[:, 0]
         found = set(self._tokens.closers)
         for rest in self._continuations(self._state.quoted):
             for length in range(1, min(len(rest), self._tokens.longest) + 1):
@@ -126,6 +120,15 @@ class _QuotationRestriction:
         return torch.tensor(
             sorted(token for token in found if self._after(self._tokens.of[token]) is not None)
         )
+
+    def banned(self, inside: bool) -> Tensor | None:
+        if not inside or self._state.quoted is not None:
+            return None
+        tail = self._state.tail
+        if tail not in self._banned:
+            tokens = [token for token in self._tokens.openers if self._after(self._tokens.of[token]) is None]
+            self._banned[tail] = torch.tensor(tokens) if tokens else None
+        return self._banned[tail]
 
     def push(self, token: int, inside: bool) -> None:
         if inside:
@@ -153,7 +156,7 @@ class _QuotationRestriction:
                     if (place := text.find(opening)) >= 0
                 ]
                 if not places:
-                    return _State(tail=text[-2:])
+                    return _State(tail=_begun(text))
                 place, opening, closing = min(places)
                 piece, state = text[place + len(opening) :], _State(b"", closing)
                 if not piece:
@@ -182,6 +185,12 @@ class _QuotationRestriction:
             return True
         begun = next((k for k in range(len(closing) - 1, 0, -1) if text.endswith(closing[:k])), 0)
         return bool(begun) and self._is_piece(text[:-begun])
+
+
+def _begun(text: bytes) -> bytes:
+    """Return the last bytes of a text that an opening mark may begin with."""
+    lengths = [k for k in (2, 1) if any(text.endswith(opening[:k]) for opening, _ in _MARKS)]
+    return text[-lengths[0] :] if lengths else b""
 
 
 def _byte_alphabet() -> dict[str, int]:

@@ -3,12 +3,12 @@
 B rows, V vocabulary, N alternatives whose log probabilities are recorded.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from backend.engine.constraints import Limits
 from backend.engine.rows import RowView
 
 
@@ -71,12 +71,9 @@ class TokenChooser:
         self.last_place = 0
 
     def __call__(
-        self, logits_BV: Tensor, rows: RowView, plan: Plan, allowed: Sequence[tuple[int, Tensor]] = ()
+        self, logits_BV: Tensor, rows: RowView, plan: Plan, limits: Limits | None = None
     ) -> Chosen | None:
-        """Write each row's next token and state; return log probabilities where the plan asks for them.
-
-        `allowed` restricts rows to tokens: (row, their ids).
-        """
+        """Write each row's next token and state; return log probabilities where the plan asks for them."""
         scores_BV = logits_BV.float()
         raw_BV = scores_BV.log_softmax(dim=-1) if plan.top_logprobs is not None else None
         if scores_BV.data_ptr() == logits_BV.data_ptr():
@@ -87,10 +84,8 @@ class TokenChooser:
             scores_BV[:, self.end] = torch.where(inside_B[:, None], -torch.inf, kept)
         if plan.penalizes:
             self._penalize(scores_BV, rows)
-        for row, ids in allowed:
-            only = torch.full_like(scores_BV[row], -torch.inf)
-            only[ids] = scores_BV[row, ids]
-            scores_BV[row] = only
+        if limits is not None:
+            limits.apply(scores_BV)
         token_B = scores_BV.argmax(dim=-1)
         if plan.samples:
             sampled_B = _sample(scores_BV, rows, sorts=plan.sorts)

@@ -112,6 +112,7 @@ class EngineUsed(Frozen):
     dtype: str = ""
     device: str = Field("", description="Of an endpoint: its host.")
     batch: int | None = Field(None, description="Titles answered at once.")
+    quotes_from_title: bool = Field(False, description="Quotations in a chain were held to the title.")
     repeated: tuple[int, int] | None = Field(
         None,
         description="How many answers came out differently when written again in other company, and of how"

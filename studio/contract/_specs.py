@@ -97,6 +97,9 @@ class EvaluateSpec(Frozen):
     batch_size: int = Field(128, ge=1, le=4096, description="Rows answered at once.")
     cutoff_len: int = Field(512, ge=16, le=131072, description="Longest question in tokens.")
     max_new_tokens: int = Field(256, ge=8, le=32768, description="Longest generated answer in tokens.")
+    quotes_from_title: bool = Field(
+        True, description="Hold the quotations in a chain to the title; not at an endpoint."
+    )
     seed: int = Field(42, ge=0, lt=2**32, description="Seed of the intervals' resampling.")
     run: str | None = Field(None, description="The training run that is evaluated, if it is one.")
 

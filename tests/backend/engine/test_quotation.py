@@ -21,8 +21,10 @@ def passes(tokens, text, title=TITLE):
     tokenizer, of = tokens
     restriction = Quotation(title, of).start()
     for token in tokenizer(text, add_special_tokens=False)["input_ids"]:
-        ids = restriction.allowed(inside=True)
-        if ids is not None and token not in ids.tolist():
+        only, never = restriction.allowed(inside=True), restriction.banned(inside=True)
+        if (only is not None and token not in only.tolist()) or (
+            never is not None and token in never.tolist()
+        ):
             return False
         restriction.push(token, inside=True)
     return True
@@ -52,7 +54,7 @@ def test_what_it_does_not_have_may_not(tokens, text):
 
 def test_behind_the_thought_nothing_is_restricted(tokens):
     restriction = Quotation(TITLE, tokens[1]).start()
-    assert restriction.allowed(inside=False) is None
+    assert restriction.allowed(inside=False) is None and restriction.banned(inside=False) is None
 
 
 def test_a_random_walk_quotes_the_title_alone(tokens):
@@ -64,8 +66,10 @@ def test_a_random_walk_quotes_the_title_alone(tokens):
         restriction = Quotation(TITLE, of).start()
         ids = []
         for _ in range(160):
-            allowed = restriction.allowed(inside=True)
+            allowed, banned = restriction.allowed(inside=True), restriction.banned(inside=True)
             choices = plain + marks * 40 if allowed is None else [t for t in allowed.tolist() if of.of[t]]
+            ruled_out = [] if banned is None else banned.tolist()
+            choices = [token for token in choices if token not in ruled_out]
             ids.append(chance.choice(choices))
             restriction.push(ids[-1], inside=True)
         text = b"".join(of.of[token] for token in ids).decode(errors="replace")
