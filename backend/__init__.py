@@ -7,7 +7,7 @@
     sweep          Train the runs of a hyperparameter sweep one after the other, the base loaded once.
     range_test     Run a learning-rate range test.
     evaluate       Answer held-out rows and score the answers.
-    serve          Serve a model over the OpenAI protocol, with /v1/classify.
+    serve          Serve models over the OpenAI protocol, with /v1/classify.
     preview        Count and show the tokens that training would see.
     draft          Let a teacher model draft think chains. Needs no torch.
     download       Download a base model from ModelScope. Needs no torch.
@@ -20,6 +20,7 @@ merged and answers (modeling), the answers are scored by studio.evaluation.score
     data           Turn dataset folders into batches of tensors.
     modeling       Load base models, put adapters on them, generate answers.
     training       Run the training loop: loss, held-out evaluation, checkpoints, resume.
+    serving        Speak the OpenAI protocol: requests, limits, errors, streams, metrics.
     kernels        Compute the loss, LoRA and attention faster on a GPU, in pure torch.
     clients        Speak to services on the network: a teacher's endpoint, the model hub.
     interrupts     Interrupt blocking work when a pause or cancel is requested.
@@ -27,7 +28,7 @@ merged and answers (modeling), the answers are scored by studio.evaluation.score
     machine        Report the device and the peak memory of a process.
 
 Imports go upwards in this order: machine, worker, interrupts, clients, data, modeling and kernels,
-training and the programs, train, sweep and range_test.
+serving, training and the programs, train, sweep and range_test.
 """
 
 import os

@@ -41,6 +41,7 @@ from studio.contract._specs import (
     EvaluateSpec,
     PreviewSpec,
     RangeTestSpec,
+    ServedModel,
     ServeSpec,
     SweepSpec,
 )
@@ -74,6 +75,7 @@ __all__ = [
     "Scores",
     "SeenRow",
     "ServeSpec",
+    "ServedModel",
     "ServerAddress",
     "Step",
     "SweepSpec",

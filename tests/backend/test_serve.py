@@ -4,7 +4,7 @@ import httpx2 as httpx
 import openai
 import pytest
 
-from backend.serve import split_thought
+from backend.serving.thoughts import split_thought
 from studio.errors import ServerUnavailable
 from studio.samples.scheme import load_scheme
 from studio.serving import servers as serving
