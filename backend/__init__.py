@@ -15,10 +15,11 @@
 Rows of a dataset folder become conversations, a template renders them to text, a tokenizer to tensors
 (data); a base model is loaded and given an adapter or unfrozen layers (modeling), its slow parts are
 patched (kernels); the loop takes batches, evaluates, writes checkpoints (training). A checkpoint is
-merged and answers (modeling), the answers are scored by studio.evaluation.scores.
+merged (modeling) and answers (engine), the answers are scored by studio.evaluation.scores.
 
     data           Turn dataset folders into batches of tensors.
-    modeling       Load base models, put adapters on them, generate answers.
+    modeling       Load base models and put adapters on them.
+    engine         Answer requests with a model: continuous batching, sampling, scoring.
     training       Run the training loop: loss, held-out evaluation, checkpoints, resume.
     serving        Speak the OpenAI protocol: requests, limits, errors, streams, metrics.
     kernels        Compute the loss, LoRA and attention faster on a GPU, in pure torch.
@@ -28,7 +29,7 @@ merged and answers (modeling), the answers are scored by studio.evaluation.score
     machine        Report the device and the peak memory of a process.
 
 Imports go upwards in this order: machine, worker, interrupts, clients, data, modeling and kernels,
-serving, training and the programs, train, sweep and range_test.
+engine, serving, training and the programs, train, sweep and range_test.
 """
 
 import os

@@ -15,8 +15,8 @@ from transformers.utils import logging as transformers_logging
 from backend.data import rows
 from backend.data.labelled_rows import LabelledRow, labelled_rows
 from backend.data.templates import Renderer
+from backend.engine.answering import Answerer
 from backend.machine import peak_memory_gib
-from backend.modeling.generation import Answerer
 from backend.modeling.loading import load_model, on_device
 from backend.modeling.tokenizers import load_tokenizer
 from backend.worker import Cancelled, RunFolder, run_worker

@@ -1,4 +1,4 @@
-"""Load base models, make them trainable, save what was trained, and generate answers.
+"""Load base models, make them trainable, and save what was trained.
 
 No code that a model folder brings is run, and no pickle is read, unless an admin allows it: see trust.
 Nothing is re-exported: a token preview needs a tokenizer, and peft beside it would cost it 2.4 s and 140 MB.
@@ -13,5 +13,4 @@ Nothing is re-exported: a token preview needs a tokenizer, and peft beside it wo
     methods         Make a model trainable by the spec's method, and save what it trained.
     module_names    Find the modules that a spec names.
     optimizers      Build optimizer parameter groups for LoRA+.
-    generation      Generate think chains in batches, and score categories.
 """

@@ -14,11 +14,11 @@ answers however busy the server is, `/metrics` is Prometheus' text.
     protocol       Define the requests: what is honoured, has no effect, is refused.
     conversation   Read messages into turns that a template knows.
     served_models  Hold one base and its adapters; prompts in, tickets out.
+    adapters       Serve several adapters of one base, an engine for each.
     chat           Answer chats and plain completions.
     classify       Classify titles.
     answers        Put answers together: whole, or as chunks of a stream.
     thoughts       Split an answer into think chain and answer.
     tokens         Show single tokens, and their log probabilities.
     waiting        Wait for answers; give their places back when a client is gone.
-    _interim_loop  Step requests in turn over today's model, until the engine has its own loop.
 """

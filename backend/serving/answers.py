@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from backend.engine.loop import EngineStopped, Ticket
 from backend.engine.requests import Piece
-from backend.serving._interim_loop import Ticket
-from backend.serving.errors import ApiError, shutting_down
+from backend.serving.errors import ApiError, stopped
 from backend.serving.metrics import Metrics
 from backend.serving.served_models import Served
 from backend.serving.thoughts import ANSWER_FIELD, THOUGHT_FIELD, ThoughtSplitter
@@ -81,9 +81,8 @@ class Answering:
         Raises:
             ApiError: 503, the server ends.
         """
-        async for choice, _, _ in self._pieces():
-            if choice.finish == "cancelled":
-                raise shutting_down()
+        async for _ in self._pieces():
+            pass
         kind = "chat.completion" if self.form == "chat" else "text_completion"
         choices = [self._choice(choice) for choice in self.choices]
         return {**self.identity, "object": kind, "choices": choices, "usage": self.usage()}
@@ -105,8 +104,6 @@ class Answering:
                 yield self._chunk(choice.index, {"role": "assistant", "content": ""}, None, None, with_usage)
         try:
             async for choice, new, came in self._pieces():
-                if choice.finish == "cancelled":
-                    raise shutting_down()
                 logprobs = self.write_logprobs(came) if came else None
                 if new or came:
                     yield self._chunk(choice.index, new, logprobs, None, with_usage)
@@ -132,12 +129,15 @@ class Answering:
 
     async def _pieces(self) -> AsyncIterator[tuple[Choice, Fields, dict[str, list[dict[str, Any]]]]]:
         first = True
-        async for index, piece in merge_pieces(self.tickets):
-            if first and piece.text:
-                first = False
-                self.metrics.first_piece.labels(self.served.name).observe(time.monotonic() - self.began)
-            choice = self.choices[index]
-            yield choice, *choice.feed(piece)
+        try:
+            async for index, piece in merge_pieces(self.tickets):
+                if first and piece.text:
+                    first = False
+                    self.metrics.first_piece.labels(self.served.name).observe(time.monotonic() - self.began)
+                choice = self.choices[index]
+                yield choice, *choice.feed(piece)
+        except EngineStopped as error:
+            raise stopped() from error
 
     def usage(self) -> dict[str, Any]:
         """Count the tokens."""

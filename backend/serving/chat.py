@@ -33,7 +33,7 @@ async def chat(request: Request, models: ModelSet, metrics: Metrics) -> Response
         served=served,
         choices=new_choices(asked.n, models.texts, wants_logprobs=asked.logprobs, thinks=asked.thinks),
         tickets=models.submit(
-            served, [prompt] * asked.n, _decodings(asked, models, prompt, top, thinks=asked.thinks)
+            served, [prompt] * asked.n, _decodings(asked, models, served, prompt, top, thinks=asked.thinks)
         ),
         prompt_tokens=len(prompt),
         metrics=metrics,
@@ -50,7 +50,7 @@ async def complete(request: Request, models: ModelSet, metrics: Metrics) -> Resp
     decodings = [
         decoding
         for prompt in prompts
-        for decoding in _decodings(asked, models, prompt, asked.logprobs, thinks=False)
+        for decoding in _decodings(asked, models, served, prompt, asked.logprobs, thinks=False)
     ]
     answering = Answering(
         form="text",
@@ -78,6 +78,7 @@ async def _respond(request: Request, asked: Sampling, answering: Answering) -> R
 def _decodings(
     asked: ChatRequest | CompletionRequest,
     models: ModelSet,
+    served: Served,
     prompt: Sequence[int],
     top_logprobs: int | None,
     *,
@@ -94,7 +95,7 @@ def _decodings(
             top_p=asked.top_p or 1.0,
             top_k=max(asked.top_k, 0),
             seed=(seed + index) % 2**63,
-            repetition_penalty=models.answerer.penalty if own_penalty else 1.0,
+            repetition_penalty=served.answerer.penalty if own_penalty else 1.0,
             stop=asked.stops,
             top_logprobs=top_logprobs,
             thinks=thinks,

@@ -8,9 +8,10 @@ from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
 from backend.data.templates import THOUGHT
-from backend.engine.requests import Decoding, Piece
+from backend.engine.loop import EngineStopped
+from backend.engine.requests import Piece
 from backend.serving.bodies import read_request
-from backend.serving.errors import ApiError, shutting_down
+from backend.serving.errors import ApiError, stopped
 from backend.serving.metrics import Metrics
 from backend.serving.protocol import MOST_TITLES, ClassifyRequest
 from backend.serving.served_models import ModelSet, Served
@@ -134,9 +135,7 @@ class _Work:
 
     async def _chain(self, prompt: Sequence[int]) -> tuple[str, bool]:
         """Write one chain answer; returns its text, and whether it came to its end."""
-        decoding = Decoding(
-            max_new_tokens=self.models.room(prompt, None), repetition_penalty=self.models.answerer.penalty
-        )
+        decoding = self.served.answerer.decoding(self.models.room(prompt, None))
         while True:
             try:
                 (ticket,) = self.models.submit(self.served, [prompt], [decoding])
@@ -151,10 +150,10 @@ class _Work:
             async for last in ticket.apieces():
                 text += last.text
                 self.written_tokens += last.tokens
+        except EngineStopped as error:
+            raise stopped() from error
         finally:
             ticket.cancel()
-        if last.finish == "cancelled":
-            raise shutting_down()
         return text, last.finish == "stop"
 
     def _result(

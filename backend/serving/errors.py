@@ -67,12 +67,12 @@ def busy() -> ApiError:
     )
 
 
-def shutting_down() -> ApiError:
-    """Make the error for an answer that the end of the server cut off."""
+def stopped() -> ApiError:
+    """Make the error for an answer that the end of the engine cut off, or kept from beginning."""
     return ApiError(
         503,
-        say("服务正在停止，回答没有写完。", "The server is shutting down; the answer is not complete."),
-        code="server_shutting_down",
+        say("模型服务停了，回答没有写完。", "The model server has stopped; the answer is not complete."),
+        code="server_stopped",
         kind="server_error",
     )
 

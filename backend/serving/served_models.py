@@ -12,17 +12,21 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
+
+from transformers import PreTrainedModel
 
 from backend.data.encoding import tokenize, tokenize_answer
 from backend.data.templates import Message, Renderer
+from backend.engine.answering import Answerer, marks
+from backend.engine.engine import Engine
+from backend.engine.loop import EngineLoop, EngineStopped, QueueFull, Ticket
 from backend.engine.requests import Decoding, Request
 from backend.modeling.adapters import attach_adapter, require_fitting
-from backend.modeling.generation import Answerer
 from backend.modeling.loading import load_model, on_device
 from backend.modeling.tokenizers import load_tokenizer
-from backend.serving._interim_loop import EngineLoop, InterimEngine, QueueFull, Ticket
-from backend.serving.errors import ApiError, busy
+from backend.serving.adapters import AdapterEngines, AdapterSwitch
+from backend.serving.errors import ApiError, busy, stopped
 from backend.serving.tokens import TokenTexts
 from studio.contract import ServedModel, ServeSpec
 from studio.language import say
@@ -38,11 +42,16 @@ _CHARACTERS_A_TOKEN = 16
 
 @dataclass(frozen=True)
 class Served:
-    """A model as the API names it. `adapter`: its name in the engine; None: the base alone."""
+    """A model as the API names it. `adapter`: its name among the loaded ones; None: the base alone."""
 
     name: str
     adapter: str | None
-    renderer: Renderer
+    answerer: Answerer
+
+    @property
+    def renderer(self) -> Renderer:
+        """What renders its prompts."""
+        return self.answerer.renderer
 
 
 class ModelSet:
@@ -51,22 +60,32 @@ class ModelSet:
     def __init__(self, spec: ServeSpec, scheme: Scheme) -> None:
         self.spec = spec
         self.scheme = scheme
-        everything = spec.models
-        for one in everything:
+        for one in spec.models:
             require_fitting(one.adapter_name_or_path, spec.model_name_or_path)
-        model, adapters = _load(spec.model_name_or_path, everything)
+        self.model, adapters, self.switch = _load(spec.model_name_or_path, spec.models)
         self.models = {
-            one.name: Served(one.name, adapters.get(one.adapter_name_or_path), _renderer(spec, one))
-            for one in everything
+            one.name: Served(
+                one.name,
+                adapters.get(one.adapter_name_or_path),
+                Answerer(self.model, _renderer(spec, one), slots=spec.slots),
+            )
+            for one in spec.models
         }
-        first = self.models[spec.name].renderer
-        self.answerer = Answerer(model, first)
-        self.context = min(_context_of(model), spec.max_context)
-        self.texts = TokenTexts(first.tokenizer)
-        self.loop = EngineLoop(InterimEngine(self.answerer, slots=spec.slots), queue_limit=spec.queue_limit)
+        self.context = min(_context_of(self.model), spec.max_context)
+        first = self.all[0]
+        self.texts = TokenTexts(first.renderer.tokenizer, hidden=marks(first.renderer).end)
+        self.loop = EngineLoop(self._engine(), queue_limit=spec.queue_limit)
         self._scoring = 0
         # Its own threads: long texts of many clients must not keep /health from an answer.
         self.threads = ThreadPoolExecutor(2, thread_name_prefix="tokenize")
+
+    def _engine(self) -> Engine:
+        engines = {served.name: served.answerer.engine for served in self.all}
+        if len(engines) == 1:
+            return self.all[0].answerer.engine
+        adapters = {served.name: served.adapter for served in self.all}
+        # The loop asks no more of an engine than these have.
+        return cast(Engine, AdapterEngines(engines, adapters, self.switch))
 
     @property
     def all(self) -> Sequence[Served]:
@@ -133,7 +152,7 @@ class ModelSet:
 
     @property
     def _vocabulary(self) -> int:
-        embedding: Any = self.answerer.model.get_input_embeddings()
+        embedding: Any = self.model.get_input_embeddings()
         return int(embedding.num_embeddings)
 
     def room(self, prompt: Sequence[int], limit: int | None) -> int:
@@ -146,17 +165,19 @@ class ModelSet:
         """Submit the answers of one request: all of them or none.
 
         Raises:
-            ApiError: 429, the queue is full.
+            ApiError: 429, the queue is full; 503, the engine has ended.
         """
         tickets: list[Ticket] = []
         try:
             for prompt, decoding in zip(prompts, decodings, strict=True):
-                request = Request(prompt=prompt, decoding=decoding, adapter=served.adapter)
+                request = Request(prompt=prompt, decoding=decoding, adapter=served.name)
                 tickets.append(self.loop.submit(request))
         except QueueFull as error:
             for ticket in tickets:
                 ticket.cancel()
             raise busy() from error
+        except EngineStopped as error:
+            raise stopped() from error
         return tickets
 
     async def score(self, served: Served, titles: Sequence[str]) -> list[dict[str, float]]:
@@ -169,13 +190,15 @@ class ModelSet:
             raise busy()
 
         def compute() -> list[dict[str, float]]:
-            self.loop.engine.choose(served.adapter)
-            answerer = Answerer(self.answerer.model, served.renderer)
-            return answerer.score(answerer.render_prompts(titles, self.scheme.prompt), self.scheme.names)
+            self.switch.choose(served.adapter)
+            prompts = served.answerer.render_prompts(titles, self.scheme.prompt)
+            return served.answerer.score(prompts, self.scheme.names)
 
         self._scoring += 1
         try:
             return await asyncio.wrap_future(self.loop.call(compute))
+        except EngineStopped as error:
+            raise stopped() from error
         finally:
             self._scoring -= 1
 
@@ -220,15 +243,18 @@ def _renderer(spec: ServeSpec, one: ServedModel) -> Renderer:
     return Renderer(load_tokenizer(folder, spec.model_name_or_path), one.template)
 
 
-def _load(base: Path, models: Sequence[ServedModel]) -> tuple[Any, dict[Path | None, str]]:
+def _load(
+    base: Path, models: Sequence[ServedModel]
+) -> tuple[PreTrainedModel, dict[Path | None, str], AdapterSwitch]:
     """Load the base with its adapters: a single one merged, several beside each other by name."""
     folders = list(dict.fromkeys(one.adapter_name_or_path for one in models))
     if len(folders) == 1:
-        return on_device(load_model(base, folders[0])), {}
+        return on_device(load_model(base, folders[0])), {}, AdapterSwitch()
     adapted: Any = load_model(base)
     names: dict[Path | None, str] = {}
     for number, folder in enumerate(folder for folder in folders if folder is not None):
         names[folder] = f"adapter{number}"
         adapted = attach_adapter(adapted, folder, base, name=names[folder])
     log.info("%d adapters on one base", len(names))
-    return on_device(adapted), names
+    # The base with the adapters' layers in it; which of them is active, the switch says.
+    return on_device(adapted.get_base_model()).eval(), names, AdapterSwitch(adapted)

@@ -14,10 +14,11 @@ _WINDOW = 16
 
 
 class TokenTexts:
-    """The text and the bytes of each token: a token may be part of a character."""
+    """The text and the bytes of each token, which may be part of a character; `hidden` ones are not shown."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, hidden: Iterable[int] = ()) -> None:
         self.tokenizer = tokenizer
+        self.hidden = frozenset(hidden)
         self.marks = {token: str(mark) for token, mark in tokenizer.added_tokens_decoder.items()}
         self.of_byte_symbol = _byte_symbols() if _is_byte_level(tokenizer) else None
 
@@ -60,6 +61,8 @@ class Logprobs:
         """Sort the tokens that came into their fields."""
         sorted_: dict[str, list[dict[str, Any]]] = {}
         for one in logprobs:
+            if one.token in self.texts.hidden:
+                continue
             if self.field == "reasoning_content":
                 self.recent = [*self.recent[-_WINDOW:], one.token]
                 tail = self.texts.decode(self.recent)

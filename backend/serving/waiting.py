@@ -9,8 +9,8 @@ from fastapi import Request
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from backend.engine.loop import Ticket
 from backend.engine.requests import Piece
-from backend.serving._interim_loop import Ticket
 from backend.serving.errors import ClientGone
 
 T = TypeVar("T")

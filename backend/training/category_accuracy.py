@@ -8,7 +8,7 @@ from torch import nn
 from backend.data.labelled_rows import LabelledRow, labelled_rows
 from backend.data.rows import dataset_scheme
 from backend.data.templates import Renderer
-from backend.modeling.generation import Answerer
+from backend.engine.answering import Answerer
 from studio.contract import TrainSpec
 from studio.errors import InputError
 from studio.language import say

@@ -203,7 +203,7 @@ class StudioTrainer(Trainer):
         num_items_in_batch: Tensor | int | None = None,
     ) -> Tensor:
         """Compute this batch's share of the mean loss of the optimizer step, in nats per token."""
-        assert not return_outputs, "predictions are made by backend.modeling.generation"
+        assert not return_outputs, "predictions are made by backend.engine"
         loss, weight = summed_loss(model, inputs, weighted=True, head=self.head)
         total = weight.clamp(min=1) if num_items_in_batch is None else num_items_in_batch
         # Gradients are averaged over devices afterwards; the total is over all of them.

@@ -95,7 +95,7 @@ def answer_fold(run: Path) -> None:
 
     from backend.data.labelled_rows import labelled_rows
     from backend.data.templates import Renderer
-    from backend.modeling.generation import Answerer
+    from backend.engine.answering import Answerer
     from backend.modeling.loading import load_model, on_device
     from backend.modeling.tokenizers import load_tokenizer
     from studio.samples.canonical import exact_category

@@ -17,7 +17,7 @@ import torch
 
 from backend.data import rows
 from backend.data.templates import Renderer
-from backend.modeling.generation import Answerer
+from backend.engine.answering import Answerer
 from backend.modeling.loading import load_model, on_device
 from backend.modeling.tokenizers import load_tokenizer
 from studio.contract import TrainSpec, run_spec

@@ -77,7 +77,10 @@ class ServeSpec(Frozen):
     )
     max_new_tokens: int = Field(256, ge=8, le=32768, description="Longest answer when a request sets none.")
     max_context: int = Field(
-        8192, ge=64, le=2**24, description="Longest prompt and answer together, in tokens; the model's if less."
+        8192,
+        ge=64,
+        le=2**24,
+        description="Longest prompt with its answer, in tokens; the model's if less.",
     )
     max_body_bytes: int = Field(4 * 2**20, ge=1024, description="Largest body of a request.")
     slots: int = Field(64, ge=1, le=4096, description="Answers computed at once.")

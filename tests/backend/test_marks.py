@@ -4,7 +4,7 @@ import pytest
 
 from backend.data.encoding import encode_conversation, pack_texts, tokenize, tokenize_answer
 from backend.data.templates import TEMPLATES, Renderer
-from backend.modeling.generation import Answerer
+from backend.engine.answering import Answerer
 from backend.modeling.loading import load_model
 from backend.modeling.tokenizers import load_tokenizer
 from studio.samples.canonical import write_answer

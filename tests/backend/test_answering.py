@@ -5,7 +5,10 @@ import torch
 
 from backend.data.encoding import tokenize
 from backend.data.templates import THOUGHT, Renderer
-from backend.modeling.generation import REPEAT_WINDOW, Answerer, _CloseThought, _PenalizeRepeats
+from backend.engine.answering import Answerer
+from backend.engine.requests import Decoding
+from backend.engine.rows import REPEAT_WINDOW, RowState, Start
+from backend.engine.sampling import Marks, TokenChooser
 from backend.modeling.loading import load_model
 from backend.modeling.tokenizers import load_tokenizer
 from studio.samples.canonical import write_answer
@@ -55,7 +58,7 @@ def test_a_stop_ends_the_generation(answerer):
     (written,) = answerer.generate(
         answerer.render_prompts(["题"], "新闻分类："), max_new_tokens=50, stop=lambda: True
     )
-    assert written.tokens == 1 and not written.finished
+    assert written.tokens == 0 and not written.finished
 
 
 def test_a_stream_says_what_writing_says(answerer):
@@ -65,29 +68,31 @@ def test_a_stream_says_what_writing_says(answerer):
     assert THOUGHT + "".join(pieces) == written.text
 
 
-def penalized(said, *, prompt_tokens, closed, penalty=2.0):
-    """Scores of 1 for ten tokens after `said`, penalized."""
-    closing = _CloseThought(
-        prompt_tokens=prompt_tokens,
-        close_ids=[8],
-        mark_ids=[8],
-        end_ids=[9],
-        limit=100,
-        forced=torch.zeros(1, dtype=torch.bool),
-        closed=torch.tensor([closed]),
-    )
-    return _PenalizeRepeats(penalty, closing)(torch.tensor([said]), torch.ones(1, 10))[0].tolist()
+def penalized(said, *, closed, penalty=2.0):
+    """Which of ten tokens with a score of 1 are penalized after `said`."""
+    state = RowState(1, torch.device("cpu"))
+    decoding = Decoding(max_new_tokens=100, repetition_penalty=penalty)
+    state.load(0, [Start(token=0, length=1, decoding=decoding, closes_at=90)])
+    rows = state.view(1)
+    for place, token in enumerate(reversed(said[-REPEAT_WINDOW:])):
+        rows.recent[0, -1 - place] = token
+    rows.step.fill_(len(said))
+    rows.inside.fill_(not closed)
+    chooser = TokenChooser(Marks(end=(9,), close=(8,), mark=(8,)), torch.device("cpu"))
+    chooser.last_place = 99
+    scores = torch.ones(1, 10)
+    chooser._penalize(scores, rows)
+    return [token for token, score in enumerate(scores[0].tolist()) if score != 1]
 
 
-def test_a_repeat_is_penalized_inside_the_thought_not_a_word_of_the_title():
-    scores = penalized([1, 2, 3, 4], prompt_tokens=2, closed=False)
-    assert [token for token, score in enumerate(scores) if score == 0.5] == [3, 4]
+def test_a_repeat_is_penalized_inside_the_thought():
+    assert penalized([3, 4], closed=False) == [3, 4]
+    assert penalized([], closed=False) == []
 
 
 def test_the_category_behind_the_thought_is_not_penalized():
-    assert penalized([1, 2, 3, 4], prompt_tokens=2, closed=True) == [1.0] * 10
+    assert penalized([1, 2, 3, 4], closed=True) == []
 
 
 def test_a_word_said_long_ago_may_come_again():
-    said = [3, *[4] * REPEAT_WINDOW]
-    assert penalized(said, prompt_tokens=0, closed=False)[3:5] == [1.0, 0.5]
+    assert penalized([3, *[4] * REPEAT_WINDOW], closed=False) == [4]
