@@ -32,8 +32,36 @@ from studio.system.ownership import watch_owner
 
 log = logging.getLogger(__name__)
 
-SHUTDOWN_SECONDS = 3
-"""How long open answers may go on once the server is told to stop."""
+GRACE_SECONDS = 2.0
+"""How long open answers may go on once the server is told to stop; then they end with an error."""
+_FORCE_SECONDS = 5
+"""Until connections are closed whose clients do not read."""
+
+
+class Ending:
+    """Ends a server: for everybody who may ask for it, from whatever thread, and once."""
+
+    def __init__(self) -> None:
+        self._asked = threading.Event()
+        self._server: uvicorn.Server | None = None
+        self._models: ModelSet | None = None
+
+    def watch(self, server: uvicorn.Server, models: ModelSet) -> None:
+        """Name what is to be ended."""
+        self._server, self._models = server, models
+        if self._asked.is_set():
+            server.should_exit = True
+
+    def ask(self) -> None:
+        """End it: no new connection from now on, and in a moment no open answer."""
+        if self._asked.is_set():
+            return
+        self._asked.set()
+        if self._server and self._models:
+            self._server.should_exit = True
+            timer = threading.Timer(GRACE_SECONDS, self._models.close)
+            timer.daemon = True
+            timer.start()
 
 
 def serve(folder: RunFolder) -> dict[str, Any]:
@@ -43,8 +71,8 @@ def serve(folder: RunFolder) -> dict[str, Any]:
     keys = read_keys(spec.key_file, spec.key_env)
     require_key_beyond_loopback(spec.host, keys)
     # From here on: while a model is loaded, which takes minutes, nothing else is heeded.
-    running: list[uvicorn.Server] = []
-    watch_owner(lambda: _stop(running))
+    ending = Ending()
+    watch_owner(ending.ask, grace_seconds=GRACE_SECONDS + _FORCE_SECONDS)
     _allow_many_connections()
     listener = _listen(spec)
     models = ModelSet(spec, load_scheme())
@@ -56,16 +84,19 @@ def serve(folder: RunFolder) -> dict[str, Any]:
         log_level="warning",
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        timeout_graceful_shutdown=_FORCE_SECONDS,
     )
     server = uvicorn.Server(config)
-    running.append(server)
-    _stop_by_signals(server)
-    threading.Thread(target=_stop_when_idle, args=(server, activity, spec.idle_seconds), daemon=True).start()
+    ending.watch(server, models)
+    models.on_failure = ending.ask
+    _end_by_signals(server, ending)
+    threading.Thread(target=_end_when_idle, args=(ending, activity, spec.idle_seconds), daemon=True).start()
     try:
         server.run(sockets=[listener])
     finally:
         models.close()
+    if models.failed:
+        raise RuntimeError("the engine failed, see above")
     return {}
 
 
@@ -106,25 +137,26 @@ def _allow_many_connections() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def _stop_by_signals(server: uvicorn.Server) -> None:
-    """Let SIGTERM, SIGINT and SIGHUP end the server; uvicorn raises the first two again when it is done."""
+def _end_by_signals(server: uvicorn.Server, ending: Ending) -> None:
+    """Let SIGTERM, SIGINT and SIGHUP end the server; the second time it leaves at once.
 
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        server.should_exit = True
+    uvicorn takes the first two itself while it runs, with a handler that tells nobody else.
+    """
+    told = server.handle_exit
 
+    def end(number: int, frame: FrameType | None) -> None:
+        ending.ask()
+        told(number, frame)
+
+    server.handle_exit = end  # type: ignore[method-assign, assignment]
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, stop)
+        signal.signal(number, lambda *_: ending.ask())
 
 
-def _stop(running: list[uvicorn.Server]) -> None:
-    for server in running:
-        server.should_exit = True
-
-
-def _stop_when_idle(server: uvicorn.Server, activity: Activity, idle_seconds: float) -> None:
+def _end_when_idle(ending: Ending, activity: Activity, idle_seconds: float) -> None:
     activity.wait_until_idle(idle_seconds)
     log.info("no request for %.0f s, stopping", idle_seconds)
-    server.should_exit = True
+    ending.ask()
 
 
 def main() -> int:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from backend.engine.loop import EngineStopped, Ticket
 from backend.engine.requests import Piece
-from backend.serving.errors import ApiError, stopped
+from backend.serving.errors import ApiError
 from backend.serving.metrics import Metrics
 from backend.serving.served_models import Served
 from backend.serving.thoughts import ANSWER_FIELD, THOUGHT_FIELD, ThoughtSplitter
@@ -63,6 +63,7 @@ class Answering:
     tickets: list[Ticket]
     prompt_tokens: int
     metrics: Metrics
+    stopped: Callable[[], ApiError]
     write_logprobs: Callable[[dict[str, list[dict[str, Any]]]], Any]
     identity: dict[str, Any] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
@@ -79,7 +80,7 @@ class Answering:
         """Wait for all choices and build the response.
 
         Raises:
-            ApiError: 503, the server ends.
+            ApiError: 503, the engine has stopped.
         """
         async for _ in self._pieces():
             pass
@@ -137,7 +138,7 @@ class Answering:
                 choice = self.choices[index]
                 yield choice, *choice.feed(piece)
         except EngineStopped as error:
-            raise stopped() from error
+            raise self.stopped() from error
 
     def usage(self) -> dict[str, Any]:
         """Count the tokens."""

@@ -37,6 +37,7 @@ async def chat(request: Request, models: ModelSet, metrics: Metrics) -> Response
         ),
         prompt_tokens=len(prompt),
         metrics=metrics,
+        stopped=models.stopped,
         write_logprobs=lambda sorted_: {"content": [], **sorted_, "refusal": None},
     )
     return await _respond(request, asked, answering)
@@ -61,6 +62,7 @@ async def complete(request: Request, models: ModelSet, metrics: Metrics) -> Resp
         tickets=models.submit(served, [prompt for prompt in prompts for _ in range(asked.n)], decodings),
         prompt_tokens=sum(map(len, prompts)),
         metrics=metrics,
+        stopped=models.stopped,
         write_logprobs=lambda sorted_: _as_completions_do(sorted_.get("content", [])),
     )
     return await _respond(request, asked, answering)

@@ -11,7 +11,7 @@ from backend.data.templates import THOUGHT
 from backend.engine.loop import EngineStopped
 from backend.engine.requests import Piece
 from backend.serving.bodies import read_request
-from backend.serving.errors import ApiError, stopped
+from backend.serving.errors import ApiError
 from backend.serving.metrics import Metrics
 from backend.serving.protocol import MOST_TITLES, ClassifyRequest
 from backend.serving.served_models import ModelSet, Served
@@ -151,7 +151,7 @@ class _Work:
                 text += last.text
                 self.written_tokens += last.tokens
         except EngineStopped as error:
-            raise stopped() from error
+            raise self.models.stopped() from error
         finally:
             ticket.cancel()
         return text, last.finish == "stop"

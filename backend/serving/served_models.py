@@ -75,6 +75,8 @@ class ModelSet:
         first = self.all[0]
         self.texts = TokenTexts(first.renderer.tokenizer, hidden=marks(first.renderer).end)
         self.loop = EngineLoop(self._engine(), queue_limit=spec.queue_limit)
+        self._closing = self.failed = False
+        self.on_failure: Callable[[], object] = lambda: None
         self._scoring = 0
         # Its own threads: long texts of many clients must not keep /health from an answer.
         self.threads = ThreadPoolExecutor(2, thread_name_prefix="tokenize")
@@ -177,7 +179,7 @@ class ModelSet:
                 ticket.cancel()
             raise busy() from error
         except EngineStopped as error:
-            raise stopped() from error
+            raise self.stopped() from error
         return tickets
 
     async def score(self, served: Served, titles: Sequence[str]) -> list[dict[str, float]]:
@@ -198,12 +200,20 @@ class ModelSet:
         try:
             return await asyncio.wrap_future(self.loop.call(compute))
         except EngineStopped as error:
-            raise stopped() from error
+            raise self.stopped() from error
         finally:
             self._scoring -= 1
 
+    def stopped(self) -> ApiError:
+        """Make the error for an engine that has stopped; one that failed takes the server with it."""
+        if not self._closing:
+            self.failed = True
+            self.on_failure()
+        return stopped()
+
     def close(self) -> None:
         """End the computing; what is not answered is cut off."""
+        self._closing = True
         self.loop.close()
         self.threads.shutdown(wait=False, cancel_futures=True)
 
@@ -221,7 +231,10 @@ def _too_long(param: str, context: int, asked: str) -> ApiError:
     return ApiError(
         400,
         say(
-            "这个模型的上下文最长 {context} 个词元，{param} 有 {asked}，回答没有位置了。请缩短它。",
+            # The English half sentence is what clients look for, whatever language the server speaks.
+            "这个模型的上下文最长 {context} 个词元"
+            "（This model's maximum context length is {context} tokens），"
+            "{param} 有 {asked}，回答没有位置了。请缩短它。",
             "This model's maximum context length is {context} tokens, and '{param}' has {asked}: there is "
             "no room for an answer. Shorten it.",
             context=context,

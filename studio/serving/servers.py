@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Literal
+from typing import Any, Literal
 
 from studio.contract import Result, ServerAddress, ServeSpec, TemplateName
 from studio.errors import PortInUse, ServerUnavailable
@@ -139,8 +139,11 @@ def serve_here(
     name: str,
     port: int,
     command: Sequence[str] = workers.DEFAULT_COMMAND,
+    **others: Any,
 ) -> None:
     """Serve in the foreground on a fixed port until the server ends, by Ctrl-C for instance.
+
+    `others` are further fields of ServeSpec: more models of the same base, address, key, limits.
 
     Raises:
         ServerUnavailable: it ended with an error, the port being in use for instance.
@@ -153,7 +156,10 @@ def serve_here(
         name=name,
         port=port,
         idle_seconds=_FOREVER_SECONDS,
+        **others,
     )
+    for one in spec.also:
+        require_adapter(one.adapter_name_or_path, model)
     folder = workspace.serving / f"port-{port}"
     with _one_at_a_time(folder):
         if workers.is_alive(folder):

@@ -1,6 +1,7 @@
 """The OpenAI protocol, by the clients that people use, against the real server over a tiny model."""
 
 import json
+import signal
 import threading
 import time
 from pathlib import Path
@@ -9,7 +10,11 @@ import httpx2 as httpx
 import openai
 import pytest
 
-from tests.support.model_server import model_server, tiny_serve_spec
+from backend.serve import serve
+from backend.worker import RunFolder, work_in
+from studio.contract import ServeSpec
+from tests.support.model_server import model_server, require_end_by, tiny_serve_spec
+from tests.support.tiny_models import result_of, write_run
 
 KEY = "sk-test-1234"
 USER = [{"role": "user", "content": "新闻分类：央行下调存款准备金率"}]
@@ -517,3 +522,27 @@ def test_the_llm_command_line_chats(server, tmp_path, monkeypatch):
     whole = model.prompt("新闻分类：降息", system="短", max_tokens=30, stream=False)
     assert whole.text() == text
     assert whole.usage().output == 30 or whole.usage().output > 0
+
+
+# --- beginning and end ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"host": "0.0.0.0"}, "127.0.0.1"),
+        ({"host": "::"}, "127.0.0.1"),
+        ({"key_env": "NO_SUCH_VARIABLE"}, "NO_SUCH_VARIABLE"),
+        ({"key_file": "missing"}, "missing"),
+    ],
+)
+def test_it_does_not_start_open_to_others_or_without_the_key_it_was_promised(tmp_path, changes, word):
+    folder = write_run(tmp_path, ServeSpec(model_name_or_path="/none", name="x", **changes))
+    assert work_in(RunFolder(folder), serve) == 1
+    result = result_of(folder)
+    assert result.status == "failed" and word in result.text("message") + result.text("remedy")
+    assert not (folder / "address.json").exists()
+
+
+def test_a_signal_ends_the_server_and_tells_who_waits(server):
+    require_end_by(server, signal.SIGTERM, KEY)

@@ -1,13 +1,18 @@
 """The real model server as a process of its own, over a tiny model with two adapters."""
 
+import json
 import os
+import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx2 as httpx
 import peft
 import torch
 from transformers import AutoModelForCausalLM
@@ -75,3 +80,47 @@ def model_server(
     finally:
         process.kill()
         process.wait()
+
+
+def open_chat(url: str, body: dict[str, Any], key: str = "none") -> socket.socket:
+    """Send a chat by hand; returns the socket, from which nobody need read."""
+    host, port = url.removeprefix("http://").split(":")
+    data = json.dumps(body).encode()
+    head = (
+        f"POST /v1/chat/completions HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
+        f"Authorization: Bearer {key}\r\nContent-Length: {len(data)}\r\n\r\n"
+    )
+    connection = socket.create_connection((host, int(port)), timeout=10)
+    connection.sendall(head.encode() + data)
+    return connection
+
+
+def require_end_by(server: ServerProcess, number: signal.Signals, key: str = "none") -> None:
+    """End a busy server by a signal: streams are told, nobody hangs, the result is written."""
+    endless = {
+        "messages": [{"role": "user", "content": "标题"}],
+        "max_tokens": 900,
+        "temperature": 1.2,
+        "n": 8,
+    }
+    request = httpx.stream(
+        "POST",
+        f"{server.url}/v1/chat/completions",
+        json={**endless, "stream": True},
+        headers={"Authorization": f"Bearer {key}"},
+        timeout=30,
+    )
+    with request as stream:
+        lines = stream.iter_lines()
+        next(lines)
+        waiting = [open_chat(server.url, endless, key) for _ in range(20)]
+        time.sleep(0.3)
+        server.process.send_signal(number)
+        rest = [line for line in lines if line]
+    server.process.wait(15)
+    assert rest[-1] == "data: [DONE]" or "server_stopped" in rest[-1], rest[-1]
+    heard = [connection.recv(65536) for connection in waiting]
+    statuses = {answer[9:12] for answer in heard if answer}
+    assert statuses <= {b"200", b"429", b"503"}, statuses
+    assert json.loads((server.folder / "result.json").read_text(encoding="utf-8"))["status"] == "done"
+    assert server.process.returncode == 0 and "Traceback" not in server.log, server.log
