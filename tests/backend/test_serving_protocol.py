@@ -1,6 +1,7 @@
 """The OpenAI protocol, by the clients that people use, against the real server over a tiny model."""
 
 import json
+import re
 import signal
 import threading
 import time
@@ -11,6 +12,7 @@ import openai
 import pytest
 
 from backend.serve import serve
+from backend.serving.protocol import NO_EFFECT, REFUSED, ChatRequest, ClassifyRequest, CompletionRequest
 from backend.worker import RunFolder, work_in
 from studio.contract import ServeSpec
 from tests.support.model_server import model_server, require_end_by, tiny_serve_spec
@@ -522,6 +524,13 @@ def test_the_llm_command_line_chats(server, tmp_path, monkeypatch):
     whole = model.prompt("新闻分类：降息", system="短", max_tokens=30, stream=False)
     assert whole.text() == text
     assert whole.usage().output == 30 or whole.usage().output > 0
+
+
+def test_the_page_about_the_server_names_every_parameter():
+    page = (Path(__file__).resolve().parents[2] / "docs/serving.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(\w+)", page))
+    parameters = {*ChatRequest.model_fields, *CompletionRequest.model_fields, *ClassifyRequest.model_fields}
+    assert {*parameters, *REFUSED, *NO_EFFECT} - named == {"prompt", "titles"}
 
 
 # --- beginning and end ------------------------------------------------------------------------------------
