@@ -15,6 +15,7 @@ answers however busy the server is, `/metrics` is Prometheus' text.
     conversation   Read messages into turns that a template knows.
     served_models  Hold one base and its adapters; prompts in, tickets out.
     adapters       Serve several adapters of one base, an engine for each.
+    capacity       Decide how many answers of which length fit into memory.
     chat           Answer chats and plain completions.
     classify       Classify titles.
     answers        Put answers together: whole, or as chunks of a stream.

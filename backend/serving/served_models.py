@@ -26,6 +26,7 @@ from backend.modeling.adapters import attach_adapter, require_fitting
 from backend.modeling.loading import load_model, on_device
 from backend.modeling.tokenizers import load_tokenizer
 from backend.serving.adapters import AdapterEngines, AdapterSwitch
+from backend.serving.capacity import plan
 from backend.serving.errors import ApiError, busy, stopped
 from backend.serving.tokens import TokenTexts
 from studio.contract import ServedModel, ServeSpec
@@ -63,15 +64,16 @@ class ModelSet:
         for one in spec.models:
             require_fitting(one.adapter_name_or_path, spec.model_name_or_path)
         self.model, adapters, self.switch = _load(spec.model_name_or_path, spec.models)
+        capacity = plan(self.model, slots=spec.slots, context=spec.max_context, engines=len(spec.models))
+        self.context = capacity.context
         self.models = {
             one.name: Served(
                 one.name,
                 adapters.get(one.adapter_name_or_path),
-                Answerer(self.model, _renderer(spec, one), slots=spec.slots),
+                Answerer(self.model, _renderer(spec, one), slots=capacity.slots),
             )
             for one in spec.models
         }
-        self.context = min(_context_of(self.model), spec.max_context)
         first = self.all[0]
         self.texts = TokenTexts(first.renderer.tokenizer, hidden=marks(first.renderer).end)
         self.loop = EngineLoop(self._engine(), queue_limit=spec.queue_limit)
@@ -141,15 +143,6 @@ class ModelSet:
             ids: list[int] = tokenizer(prompt)["input_ids"]
         else:
             ids = list(prompt)
-            if any(token < 0 or token >= self._vocabulary for token in ids):
-                raise ApiError(
-                    400,
-                    say(
-                        f"{param} 里有模型没有的词元编号。", f"'{param}' holds a token that the model lacks."
-                    ),
-                    param=param,
-                    code="invalid_value",
-                )
         return self._fitting(ids or [tokenizer.bos_token_id or tokenizer.eos_token_id or 0], param)
 
     @property
@@ -224,6 +217,16 @@ class ModelSet:
     def _fitting(self, ids: list[int], param: str) -> list[int]:
         if len(ids) >= self.context:
             raise _too_long(param, self.context, say(f"{len(ids):,} 个词元", f"{len(ids):,} tokens"))
+        # Also of a text: some tokenizers know marks that their model has no row for.
+        if min(ids) < 0 or max(ids) >= self._vocabulary:
+            raise ApiError(
+                400,
+                say(
+                    f"{param} 里有模型没有的词元。", f"'{param}' holds a token that the model does not have."
+                ),
+                param=param,
+                code="invalid_value",
+            )
         return ids
 
 
@@ -244,11 +247,6 @@ def _too_long(param: str, context: int, asked: str) -> ApiError:
         param=param,
         code="context_length_exceeded",
     )
-
-
-def _context_of(model: Any) -> int:
-    config = model.config.get_text_config() if hasattr(model.config, "get_text_config") else model.config
-    return int(getattr(config, "max_position_embeddings", None) or 2**31)
 
 
 def _renderer(spec: ServeSpec, one: ServedModel) -> Renderer:
