@@ -23,13 +23,14 @@ merged (modeling) and answers (engine), the answers are scored by studio.evaluat
     training       Run the training loop: loss, held-out evaluation, checkpoints, resume.
     serving        Speak the OpenAI protocol: requests, limits, errors, streams, metrics.
     kernels        Compute the loss, LoRA and attention faster on a GPU, in pure torch.
+    export         Convert models for other runtimes: GGUF for llama.cpp and Ollama.
     clients        Speak to services on the network: a teacher's endpoint, the model hub.
     interrupts     Interrupt blocking work when a pause or cancel is requested.
     worker         Wrap every program: read the spec, emit events, write the result.
     machine        Report the device and the peak memory of a process.
 
 Imports go upwards in this order: machine, worker, interrupts, clients, data, modeling and kernels,
-engine, serving, training and the programs, train, sweep and range_test.
+engine and export, serving, training and the programs, train, sweep and range_test.
 """
 
 import os

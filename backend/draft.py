@@ -7,17 +7,15 @@ lines, and a person accepts or rejects them. Needs no torch.
 
 import asyncio
 import logging
-import os
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from openai.types.chat import ChatCompletionMessageParam
 from pydantic import TypeAdapter
 
-from backend.clients.endpoint import Completion, CompletionFailed, Endpoint
+from backend.clients.endpoint import Completion, CompletionFailed, Endpoint, read_endpoint_key
 from backend.worker import Cancelled, RunFolder, run_worker
 from studio.contract import Drafted, DraftSpec, Progress, TitleToDraft
 from studio.errors import TeacherUnavailable
@@ -25,7 +23,6 @@ from studio.language import say
 from studio.samples.chain_lint import ChainRemark, lint_chain
 from studio.samples.scheme import Scheme, load_scheme
 from studio.system.jsonl import read_lines
-from studio.teacher.key import URL_VARIABLE, is_environments, is_sendable, read_key
 from studio.teacher.prompts import clean_answer, question, revision, system_prompt
 
 log = logging.getLogger(__name__)
@@ -62,7 +59,7 @@ class _Job:
         self.last_problem = ""
         self.system = system_prompt(scheme)
         self.began = time.monotonic()
-        self.endpoint = Endpoint(spec, _key(spec))
+        self.endpoint = Endpoint(spec, read_endpoint_key(spec))
 
     async def run(self) -> None:
         """Draft every title, `concurrency` at once, until all are done or the endpoint is down."""
@@ -104,7 +101,7 @@ class _Job:
         """Draft one title, or record why there is no draft."""
         messages = _messages(self.system, title, self.scheme)
         try:
-            answer = await self.endpoint.complete(messages)
+            answer = await self._complete(messages)
         except CompletionFailed as failure:
             self.failures_in_a_row = self.failures_in_a_row + 1 if failure.is_endpoint else 0
             self.last_problem = failure.problem
@@ -128,6 +125,11 @@ class _Job:
             attempts=answer.attempts,
         )
 
+    async def _complete(self, messages: list[ChatCompletionMessageParam]) -> Completion:
+        return await self.endpoint.complete(
+            messages, max_tokens=self.spec.max_tokens, temperature=self.spec.temperature
+        )
+
     async def _revise(
         self,
         title: TitleToDraft,
@@ -143,7 +145,7 @@ class _Job:
             {"role": "user", "content": revision(findings)},
         ]
         try:
-            second = await self.endpoint.complete(again)
+            second = await self._complete(again)
         except CompletionFailed as failure:
             log.warning("title %d keeps its first draft: %s", title.title_id, failure.problem)
             return chain, findings, answer
@@ -195,41 +197,6 @@ def _failed(
         completion_tokens=answer.completion_tokens if answer else 0,
         attempts=answer.attempts if answer else attempts,
     )
-
-
-def _key(spec: DraftSpec) -> str | None:
-    """Read the API key from where the spec points; the spec itself never holds it.
-
-    Raises:
-        TeacherUnavailable: it is not there, or cannot be sent.
-    """
-    file: Path | None = spec.key_file
-    if file is not None:
-        return read_key(file, spec.base_url)
-    value = os.environ.get(spec.key_env or "") or None
-    if spec.key_env and os.environ.get(URL_VARIABLE) and not is_environments(spec.base_url):
-        raise TeacherUnavailable(
-            say(
-                f"环境变量 {spec.key_env} 的密钥属于另一个地址（{URL_VARIABLE}）。",
-                f"The key of {spec.key_env} belongs to another address ({URL_VARIABLE}).",
-            ),
-            remedy=say(
-                "请在教师草稿页为这个地址填写密钥。",
-                "Enter the key of this address on the Teacher drafts page.",
-            ),
-        )
-    if spec.key_env and (value is None or not is_sendable(value)):
-        raise TeacherUnavailable(
-            say(
-                f"任务进程里没有可用的环境变量 {spec.key_env}。",
-                f"The job process has no usable environment variable {spec.key_env}.",
-            ),
-            remedy=say(
-                "请带着它重新启动 news-studio，或在教师草稿页填写密钥。",
-                "Restart news-studio with it, or enter the key on the Teacher drafts page.",
-            ),
-        )
-    return value
 
 
 def main() -> int:

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from pages.sections.evaluate.endpoint_choice import engine_used
 from pages.sections.evaluate.matrix import matrix_section
 from pages.sections.evaluate.new_evaluation import new_evaluation
 from pages.sections.evaluate.numbers import (
@@ -33,6 +34,7 @@ if scored:
         scores = scored[run.id][1][answer]
         lacking_categories(scores)
         headline(scores)
+        engine_used(scores)
         matrix_tab, categories_tab, text_scores_tab = st.tabs(
             [
                 say("混淆矩阵", "Confusion matrix"),

@@ -14,7 +14,7 @@ StudioError
 ├── ClusterUnavailable    the Ray cluster does not answer, or Ray is not installed
 ├── ServerUnavailable     the model server does not start or does not answer
 ├── DownloadFailed        a model could not be fetched from the hub, or is not fetched at all
-├── TeacherUnavailable    the endpoint that drafts think chains refuses or does not answer
+├── TeacherUnavailable    an endpoint refuses every request or does not answer
 ├── WorkspaceBusy         another process holds what this one needs
 │   └── PortInUse         the port belongs to another program
 ├── DiskFull              nothing was lost, but nothing more can be written
@@ -99,7 +99,7 @@ class ServerUnavailable(StudioError):
 
 
 class TeacherUnavailable(StudioError):
-    """The endpoint that drafts think chains refuses every request, or does not answer."""
+    """An endpoint, a teacher's or one that is evaluated, refuses every request or does not answer."""
 
 
 class DownloadFailed(StudioError):

@@ -1,7 +1,6 @@
 """Answer titles with a model and its renderer: chains through the engine, categories by their probability."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from transformers import PreTrainedModel
@@ -13,23 +12,11 @@ from backend.engine.engine import Engine
 from backend.engine.requests import Answer, Decoding, Request
 from backend.engine.sampling import Marks
 from backend.engine.scoring import ContinuationScorer
+from backend.engine.titles import Written
 from studio.samples.canonical import CLOSE, write_answer, write_question
 
 SCORED_AT_ONCE = 64
 """Prompts scored in one forward."""
-
-
-@dataclass(frozen=True)
-class Generated:
-    """A generated answer, its number of tokens, and whether the end token came.
-
-    `forced`: the thought ran into its limit and was closed from outside.
-    """
-
-    text: str
-    tokens: int
-    finished: bool
-    forced: bool
 
 
 class Answerer:
@@ -78,7 +65,7 @@ class Answerer:
 
     def answer(
         self, prompts: Sequence[str], decoding: Decoding, *, stop: Callable[[], bool] = lambda: False
-    ) -> Iterator[tuple[int, Generated]]:
+    ) -> Iterator[tuple[int, Written]]:
         """Answer rendered prompts with a think chain, each as it finishes: (its index, its answer)."""
         requests = [self.request(prompt, decoding) for prompt in prompts]
         for index, answer in self.engine.run(requests, stop=stop):
@@ -86,7 +73,7 @@ class Answerer:
 
     def generate(
         self, prompts: Sequence[str], *, max_new_tokens: int, stop: Callable[[], bool] = lambda: False
-    ) -> list[Generated]:
+    ) -> list[Written]:
         """Answer rendered prompts with a think chain, greedily and in their order.
 
         A thought is closed before the limit is reached, and the answer does not end inside
@@ -147,9 +134,9 @@ class Answerer:
         return tokenize(self.renderer, prompt) + tokenize(self.renderer, self.renderer.open_thought(prompt))
 
 
-def generated(answer: Answer) -> Generated:
+def generated(answer: Answer) -> Written:
     """Return an answer with its thought opened."""
-    return Generated(
+    return Written(
         text=THOUGHT + answer.text,
         tokens=len(answer.ids),
         finished=answer.finish == "stop",

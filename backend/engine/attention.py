@@ -148,8 +148,8 @@ def _decode(
         )
     # The heads of one key head are taken for so many tokens: nothing is repeated.
     grouped = query.view(query.shape[0], key.shape[1], -1, query.shape[-1])
-    out = _masked(grouped, keys, values, bias, scale, softcap)
-    return out.reshape(query.shape[0], 1, query.shape[1], query.shape[-1])
+    out = _masked(grouped, keys, values, bias, scale, softcap).transpose(1, 2)
+    return out.reshape(query.shape[0], 1, query.shape[1], -1)
 
 
 def _masked(

@@ -36,7 +36,6 @@ class OneOf:
     """
 
     choices: Sequence[Sequence[int]]
-    vocabulary: int
 
     def start(self) -> Restriction:
         """Start before the first token."""

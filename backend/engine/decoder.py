@@ -162,4 +162,4 @@ def _keep_logits_exact(model: PreTrainedModel) -> None:
     except (RuntimeError, TypeError, NotImplementedError) as error:
         log.info("logits stay in %s (%s)", head.weight.dtype, str(error).splitlines()[0])
         return
-    head.forward = types.MethodType(forward, head)  # type: ignore[method-assign]
+    head.forward = types.MethodType(forward, head)

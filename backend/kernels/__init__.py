@@ -13,4 +13,6 @@ job on one GPU").
     fused_modules     Fuse LoRA, RMSNorm and the gated product: fewer kernels, fewer kept tensors.
     chunked_loss      Compute cross-entropy in chunks, never holding all logits.
     varlen_attention  Compute attention over packed samples without padding.
+    decode_attention  Attend from one new token a row to its own keys and values.
+    decode_kernel     The Triton kernel of decode_attention.
 """

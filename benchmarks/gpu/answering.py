@@ -179,7 +179,8 @@ def column(ids: list[int]) -> torch.Tensor:
 def log_probabilities(model: Any, prompt: list[int], ids: list[int]) -> torch.Tensor:
     """Of every token behind a prompt, by one plain forward, (T, V)."""
     logits = model(torch.tensor([prompt + ids], device="cuda")).logits[0, len(prompt) - 1 : -1]
-    return logits.float().log_softmax(-1)
+    log_p: torch.Tensor = logits.float().log_softmax(-1)
+    return log_p
 
 
 def bundled(dtype: torch.dtype) -> tuple[Any, list[list[int]], Marks]:

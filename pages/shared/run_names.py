@@ -26,5 +26,8 @@ def model_name(workspace: Workspace, run: Run) -> str:
         except StudioError:
             return run.spec.run
         return trained.label or trained.id
+    if isinstance(run.spec, EvaluateSpec) and run.spec.endpoint:
+        return run.spec.endpoint.model
     base = run.spec.model_name_or_path
+    assert base is not None, run.id
     return say("内置小模型", "bundled small model") if base == BUNDLED_MODEL else base.name

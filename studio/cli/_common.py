@@ -14,6 +14,7 @@ from studio.language import say
 from studio.store import database_errors, require_usable
 from studio.system.atomic import guard_disk
 from studio.system.login import login_name
+from studio.teacher.endpoints import travels_in_the_clear
 from studio.team.rights import as_owner
 from studio.workspace import Workspace, open_workspace
 
@@ -65,6 +66,18 @@ def workspace_at(home: Path | None) -> Workspace:
 def print_json(document: Any) -> None:
     """Print one JSON document on stdout, Chinese unescaped."""
     sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+
+
+def warn_in_the_clear(base_url: str) -> None:
+    """Warn where an endpoint's key and the titles would cross a network unencrypted."""
+    if travels_in_the_clear(base_url):
+        typer.echo(
+            say(
+                "注意：http 不加密，密钥和标题会以明文经过网络。",
+                "Note: http is not encrypted; the key and the titles cross the network in the clear.",
+            ),
+            err=True,
+        )
 
 
 def user_name() -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from studio import runs
-from studio.cli._common import AsJson, Home, print_json, report_errors, workspace_at
+from studio.cli._common import AsJson, Home, print_json, report_errors, warn_in_the_clear, workspace_at
 from studio.cli._status import StatusLine
 from studio.contract import DraftSpec
 from studio.errors import InputError
@@ -57,15 +57,7 @@ def draft(
                 typer.echo(_sentence(say("估计", "estimate"), len(known), expected))
             if base_url is not None:
                 spec = _spec(workspace, base_url, model, prices)
-                if teacher_runs.travels_in_the_clear(base_url):
-                    typer.echo(
-                        say(
-                            "注意：http 不加密，密钥和标题会以明文经过网络。",
-                            "Note: http is not encrypted;"
-                            " the key and the titles cross the network in the clear.",
-                        ),
-                        err=True,
-                    )
+                warn_in_the_clear(base_url)
                 job = teacher_runs.start(db, workspace, spec, known, scheme)
                 document |= _wait(db, workspace, job, quiet=as_json)
         if as_json:

@@ -10,6 +10,7 @@ import typer
 
 from studio import runs
 from studio.cli._common import AsJson, Device, Home, Processes, print_json, report_errors, workspace_at
+from studio.contract import EvaluateSpec
 from studio.jobs import queue as jobs
 from studio.language import say
 from studio.operations import supervisor
@@ -162,7 +163,7 @@ def _run_document(run: Job, position: int | None) -> dict[str, Any]:
         "recorded": run.recorded,
         "created_at": run.created_at.isoformat(),
         "folder": str(run.folder),
-        "model": str(run.spec.model_name_or_path) if isinstance(run, Run) else None,
+        "model": _model_of(run),
         "phase": now.phase,
         "done": now.done,
         "total": now.total,
@@ -178,6 +179,14 @@ def _run_document(run: Job, position: int | None) -> dict[str, Any]:
         "retry_of": run.record.retry_of,
         "resumable": runs.why_not_resumable(run) is None,
     }
+
+
+def _model_of(run: Job) -> str | None:
+    if not isinstance(run, Run):
+        return None
+    if isinstance(run.spec, EvaluateSpec) and run.spec.endpoint:
+        return run.spec.endpoint.model
+    return str(run.spec.model_name_or_path)
 
 
 def _accuracies(run: Run) -> dict[str, float]:

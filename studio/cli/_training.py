@@ -10,13 +10,23 @@ from typing import Annotated, Any
 import typer
 
 from studio import runs
-from studio.cli._common import AsJson, Device, Home, Processes, print_json, report_errors, workspace_at
+from studio.cli._common import (
+    AsJson,
+    Device,
+    Home,
+    Processes,
+    print_json,
+    report_errors,
+    warn_in_the_clear,
+    workspace_at,
+)
 from studio.cli._status import StatusLine
-from studio.contract import AnswerMode, Scores
+from studio.contract import AnswerMode, EngineUsed, Scores
 from studio.jobs import queue as jobs
 from studio.language import say
 from studio.operations.waiting import evaluate_and_wait, train_and_wait
 from studio.runs import DeviceChoice, Run
+from studio.teacher.endpoints import endpoint_spec, parse_fields
 from studio.training.settings_file import with_other_dataset
 from studio.training.spec_loading import build_train_spec, read_spec_file, remarks
 from studio.workspace import BUNDLED_NAME
@@ -63,8 +73,12 @@ def train(
 @app.command()
 def evaluate(
     target: Annotated[
-        str, typer.Argument(metavar="RUN|MODEL", help="Id of a training run, or a base model.")
-    ],
+        str | None,
+        typer.Argument(
+            metavar="[RUN|MODEL]",
+            help="Id of a training run, or a base model; with --endpoint the one that it serves, if any.",
+        ),
+    ] = None,
     dataset: Annotated[
         str, typer.Option(help="Version (name or name@3), folder, or bundled.")
     ] = BUNDLED_NAME,
@@ -72,14 +86,44 @@ def evaluate(
         AnswerMode, typer.Option(help="chain: think, then answer. direct: score the categories.")
     ] = "chain",
     limit: Annotated[int | None, typer.Option(min=1, help="Answer at most this many rows.")] = None,
+    endpoint: Annotated[
+        str | None, typer.Option(help="Ask a model at this OpenAI-compatible address, up to and with /v1.")
+    ] = None,
+    endpoint_model: Annotated[str, typer.Option(help="Name of the endpoint's model in its API.")] = "",
+    endpoint_field: Annotated[
+        list[str] | None, typer.Option(help="key=value; a further field of every request to the endpoint.")
+    ] = None,
+    concurrency: Annotated[int, typer.Option(min=1, max=256, help="Titles in flight at an endpoint.")] = 4,
+    max_new_tokens: Annotated[
+        int | None, typer.Option(min=8, max=32768, help="Longest answer in tokens.")
+    ] = None,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Answer the held-out rows of a dataset and score the answers."""
+    """Answer the held-out rows of a dataset and score the answers.
+
+    An endpoint's key is that of teacher.key or NEWS_STUDIO_TEACHER_KEY, and is sent to no other address.
+    """
     with report_errors():
         workspace = workspace_at(home)
         shown = StatusLine(quiet=as_json)
-        run = evaluate_and_wait(workspace, target, dataset, answer=answer, limit=limit, watcher=shown)
+        asked = None
+        if endpoint is not None:
+            fields = parse_fields(endpoint_field or [])
+            asked = endpoint_spec(
+                workspace, base_url=endpoint, model=endpoint_model, fields=fields, concurrency=concurrency
+            )
+            warn_in_the_clear(endpoint)
+        run = evaluate_and_wait(
+            workspace,
+            target,
+            dataset,
+            answer=answer,
+            limit=limit,
+            endpoint=asked,
+            max_new_tokens=max_new_tokens,
+            watcher=shown,
+        )
         scores = _scores_of(run)[answer]
         if lacking := [name for name, entry in scores.per_category.items() if entry.support == 0]:
             typer.echo(
@@ -93,6 +137,8 @@ def evaluate(
             print_json({"run": run.id, **scores.model_dump(mode="json", by_alias=True)})
         else:
             typer.echo(scores_line(scores))
+            if scores.engine:
+                typer.echo(engine_line(scores.engine))
 
 
 def scores_line(scores: Scores) -> str:
@@ -104,6 +150,12 @@ def scores_line(scores: Scores) -> str:
         f"  {say('宏 F1', 'macro F1')} {scores.macro_f1:.1%}  n={scores.n}"
         f"  {say('无法解析', 'unparsed')} {scores.unparsed}  {baselines}"
     )
+
+
+def engine_line(engine: EngineUsed) -> str:
+    """Format what answered in one line."""
+    parts = (engine.name, engine.version, engine.model, engine.dtype, engine.device)
+    return say("引擎", "engine") + "  " + " · ".join(part for part in parts if part)
 
 
 def run_document(run: Run) -> dict[str, Any]:

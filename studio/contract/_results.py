@@ -103,6 +103,26 @@ class PreviewFile(Frozen):
     rows: tuple[SeenRow, ...]
 
 
+class EngineUsed(Frozen):
+    """The engine that answered, as far as it could be found out."""
+
+    name: str = Field(description="studio, or the endpoint's own name, such as vLLM; endpoint: unknown.")
+    version: str = ""
+    model: str = Field("", description="Name of an endpoint's model, as it calls itself.")
+    dtype: str = ""
+    device: str = Field("", description="Of an endpoint: its host.")
+    batch: int | None = Field(None, description="Titles answered at once.")
+    repeated: tuple[int, int] | None = Field(
+        None,
+        description="How many answers came out differently when written again in other company, and of how"
+        " many; on a GPU, whose rounding depends on the number of rows.",
+    )
+    prompts: Literal["rendered", "chat"] = Field(
+        "rendered",
+        description="rendered: the studio wrote the whole prompt. chat: the endpoint's template did.",
+    )
+
+
 class Scores(Frozen):
     """The scores of an evaluation; rates are 0 to 1, ROUGE and BLEU 0 to 100."""
 
@@ -123,6 +143,7 @@ class Scores(Frozen):
     bleu_4: float | None = Field(None, alias="bleu-4")
     samples_per_second: float
     baselines: dict[str, float] = Field(description="Accuracy of `majority` and `tfidf` on the same rows.")
+    engine: EngineUsed | None = Field(None, description="What answered; None in older files.")
 
 
 class ScoreFile(Frozen):

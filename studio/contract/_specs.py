@@ -10,14 +10,74 @@ from studio.contract._base import AnswerMode, Frozen, TemplateName
 from studio.contract._training import TrainSpec
 
 
+class EndpointSpec(Frozen):
+    """A model at an OpenAI-compatible endpoint, and how it is asked.
+
+    It names where the key is, never the key itself. Validation errors hide their input: an
+    address may contain a password.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    base_url: str = Field(description="Address of the endpoint up to and including /v1.")
+    model: str = Field(min_length=1, description="Name of the model in the API.")
+    key_file: Path | None = Field(None, description="File that holds the key; empty: none.")
+    key_env: str | None = Field(
+        None, description="Environment variable that holds the key, where there is no file."
+    )
+    concurrency: int = Field(4, ge=1, le=256, description="Titles asked about at once.")
+    attempts: int = Field(4, ge=1, le=10, description="Attempts per title before it counts as failed.")
+    timeout_seconds: float = Field(120, gt=0, le=3600, description="Longest wait for one answer.")
+    fields: dict[str, str | int | float | bool] = Field(
+        default_factory=dict,
+        description="Further fields of every request, as the endpoint names them, such as"
+        " repeat_penalty: 1.2.",
+    )
+
+    @field_validator("base_url")
+    @classmethod
+    def _address_is_bare(cls, address: str) -> str:
+        parts = urlsplit(address)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("base_url must begin with https:// or http:// and name a host.")
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise ValueError("base_url must not carry a user, a password, a query or a fragment.")
+        return address.rstrip("/")
+
+    @field_validator("fields")
+    @classmethod
+    def _fields_are_not_ours(
+        cls, fields: dict[str, str | int | float | bool]
+    ) -> dict[str, str | int | float | bool]:
+        if ours := sorted(set(fields) & _OUR_FIELDS):
+            raise ValueError(f"{', '.join(ours)}: these fields of a request are set by the studio itself.")
+        return fields
+
+
+_OUR_FIELDS = {
+    "model", "messages", "prompt", "stream", "n", "max_tokens", "max_completion_tokens", "logprobs",
+    "top_logprobs", "echo", "logit_bias",
+}  # fmt: skip
+
+
 class EvaluateSpec(Frozen):
-    """One evaluation: a model, with or without adapter, on the rows of a dataset."""
+    """One evaluation: a model, with or without adapter or at an endpoint, on the rows of a dataset."""
 
     format_version: Literal[1] = Field(1, description="Layout of this file.")
     kind: Literal["evaluate"] = Field("evaluate", description="What the worker is asked to do.")
-    model_name_or_path: Path = Field(description="Folder of the base model.")
+    engine: Literal["local", "endpoint"] = Field(
+        "local", description="local: load the model and answer here. endpoint: ask the endpoint's model."
+    )
+    model_name_or_path: Path | None = Field(
+        None,
+        description="Folder of the base model. With an endpoint: of the model that it serves, whose"
+        " tokenizer and template write its prompts; empty: the endpoint's own template does.",
+    )
     adapter_name_or_path: Path | None = Field(
         None, description="Folder of a LoRA adapter; empty: the base alone."
+    )
+    endpoint: EndpointSpec | None = Field(
+        None, description="With engine endpoint: which, and how it is asked."
     )
     template: TemplateName = Field("auto", description="Chat template that renders a conversation.")
     dataset_dir: Path = Field(description="Folder with dataset_info.json.")
@@ -34,11 +94,19 @@ class EvaluateSpec(Frozen):
         " the others train the baseline.",
     )
     limit: int | None = Field(None, ge=1, description="Answer at most this many rows; empty: all.")
-    batch_size: int = Field(64, ge=1, le=4096, description="Rows answered at once.")
+    batch_size: int = Field(128, ge=1, le=4096, description="Rows answered at once.")
     cutoff_len: int = Field(512, ge=16, le=131072, description="Longest question in tokens.")
     max_new_tokens: int = Field(256, ge=8, le=32768, description="Longest generated answer in tokens.")
     seed: int = Field(42, ge=0, lt=2**32, description="Seed of the intervals' resampling.")
     run: str | None = Field(None, description="The training run that is evaluated, if it is one.")
+
+    @model_validator(mode="after")
+    def _engine_is_complete(self) -> "EvaluateSpec":
+        if self.engine == "local" and self.model_name_or_path is None:
+            raise ValueError("model_name_or_path is needed: the folder of the model to evaluate.")
+        if (self.engine == "endpoint") != (self.endpoint is not None):
+            raise ValueError("engine endpoint needs endpoint, and no other engine has one.")
+        return self
 
 
 class ServedModel(Frozen):
@@ -117,45 +185,20 @@ class PreviewSpec(Frozen):
     rows: tuple[int, ...] = Field((), description="Rows, from 0, that are rendered token by token.")
 
 
-class DraftSpec(Frozen):
-    """Think chains for labelled titles, drafted by a teacher at an OpenAI-compatible endpoint.
-
-    It names where the key is, never the key itself. Validation errors hide their input: an
-    address may contain a password.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+class DraftSpec(EndpointSpec):
+    """Think chains for labelled titles, drafted by a teacher at an endpoint."""
 
     format_version: Literal[1] = Field(1, description="Layout of this file.")
     kind: Literal["draft"] = Field("draft", description="What the worker is asked to do.")
-    base_url: str = Field(description="Address of the endpoint up to and including /v1.")
-    model: str = Field(min_length=1, description="Name of the teacher in the API.")
-    key_file: Path | None = Field(None, description="File that holds the key; empty: none.")
-    key_env: str | None = Field(
-        None, description="Environment variable that holds the key, where there is no file."
-    )
     temperature: float | None = Field(
         0.7, ge=0, le=2, description="Sampling temperature of the teacher; empty: the endpoint's default."
     )
     max_tokens: int = Field(
         1024, ge=16, le=131072, description="Longest answer in tokens, thoughts included."
     )
-    concurrency: int = Field(4, ge=1, le=64, description="Titles asked about at once.")
-    attempts: int = Field(4, ge=1, le=10, description="Attempts per title before it counts as failed.")
-    timeout_seconds: float = Field(120, gt=0, le=3600, description="Longest wait for one answer.")
     revise: bool = Field(True, description="Send a draft with remarks back to the teacher, once.")
     prompt_price: float = Field(0, ge=0, description="Price of a million prompt tokens.")
     completion_price: float = Field(0, ge=0, description="Price of a million completion tokens.")
-
-    @field_validator("base_url")
-    @classmethod
-    def _address_is_bare(cls, address: str) -> str:
-        parts = urlsplit(address)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("base_url must begin with https:// or http:// and name a host.")
-        if parts.username or parts.password or parts.query or parts.fragment:
-            raise ValueError("base_url must not carry a user, a password, a query or a fragment.")
-        return address.rstrip("/")
 
 
 class DownloadSpec(Frozen):

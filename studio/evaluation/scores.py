@@ -7,7 +7,15 @@ which no category can be read counts as wrong and gets a column of its own.
 from collections.abc import Sequence
 from statistics import fmean
 
-from studio.contract import UNPARSED, AnswerMode, CategoryScore, Confusion, Prediction, Scores
+from studio.contract import (
+    UNPARSED,
+    AnswerMode,
+    CategoryScore,
+    Confusion,
+    EngineUsed,
+    Prediction,
+    Scores,
+)
 from studio.samples.canonical import write_answer
 from studio.stats import wilson_interval
 
@@ -19,6 +27,7 @@ def score(
     answer: AnswerMode,
     seconds: float,
     baselines: dict[str, float] | None = None,
+    engine: EngineUsed | None = None,
 ) -> Scores:
     """Score the predictions of one evaluation.
 
@@ -29,6 +38,7 @@ def score(
         answer: how the model answered; only `chain` has text scores.
         seconds: time for answering all rows, model loading not counted.
         baselines: accuracies to print beside, by name.
+        engine: what answered.
 
     Raises:
         ValueError: there is no prediction.
@@ -52,6 +62,7 @@ def score(
         forced=sum(prediction.forced for prediction in predictions),
         samples_per_second=len(predictions) / max(seconds, 1e-9),
         baselines=baselines or {},
+        engine=engine,
         **text,
     )
 

@@ -7,10 +7,11 @@ gets the job at each poll.
 from typing import Protocol
 
 from studio import runs
-from studio.contract import AnswerMode, EvaluateSpec, TrainSpec
+from studio.contract import AnswerMode, EndpointSpec, TrainSpec
 from studio.datasets.lookup import resolve_dataset
 from studio.jobs import queue as jobs
 from studio.models.targets import resolve_target
+from studio.operations.evaluations import evaluation_spec
 from studio.runs import ANY_DEVICE, DeviceChoice, Job, Run
 from studio.workspace import Workspace
 
@@ -48,29 +49,31 @@ def train_and_wait(
 
 def evaluate_and_wait(
     workspace: Workspace,
-    target: str,
+    target: str | None,
     dataset: str,
     *,
     answer: AnswerMode,
     limit: int | None,
+    endpoint: EndpointSpec | None = None,
+    max_new_tokens: int | None = None,
     watcher: Watcher | None = None,
 ) -> Run:
     """Queue an evaluation of a training run or a base model and wait until it is done.
+
+    With an endpoint, `target` is the model that it serves; None: its own template writes the prompts.
 
     Raises:
         InputError: there is no such run, model or dataset.
         RunFailed: it ended without a result, with its own problem and remedy.
     """
-    model, adapter, template, trained = resolve_target(workspace, target)
     found = resolve_dataset(workspace, dataset)
-    spec = EvaluateSpec(
-        model_name_or_path=model,
-        adapter_name_or_path=adapter,
-        template=template,
-        dataset_dir=found.folder,
+    spec = evaluation_spec(
+        None if target is None else resolve_target(workspace, target),
+        found.folder,
+        endpoint,
         answer=answer,
         limit=limit,
-        run=trained,
+        **({"max_new_tokens": max_new_tokens} if max_new_tokens else {}),
     )
     return _submit_and_wait(workspace, runs.prepare_run(workspace, spec, version=found.version), watcher)
 

@@ -85,9 +85,17 @@ def trained_model(run: Run) -> tuple[Path, Path | None]:
     an evaluation of the base alone.
 
     Raises:
-        RunFailed: a training run without a checkpoint.
+        RunFailed: a training run without a checkpoint, or an endpoint's model, which is not here.
     """
     if isinstance(run.spec, EvaluateSpec):
+        if run.spec.model_name_or_path is None:
+            raise RunFailed(
+                say(
+                    f"评估 {run.id} 的模型在接口上，不在这里。",
+                    f"The model of evaluation {run.id} is at an endpoint, not here.",
+                ),
+                remedy=say("请选择一个本地的运行或模型。", "Choose a run or a model of this machine."),
+            )
         return run.spec.model_name_or_path, run.spec.adapter_name_or_path
     if run.result is None or run.result.checkpoint is None:
         require_done(run)

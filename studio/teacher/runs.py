@@ -5,10 +5,8 @@ nothing else. A run that was killed or cancelled is resumed by a new one for the
 that have no draft yet. This module calls no endpoint.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -22,11 +20,10 @@ from studio.runs import Job
 from studio.samples.scheme import Scheme
 from studio.store import Store, writing
 from studio.system.jsonl import read_lines
-from studio.system.network import is_loopback
 from studio.teacher import drafts
-from studio.teacher.key import KEY_VARIABLE, URL_VARIABLE, key_place
+from studio.teacher.endpoints import endpoint_values
 from studio.teacher.prompts import Cost, cost
-from studio.team.rights import acts_as_owner, require_right
+from studio.team.rights import require_right
 from studio.workspace import Workspace
 
 MOST_TITLES = 20_000
@@ -52,58 +49,12 @@ def draft_spec(workspace: Workspace, *, base_url: str, model: str, **settings: o
     Raises:
         InputError: the address, the model or a setting cannot be used.
     """
-    require_address(base_url)
-    key_source = key_place(workspace.teacher_key, base_url)
-    # A command of the owner has address and key from one hand; a page needs to be told whose the key is.
-    has_bare_key = bool(os.environ.get(KEY_VARIABLE)) and not os.environ.get(URL_VARIABLE)
-    if key_source is None and has_bare_key and acts_as_owner():
-        key_source = "environment"
-    values = {
-        **settings,
-        "base_url": base_url.strip(),
-        "model": model.strip(),
-        "key_file": workspace.teacher_key if key_source == "file" else None,
-        "key_env": KEY_VARIABLE if key_source == "environment" else None,
-    }
+    values = {**settings, **endpoint_values(workspace, base_url, model)}
     try:
         return DraftSpec.model_validate(values)
     except ValidationError as error:
         problem, remedy = spec_error(error)
         raise InputError(problem, remedy=remedy) from error
-
-
-def require_address(base_url: str) -> None:
-    """Require an http(s) address without user, password, query or fragment.
-
-    Raises:
-        InputError: it is none. The message does not repeat it: it may hold a password.
-    """
-    try:
-        parts = urlsplit(base_url.strip())
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        bare = not (parts.username or parts.password or parts.query or parts.fragment)
-    except ValueError:
-        usable, bare = False, True
-    if usable and bare:
-        return
-    raise InputError(
-        say("接口地址不可用。", "The endpoint's address cannot be used.")
-        if not usable
-        else say(
-            "接口地址里不能带用户名、密码或参数。",
-            "The address must not contain a user, a password or parameters.",
-        ),
-        remedy=say(
-            "请填写 https://主机/v1 这样的地址，密钥另填。",
-            "Enter an address such as https://host/v1, and the key separately.",
-        ),
-    )
-
-
-def travels_in_the_clear(base_url: str) -> bool:
-    """Return whether key and titles would cross a network unencrypted."""
-    parts = urlsplit(base_url.strip())
-    return parts.scheme == "http" and not is_loopback(parts.hostname)
 
 
 def start(

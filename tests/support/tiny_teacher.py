@@ -1,7 +1,8 @@
 """A tiny teacher on a real socket that speaks the OpenAI protocol, and injects faults on request.
 
 `behave` gets the number of the request, from 1, and its body, and returns the fault to
-inject, a name of `Teacher.FAULTS`, or any other text, which is the answer. Every request is recorded.
+inject, a name of `Teacher.FAULTS`, any other text, which is the answer, or the whole document to reply.
+Every request is recorded.
 """
 
 import json
@@ -26,14 +27,14 @@ class Teacher:
         "thinking", "quota", "400",
     )  # fmt: skip
 
-    def __init__(self, behave: Callable[[int, dict[str, Any]], str] = well) -> None:
+    def __init__(self, behave: Callable[[int, dict[str, Any]], str | dict[str, Any]] = well) -> None:
         self.behave = behave
         self.requests: list[dict[str, Any]] = []
         self.closing = threading.Event()
         self._lock = threading.Lock()
         self._server = _Server(self)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def close(self) -> None:
         """Stop listening and release stalled answers."""
@@ -71,7 +72,9 @@ class _Handler(BaseHTTPRequestHandler):
         )
         fault = self.server.teacher.behave(number, body)
         key = self.headers.get("Authorization", "").removeprefix("Bearer ")
-        if fault in self.server.teacher.FAULTS:
+        if isinstance(fault, dict):
+            self.reply(200, fault)
+        elif fault in self.server.teacher.FAULTS:
             getattr(self, f"do_{fault}")(key)
         else:
             self.reply(200, completion(fault))

@@ -17,6 +17,7 @@ from studio.jobs import queue as jobs
 from studio.serving.servers import ensure_server
 from studio.teacher import drafts
 from studio.teacher import runs as teacher_runs
+from studio.teacher.endpoints import travels_in_the_clear
 from studio.teacher.key import key_place, read_key
 from studio.teacher.keys import remove_key, save_key
 from studio.teacher.prompts import clean_answer, estimate
@@ -266,7 +267,7 @@ def test_an_unusable_address_is_one_message_that_does_not_repeat_it(home, addres
     [("http://host/v1", True), ("https://host/v1", False), ("http://127.0.0.1:1/v1", False)],
 )
 def test_plain_http_beyond_this_machine_is_noticed(address, clear):
-    assert teacher_runs.travels_in_the_clear(address) is clear
+    assert travels_in_the_clear(address) is clear
 
 
 def test_the_key_is_a_private_file_that_can_be_removed(home, monkeypatch):

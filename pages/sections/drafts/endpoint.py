@@ -10,6 +10,7 @@ from studio.contract import DraftSpec
 from studio.language import say
 from studio.store import Store
 from studio.teacher import drafts, runs
+from studio.teacher.endpoints import travels_in_the_clear
 from studio.teacher.key import KEY_VARIABLE, key_place, other_endpoints
 from studio.teacher.keys import remove_key, save_key
 from studio.teacher.prompts import estimate
@@ -81,7 +82,7 @@ def _endpoint(last: DraftSpec | None) -> dict[str, Any]:
         model = st.text_input(
             say("模型", "Model"), value=last.model if last else "", key="teacher-model", width=260
         )
-    if runs.travels_in_the_clear(base_url):
+    if travels_in_the_clear(base_url):
         st.warning(
             say(
                 "这个地址没有加密：密钥和标题会以明文传输。请用 https://，或只用本机的地址。",

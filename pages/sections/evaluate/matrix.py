@@ -43,13 +43,13 @@ def matrix_section(run: Run, scores: Scores, predictions: Sequence[Prediction]) 
         label = true.selectbox(
             say("数据集的类别", "Dataset category"),
             confusion.rows,
-            format_func=category_name,
+            format_func={name: category_name(name) for name in confusion.rows}.__getitem__,
             key="choose-cell-true",
         )
         answer = pred.selectbox(
             say("模型的回答", "Model's answer"),
             confusion.columns,
-            format_func=charts.column_name,
+            format_func={name: charts.column_name(name) for name in confusion.columns}.__getitem__,
             key="choose-cell-pred",
         )
         wanted = None if answer == UNPARSED else answer

@@ -6,17 +6,19 @@ from pathlib import Path
 
 import streamlit as st
 
+from pages.sections.evaluate.endpoint_choice import AT_ENDPOINT, endpoint_choice
 from pages.shared import session
 from pages.shared.feedback import live_fragment, report_errors, show_failure
 from pages.shared.text import answer_name, plain, run_name, run_option, state_name
 from studio import runs
-from studio.contract import AnswerMode, EvaluateSpec, TemplateName
+from studio.contract import AnswerMode, TemplateName
 from studio.datasets.versions import list_versions
 from studio.jobs import queue
 from studio.language import say
 from studio.messages import message, shown, stored
 from studio.modelfiles.adapter_check import require_adapter
 from studio.models.catalog import find_models
+from studio.operations.evaluations import Target, evaluation_spec
 from studio.runs import Run
 from studio.workspace import BUNDLED_DATASET, BUNDLED_NAME, Workspace
 
@@ -32,6 +34,11 @@ class Subject:
     template: TemplateName
     run: str | None
 
+    @property
+    def target(self) -> Target:
+        """What an evaluation is of."""
+        return self.model, self.adapter, self.template, self.run
+
 
 def new_evaluation() -> None:
     """Draw the choices of a new evaluation, and those that are not over."""
@@ -44,10 +51,7 @@ def new_evaluation() -> None:
         say("再评估一次", "Evaluate again"), icon=":material/add:", key="new-evaluation", expanded=going
     ):
         subjects = {subject.option: subject for subject in _subjects(workspace)}
-        if subjects:
-            _choices(workspace, subjects)
-        else:
-            st.caption(say("没有可以评估的模型。", "There is no model to evaluate."))
+        _choices(workspace, subjects)
         if going:
             _live_evaluations()
         elif evaluations and evaluations[0].failure:
@@ -59,17 +63,23 @@ def _choices(workspace: Workspace, subjects: dict[str, Subject]) -> None:
         BUNDLED_NAME: BUNDLED_DATASET
     }
     with st.grid(4, min_column_width=150):
-        option = st.selectbox(say("模型或运行", "Model or run"), list(subjects), key="choose-new-subject")
+        at_endpoint = say("接口上的模型", "A model at an endpoint")
+        option = st.selectbox(
+            say("模型或运行", "Model or run"),
+            [*subjects, AT_ENDPOINT],
+            format_func=lambda option: at_endpoint if option == AT_ENDPOINT else option,
+            key="choose-new-subject",
+        )
         ref = st.selectbox(
             say("数据集版本", "Dataset version"),
             list(datasets),
-            format_func=_dataset_label,
+            format_func={ref: _dataset_label(ref) for ref in datasets}.__getitem__,
             key="choose-new-dataset",
         )
         answer: AnswerMode = st.selectbox(
             say("回答方式", "Way of answering"),
             ["direct", "chain"],
-            format_func=answer_name,
+            format_func={"direct": answer_name("direct"), "chain": answer_name("chain")}.__getitem__,
             key="choose-new-answer",
         )
         limit = st.number_input(
@@ -80,21 +90,22 @@ def _choices(workspace: Workspace, subjects: dict[str, Subject]) -> None:
             placeholder=say("全部", "all"),
             key="new-limit",
         )
+    elsewhere = endpoint_choice(list(subjects)) if option == AT_ENDPOINT else None
     if st.button(say("开始评估", "Start evaluation"), key="new-start", type="primary"):
         with report_errors():
-            subject = subjects[option]
-            require_adapter(subject.adapter, subject.model)
-            spec = EvaluateSpec(
-                model_name_or_path=subject.model,
-                adapter_name_or_path=subject.adapter,
-                template=subject.template,
-                dataset_dir=datasets[ref],
+            subject = subjects.get((elsewhere.served or "") if elsewhere else option)
+            if subject:
+                require_adapter(subject.adapter, subject.model)
+            spec = evaluation_spec(
+                subject.target if subject else None,
+                datasets[ref],
+                elsewhere.spec() if elsewhere else None,
                 answer=answer,
                 limit=limit,
-                run=subject.run,
             )
+            label = elsewhere.model.strip() if elsewhere else subject.label if subject else ""
             version = None if ref == BUNDLED_NAME else ref
-            queue.submit(workspace, runs.prepare_run(workspace, spec, label=subject.label, version=version))
+            queue.submit(workspace, runs.prepare_run(workspace, spec, label=label, version=version))
             st.rerun()
 
 

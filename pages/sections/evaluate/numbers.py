@@ -33,10 +33,11 @@ def choose_run(scored: Scored) -> tuple[Run, AnswerMode]:
     """Draw the choice of a run and of its way of answering."""
     session.follow_address("evaluation", "choose-evaluate-run", scored)
     left, right = st.columns([2.2, 1])
+    labels = {key: _run_label(*entry) for key, entry in scored.items()}
     run_id = left.selectbox(
         say("运行", "Run"),
         list(scored),
-        format_func=lambda key: _run_label(*scored[key]),
+        format_func=labels.__getitem__,
         key="choose-evaluate-run",
     )
     session.keep_address("evaluation", run_id)

@@ -311,6 +311,8 @@ def run_table(found: Sequence[Run]) -> None:
 
 def _base_name(run: Run) -> str:
     base = run.spec.model_name_or_path
+    if base is None:
+        return say("接口上的模型", "at an endpoint")
     return say("内置小模型", "bundled") if base == BUNDLED_MODEL else base.name
 
 
