@@ -7,7 +7,7 @@
     sweep          Train the runs of a hyperparameter sweep one after the other, the base loaded once.
     range_test     Run a learning-rate range test.
     evaluate       Answer held-out rows and score the answers.
-    serve          Serve a model over the OpenAI protocol, with /v1/classify.
+    serve          Serve models over the OpenAI protocol, with /v1/classify.
     preview        Count and show the tokens that training would see.
     draft          Let a teacher model draft think chains. Needs no torch.
     download       Download a base model from ModelScope. Needs no torch.
@@ -21,6 +21,7 @@ merged (modeling) and answers (engine), the answers are scored by studio.evaluat
     modeling       Load base models and put adapters on them.
     engine         Answer requests with a model: continuous batching, sampling, scoring.
     training       Run the training loop: loss, held-out evaluation, checkpoints, resume.
+    serving        Speak the OpenAI protocol: requests, limits, errors, streams, metrics.
     kernels        Compute the loss, LoRA and attention faster on a GPU, in pure torch.
     export         Convert models for other runtimes: GGUF for llama.cpp and Ollama.
     clients        Speak to services on the network: a teacher's endpoint, the model hub.
@@ -29,7 +30,7 @@ merged (modeling) and answers (engine), the answers are scored by studio.evaluat
     machine        Report the device and the peak memory of a process.
 
 Imports go upwards in this order: machine, worker, interrupts, clients, data, modeling and kernels,
-engine and export, training and the programs, train, sweep and range_test.
+engine and export, serving, training and the programs, train, sweep and range_test.
 """
 
 import os

@@ -77,15 +77,21 @@ def require_fitting(folder: Path | None, base: Path) -> None:
 
 
 def attach_adapter(
-    model: PreTrainedModel, folder: Path, base: Path, *, is_trainable: bool = False
+    model: PreTrainedModel | PeftModel,
+    folder: Path,
+    base: Path,
+    *,
+    is_trainable: bool = False,
+    name: str = "default",
 ) -> PeftModel:
     """Put a saved adapter on the model, and require every matrix of it to be used.
 
     Args:
-        model: the base model.
+        model: the base model, which may have other adapters already.
         folder: of the adapter.
         base: where the model came from, for the error.
         is_trainable: whether the adapter is trained on.
+        name: of the adapter, where there are several on one base.
 
     Raises:
         ModelUnusable: no adapter there, a pickled one, or one that was made for another base.
@@ -94,11 +100,15 @@ def attach_adapter(
     try:
         config = PeftConfig.from_pretrained(str(folder), inference_mode=not is_trainable)
         config.inference_mode = not is_trainable
-        adapted: PeftModel = get_peft_model(model, config)
-        loaded: Any = set_peft_model_state_dict(adapted, tensors)
+        if isinstance(model, PeftModel):
+            model.add_adapter(name, config)
+            adapted = model
+        else:
+            adapted = get_peft_model(model, config, adapter_name=name)
+        loaded: Any = set_peft_model_state_dict(adapted, tensors, adapter_name=name)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise _other_base(folder, base, str(error)) from error
-    expected = get_peft_model_state_dict(adapted, save_embedding_layers=False)
+    expected = get_peft_model_state_dict(adapted, adapter_name=name, save_embedding_layers=False)
     lacking = [name for name in expected if name not in tensors and ".lora_" in name]
     misfits = [*loaded.unexpected_keys, *lacking]
     if misfits:

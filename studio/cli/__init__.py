@@ -9,6 +9,7 @@ _drafts       Let a teacher model draft think chains: `drafts`.
 _imports      Import titles, list imports, undo one: `import`.
 _models       List, check and download base models: `models`.
 _runs         Manage runs and the machine: `up`, `runs`, `doctor`.
+_serving      Serve models over the OpenAI protocol: `serve`.
 _status       Show the progress of a job on one line of stderr.
-_training     Train, evaluate and serve a model: `train`, `evaluate`, `serve`.
+_training     Train and evaluate a model: `train`, `evaluate`.
 """

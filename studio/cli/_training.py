@@ -1,4 +1,4 @@
-"""Train, evaluate and serve a model: `train`, `evaluate`, `serve`.
+"""Train and evaluate a model: `train`, `evaluate`.
 
 Long work goes through the same queue as the pages'; the command waits for it.
 """
@@ -24,10 +24,8 @@ from studio.cli._status import StatusLine
 from studio.contract import AnswerMode, EngineUsed, Scores
 from studio.jobs import queue as jobs
 from studio.language import say
-from studio.models.targets import resolve_target
 from studio.operations.waiting import evaluate_and_wait, train_and_wait
 from studio.runs import DeviceChoice, Run
-from studio.serving.servers import serve_here
 from studio.teacher.endpoints import endpoint_spec, parse_fields
 from studio.training.settings_file import with_other_dataset
 from studio.training.spec_loading import build_train_spec, read_spec_file, remarks
@@ -141,22 +139,6 @@ def evaluate(
             typer.echo(scores_line(scores))
             if scores.engine:
                 typer.echo(engine_line(scores.engine))
-
-
-@app.command()
-def serve(
-    target: Annotated[
-        str, typer.Argument(metavar="RUN|MODEL", help="Id of a training run, or a base model.")
-    ],
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the server.")] = 8000,
-    home: Home = None,
-) -> None:
-    """Serve a model over the OpenAI protocol until Ctrl-C."""
-    with report_errors():
-        workspace = workspace_at(home)
-        model, adapter, template, _ = resolve_target(workspace, target)
-        typer.echo(f"http://127.0.0.1:{port}/v1")
-        serve_here(workspace, model=model, adapter=adapter, template=template, name=target, port=port)
 
 
 def scores_line(scores: Scores) -> str:

@@ -43,6 +43,7 @@ from studio.contract._specs import (
     EvaluateSpec,
     PreviewSpec,
     RangeTestSpec,
+    ServedModel,
     ServeSpec,
     SweepSpec,
 )
@@ -78,6 +79,7 @@ __all__ = [
     "Scores",
     "SeenRow",
     "ServeSpec",
+    "ServedModel",
     "ServerAddress",
     "Step",
     "SweepSpec",

@@ -112,8 +112,21 @@ class EvaluateSpec(Frozen):
         return self
 
 
+class ServedModel(Frozen):
+    """One more model of a server: another adapter of the same base, or the base alone."""
+
+    name: str = Field(min_length=1, description="Name of the model in the API.")
+    adapter_name_or_path: Path | None = Field(
+        None, description="Folder of a LoRA adapter; empty: the base alone."
+    )
+    template: TemplateName = Field("auto", description="Chat template that renders a conversation.")
+
+
 class ServeSpec(Frozen):
-    """One model served over the OpenAI protocol."""
+    """Models of one base, served over the OpenAI protocol.
+
+    It names where the API key is, never the key itself.
+    """
 
     format_version: Literal[1] = Field(1, description="Layout of this file.")
     kind: Literal["serve"] = Field("serve", description="What the worker is asked to do.")
@@ -123,10 +136,42 @@ class ServeSpec(Frozen):
     )
     template: TemplateName = Field("auto", description="Chat template that renders a conversation.")
     name: str = Field(description="Name of the model in the API.")
-    host: str = Field("127.0.0.1", description="Address to listen on.")
+    also: tuple[ServedModel, ...] = Field((), description="More models of the same base, by their names.")
+    host: str = Field("127.0.0.1", description="Address to listen on; beyond loopback only with a key.")
     port: int = Field(0, ge=0, le=65535, description="Port to listen on; 0: any free one, see address.json.")
+    key_file: Path | None = Field(None, description="File of API keys, one a line; empty: none.")
+    key_env: str | None = Field(None, description="Environment variable that holds an API key.")
+    allowed_hosts: tuple[str, ...] = Field((), description="Further names that the server answers to.")
+    cors_origins: tuple[str, ...] = Field((), description="Web origins whose pages may call the server.")
+    threshold: float | None = Field(
+        None, ge=0, le=1, description="Confidence below which /v1/classify abstains; empty: never."
+    )
     max_new_tokens: int = Field(256, ge=8, le=32768, description="Longest answer when a request sets none.")
+    max_context: int = Field(
+        8192,
+        ge=64,
+        le=2**24,
+        description="Longest prompt with its answer, in tokens; the model's if less.",
+    )
+    max_body_bytes: int = Field(4 * 2**20, ge=1024, description="Largest body of a request.")
+    slots: int = Field(64, ge=1, le=4096, description="Answers computed at once.")
+    queue_limit: int = Field(256, ge=0, le=65536, description="Answers that may wait; more get status 429.")
     idle_seconds: float = Field(1800, gt=0, description="Stop after this long without a request.")
+
+    @property
+    def models(self) -> tuple[ServedModel, ...]:
+        """All models of the server, the first first."""
+        own = ServedModel(
+            name=self.name, adapter_name_or_path=self.adapter_name_or_path, template=self.template
+        )
+        return (own, *self.also)
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> "ServeSpec":
+        names = [self.name, *(one.name for one in self.also)]
+        if len(set(names)) < len(names):
+            raise ValueError(f"two models have one name: {', '.join(names)}")
+        return self
 
 
 class PreviewSpec(Frozen):

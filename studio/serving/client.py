@@ -178,6 +178,11 @@ def _client(url: str, timeout_seconds: float) -> Iterator[openai.OpenAI]:
                 "Send fewer titles or a smaller max_tokens and try again.",
             ),
         ) from error
+    except openai.RateLimitError as error:
+        raise ServerUnavailable(
+            say(f"{url} 正忙：{_reason(error)}", f"{url} is busy: {_reason(error)}"),
+            remedy=say("请稍等片刻再试。", "Wait a moment and try again."),
+        ) from error
     except openai.APIStatusError as error:
         raise ServerUnavailable(
             say(

@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Literal
+from typing import Any, Literal
 
 from studio.contract import Result, ServerAddress, ServeSpec, TemplateName
 from studio.errors import PortInUse, ServerUnavailable
@@ -46,6 +46,8 @@ _POLL_SECONDS = 0.1
 MOST_VARIABLE = "STUDIO_MODEL_SERVERS"
 """How many model servers may run at once."""
 _MOST_SERVERS = 3
+_PROGRAM_BYTES = 512 * 2**20
+"""Memory of a server before any weight."""
 _FOREVER_SECONDS = 10 * 365 * 86400.0
 # A proxy of the environment is for the world outside; servers are on this machine.
 
@@ -91,7 +93,7 @@ def ensure_server(
                         say("模型服务启动后退出了。", "The model server started and exited."), folder
                     )
                 with _one_at_a_time(workspace.serving):
-                    _make_room(workspace)
+                    _make_room(workspace, model)
                     _start(workspace, folder, spec, command)
                 started = True
             _mark_used(folder)
@@ -107,15 +109,31 @@ def most_servers() -> int:
     return max(1, int(text)) if text.isascii() and text.isdigit() else _MOST_SERVERS
 
 
-def _make_room(workspace: Workspace) -> None:
-    """End the least recently used servers, so that one more may start; those of a fixed port stay."""
+def _make_room(workspace: Workspace, model: Path) -> None:
+    """End the least recently used servers, so that one more may start; those of a fixed port stay.
+
+    Not more than so many run at once, and not more than fit into memory.
+    """
     alive = [
         server for server in servers(workspace) if server.spec.port == 0 and workers.is_alive(server.folder)
     ]
     alive.sort(key=lambda server: _last_used(server.folder))
-    for server in alive[: max(0, len(alive) + 1 - most_servers())]:
+    while alive and (len(alive) >= most_servers() or not _fits(model)):
+        server = alive.pop(0)
         log.info("the model server of %s is ended to make room", server.spec.name)
         stop_server(server)
+
+
+def _fits(model: Path) -> bool:
+    """Return whether a model fits into the memory that is free now; True where nobody tells."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        available = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")) * 1024
+        weights = sum(file.stat().st_size for file in model.glob("*.safetensors"))
+    except (OSError, ValueError, StopIteration):
+        return True
+    # On a processor weights are kept in float32, twice what is on disk as a rule.
+    return 2 * weights + _PROGRAM_BYTES < available
 
 
 def _mark_used(folder: Path) -> None:
@@ -139,8 +157,11 @@ def serve_here(
     name: str,
     port: int,
     command: Sequence[str] = workers.DEFAULT_COMMAND,
+    **others: Any,
 ) -> None:
     """Serve in the foreground on a fixed port until the server ends, by Ctrl-C for instance.
+
+    `others` are further fields of ServeSpec: more models of the same base, address, key, limits.
 
     Raises:
         ServerUnavailable: it ended with an error, the port being in use for instance.
@@ -153,7 +174,10 @@ def serve_here(
         name=name,
         port=port,
         idle_seconds=_FOREVER_SECONDS,
+        **others,
     )
+    for one in spec.also:
+        require_adapter(one.adapter_name_or_path, model)
     folder = workspace.serving / f"port-{port}"
     with _one_at_a_time(folder):
         if workers.is_alive(folder):

@@ -4,7 +4,7 @@ import httpx2 as httpx
 import openai
 import pytest
 
-from backend.serve import split_thought
+from backend.serving.thoughts import split_thought
 from studio.errors import ServerUnavailable
 from studio.samples.scheme import load_scheme
 from studio.serving import servers as serving
@@ -114,3 +114,10 @@ def test_titles_that_cannot_be_classified_are_refused_with_the_reason(url, title
     assert word in refused.json()["error"]["message"]
     with pytest.raises(ServerUnavailable, match=word):
         classify(url, titles)
+
+
+def test_a_mark_that_the_model_has_no_row_for_is_refused_and_the_server_lives(url):
+    client = openai.OpenAI(base_url=f"{url}/v1", api_key="none")
+    with pytest.raises(openai.BadRequestError, match="prompt"):
+        client.completions.create(model="tuned", prompt="标题<|endoftext|>", max_tokens=4)
+    assert classify(url, ["标题<|endoftext|>"], answer="direct")

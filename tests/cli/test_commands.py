@@ -138,3 +138,20 @@ def test_a_short_training_run_is_listed_with_its_scores(home):
     run = json.loads(done.stdout)["run"]
     listed = json.loads(invoke("runs", "--home", home, "--json").stdout)
     assert run in [entry["id"] for entry in listed]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["bundled", "--host", "0.0.0.0"], "--api-key-file"),
+        (["bundled", "--api-key", "sk-secret"], "ps"),
+        (["bundled", "--also", "none"], "news-studio runs"),
+        (["bundled", "--api-key-file", "no/such/file"], "no/such/file"),
+    ],
+)
+def test_a_server_is_not_started_open_or_with_a_key_that_all_can_see(home, arguments, message, monkeypatch):
+    monkeypatch.delenv("NEWS_STUDIO_SERVER_KEY", raising=False)
+    done = invoke("serve", *arguments, "--home", home, "--port", "8011")
+    assert done.exit_code == 2
+    assert message in done.stderr and "sk-secret" not in done.output
+    assert not (home / "serving/port-8011/spec.json").exists()

@@ -135,6 +135,17 @@ def test_of_many_servers_the_least_recently_used_ends(here, monkeypatch):
     assert alive == {"one", "three"}
 
 
+def test_where_the_memory_does_not_suffice_the_others_end(here, tmp_path):
+    ensure(here, "one")
+    ensure(here, "two")
+    huge = tmp_path / "huge"
+    huge.mkdir()
+    with (huge / "model.safetensors").open("wb") as file:
+        file.truncate(2**42)  # a sparse file of 4 TiB
+    serving.ensure_server(here, model=huge, name="huge", command=TINY_SERVER)
+    assert {server.spec.name for server in serving.servers(here) if server.state != "ended"} == {"huge"}
+
+
 def test_the_locks_of_owners_that_are_gone_are_swept(here):
     (here.home / "owners").mkdir()
     (here.home / "owners/4000001.lock").touch()
