@@ -10,6 +10,7 @@ requests          Describe what an engine is asked and what it answers.
 engine            Answer requests as they come and go: continuous batching over one model.
 loop              Step an engine in a thread of its own, for requests from many threads.
 constraints       Restrict what an answer may say.
+quotation         Have every quotation in a chain be a piece of the title.
 decoder           Run the model: prefill rows, and decode one token of every row.
 attention         Attend to the engine's key-value cache.
 cache             Hold the keys and values of all rows.
