@@ -26,9 +26,11 @@ from studio.contract._results import (
     DamagedCheckpoints,
     Drafted,
     EngineUsed,
+    ExportReport,
     Piece,
     Prediction,
     PreviewFile,
+    Proof,
     Result,
     ScoreFile,
     Scores,
@@ -41,6 +43,7 @@ from studio.contract._specs import (
     DraftSpec,
     EndpointSpec,
     EvaluateSpec,
+    ExportSpec,
     PreviewSpec,
     RangeTestSpec,
     ServeSpec,
@@ -63,6 +66,8 @@ __all__ = [
     "EngineUsed",
     "EvaluateSpec",
     "Event",
+    "ExportReport",
+    "ExportSpec",
     "HeldOut",
     "OptimizerName",
     "Piece",
@@ -70,6 +75,7 @@ __all__ = [
     "PreviewFile",
     "PreviewSpec",
     "Progress",
+    "Proof",
     "RangeTestSpec",
     "Result",
     "RunSpec",
@@ -91,7 +97,15 @@ __all__ = [
 ]
 
 RunSpec = Annotated[
-    TrainSpec | EvaluateSpec | ServeSpec | PreviewSpec | DraftSpec | DownloadSpec | RangeTestSpec | SweepSpec,
+    TrainSpec
+    | EvaluateSpec
+    | ServeSpec
+    | PreviewSpec
+    | DraftSpec
+    | DownloadSpec
+    | ExportSpec
+    | RangeTestSpec
+    | SweepSpec,
     Field(discriminator="kind"),
 ]
 run_spec: TypeAdapter[RunSpec] = TypeAdapter(RunSpec)
