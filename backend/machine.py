@@ -24,6 +24,16 @@ def peak_memory_gib() -> float:
     return peak_process_gib()
 
 
+def free_memory_bytes() -> int | None:
+    """Return the memory that programs can still take without swapping; None where it is not told."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    kib = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
+    return int(kib[0]) * 1024 if kib else None
+
+
 def device_name() -> str:
     """Name the device that computes: the GPU, or the CPU and its number of threads."""
     import torch

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import backend  # noqa: F401  # before torch, whichever test imports that: how its threads wait
 from studio.language import current_language
 from studio.workspace import Workspace, open_workspace
 from tests.support.tiny_runs import TINY, end_everything

@@ -70,7 +70,10 @@ def test_private_modules_are_imported_in_their_package_alone():
 
 
 def test_no_two_modules_differ_by_an_underscore():
-    names = {path.stem.lstrip("_") for top in CODE for path in (ROOT / top).rglob("*.py")} - {"init__"}
+    names = {path.stem.lstrip("_") for top in CODE for path in (ROOT / top).rglob("*.py")} - {
+        "init__",
+        "main__",
+    }
     bare = [name.replace("_", "") for name in names]
     assert sorted(name for name in names if bare.count(name.replace("_", "")) > 1) == []
 

@@ -23,6 +23,7 @@ KIND_NAMES = {
     "evaluate": ("评估", "evaluation"),
     "draft": ("起草", "drafting"),
     "download": ("下载", "download"),
+    "export": ("导出", "export"),
     "range_test": ("范围测试", "range test"),
     "sweep": ("参数扫描", "sweep"),
 }

@@ -34,6 +34,7 @@ PHASE_NAMES = {
     "drafting": ("起草", "drafting"),
     "downloading": ("下载", "downloading"),
     "verifying": ("校验", "verifying"),
+    "proving": ("在目标环境里核对", "proving it in its own runtime"),
     "sweeping": ("逐个试", "trying one after the other"),
 }
 SEVERITY_NAMES: dict[Severity, tuple[str, str]] = {

@@ -6,6 +6,7 @@ _common       Turn errors into one message and an exit code; options that severa
 _data         Check data and freeze dataset versions: `check`, `freeze`.
 _datasets     List, compare, export and describe frozen versions: `dataset list | diff | export | card`.
 _drafts       Let a teacher model draft think chains: `drafts`.
+_export       Export a model for another runtime, proven there: `export`.
 _imports      Import titles, list imports, undo one: `import`.
 _models       List, check and download base models: `models`.
 _runs         Manage runs and the machine: `up`, `runs`, `doctor`.

@@ -26,9 +26,11 @@ from studio.contract._results import (
     DamagedCheckpoints,
     Drafted,
     EngineUsed,
+    ExportReport,
     Piece,
     Prediction,
     PreviewFile,
+    Proof,
     Result,
     ScoreFile,
     Scores,
@@ -41,6 +43,7 @@ from studio.contract._specs import (
     DraftSpec,
     EndpointSpec,
     EvaluateSpec,
+    ExportSpec,
     PreviewSpec,
     RangeTestSpec,
     ServedModel,
@@ -64,6 +67,8 @@ __all__ = [
     "EngineUsed",
     "EvaluateSpec",
     "Event",
+    "ExportReport",
+    "ExportSpec",
     "HeldOut",
     "OptimizerName",
     "Piece",
@@ -71,6 +76,7 @@ __all__ = [
     "PreviewFile",
     "PreviewSpec",
     "Progress",
+    "Proof",
     "RangeTestSpec",
     "Result",
     "RunSpec",
@@ -93,7 +99,15 @@ __all__ = [
 ]
 
 RunSpec = Annotated[
-    TrainSpec | EvaluateSpec | ServeSpec | PreviewSpec | DraftSpec | DownloadSpec | RangeTestSpec | SweepSpec,
+    TrainSpec
+    | EvaluateSpec
+    | ServeSpec
+    | PreviewSpec
+    | DraftSpec
+    | DownloadSpec
+    | ExportSpec
+    | RangeTestSpec
+    | SweepSpec,
     Field(discriminator="kind"),
 ]
 run_spec: TypeAdapter[RunSpec] = TypeAdapter(RunSpec)

@@ -52,7 +52,15 @@ class Progress(Frozen):
 
     event: Literal["progress"] = "progress"
     phase: Literal[
-        "loading", "training", "evaluating", "saving", "drafting", "downloading", "verifying", "sweeping"
+        "loading",
+        "training",
+        "evaluating",
+        "saving",
+        "drafting",
+        "downloading",
+        "verifying",
+        "sweeping",
+        "proving",
     ]
     done: int = 0
     total: int = 0

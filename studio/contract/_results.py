@@ -154,6 +154,48 @@ class ScoreFile(Frozen):
     evaluations: dict[AnswerMode, Scores]
 
 
+class Proof(Frozen):
+    """How the answers of an export in its own runtime compare with those of the checkpoint.
+
+    Counts are of titles. Categories are by direct scores; texts are chains without repetition penalty,
+    which runtimes apply differently.
+    """
+
+    runtime: str = Field(description="What answered, with its version; empty: nothing did.")
+    proven: bool
+    cause: Literal["", "no_runtime", "no_titles", "template", "end_token", "weights"] = Field(
+        "", description="Why it is not proven."
+    )
+    titles: int = 0
+    same_category: int = 0
+    right_before: int = 0
+    lost: int = Field(0, description="Titles that were right before and are wrong after.")
+    gained: int = Field(0, description="Titles that were wrong before and are right after.")
+    largest_difference: float = Field(0.0, description="Of a category's probability.")
+    texts: int = 0
+    same_text: int = 0
+    same_prompt: bool | None = Field(
+        None, description="Whether the export's own chat template writes the trained prompt; None: not asked."
+    )
+    first_difference: tuple[str, str, str] | None = Field(
+        None, description="A title, and the end of the checkpoint's and of the export's answer to it."
+    )
+
+
+class ExportReport(Frozen):
+    """The content of export.json, beside what was exported."""
+
+    format_version: Literal[1] = 1
+    format: str
+    quant: str
+    run: str | None
+    files: dict[str, int] = Field(description="Bytes of each file.")
+    repetition_penalty: float = Field(
+        1.0, description="What the model needs inside its thought; runtimes know it otherwise or not at all."
+    )
+    proof: Proof
+
+
 class ServerAddress(Frozen):
     """address.json: where a model server listens, written once it does."""
 

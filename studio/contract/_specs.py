@@ -222,6 +222,42 @@ class DownloadSpec(Frozen):
     max_workers: int = Field(4, ge=1, le=32, description="Files fetched at once.")
 
 
+class ExportSpec(Frozen):
+    """A model, with or without adapter, to be written for another runtime, and tried there."""
+
+    format_version: Literal[1] = Field(1, description="Layout of this file.")
+    kind: Literal["export"] = Field("export", description="What the worker is asked to do.")
+    model_name_or_path: Path = Field(description="Folder of the base model.")
+    adapter_name_or_path: Path | None = Field(
+        None, description="Folder of a LoRA adapter; empty: the base alone."
+    )
+    template: TemplateName = Field("auto", description="Chat template that renders a conversation.")
+    format: Literal["adapter", "safetensors", "gguf", "ollama"] = Field(
+        description="adapter: the adapter as it is. safetensors: merged, for transformers, vLLM, SGLang."
+        " gguf: merged, for llama.cpp. ollama: the same with a Modelfile."
+    )
+    quant: Literal["f32", "f16", "bf16", "q8_0", "q5_0", "q4_0"] = Field(
+        "f16", description="Type of the weights; safetensors: f32, f16 or bf16."
+    )
+    max_shard_gb: float = Field(4.0, gt=0, le=1000, description="Largest safetensors file, in gigabytes.")
+    target: Path = Field(description="Destination folder; it must not hold anything yet.")
+    dataset_dir: Path = Field(description="Folder with dataset_info.json, whose titles are tried.")
+    dataset: str = Field("eval", description="Entry of dataset_info.json whose titles are tried.")
+    proof_titles: int = Field(
+        100, ge=0, description="Titles that are tried in the target's runtime; 0: none."
+    )
+    name: str = Field("news-classifier", pattern=r"^[\w.-]{1,80}$", description="Name of the model's files.")
+    run: str | None = Field(None, description="The training run that is exported, if it is one.")
+
+    @model_validator(mode="after")
+    def _fields_fit_together(self) -> "ExportSpec":
+        if self.format == "adapter" and self.adapter_name_or_path is None:
+            raise ValueError("format adapter needs an adapter; this model has none: choose safetensors.")
+        if self.format == "safetensors" and self.quant not in ("f32", "f16", "bf16"):
+            raise ValueError("safetensors are written as f32, f16 or bf16; for 8 and 4 bit choose gguf.")
+        return self
+
+
 class RangeTestSpec(Frozen):
     """A learning-rate range test: a short training whose rate rises from very low to too high.
 

@@ -30,6 +30,7 @@ from studio.contract import (
     DownloadSpec,
     DraftSpec,
     EvaluateSpec,
+    ExportSpec,
     RangeTestSpec,
     Result,
     SweepSpec,
@@ -46,7 +47,7 @@ from studio.workspace import SAMPLE_RUN, Workspace
 log = logging.getLogger(__name__)
 
 RunState = Literal["queued", "running", "done", "failed", "cancelled", "paused", "lost"]
-JobSpec = TrainSpec | EvaluateSpec | DraftSpec | DownloadSpec | RangeTestSpec | SweepSpec
+JobSpec = TrainSpec | EvaluateSpec | DraftSpec | DownloadSpec | ExportSpec | RangeTestSpec | SweepSpec
 
 RESUME_STATE = "resume/loop.json"
 """In a checkpoint that a training can go on from; a checkpoint for use only has none."""

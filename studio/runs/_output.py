@@ -33,6 +33,7 @@ Phase = Literal[
     "downloading",
     "verifying",
     "sweeping",
+    "proving",
 ]
 
 _prediction: TypeAdapter[Prediction] = TypeAdapter(Prediction)

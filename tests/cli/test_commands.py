@@ -31,6 +31,7 @@ COMMANDS = {
     "runs": {"pause", "resume", "cancel", "retry", "move", "place"},
     "evaluate": set(),
     "serve": set(),
+    "export": set(),
     "doctor": set(),
 }
 """Every command of `news-studio --help` with its subcommands; scripts rely on the names."""

@@ -9,7 +9,9 @@ from studio import errors
 from studio.contract import (
     DownloadSpec,
     DraftSpec,
+    EndpointSpec,
     EvaluateSpec,
+    ExportSpec,
     PreviewSpec,
     RangeTestSpec,
     ServeSpec,
@@ -23,7 +25,18 @@ from studio.errors import StudioError
 
 @pytest.mark.parametrize(
     "spec",
-    [TrainSpec, EvaluateSpec, ServeSpec, PreviewSpec, DraftSpec, DownloadSpec, RangeTestSpec, SweepSpec],
+    [
+        TrainSpec,
+        EvaluateSpec,
+        EndpointSpec,
+        ExportSpec,
+        ServeSpec,
+        PreviewSpec,
+        DraftSpec,
+        DownloadSpec,
+        RangeTestSpec,
+        SweepSpec,
+    ],
 )
 def test_every_field_has_a_description(spec):
     assert all(field.description for field in spec.model_fields.values())
