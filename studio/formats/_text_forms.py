@@ -406,7 +406,7 @@ def split_once(line: str, form: TextForm) -> list[str]:
 
 
 def split_off_empty(line: str, form: TextForm, vocabulary: Vocabulary) -> list[str]:
-    """Split a line with an empty cell: an outermost one, as in `title - sports -`, or the title (`- sports`)."""
+    """Split a line with an empty cell: the outermost, as in `title - sports -`, or the title (`- sports`)."""
     separator, whole = form.separator.strip() or form.separator, line.strip()
     is_first = form.side == "first"
     if not (whole.startswith(separator) or whole.endswith(separator)):
