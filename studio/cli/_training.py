@@ -15,6 +15,7 @@ from studio.cli._status import StatusLine
 from studio.contract import AnswerMode, Scores
 from studio.jobs import queue as jobs
 from studio.language import say
+from studio.models.default_model import default_model
 from studio.models.targets import resolve_target
 from studio.operations.waiting import evaluate_and_wait, train_and_wait
 from studio.runs import DeviceChoice, Run
@@ -100,14 +101,18 @@ def evaluate(
 @app.command()
 def serve(
     target: Annotated[
-        str, typer.Argument(metavar="RUN|MODEL", help="Id of a training run, or a base model.")
-    ],
+        str | None,
+        typer.Argument(metavar="[RUN|MODEL]", help="Run or base model; empty: the default model."),
+    ] = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the server.")] = 8000,
     home: Home = None,
 ) -> None:
     """Serve a model over the OpenAI protocol until Ctrl-C."""
     with report_errors():
         workspace = workspace_at(home)
+        if target is None:
+            target = default_model(workspace)
+            typer.echo(say(f"默认模型：{target}", f"The default model: {target}"), err=True)
         model, adapter, template, _ = resolve_target(workspace, target)
         typer.echo(f"http://127.0.0.1:{port}/v1")
         serve_here(workspace, model=model, adapter=adapter, template=template, name=target, port=port)
