@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import date
-from pathlib import Path
 
 import streamlit as st
 
@@ -11,37 +10,13 @@ from pages.shared.elements import table
 from pages.shared.feedback import report_errors
 from pages.shared.text import category_name, plain
 from studio.annotation import requeue
-from studio.errors import InputError
-from studio.formats.reader import read_rows
 from studio.language import say
-from studio.samples.canonical import read_question
-from studio.samples.title_text import clean_title
 from studio.serving.client import Classification
 from studio.system.csv_export import csv_bytes
 
 MOST_OPTIONS = 2000
 HEIGHT = 420
 """Pixels of the table, however many answers there are."""
-
-
-def sheet_titles(path: Path) -> list[str]:
-    """Read the titles of a sheet, in its order; blank rows are left out.
-
-    Raises:
-        UnreadableFile: it cannot be read.
-        InputError: there is no title in it.
-    """
-    prompt = session.scheme().prompt
-    found = [
-        clean_title(row.title or read_question(row.question or "", prompt)[0]) for row in read_rows(path).rows
-    ]
-    titles = [title for title in found if title]
-    if not titles:
-        raise InputError(
-            say("表格里没有标题。", "There is no title in the sheet."),
-            remedy=say("标题列请命名为“标题”或 title。", "Name the column of titles 标题 or title."),
-        )
-    return titles
 
 
 def answer_table(answers: Sequence[Classification]) -> None:

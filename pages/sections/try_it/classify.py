@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.sections.try_it.answers import answer_table, direct_answer, download, report_wrong, sheet_titles
+from pages.sections.try_it.answers import answer_table, direct_answer, download, report_wrong
 from pages.shared import charts, session
 from pages.shared.elements import choose_one
 from pages.shared.feedback import notify, report_errors, reporting
@@ -15,12 +15,14 @@ from pages.shared.text import answer_name, category_mark, plain, run_option
 from studio import runs
 from studio.contract import AnswerMode, TemplateName
 from studio.errors import InputError
+from studio.ingest.title_sheets import sheet_titles
 from studio.language import say
 from studio.models.catalog import find_models
 from studio.models.default_model import choose_default, chosen_default, default_model
 from studio.samples.title_text import split_lines
 from studio.serving import servers
 from studio.serving.client import Classification, classify
+from studio.system.limited import call_limited
 
 BASE = "base-"
 MOST_CARDS = 5
@@ -220,7 +222,7 @@ def classify_section(choice: Choice) -> None:
     with report_errors():
         if sheet_pressed and sheet is not None:
             with uploaded_path(sheet) as path:
-                _classify_all(choice, sheet_titles(path), answer_mode)
+                _classify_all(choice, call_limited(sheet_titles, path, session.scheme()), answer_mode)
         elif pressed and titles:
             _classify_all(choice, titles, answer_mode)
         elif pressed:
