@@ -11,4 +11,5 @@ login       Look up the login name of the current user.
 network     Recognize loopback addresses, and open HTTP to them past any proxy.
 ownership   Tell a process whether whoever it works for still lives.
 processes   Start, probe and signal worker processes.
+xlsx_export  Write a workbook of one sheet: texts stay texts.
 """

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
+from functools import partial
 
 import streamlit as st
 
@@ -11,8 +12,8 @@ from pages.shared.feedback import report_errors
 from pages.shared.text import category_name, plain
 from studio.annotation import requeue
 from studio.language import say
+from studio.serving.answer_files import FORMATS
 from studio.serving.client import Classification
-from studio.system.csv_export import csv_bytes
 
 MOST_OPTIONS = 2000
 HEIGHT = 420
@@ -64,27 +65,18 @@ def answer_table(answers: Sequence[Classification]) -> None:
 
 
 def download(answers: Sequence[Classification]) -> None:
-    """Offer the answers as a CSV file that spreadsheets open."""
-    header = (
-        say("标题", "title"),
-        say("类别", "category"),
-        say("置信度", "confidence"),
-        say("直接打分的类别", "category of direct scoring"),
-        say("理由", "reason"),
-    )
-    rows = [
-        (answer.title, answer.category, answer.confidence, answer.direct_category, answer.chain)
-        for answer in answers
-    ]
-    st.download_button(
-        say("下载 CSV", "Download CSV"),
-        csv_bytes(header, rows),
-        file_name=f"classified_{date.today():%Y%m%d}.csv",
-        mime="text/csv",
-        key="classify-download",
-        icon=":material/download:",
-        on_click="ignore",
-    )
+    """Offer the answers as a file, which is written once somebody takes it."""
+    with st.container(horizontal=True):
+        for name, (write, mime) in FORMATS.items():
+            st.download_button(
+                name,
+                partial(write, answers),
+                file_name=f"classified_{date.today():%Y%m%d}.{name}",
+                mime=mime,
+                key=f"classify-download-{name}",
+                icon=":material/download:",
+                on_click="ignore",
+            )
 
 
 def direct_answer(answer: Classification) -> str:

@@ -29,7 +29,7 @@ MOST_CARDS = 5
 """More answers than these make a table of bounded height."""
 MOST_TITLES = 20_000
 PORTION = 64
-SHEET_TYPES = ["csv", "tsv", "xlsx", "txt"]
+SHEET_TYPES = ["csv", "tsv", "xlsx", "txt", "json", "jsonl", "parquet"]
 ANSWER_MODES: tuple[AnswerMode, ...] = ("chain", "direct")
 
 
@@ -212,7 +212,10 @@ def classify_section(choice: Choice) -> None:
         say("或上传表格", "Or upload a sheet"), key="classify-sheet-box", icon=":material/table:"
     ):
         sheet = st.file_uploader(
-            say("标题表：csv、xlsx 或 txt", "A sheet of titles: csv, xlsx or txt"),
+            say(
+                "标题表：csv、xlsx、txt、jsonl 或 parquet",
+                "A sheet of titles: csv, xlsx, txt, jsonl or parquet",
+            ),
             type=SHEET_TYPES,
             key="classify-sheet",
         )
