@@ -33,7 +33,7 @@ demo: install
 	$(BIN)/news-studio demo --home $(HOME_DIR)
 
 test: lint
-	$(BIN)/python -m pytest -n $(TESTS_AT_ONCE) --dist loadfile
+	$(BIN)/python -m pytest -n $(TESTS_AT_ONCE) --dist loadfile --no-loadscope-reorder
 
 lint: install
 	$(BIN)/ruff check

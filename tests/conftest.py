@@ -17,6 +17,13 @@ from tests.support.tiny_runs import TINY, end_everything
 os.environ["STUDIO_SUGGESTER"] = "0"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the files of slow tests first: the last one would leave the other processes idle."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    trains = {item.path for item in items if item.path.parent.name == "backend"}
+    items.sort(key=lambda item: (item.path not in slow, item.path not in trains))
+
+
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """STUDIO_* of the shell must not steer tests, and a test's language must not leak."""

@@ -13,22 +13,24 @@ from studio.formats.choices import UNDECIDED, FileChoices, separator_name
 from studio.formats.columns import Columns
 from studio.formats.conversations import RawRow
 from studio.ingest.preview import FilePreview, preview_file
-from studio.language import say
+from studio.language import current_language, say
+from studio.system.limited import call_limited
 
 SEPARATORS = ("\t", ",", ";", "|", "，", "；", " ", "_!_")
 TEXT_SUFFIXES = (".txt", ".csv", ".tsv")
+KEPT = 8
+"""Previews that a session keeps."""
 
 
 def choose_reading(path: Path, file_id: str) -> FileChoices | None:
     """Draw the first rows as they will be read, and what may be chosen; None while a question is open."""
     with report_errors():
-        scheme = session.scheme()
-        first = preview_file(path, UNDECIDED, scheme)
+        first = _preview(path, UNDECIDED, file_id)
         choices = UNDECIDED
         if first.options:
             choices = _answer(first, file_id)
         choices = _form_boxes(path, first, choices, file_id)
-        preview = first if choices == UNDECIDED else preview_file(path, choices, scheme)
+        preview = first if choices == UNDECIDED else _preview(path, choices, file_id)
         if preview.columns:
             choices = FileChoices(
                 form=choices.form,
@@ -37,10 +39,24 @@ def choose_reading(path: Path, file_id: str) -> FileChoices | None:
                 sheet=choices.sheet,
                 columns=_column_boxes(preview, f"{file_id}-{hash(choices)}"),
             )
-            preview = preview_file(path, choices, scheme)
+            preview = _preview(path, choices, file_id)
         _show_preview(preview)
         return None if preview.question else choices
     return None
+
+
+def _preview(path: Path, choices: FileChoices, file_id: str) -> FilePreview:
+    """Preview a file in a process of its own; the same one is not read again at each press."""
+    kept: dict[tuple[object, ...], FilePreview] = st.session_state.setdefault("previews", {})
+    found = path.stat()
+    # An upload is written anew for each run of the page: there its id says that it is the same.
+    changed = found.st_mtime_ns if file_id.startswith("check-") else 0
+    key = (file_id, changed, found.st_size, choices, current_language.get())
+    if key not in kept:
+        while len(kept) >= KEPT:
+            del kept[next(iter(kept))]
+        kept[key] = call_limited(preview_file, path, choices, session.scheme())
+    return kept[key]
 
 
 def _answer(preview: FilePreview, file_id: str) -> FileChoices:

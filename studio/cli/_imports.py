@@ -15,6 +15,7 @@ from studio.cli._common import AsJson, Categories, Home, print_json, report_erro
 from studio.errors import InputError
 from studio.formats.choices import FORMS, FileChoices, separator_of
 from studio.formats.columns import Columns
+from studio.ingest.bundled import import_samples, is_bundled
 from studio.ingest.import_batches import ImportBatch, Undone, list_import_batches, undo_import, write_report
 from studio.ingest.importer import ImportReport, import_path
 from studio.ingest.label_mapping import map_labels, unknown_labels
@@ -196,7 +197,10 @@ def _import(
 ) -> None:
     scheme = load_scheme(categories)
     try:
-        done = import_path(db, path, scheme, choices=choices, means=means, author=user_name())
+        if is_bundled(path):
+            done = import_samples(db, scheme, author=user_name())
+        else:
+            done = import_path(db, path, scheme, choices=choices, means=means, author=user_name())
     except KeyboardInterrupt:
         _report_interrupt(db)
         raise

@@ -10,6 +10,7 @@ from studio.cli._common import Home, report_errors, workspace_at
 from studio.contract import ServedModel
 from studio.errors import InputError, UnreadableFile
 from studio.language import say
+from studio.models.default_model import default_model
 from studio.models.targets import resolve_target
 from studio.serving.servers import serve_here
 from studio.system.network import is_loopback
@@ -24,8 +25,9 @@ app = typer.Typer()
 @app.command()
 def serve(
     target: Annotated[
-        str, typer.Argument(metavar="RUN|MODEL", help="Id of a training run, or a base model.")
-    ],
+        str | None,
+        typer.Argument(metavar="[RUN|MODEL]", help="Run or base model; empty: the default model."),
+    ] = None,
     also: Annotated[
         list[str] | None,
         typer.Option(metavar="RUN|MODEL", help="Another run of the same base, or the base; repeatable."),
@@ -75,6 +77,9 @@ def serve(
                 remedy=say("文件里每行一个密钥，只含英文字符。", "It has one key a line, in ASCII."),
             )
         workspace = workspace_at(home)
+        if target is None:
+            target = default_model(workspace)
+            typer.echo(say(f"默认模型：{target}", f"The default model: {target}"), err=True)
         model, adapter, template, _ = resolve_target(workspace, target)
         others = _others(workspace, target, model, also or [])
         typer.echo(f"http://{f'[{host}]' if ':' in host else host}:{port}/v1")

@@ -2,6 +2,7 @@
 
 card            Write the dataset card in Markdown: rows, categories, lengths, near copies, hashes.
 diff            Diff two dataset versions row by row, and in a sentence.
+eval_coverage   Find the categories that the eval rows of a dataset lack.
 eval_list       Read a fixed list of eval titles from any file that titles can be imported from.
 export          Export a dataset version for other trainers: ShareGPT, Alpaca, OpenAI messages.
 files           Serialize the files of a dataset version: what LLaMA-Factory and the workers load.

@@ -18,6 +18,7 @@ from studio.formats._text_forms import (
     TOUTIAO_COLUMNS,
     TextForm,
     is_heading,
+    split_off_empty,
     split_once,
 )
 from studio.formats.choices import FileChoices
@@ -193,7 +194,8 @@ def _labelled_lines(
     names = heading.names
     at = 0 if form.side == "first" else 1
     body = (cells for number, cells in rows() if number > heading.row)
-    for index, cells in enumerate(body, start=1):
+    for index, found in enumerate(body, start=1):
+        cells = split_off_empty(found[0], form, vocabulary) if len(found) == 1 else found
         if len(cells) == 1:
             yield index, {names[1 - at]: cells[0], names[at]: ""}
             continue

@@ -301,6 +301,7 @@ _FEW_CLASSES = 20
 def _as_side(lines: Sequence[str], separator: str, side: Side, vocabulary: Vocabulary) -> _Reading | None:
     form = TextForm(kind="table", separator=separator, side=side)
     found = [split_once(line, form) for line in lines]
+    found = [cells if len(cells) == 2 else split_off_empty(cells[0], form, vocabulary) for cells in found]
     heading = next((index for index, cells in enumerate(found[:HEADING_ROWS]) if is_heading(cells)), None)
     if heading is not None:
         found = found[heading + 1 :]
@@ -402,6 +403,22 @@ def split_once(line: str, form: TextForm) -> list[str]:
         return [label, title] if form.side == "first" else [title, label]
     parts = line.strip().split(separator, 1) if form.side == "first" else line.strip().rsplit(separator, 1)
     return parts if len(parts) == 2 and all(part.strip() for part in parts) else [line]
+
+
+def split_off_empty(line: str, form: TextForm, vocabulary: Vocabulary) -> list[str]:
+    """Split a line with an empty cell: the outermost, as in `title - sports -`, or the title (`- sports`)."""
+    separator, whole = form.separator.strip() or form.separator, line.strip()
+    is_first = form.side == "first"
+    if not (whole.startswith(separator) or whole.endswith(separator)):
+        return [line]
+    inner = (whole.removeprefix if is_first else whole.removesuffix)(separator)
+    cells = split_once(inner, form)
+    if len(cells) == 2 and vocabulary.is_category(cells[0 if is_first else 1].strip()):
+        return cells
+    label = (whole.removesuffix if is_first else whole.removeprefix)(separator).strip()
+    if label != whole and vocabulary.is_category(label):
+        return [label, ""] if is_first else ["", label]
+    return [line]
 
 
 @cache

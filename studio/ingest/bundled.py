@@ -1,14 +1,20 @@
 """Import the bundled samples: 400 with their answers, and 50 titles that wait for a label."""
 
 from dataclasses import replace
+from pathlib import Path
 
 from studio.formats.conversations import RawRow
 from studio.ingest.importer import ImportReport, import_path, import_rows
 from studio.samples.scheme import Scheme
 from studio.store import Store
-from studio.workspace import BUNDLED_DATASET, BUNDLED_UNDECIDED
+from studio.workspace import BUNDLED_DATASET, BUNDLED_NAME, BUNDLED_UNDECIDED
 
 _TITLES = BUNDLED_UNDECIDED / "titles.txt"
+
+
+def is_bundled(path: Path) -> bool:
+    """Return whether a path means the bundled samples: their folder, or the word `bundled`."""
+    return path.resolve() == BUNDLED_DATASET.resolve() or (str(path) == BUNDLED_NAME and not path.exists())
 
 
 def import_samples(db: Store, scheme: Scheme, *, author: str) -> ImportReport:

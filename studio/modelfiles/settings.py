@@ -1,4 +1,4 @@
-"""Read and write the model settings: search folders, hub mirror, unsafe models allowed.
+"""Read and write the model settings: search folders, hub mirror, unsafe models allowed, the default.
 
 One small file of the workspace, `models.json`, so that the job process and the command
 line read it without a database. This module looks into no model folder.
@@ -45,6 +45,10 @@ class ModelSettings(BaseModel):
     )
     offline: bool = Field(False, description="This machine has no network: downloads fail at once.")
     allowed: tuple[Allowed, ...] = Field((), description="Models whose pickle weights and code are allowed.")
+    default_model: str | None = Field(
+        None,
+        description="Run or base model that answers by default; empty: the best measured run.",
+    )
 
 
 def settings_file(workspace: Workspace) -> Path:

@@ -13,7 +13,7 @@ from studio import runs
 from studio.contract import AnswerMode, Scores
 from studio.datasets.versions import freeze
 from studio.errors import InputError
-from studio.ingest.importer import import_path
+from studio.ingest.bundled import import_samples
 from studio.language import say
 from studio.operations.waiting import Watcher, evaluate_and_wait, train_and_wait
 from studio.runs import Run
@@ -93,11 +93,11 @@ def run_demo(
     )
     with closing(open_store(workspace.database)) as db:
         with step("import"):
-            imported = import_path(db, BUNDLED_DATASET, scheme)
+            imported = import_samples(db, scheme, author=login_name("demo"))
         on_message(
             say(
-                f"导入：新增 {imported.added} 个标题，合并 {imported.merged} 行",
-                f"import: {imported.added} new titles, {imported.merged} rows merged",
+                f"导入：新增 {imported.added} 个标题，其中 {imported.waiting} 个待标注",
+                f"import: {imported.added} new titles, {imported.waiting} of them to label",
             )
         )
         with step("freeze"):

@@ -1,5 +1,6 @@
 """Start model servers, and call them over the OpenAI protocol.
 
-client   Call any OpenAI-compatible server, and /v1/classify of our own.
-servers  Start, find and stop model servers: one process for each model and adapter, started on first use.
+answer_files  Serialize answers as a file: csv, xlsx or jsonl.
+client        Call any OpenAI-compatible server, and /v1/classify of our own.
+servers       Start, find and stop model servers: a process for each model and adapter, started on first use.
 """

@@ -5,9 +5,11 @@ background  Start background processes, one of a kind in a workspace, on an inhe
 csv_export  Write CSV for spreadsheets: no formula injection, Chinese readable.
 documents   Read files of unknown content: regular ones only, up to a size, with few kinds of errors.
 jsonl       Read JSON Lines that a worker is still appending to.
+limited     Call a function in a process of its own, with a limit on its time and its memory.
 locks       Acquire and test lock files (flock).
 login       Look up the login name of the current user.
 network     Recognize loopback addresses, and open HTTP to them past any proxy.
 ownership   Tell a process whether whoever it works for still lives.
 processes   Start, probe and signal worker processes.
+xlsx_export  Write a workbook of one sheet: texts stay texts.
 """

@@ -31,10 +31,12 @@ class Pace:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PersonPace:
-    """A person and their pace."""
+    """A person, their pace, and how many titles were sent back to them: ever, and those still waiting."""
 
     person: Person
     pace: Pace
+    sent_back: int = 0
+    sent_back_waiting: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,7 +92,30 @@ def pace(db: Store, author: str, *, now: datetime | None = None) -> Pace:
 
 def team_pace(db: Store, *, now: datetime | None = None) -> list[PersonPace]:
     """Count everybody's pace, in the order in which they first signed in."""
-    return [PersonPace(person=person, pace=pace(db, person.name, now=now)) for person in list_people(db)]
+    ever, waiting = _sent_back(db)
+    return [
+        PersonPace(
+            person=person,
+            pace=pace(db, person.name, now=now),
+            sent_back=ever.get(person.name, 0),
+            sent_back_waiting=waiting.get(person.name, 0),
+        )
+        for person in list_people(db)
+    ]
+
+
+def _sent_back(db: Store) -> tuple[dict[str, int], dict[str, int]]:
+    """Count the titles sent back by whom they went to: all, and those that wait."""
+    ever = db.execute(
+        "select addressee, count(*) from decisions where action = 'send_back' and addressee is not null"
+        " group by addressee"
+    ).fetchall()
+    waiting = db.execute(
+        "select addressee, count(*) from states join decisions on decisions.id = states.decision_id"
+        " where states.status = 'waiting' and states.rank = 0 and action = 'send_back'"
+        " and addressee is not null group by addressee"
+    ).fetchall()
+    return dict(ever), dict(waiting)
 
 
 def per_day(

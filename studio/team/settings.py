@@ -70,6 +70,9 @@ class LabelSettings(BaseModel):
     idle_seconds: float = Field(
         120.0, gt=0, description="Longer pauses before an answer count as this long: nobody thinks longer."
     )
+    daily_goal: int = Field(
+        0, ge=0, le=100_000, description="How many titles a person should answer a day; 0: no goal."
+    )
     target_per_category: int = Field(
         40, ge=1, description="How many decided titles each category should reach."
     )

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.support.browser import ARGS, CHROMIUM, new_page
+from tests.support.browser import ARGS, CHROMIUM, SharedStudio, new_page
 
 
 @pytest.fixture(scope="module")
@@ -15,6 +15,15 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def shared_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedStudio]:
+    """One web process for all files: to start it takes longer than most tests."""
+    web = SharedStudio(tmp_path_factory.mktemp("web"))
+    yield web
+    if web.is_running:
+        web.kill()
 
 
 @pytest.fixture

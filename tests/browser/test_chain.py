@@ -12,7 +12,7 @@ from studio.ingest.importer import import_text
 from studio.store import open_store, writing
 from studio.teacher import drafts
 from studio.workspace import open_workspace
-from tests.support.browser import CHROMIUM, Studio, press, settle, shown_title
+from tests.support.browser import CHROMIUM, press, settle, shown_title
 from tests.support.samples import CHAIN, SCHEME
 from tests.support.tiny_runs import end_everything, wait_until
 from tests.support.titles import next_waiting
@@ -39,10 +39,8 @@ def db(workspace):
 
 
 @pytest.fixture
-def studio(workspace, db):
-    web = Studio(workspace.home)
-    yield web
-    web.kill()
+def studio(shared_studio, workspace, db):
+    return shared_studio.serve(workspace.home)
 
 
 @pytest.fixture

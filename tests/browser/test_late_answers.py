@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from studio.corpus.titles import find_title
-from tests.support.browser import CHROMIUM, LateAnswers, Studio, decide, settle
+from tests.support.browser import CHROMIUM, LateAnswers, decide, settle
 from tests.support.team import team
 
 pytestmark = [
@@ -19,10 +19,8 @@ def db(tmp_path):
 
 
 @pytest.fixture
-def studio(db, tmp_path):
-    web = Studio(tmp_path / "home")
-    yield web
-    web.kill()
+def studio(shared_studio, db, tmp_path):
+    return shared_studio.serve(tmp_path / "home")
 
 
 def test_a_name_chosen_before_an_earlier_answer_comes_is_kept_and_signs_what_follows(studio, page, db):

@@ -14,7 +14,6 @@ from studio.workspace import BUNDLED_MODEL, open_workspace
 from tests.support.browser import (
     CHROMIUM,
     LateAnswers,
-    Studio,
     choose,
     click_cell,
     decide,
@@ -66,10 +65,8 @@ def db(workspace):
 
 
 @pytest.fixture
-def studio(workspace):
-    web = Studio(workspace.home)
-    yield web
-    web.kill()
+def studio(shared_studio, workspace):
+    return shared_studio.serve(workspace.home)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from studio.annotation.history import history
 from studio.corpus.titles import find_title, get_title
 from studio.samples.scheme import load_scheme
 from studio.team import people
-from tests.support.browser import CHROMIUM, Studio, decide, new_page, press, runs_asked, settle, shown_title
+from tests.support.browser import CHROMIUM, decide, new_page, press, runs_asked, settle, shown_title
 from tests.support.team import TWO, dispute, flag, share, team
 from tests.support.team import label as answer
 
@@ -30,10 +30,8 @@ def db(tmp_path):
 
 
 @pytest.fixture
-def studio(db):
-    web = Studio(Path(db.execute("pragma database_list").fetchone()[2]).parent)
-    yield web
-    web.kill()
+def studio(shared_studio, db):
+    return shared_studio.serve(Path(db.execute("pragma database_list").fetchone()[2]).parent)
 
 
 @pytest.fixture
@@ -132,6 +130,10 @@ def test_enter_approves_what_was_drawn(browse, db):
     zhao = browse("zhao", "review")
     zhao.get_by_text("抽查", exact=True).click()
     expect(zhao.get_by_role("heading", level=2)).to_have_text(title.text)
+    # The clicked choice gives the keyboard back a moment after it was drawn; Enter would be its own.
+    zhao.wait_for_function(
+        "() => !document.activeElement.closest('[role=radiogroup], [data-testid=stButtonGroup]')"
+    )
     assert decide(zhao, "Enter") == title.text
     assert review.verdicts(db, "zhao") == {"approve": 1}
 

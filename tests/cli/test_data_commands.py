@@ -9,6 +9,7 @@ import pytest
 
 from studio.ingest.import_batches import list_import_batches
 from studio.store import open_store
+from studio.workspace import BUNDLED_DATASET
 from tests.support.samples import COURSE, needs_course_set, sample, write_folder, write_json
 
 
@@ -87,6 +88,12 @@ def test_fix_over_the_input_is_refused(run, tmp_path):
     done = run("check", source, "--fix", source)
     assert done.returncode == 2
     assert "已经存在" in done.stderr
+
+
+@pytest.mark.parametrize("path", ["bundled", BUNDLED_DATASET])
+def test_the_bundled_samples_come_with_titles_to_label(run, path):
+    told = json.loads(run("import", path, "--json").stdout)
+    assert (told["rows"], told["decided"], told["waiting"]) == (450, 400, 50)
 
 
 def test_import_reports_in_json(run, tmp_path):

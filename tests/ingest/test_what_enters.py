@@ -435,6 +435,27 @@ def test_a_line_with_two_categories_is_told_and_the_others_are_read(tmp_path, se
     assert [row["row"] for row in report.refused] == [7]
 
 
+MORE = [("女排三局横扫对手", "体育"), ("小学增开劳动课", "教育")]
+
+
+@pytest.mark.parametrize("separator", ["；", "：", " - ", "="])
+@pytest.mark.parametrize("is_first", [False, True])
+def test_an_empty_cell_beside_the_category_is_no_part_of_the_title(tmp_path, separator, is_first):
+    def line(title, category):
+        return separator.join([category, title] if is_first else [title, category])
+
+    pairs = [*((title.replace("，", ""), category) for title, category in PAIRS), *MORE]
+    rows = [line(*pair) for pair in pairs]
+    odd = f"{separator}经济{separator}央行降准" if is_first else f"央行降准{separator}经济{separator}"
+    lone = f"政治{separator}" if is_first else f"{separator}政治"
+    report, found = imported(tmp_path, "a.txt", "\n".join([*rows, odd.strip(), lone.strip()]))
+    refused = [row["row"] for row in report.refused]
+    assert refused[-1] == len(rows) + 2
+    # Where every sign separates, an empty cell in front is told as a row of another width.
+    assert found == {**dict(pairs), **({} if len(rows) + 1 in refused else {"央行降准": "经济"})}
+    assert len(refused) == 1 or (is_first and separator == "；")
+
+
 @pytest.mark.parametrize(
     ("row", "title"),
     [

@@ -120,6 +120,16 @@ def test_an_annotator_sees_only_their_own_pace(db):
     assert not app.tabs
 
 
+def test_a_daily_goal_shows_its_progress_on_label(db):
+    db.execute("""insert into label_settings (value, author) values ('{"daily_goal": 4}', 'li')""")
+    label(db, "wang")
+    app = open_page("label", annotator="wang")
+    assert not app.exception
+    said = [each.proto.text for each in app.get("progress")]
+    assert any("今天的目标：1 / 4 条（25%）" in text for text in said)
+    assert not open_page("team", annotator="wang").exception
+
+
 def test_the_others_see_everybody(db):
     label(db, "wang")
     app = open_page("team", annotator="zhao")

@@ -5,9 +5,10 @@ import io
 import openpyxl
 import pytest
 
-from pages.sections.try_it.classify import MOST_TITLES, Choice, default_choice
+from pages.sections.try_it.classify import MOST_TITLES
 from studio import runs
 from studio.annotation.leases import offer
+from studio.models.default_model import chosen_default, default_model
 from studio.serving import servers
 from studio.store import open_store
 from studio.team.settings import LabelSettings
@@ -88,12 +89,19 @@ def test_the_page_remembers_model_text_and_results(page, run):
     assert page.query_params["run"] in (run.id, [run.id])
 
 
-def choice(name, accuracy=None):
-    return Choice(name=name, label=name, model=None, adapter=None, template="auto", accuracy=accuracy)
+def option(app):
+    return app.selectbox(key="choose-try-model")
 
 
-def test_the_default_is_the_best_finished_run_and_never_what_ran_last():
-    choices = [choice("smoke"), choice("worse", 0.4), choice("best", 0.8), choice("base-bundled")]
-    assert default_choice({each.name: each for each in choices}) == "best"
-    left = [choice("cancelled"), choice("base-bundled")]
-    assert default_choice({each.name: each for each in left}) == f"base-{BUNDLED_NAME}"
+def test_the_default_is_chosen_stored_and_shown_first(page, workspace, run):
+    page.query_params.clear()
+    option(page).set_value(f"base-{BUNDLED_NAME}").run()
+    page.button(key="choose-default-model").click().run()
+    assert not page.exception
+    assert chosen_default(workspace) == BUNDLED_NAME
+    other = open_page("try_it")
+    assert option(other).value == f"base-{BUNDLED_NAME}"
+    assert "小模型" in option(other).options[0]
+    assert other.button(key="choose-default-model").label == "不再作为默认"
+    other.button(key="choose-default-model").click().run()
+    assert default_model(workspace) == run.id

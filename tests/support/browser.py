@@ -26,7 +26,7 @@ ATTEMPTS = 100
 COUNT_RUNS = """(() => {
   // Numbers of Streamlit's BackMsg and ForwardMsg.
   const RERUN_SCRIPT = 11, NEW_SESSION = 4, SCRIPT_FINISHED = 6, EARLY_FOR_RERUN = 2
-  const runs = window.runs = { asked: 0, begun: 0, arrived: 0, answered: 0, held: null }
+  const runs = window.runs = { asked: 0, begun: 0, arrived: 0, answered: 0, unsent: 0, held: null }
   // The fields at the top of a protobuf message, with the values of its numbers.
   const fieldsOf = (bytes) => {
     const found = {}
@@ -46,6 +46,7 @@ COUNT_RUNS = """(() => {
   const { send, addEventListener } = WebSocket.prototype
   WebSocket.prototype.send = function (message) {
     if (RERUN_SCRIPT in fieldsOf(new Uint8Array(message))) runs.asked += 1
+    if (this.readyState !== WebSocket.OPEN) runs.unsent += 1  // told where a page does not settle
     send.call(this, message)
   }
   WebSocket.prototype.addEventListener = function (kind, listener, ...rest) {
@@ -98,6 +99,23 @@ class Studio(WebProcess):
         parameters = "&".join(f"{key}={value}" for key, value in {"annotator": "ann", **query}.items())
         page.goto(f"{self.url}/{name}?{parameters}")
         settle(page)
+
+
+class SharedStudio(Studio):
+    """One web process for many workspaces, one after another: `STUDIO_HOME` is a link that is set anew."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        WebProcess.__init__(self, folder / "home")
+
+    def serve(self, home: Path) -> "SharedStudio":
+        """Let the next page show this workspace."""
+        draft = self.folder / "next"
+        draft.symlink_to(home)
+        draft.replace(self.home)
+        if not self.is_running:
+            self.start()
+        return self
 
 
 def new_page(

@@ -24,6 +24,12 @@ class WebProcess:
     def __init__(self, home: Path) -> None:
         self.home = home
         self.port = free_port()
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Return whether it was started and has not ended."""
+        return self.process is not None and self.process.poll() is None
 
     @property
     def url(self) -> str:
@@ -68,6 +74,7 @@ class WebProcess:
 
     def kill(self) -> None:
         """Kill it with SIGKILL, as a power cut would."""
+        assert self.process is not None
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 

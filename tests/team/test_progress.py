@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from studio.annotation import annotations
+from studio.annotation import annotations, review
 from studio.corpus.titles import get_title
 from studio.team import progress
 from tests.support.samples import SCHEME
@@ -93,3 +93,25 @@ def test_coverage_against_the_target(db):
     found = {each.category: each for each in progress.coverage(db, SCHEME.names, 3)}
     assert (found["经济"].decided, found["经济"].missing, found["社会"].missing) == (1, 2, 3)
     assert get_title(db, 1).category == "经济"
+
+
+def test_titles_sent_back_are_counted_by_person(db):
+    def back(title, addressee):
+        revision = get_title(db, title.id).revision
+        review.send_back(
+            db, title.id, comment="看主角", author="zhao", addressee=addressee, seen_revision=revision
+        )
+
+    back(label(db, "wang"), "wang")
+    back(label(db, "wang"), "wang")
+    label(db, "wang")
+    back(label(db, "chen"), "chen")
+    found = {each.person.name: (each.sent_back, each.sent_back_waiting) for each in progress.team_pace(db)}
+    assert found["wang"] == (2, 0)
+    assert found["chen"] == (1, 1)
+    assert found["zhao"] == (0, 0)
+    plan = db.execute(
+        "explain query plan select addressee, count(*) from decisions"
+        " where action = 'send_back' and addressee is not null group by addressee"
+    ).fetchall()
+    assert "decisions_sent_back" in str(plan)

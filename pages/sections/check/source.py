@@ -24,11 +24,13 @@ from studio.formats.records import SUFFIXES
 from studio.ingest.check_session import RowLocation
 from studio.language import say
 from studio.samples.problems import Problem, Severity
+from studio.system.limited import call_within
 from studio.validation.check import CheckReport, check_path
 from studio.validation.repair import Edit, Repaired
 from studio.validation.rows import Judged
 
 LARGE_BYTES = 200 << 20
+CHECK_SECONDS = 180.0
 """From this size on the command line is the better way: a page that reads for minutes is no page."""
 DESK = "check-desk"
 TYPES = [suffix.removeprefix(".") for suffix in SUFFIXES]
@@ -207,7 +209,7 @@ def _lay(
             ),
         )
     with st.spinner(say("正在检查…", "Checking…")):
-        report = check_path(path, session.scheme(), choices)
+        report = call_within(CHECK_SECONDS, check_path, path, session.scheme(), choices)
         kinds = Counter((each.code, each.severity, each.file) for each in report.problems)
     st.session_state[DESK] = Desk(
         path=path, name=name, report=report, keeper=keeper, kinds=kinds, choices=choices

@@ -220,7 +220,9 @@ def _live_check(title: Title, category: str | None, version: str) -> None:
         return
     scheme = session.scheme()
     findings = lint_chain(title.text, chain, category, scheme)
-    findings += _written(str(session.workspace().database)).findings(db, title.id, chain, category, scheme)
+    findings += _written(str(session.workspace().database.resolve())).findings(
+        db, title.id, chain, category, scheme
+    )
     count = say(f"{len(chain)} 字", f"{len(chain)} characters")
     if not findings:
         st.markdown(

@@ -15,6 +15,7 @@ from studio.corpus.titles import count_by_status
 from studio.language import say
 from studio.store import Store
 from studio.team import progress
+from studio.team.settings import load_settings
 
 SIDES = {"recent": ("最近十条", "Last ten"), "rules": ("标注规则", "Guidelines")}
 KIND_NAMES = {"skip": ("跳过", "skipped"), "flag": ("存疑", "flagged")}
@@ -35,6 +36,8 @@ def pace_line(db: Store) -> None:
         )
     pace = progress.pace(db, session.annotator())
     parts = [say(f"今天 {pace.today} 条", f"{pace.today} today")]
+    if goal := load_settings(db).daily_goal:
+        st.progress(min(1.0, pace.today / goal), text=_goal_text(pace.today, goal))
     if pace.median_seconds is not None:
         parts.append(
             say(f"中位 {pace.median_seconds:.1f} 秒/条", f"median {pace.median_seconds:.1f} s per title")
@@ -51,6 +54,18 @@ def pace_line(db: Store) -> None:
             )
         )
     st.caption("　·　".join(parts))
+
+
+def _goal_text(answers: int, goal: int) -> str:
+    """Say how many titles the annotator answered today, of how many they should."""
+    if answers >= goal:
+        return say(
+            f"今天的目标已达到：{answers} / {goal} 条", f"Today's goal is reached: {answers} of {goal}"
+        )
+    return say(
+        f"今天的目标：{answers} / {goal} 条（{answers / goal:.0%}）",
+        f"Today's goal: {answers} of {goal} titles ({answers / goal:.0%})",
+    )
 
 
 def side_panel(db: Store) -> None:

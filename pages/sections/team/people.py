@@ -42,7 +42,7 @@ def pace_section(db: Store, viewer: Person) -> None:
         st.metric(
             say("距目标还差", "Remaining to target"), sum(each.missing for each in covered), border=True
         )
-    _pace_table(paces)
+    _pace_table(paces, settings.daily_goal)
     days = progress.per_day(db, author=viewer.name if is_own else None)
     chart, bars = st.columns([1.2, 1], gap="large")
     with chart:
@@ -65,20 +65,30 @@ def pace_section(db: Store, viewer: Person) -> None:
         )
 
 
-def _pace_table(paces: list[progress.PersonPace]) -> None:
+def _pace_table(paces: list[progress.PersonPace], goal: int) -> None:
+    today = say("今天", "today")
+    returned = say("退回过 / 未改", "sent back / still waiting")
     table(
         [
             {
                 say("名字", "name"): each.person.name,
                 say("角色", "role"): say(*ROLE_NAMES[each.person.role]),
-                say("今天", "today"): each.pace.today,
+                today: each.pace.today,
                 say("累计", "total"): each.pace.total,
                 say("中位秒/条", "median s per title"): _seconds(each.pace.median_seconds),
+                returned: f"{each.sent_back} / {each.sent_back_waiting}",
             }
             for each in paces
         ],
         hide_index=True,
         height="content",
+        column_config={
+            today: st.column_config.ProgressColumn(
+                say(f"今天（目标 {goal}）", f"today (goal {goal})"), format="%d", min_value=0, max_value=goal
+            )
+        }
+        if goal
+        else None,
         alt=say("每个人的进度", "Everybody's pace"),
     )
 

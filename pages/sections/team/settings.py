@@ -64,6 +64,7 @@ PACE: Named = {
         "Idle limit (s)",
         "停顿更久也只按这么久计时：没有人会为一条标题想那么久。",
     ),
+    "daily_goal": ("每人每天", "Per person and day", "每人每天标多少条；0 表示不设目标。标注页上有进度。"),
     "target_per_category": ("每类目标", "Target per category", "每个类别应有多少条已定的标题。"),
 }
 SECTIONS: tuple[tuple[str, str, Named], ...] = (

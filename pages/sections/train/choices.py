@@ -15,6 +15,7 @@ from pages.sections.train.data import (
     add_texts_form,
     choose_data,
     choose_held_out,
+    coverage_warning,
     leak_warning,
 )
 from pages.sections.train.settings_files import IMPORTED
@@ -97,6 +98,8 @@ def choose(db: Store, models: Mapping[str, ModelEntry]) -> Chosen | None:
         )
         return None
     leak_warning()
+    if stage == "sft":
+        coverage_warning(data, held_out)
     return Chosen(model=models[name], data=data, preset=preset, start=start, held_out=held_out)
 
 

@@ -13,6 +13,7 @@ from pages.shared.feedback import notify, report_errors
 from pages.shared.files import uploaded_path
 from studio.contract import TrainSpec
 from studio.datasets import mixed_eval
+from studio.datasets.eval_coverage import lacking_categories
 from studio.datasets.versions import list_versions
 from studio.ingest import plain_texts
 from studio.language import say
@@ -214,4 +215,23 @@ def leak_warning() -> None:
                 "the scores will be too high.",
             ),
             icon=":material/content_copy:",
+        )
+
+
+def coverage_warning(data: Data, held_out: Mapping[str, Any]) -> None:
+    """Warn, before a training, which categories the held-out rows lack."""
+    if not held_out.get("eval_dataset"):
+        return
+    folder = held_out.get("dataset_dir") or data.folder
+    kept: dict[str, list[str]] = st.session_state.setdefault("lacking-categories", {})
+    with report_errors():
+        if str(folder) not in kept:  # what was frozen never changes
+            kept[str(folder)] = lacking_categories(folder, session.scheme())
+    if lacking := kept.get(str(folder)):
+        st.warning(
+            say(
+                f"评估样本里没有这些类别：{'、'.join(lacking)}。得分看不出模型在它们上面的好坏。",
+                f"No held-out row is of {', '.join(lacking)}: the scores will say nothing about these.",
+            ),
+            icon=":material/category:",
         )

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
-from pathlib import Path
+from functools import partial
 
 import streamlit as st
 
@@ -11,37 +11,13 @@ from pages.shared.elements import table
 from pages.shared.feedback import report_errors
 from pages.shared.text import category_name, plain
 from studio.annotation import requeue
-from studio.errors import InputError
-from studio.formats.reader import read_rows
 from studio.language import say
-from studio.samples.canonical import read_question
-from studio.samples.title_text import clean_title
+from studio.serving.answer_files import FORMATS
 from studio.serving.client import Classification
-from studio.system.csv_export import csv_bytes
 
 MOST_OPTIONS = 2000
 HEIGHT = 420
 """Pixels of the table, however many answers there are."""
-
-
-def sheet_titles(path: Path) -> list[str]:
-    """Read the titles of a sheet, in its order; blank rows are left out.
-
-    Raises:
-        UnreadableFile: it cannot be read.
-        InputError: there is no title in it.
-    """
-    prompt = session.scheme().prompt
-    found = [
-        clean_title(row.title or read_question(row.question or "", prompt)[0]) for row in read_rows(path).rows
-    ]
-    titles = [title for title in found if title]
-    if not titles:
-        raise InputError(
-            say("表格里没有标题。", "There is no title in the sheet."),
-            remedy=say("标题列请命名为“标题”或 title。", "Name the column of titles 标题 or title."),
-        )
-    return titles
 
 
 def answer_table(answers: Sequence[Classification]) -> None:
@@ -89,27 +65,18 @@ def answer_table(answers: Sequence[Classification]) -> None:
 
 
 def download(answers: Sequence[Classification]) -> None:
-    """Offer the answers as a CSV file that spreadsheets open."""
-    header = (
-        say("标题", "title"),
-        say("类别", "category"),
-        say("置信度", "confidence"),
-        say("直接打分的类别", "category of direct scoring"),
-        say("理由", "reason"),
-    )
-    rows = [
-        (answer.title, answer.category, answer.confidence, answer.direct_category, answer.chain)
-        for answer in answers
-    ]
-    st.download_button(
-        say("下载 CSV", "Download CSV"),
-        csv_bytes(header, rows),
-        file_name=f"classified_{date.today():%Y%m%d}.csv",
-        mime="text/csv",
-        key="classify-download",
-        icon=":material/download:",
-        on_click="ignore",
-    )
+    """Offer the answers as a file, which is written once somebody takes it."""
+    with st.container(horizontal=True):
+        for name, (write, mime) in FORMATS.items():
+            st.download_button(
+                name,
+                partial(write, answers),
+                file_name=f"classified_{date.today():%Y%m%d}.{name}",
+                mime=mime,
+                key=f"classify-download-{name}",
+                icon=":material/download:",
+                on_click="ignore",
+            )
 
 
 def direct_answer(answer: Classification) -> str:

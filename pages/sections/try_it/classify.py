@@ -6,28 +6,30 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.sections.try_it.answers import answer_table, direct_answer, download, report_wrong, sheet_titles
+from pages.sections.try_it.answers import answer_table, direct_answer, download, report_wrong
 from pages.shared import charts, session
 from pages.shared.elements import choose_one
-from pages.shared.feedback import report_errors
+from pages.shared.feedback import notify, report_errors, reporting
 from pages.shared.files import uploaded_path
 from pages.shared.text import answer_name, category_mark, plain, run_option
 from studio import runs
 from studio.contract import AnswerMode, TemplateName
-from studio.errors import InputError, StudioError
+from studio.errors import InputError
+from studio.ingest.title_sheets import sheet_titles
 from studio.language import say
 from studio.models.catalog import find_models
-from studio.runs import Run
+from studio.models.default_model import choose_default, chosen_default, default_model
 from studio.samples.title_text import split_lines
 from studio.serving import servers
 from studio.serving.client import Classification, classify
+from studio.system.limited import call_limited
 
 BASE = "base-"
 MOST_CARDS = 5
 """More answers than these make a table of bounded height."""
 MOST_TITLES = 20_000
 PORTION = 64
-SHEET_TYPES = ["csv", "tsv", "xlsx", "txt"]
+SHEET_TYPES = ["csv", "tsv", "xlsx", "txt", "json", "jsonl", "parquet"]
 ANSWER_MODES: tuple[AnswerMode, ...] = ("chain", "direct")
 
 
@@ -40,8 +42,16 @@ class Choice:
     model: Path
     adapter: Path | None
     template: TemplateName
-    accuracy: float | None = None
-    """Of a run that is done, is no member of a sweep and was measured."""
+
+    @property
+    def is_run(self) -> bool:
+        """Whether it was trained here."""
+        return not self.name.startswith(BASE)
+
+    @property
+    def target(self) -> str:
+        """What a command calls it: the id of its run, or the name of the base model."""
+        return self.name.removeprefix(BASE)
 
 
 def choose_model() -> Choice | None:
@@ -60,16 +70,19 @@ def choose_model() -> Choice | None:
     asked = st.query_params.get("run")
     if asked in choices and st.session_state.get("try-asked") != asked:
         st.session_state["try-asked"] = st.session_state["choose-try-model"] = asked
+    default = default_choice(choices)
     if st.session_state.get("choose-try-model") not in choices:
-        st.session_state["choose-try-model"] = default_choice(choices)
-    name = st.selectbox(
-        say("模型", "Model"),
-        list(choices),
-        format_func=lambda key: choices[key].label,
-        key="choose-try-model",
-        persist_state="session",
-    )
-    if name in {choice.name for choice in choices.values() if choice.accuracy is not None}:
+        st.session_state["choose-try-model"] = default
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.selectbox(
+            say("模型", "Model"),
+            [default, *(each for each in choices if each != default)],
+            format_func=lambda key: choices[key].label,
+            key="choose-try-model",
+            persist_state="session",
+        )
+        _default_button(choices, name, default)
+    if name in {choice.name for choice in choices.values() if choice.is_run}:
         st.query_params["run"] = st.session_state["try-asked"] = name
     elif "run" in st.query_params:
         del st.query_params["run"]
@@ -77,14 +90,44 @@ def choose_model() -> Choice | None:
 
 
 def default_choice(choices: Mapping[str, Choice]) -> str:
-    """Choose the best finished run by its accuracy; without one the first base model.
+    """Return the default model where it is among the choices, else the first base model."""
+    target = default_model(session.workspace())
+    found = next((name for name, choice in choices.items() if choice.target == target), None)
+    return found or next((name for name in choices if name.startswith(BASE)), next(iter(choices)))
 
-    A run that only tried something, was cancelled or belongs to a sweep is offered, never chosen here.
-    """
-    measured = [choice for choice in choices.values() if choice.accuracy is not None]
-    if measured:
-        return max(measured, key=lambda choice: choice.accuracy or 0.0).name
-    return next((name for name in choices if name.startswith(BASE)), next(iter(choices)))
+
+def _default_button(choices: Mapping[str, Choice], name: str, default: str) -> None:
+    """Draw the button that makes the model on screen the default, or, on the chosen default, undoes that."""
+    chosen = chosen_default(session.workspace())
+    if name == default and chosen == choices[name].target:
+        label, target = say("不再作为默认", "Not the default"), None
+        hint = say(
+            "这是选定的默认模型：打开本页和 news-studio serve 时先用它。按一下改回“评估最好的一次运行”。",
+            "The chosen default: this page and news-studio serve begin with it. Press to go back to the run "
+            "with the best evaluation.",
+        )
+    else:
+        label, target = say("设为默认", "Make default"), choices[name].target
+        hint = say(
+            "以后打开本页和 news-studio serve 时先用这个模型。现在的默认：{label}",
+            "This page and news-studio serve will begin with this model. The default now: {label}",
+            label=choices[default].label,
+        )
+    st.button(
+        label,
+        key="choose-default-model",
+        icon=":material/star:" if target is None else ":material/star_border:",
+        help=plain(hint),
+        on_click=_make_default,
+        args=(target,),
+    )
+
+
+@reporting
+def _make_default(target: str | None) -> None:
+    """Store the default model."""
+    choose_default(session.workspace(), target)
+    notify(say("默认模型已保存。", "The default model is saved."))
 
 
 def address_line(choice: Choice) -> str:
@@ -111,7 +154,6 @@ def _choices() -> list[Choice]:
                     model=model,
                     adapter=adapter,
                     template=run.spec.template,
-                    accuracy=_accuracy(run),
                 )
             )
     bases = [
@@ -127,17 +169,6 @@ def _choices() -> list[Choice]:
         if base.ok
     ]
     return tuned + bases
-
-
-def _accuracy(run: Run) -> float | None:
-    """Return the best accuracy of a finished run; None for one that is not to be chosen by itself."""
-    if run.state != "done" or run.record.worked_by:
-        return None
-    try:
-        file = runs.load_scores(run)
-    except StudioError:
-        return None
-    return max((scores.accuracy for scores in file.evaluations.values()), default=None) if file else None
 
 
 def server_url(choice: Choice) -> str:
@@ -181,7 +212,10 @@ def classify_section(choice: Choice) -> None:
         say("或上传表格", "Or upload a sheet"), key="classify-sheet-box", icon=":material/table:"
     ):
         sheet = st.file_uploader(
-            say("标题表：csv、xlsx 或 txt", "A sheet of titles: csv, xlsx or txt"),
+            say(
+                "标题表：csv、xlsx、txt、jsonl 或 parquet",
+                "A sheet of titles: csv, xlsx, txt, jsonl or parquet",
+            ),
             type=SHEET_TYPES,
             key="classify-sheet",
         )
@@ -191,7 +225,7 @@ def classify_section(choice: Choice) -> None:
     with report_errors():
         if sheet_pressed and sheet is not None:
             with uploaded_path(sheet) as path:
-                _classify_all(choice, sheet_titles(path), answer_mode)
+                _classify_all(choice, call_limited(sheet_titles, path, session.scheme()), answer_mode)
         elif pressed and titles:
             _classify_all(choice, titles, answer_mode)
         elif pressed:

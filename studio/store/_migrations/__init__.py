@@ -9,13 +9,14 @@ is never edited. This module knows only SQL.
 One module a span of migrations; they are applied in the order of their numbers, which is
 the order of the imports here.
 
-    base           Hold the registry that migrations are added to.
-    m001_titles    Create titles, annotations, decisions and versions: m001 to m003.
-    m004_people    Create people, settings, leases and imports: m004 and m010.
-    m011_quality   Create findings and drafts: m011 and m012.
-    m014_review    Create review, tags and suggestion counts: m014 and m015.
-    m016_messages  Turn stored sentences into codes with arguments: m016.
-    m017_labels    Remember what foreign labels mean, and let signs tell titles apart: m017.
+    base            Hold the registry that migrations are added to.
+    m001_titles     Create titles, annotations, decisions and versions: m001 to m003.
+    m004_people     Create people, settings, leases and imports: m004 and m010.
+    m011_quality    Create findings and drafts: m011 and m012.
+    m014_review     Create review, tags and suggestion counts: m014 and m015.
+    m016_messages   Turn stored sentences into codes with arguments: m016.
+    m017_labels     Remember what foreign labels mean, and let signs tell titles apart: m017.
+    m018_sent_back  Count what was sent back to each person: m018.
 """
 
 from studio.store._migrations import (  # noqa: F401  (each registers its migrations)
@@ -25,5 +26,6 @@ from studio.store._migrations import (  # noqa: F401  (each registers its migrat
     m014_review,
     m016_messages,
     m017_labels,
+    m018_sent_back,
 )
 from studio.store._migrations.base import migrations as migrations
