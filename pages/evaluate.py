@@ -1,5 +1,7 @@
 """Evaluate: what a run is worth, and the titles behind every number."""
 
+from collections.abc import Callable, Mapping
+
 import streamlit as st
 
 from pages.sections.evaluate.matrix import matrix_section
@@ -12,6 +14,8 @@ from pages.sections.evaluate.numbers import (
     scored_runs,
     text_score_table,
 )
+from pages.sections.evaluate.rows import load_tags, rows_section
+from pages.sections.evaluate.views import choose_view
 from pages.shared import session
 from pages.shared.elements import header
 from pages.shared.feedback import report_errors
@@ -33,19 +37,15 @@ if scored:
         scores = scored[run.id][1][answer]
         lacking_categories(scores)
         headline(scores)
-        matrix_tab, categories_tab, text_scores_tab = st.tabs(
-            [
-                say("混淆矩阵", "Confusion matrix"),
-                say("逐类指标", "Per category"),
-                say("与 LLaMA-Factory 对照", "Compare with LLaMA-Factory"),
-            ]
-        )
-        with matrix_tab:
-            matrix_section(run, scores, runs.load_predictions(run, answer))
-        with categories_tab:
-            category_table(scores)
-        with text_scores_tab:
-            text_score_table(scores)
+        predictions = runs.load_predictions(run, answer)
+        tags = load_tags(run, answer)
+        views: Mapping[str, Callable[[], None]] = {
+            "matrix": lambda: matrix_section(run, scores, predictions, tags),
+            "rows": lambda: rows_section(run, predictions, tags),
+            "categories": lambda: category_table(scores),
+            "text": lambda: text_score_table(scores),
+        }
+        views[choose_view()]()
         if run.spec.kind == "evaluate":
             name_and_note(run)
 else:

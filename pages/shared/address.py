@@ -14,10 +14,11 @@ Read = Callable[[str], object]
 
 @dataclass(frozen=True, kw_only=True)
 class Filters:
-    """The filters of a page: the name of each in the address, and how its text is read."""
+    """The filters of a page: the name of each in the address, how its text is read, what parts several."""
 
     page: str
     readers: Mapping[str, Read]
+    separator: str = ","
 
     def key(self, name: str) -> str:
         """Return the key of a filter's widget."""
@@ -43,7 +44,7 @@ class Filters:
 
     def write(self) -> None:
         """Write the filters that are set into the address."""
-        here = {name: _text(value) for name in self.readers if (value := self.value(name))}
+        here = {name: self._text(value) for name in self.readers if (value := self.value(name))}
         st.session_state[self._written] = here
         for name in self.readers:
             if name in here:
@@ -61,6 +62,9 @@ class Filters:
     def is_set(self) -> bool:
         """Whether any filter narrows the view."""
         return any(self.value(name) for name in self.readers)
+
+    def _text(self, value: object) -> str:
+        return self.separator.join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
     @property
     def _written(self) -> str:
@@ -81,7 +85,3 @@ def any_text(text: str) -> object:
 def several(text: str) -> object:
     """Read names parted by commas."""
     return [part for part in text.split(",") if part] or None
-
-
-def _text(value: object) -> str:
-    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

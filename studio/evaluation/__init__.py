@@ -2,6 +2,10 @@
 
 baselines       Train two cheap baselines that a language model has to beat: majority and TF-IDF.
 feedback        Requeue the titles of wrong predictions for labelling.
+neighbours      Find the nearest training rows of a title: TF-IDF over character grams.
+row_tags        Gather what the workspace knows about the rows of an evaluation, tag them, keep the result.
 sample_answers  Compare what people answered to the bundled titles with our answers.
 scores          Score predictions: accuracy, F1 and confusion first, ROUGE and BLEU beside them.
+tags            Tag rows: what is special about a title, its answer, its neighbours, its other answers.
+training_rows   Read the rows that a run was trained on.
 """

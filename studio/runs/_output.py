@@ -1,6 +1,7 @@
 """Read what a run brings back: progress, curve, log, scores, predictions, the trained model."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -148,9 +149,16 @@ def load_scores(run: Run) -> ScoreFile | None:
     if not path.exists():
         return None
     try:
-        return ScoreFile.model_validate_json(read_bytes(path))
+        state = path.stat()
+        return _read_scores(path, state.st_size, state.st_mtime_ns)
     except ValidationError as error:
         raise unreadable(path, error) from error
+
+
+@lru_cache(maxsize=1000)
+def _read_scores(path: Path, size: int, written: int) -> ScoreFile:
+    """Cache by path, length and time of the file: lists of runs ask for all of them at every press."""
+    return ScoreFile.model_validate_json(read_bytes(path))
 
 
 def damaged_checkpoints(run: Job) -> DamagedCheckpoints | None:

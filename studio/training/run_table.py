@@ -6,14 +6,12 @@ The Runs page and `news-studio runs list` read the same rows. Reads run folders;
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 from studio import runs
-from studio.contract import AnswerMode, EvaluateSpec, ScoreFile, Scores, TrainSpec
+from studio.contract import AnswerMode, EvaluateSpec, Scores, TrainSpec
+from studio.errors import StudioError
 from studio.runs import Run, RunState
-from studio.system.documents import read_whole
 from studio.training.field_relevance import matters
 from studio.training.presets import Method, method_of
 from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL, BUNDLED_NAME, Workspace
@@ -192,16 +190,10 @@ def data_ref(run: Run) -> str:
 def _scores(run: Run) -> Mapping[AnswerMode, Scores]:
     """Load the scores of a run; none where their file cannot be read, which its own page says."""
     try:
-        state = (run.folder / "scores.json").stat()
-        return _read_scores(run.folder, state.st_size, state.st_mtime_ns)
-    except (OSError, ValueError):
+        file = runs.load_scores(run)
+    except StudioError:
         return {}
-
-
-@lru_cache(maxsize=2000)
-def _read_scores(folder: Path, size: int, written: int) -> Mapping[AnswerMode, Scores]:
-    """Cache by folder, length and time of the file."""
-    return ScoreFile.model_validate_json(read_whole(folder / "scores.json")).evaluations
+    return file.evaluations if file else {}
 
 
 def _searched(row: RunRow) -> str:

@@ -2,5 +2,8 @@
 
 matrix          Draw the confusion matrix and the titles in its cells.
 new_evaluation  Start another evaluation and draw its progress.
+rows            Draw the rows of an evaluation by their tags.
+views           Draw the choice of what is shown of an evaluation.
+titles          Draw titles with answers, chains and tags; send some back.
 numbers         Choose a scored run and draw its numbers.
 """
