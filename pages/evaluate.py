@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 import streamlit as st
 
+from pages.sections.evaluate.causes import causes_section
 from pages.sections.evaluate.matrix import matrix_section
 from pages.sections.evaluate.new_evaluation import new_evaluation
 from pages.sections.evaluate.numbers import (
@@ -42,6 +43,7 @@ if scored:
         views: Mapping[str, Callable[[], None]] = {
             "matrix": lambda: matrix_section(run, scores, predictions, tags),
             "rows": lambda: rows_section(run, predictions, tags),
+            "causes": lambda: causes_section(run, predictions, tags),
             "categories": lambda: category_table(scores),
             "text": lambda: text_score_table(scores),
         }

@@ -1,6 +1,8 @@
 """Score a model's predictions, and lead from each error back to its title.
 
+attribution     Attribute errors to causes: a decision list over tags, each with its action.
 baselines       Train two cheap baselines that a language model has to beat: majority and TF-IDF.
+error_actions   Act on errors by their cause, remember it, and tell later what paid.
 feedback        Requeue the titles of wrong predictions for labelling.
 neighbours      Find the nearest training rows of a title: TF-IDF over character grams.
 row_tags        Gather what the workspace knows about the rows of an evaluation, tag them, keep the result.

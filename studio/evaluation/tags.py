@@ -95,6 +95,14 @@ TAGS: Mapping[str, TagText] = {
             "The model's chain concludes with another category than its answer.",
         ),
     ),
+    "chain_right": TagText(
+        kind="outcome",
+        name=("思维链落在正确类别", "chain argues for the right category"),
+        meaning=(
+            "答错了，思维链却落在数据集的类别上。",
+            "Wrong, although the chain concludes with the dataset's category.",
+        ),
+    ),
     "forced": TagText(
         kind="answer",
         name=("思维链被截断", "forced end"),
@@ -233,6 +241,7 @@ def _of_answer(row: Prediction, known: Knowledge, scheme: Scheme) -> dict[str, b
         "seed_flip": len(seeds) > 1,
         "mode_flip": row.title in known.other_mode and known.other_mode[row.title] != row.predicted,
         "chain_contradicts": contradicts(row, scheme),
+        "chain_right": contradicts(row, scheme) and concludes_with(row, row.label, scheme),
         "forced": row.forced,
         "quotes_absent": quotes_absent(row.chain or "", row.title),
     }
@@ -242,8 +251,13 @@ def contradicts(row: Prediction, scheme: Scheme) -> bool:
     """Tell whether the model's chain concludes with another category than its answer."""
     if not row.chain or row.predicted not in scheme.names:
         return False
-    remarks = lint_chain(row.title, row.chain, row.predicted, scheme)
-    return any(remark.code == "chain_contradicts" for remark in remarks)
+    return not concludes_with(row, row.predicted, scheme, undecided=True)
+
+
+def concludes_with(row: Prediction, category: str, scheme: Scheme, *, undecided: bool = False) -> bool:
+    """Tell whether the model's chain concludes with a category; `undecided`: or with none."""
+    codes = {remark.code for remark in lint_chain(row.title, row.chain or "", category, scheme)}
+    return "chain_contradicts" not in codes and (undecided or "chain_undecided" not in codes)
 
 
 def quotes_absent(chain: str, title: str) -> bool:

@@ -1,11 +1,14 @@
 """The Evaluate page filters rows by tags, and its address opens the same cell and the same rows."""
 
+from datetime import timedelta
+
 import pytest
 
+from studio import runs
 from studio.corpus.titles import find_title
 from studio.store import open_store
 from tests.support.pages import open_page
-from tests.support.workspaces import answered, fill
+from tests.support.workspaces import answered, fill, scored_run
 
 
 @pytest.fixture
@@ -77,3 +80,16 @@ def test_a_row_found_by_its_tags_is_sent_back(db, run):
     app.button(key="rows-send-back").click().run()
     wrong = next(each for each in answered("chain") if each.label == "体育" and each.predicted != "体育")
     assert find_title(db, wrong.title).status == "waiting" and not app.exception
+
+
+def test_a_cause_is_acted_on_and_the_next_evaluation_says_what_paid(db, workspace, run):
+    app = open_page("evaluate", evaluation=run.id, view="causes")
+    assert not app.exception
+    button = next(each for each in app.button if str(each.key).startswith("act-") and not each.disabled)
+    button.click().run()
+    assert app.success and not app.exception
+    newer = scored_run(workspace)
+    runs.change_record(newer.folder, created_at=newer.created_at + timedelta(hours=1))
+    app = open_page("evaluate", evaluation=newer.id, view="causes")
+    table = next(each.value for each in app.dataframe if "有用吗" in each.value)
+    assert list(table["有用吗"]) == ["还看不出"]

@@ -20,20 +20,9 @@ SHOWN = 30
 def title_list(run: Run, chosen: Sequence[Prediction], tags: TagFile | None, *, place: str = "") -> None:
     """Draw a page of titles, each with its box, and the button that sends the ticked ones back.
 
-    Args:
-        run: that answered them.
-        chosen: the answered rows.
-        tags: of all rows of the evaluation.
-        place: tells the keys of two lists on one page apart; empty for the first.
+    `place` tells the keys of two lists on one page apart; empty for the first.
     """
-    picked = []
-    # A few titles need no scroll bar, and no empty room above the button.
-    with st.container(height=300 if len(chosen) > 3 else "content", border=False, gap="small"):
-        for prediction in chosen:
-            key = f"{place}{run.id}-{prediction.answer}-{prediction.row}"
-            if st.checkbox(plain(prediction.title), key=f"pick-{key}"):
-                picked.append(prediction)
-            _details(prediction, tags, key)
+    picked = tick_titles(run, chosen, tags, place=place)
     if st.button(
         say(f"送回标注队列（{len(picked)}）", f"Send back to the label queue ({len(picked)})"),
         key=f"{place}send-back",
@@ -43,6 +32,34 @@ def title_list(run: Run, chosen: Sequence[Prediction], tags: TagFile | None, *, 
         width="stretch",
     ):
         _send_back(run, picked)
+
+
+def tick_titles(
+    run: Run,
+    chosen: Sequence[Prediction],
+    tags: TagFile | None,
+    *,
+    place: str,
+    ticked: bool = False,
+) -> list[Prediction]:
+    """Draw titles, each with its box and what lies behind it; return the ticked ones.
+
+    Args:
+        run: that answered them.
+        chosen: the answered rows.
+        tags: of all rows of the evaluation.
+        place: tells the keys of two lists on one page apart; empty for the first.
+        ticked: whether the boxes begin ticked.
+    """
+    picked = []
+    # A few titles need no scroll bar, and no empty room above the button.
+    with st.container(height=300 if len(chosen) > 3 else "content", border=False, gap="small"):
+        for prediction in chosen:
+            key = f"{place}{run.id}-{prediction.answer}-{prediction.row}"
+            if st.checkbox(plain(prediction.title), value=ticked, key=f"pick-{key}"):
+                picked.append(prediction)
+            _details(prediction, tags, key)
+    return picked
 
 
 def _details(prediction: Prediction, tags: TagFile | None, key: str) -> None:
