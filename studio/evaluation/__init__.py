@@ -2,6 +2,7 @@
 
 attribution     Attribute errors to causes: a decision list over tags, each with its action.
 baselines       Train two cheap baselines that a language model has to beat: majority and TF-IDF.
+cohorts         Find cohorts in which errors gather, corrected for the search.
 error_actions   Act on errors by their cause, remember it, and tell later what paid.
 feedback        Requeue the titles of wrong predictions for labelling.
 neighbours      Find the nearest training rows of a title: TF-IDF over character grams.

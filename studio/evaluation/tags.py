@@ -147,6 +147,11 @@ TAGS: Mapping[str, TagText] = {
         name=("有拉丁字母", "Latin letters"),
         meaning=("标题里有拉丁字母。", "The title has Latin letters."),
     ),
+    "place": TagText(
+        kind="title",
+        name=("有地名", "place name"),
+        meaning=("标题里有国家、省份或大城市的名字。", "The title names a country, province or large city."),
+    ),
     "question": TagText(
         kind="title",
         name=("问句", "question"),
@@ -160,8 +165,20 @@ TAGS: Mapping[str, TagText] = {
 }
 VALUED: Mapping[str, tuple[str, str]] = {"source": ("来源", "source"), "month": ("月份", "month")}
 """Tags with a value: `source=...`."""
+NOT = "!"
+"""Before a tag: without it."""
 
 _DIGIT, _LATIN = re.compile(r"[0-9０-９]"), re.compile(r"[A-Za-zＡ-Ｚａ-ｚ]")
+_PLACES = (
+    "中国|北京|上海|天津|重庆|河北|山西|辽宁|吉林|黑龙江|江苏|浙江|安徽|福建|江西|山东"
+    "|河南|湖北|湖南|广东|海南|四川|贵州|云南|陕西|甘肃|青海|台湾|内蒙古|广西|西藏|宁夏"
+    "|新疆|香港|澳门|广州|深圳|杭州|南京|武汉|成都|西安|苏州|郑州|长沙|青岛|大连|沈阳"
+    "|哈尔滨|长春|济南|合肥|福州|厦门|南昌|昆明|贵阳|南宁|兰州|太原|石家庄|乌鲁木齐|美国"
+    "|英国|法国|德国|俄罗斯|日本|韩国|朝鲜|印度|巴西|加拿大|澳大利亚|意大利|西班牙|乌克兰"
+    "|以色列|伊朗|伊拉克|土耳其|埃及|南非|墨西哥|阿根廷|泰国|越南|新加坡|马来西亚|印尼"
+    "|菲律宾|巴基斯坦|沙特|欧盟|欧洲|非洲|华盛顿|东京|伦敦|巴黎|莫斯科|纽约|联合国"
+)
+_PLACE = re.compile(_PLACES)
 _QUOTING = re.compile(r"[“”「」『』《》\"]")
 
 
@@ -295,6 +312,7 @@ def of_title(title: str) -> dict[str, bool]:
         "short_title": len(title) <= SHORT,
         "digits": bool(_DIGIT.search(title)),
         "latin": bool(_LATIN.search(title)),
+        "place": bool(_PLACE.search(title)),
         "question": "？" in title or "?" in title,
         "quoted": bool(_QUOTING.search(title)),
     }
@@ -349,12 +367,15 @@ def kind_of(tag: str) -> TagKind:
 
 
 def is_tag(text: str) -> bool:
-    """Tell whether a text, such as one from an address, can be a tag."""
+    """Tell whether a text, such as one from an address, can be a tag, or one that is lacked."""
+    text = text.removeprefix(NOT)
     return text in TAGS or text.partition("=")[0] in VALUED
 
 
 def tag_name(tag: str) -> str:
     """Name a tag in the reader's language."""
+    if tag.startswith(NOT):
+        return say("没有“{name}”", "without “{name}”", name=tag_name(tag.removeprefix(NOT)))
     if tag in TAGS:
         return say(*TAGS[tag].name)
     name, _, value = tag.partition("=")
@@ -368,8 +389,9 @@ def tag_meaning(tag: str) -> str:
 
 
 def with_tags(
-    rows: Iterable[Prediction], tags: Mapping[int, Sequence[str]], wanted: Iterable[str]
+    rows: Iterable[Prediction], tags: Mapping[int, Sequence[str]], wanted: Sequence[str]
 ) -> list[Prediction]:
-    """Filter rows to those that have every wanted tag."""
-    needed = set(wanted)
-    return [row for row in rows if needed <= set(tags.get(row.row, ()))]
+    """Filter rows to those that have every wanted tag, and none that is wanted lacking."""
+    needed = {tag for tag in wanted if not tag.startswith(NOT)}
+    refused = {tag.removeprefix(NOT) for tag in wanted if tag.startswith(NOT)}
+    return [row for row in rows if needed <= (having := set(tags.get(row.row, ()))) and not refused & having]

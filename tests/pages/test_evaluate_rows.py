@@ -93,3 +93,30 @@ def test_a_cause_is_acted_on_and_the_next_evaluation_says_what_paid(db, workspac
     app = open_page("evaluate", evaluation=newer.id, view="causes")
     table = next(each.value for each in app.dataframe if "有用吗" in each.value)
     assert list(table["有用吗"]) == ["还看不出"]
+
+
+def test_errors_that_gather_nowhere_are_said_to(run):
+    app = open_page("evaluate", evaluation=run.id, view="causes")
+    assert any("没有找到错误特别集中的一组" in each.value for each in app.markdown)
+
+
+def test_a_cohort_opens_its_titles(workspace, run):
+    """Forty digit titles wrong, forty others right: the cohort is found and its rows are opened."""
+    rows = [
+        answered("chain")[0].model_copy(
+            update={
+                "row": number,
+                "title": f"{'7' if number < 40 else ''}{chr(0x4E00 + 97 * number)}{chr(0x6E00 + 31 * number)}事",
+                "label": "体育",
+                "predicted": "国际" if number < 40 else "体育",
+            }
+        )
+        for number in range(80)
+    ]
+    text = "\n".join(row.model_dump_json() for row in rows)
+    (run.folder / "predictions.jsonl").write_text(text + "\n")
+    app = open_page("evaluate", evaluation=run.id, view="causes")
+    assert any("有数字的标题：40 条错 40 条" in each.value for each in app.markdown)
+    app.button(key="cohort-0").click().run()
+    assert not app.exception and app.query_params["tags"] in ("digits", ["digits"])
+    assert len(listed(app)) == 30  # a page of the forty

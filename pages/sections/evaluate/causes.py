@@ -4,12 +4,16 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from pages.sections.evaluate.rows import FILTERS
 from pages.sections.evaluate.titles import SHOWN, tick_titles
+from pages.sections.evaluate.views import VIEW
 from pages.shared import session
 from pages.shared.elements import table
-from pages.shared.feedback import report_errors
+from pages.shared.feedback import report_errors, reporting
+from pages.shared.text import plain
 from studio.contract import Prediction
 from studio.evaluation.attribution import ACTION_NAMES, CAUSES, Cause, attribute, by_cause
+from studio.evaluation.cohorts import SMALLEST, CohortSearch, find_cohorts
 from studio.evaluation.error_actions import Acted, Payoff, act, acted_on, payoff
 from studio.evaluation.row_tags import TagFile
 from studio.language import say
@@ -27,11 +31,54 @@ def causes_section(run: Run, predictions: Sequence[Prediction], tags: TagFile) -
     if not causes:
         st.success(say("没有答错的标题。", "No title was answered wrong."), icon=":material/check_circle:")
         return
+    _cohorts(run, predictions, tags)
     grouped = by_cause(predictions, causes)
     _overview(grouped, len(causes))
     done = acted_on(session.store(), run, answer)
     for cause, rows in grouped.items():
         _cause_box(run, cause, rows, tags, done)
+
+
+def _cohorts(run: Run, predictions: Sequence[Prediction], tags: TagFile) -> None:
+    """Draw the groups of titles in which errors gather, each with the way to its titles."""
+    search = _search(run.id, tags.made_of, predictions, tags)
+    with st.container(border=True):
+        st.markdown(f"**{say('错误集中在哪里', 'Where errors gather')}**")
+        if not search.found:
+            st.markdown(search.nothing_sentence)
+        for number, cohort in enumerate(search.found):
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.markdown(plain(cohort.sentence), width="stretch")
+                st.button(
+                    say("看这些标题", "Show the titles"),
+                    key=f"cohort-{number}",
+                    type="tertiary",
+                    icon=":material/filter_alt:",
+                    on_click=_show_rows,
+                    args=(cohort.tags,),
+                )
+        if search.found:
+            st.caption(
+                say(
+                    f"比较了 {search.compared} 组，每组至少 {SMALLEST} 条，近似的标题只算一条；p 值已校正。",
+                    f"{search.compared} groups of at least {SMALLEST} titles were compared, near copies "
+                    "counted once; the p-values are corrected for that.",
+                )
+            )
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _search(run_id: str, made_of: str, _predictions: Sequence[Prediction], _tags: TagFile) -> CohortSearch:
+    """Cache by run and by what its tags were made of."""
+    return find_cohorts(_predictions, _tags.tags)
+
+
+@reporting
+def _show_rows(tags: Sequence[str]) -> None:
+    """Open the rows with these tags."""
+    FILTERS.clear()
+    st.session_state[FILTERS.key("tags")] = list(tags)
+    st.session_state[VIEW] = "rows"
 
 
 def _overview(grouped: dict[Cause, list[Prediction]], errors: int) -> None:

@@ -15,7 +15,7 @@ from pages.shared.feedback import reporting
 from pages.shared.text import category_name
 from studio.contract import UNPARSED, AnswerMode, Prediction
 from studio.evaluation.row_tags import TagFile, tag_rows
-from studio.evaluation.tags import TagCount, is_tag, tag_counts, tag_meaning, tag_name, with_tags
+from studio.evaluation.tags import NOT, TagCount, is_tag, tag_counts, tag_meaning, tag_name, with_tags
 from studio.language import say
 from studio.quality.findings import suspected_titles
 from studio.runs import Run
@@ -144,9 +144,11 @@ def _filtered(
     )
     key = FILTERS.key("tags")
     options = [each.tag for each in counts]
-    kept = [tag for tag in st.session_state.get(key) or [] if tag in options]
-    st.session_state[key] = kept
-    shown = {each.tag: f"{tag_name(each.tag)} ({each.count})" for each in counts}
+    asked = st.session_state.get(key) or []
+    options += [tag for tag in asked if tag.startswith(NOT) and tag.removeprefix(NOT) in options]
+    st.session_state[key] = [tag for tag in asked if tag in options]
+    shown = {tag: tag_name(tag) for tag in options}
+    shown |= {each.tag: f"{tag_name(each.tag)} ({each.count})" for each in counts}
     chosen = first[3].multiselect(
         say("标签（同时具备）", "Tags (all of them)"),
         options,

@@ -15,22 +15,23 @@ VIEWS: Mapping[str, tuple[str, str]] = {
     "categories": ("逐类指标", "Per category"),
     "text": ("与 LLaMA-Factory 对照", "Compare with LLaMA-Factory"),
 }
+VIEW = "choose-evaluate-view"
+"""Key of the choice."""
 _OF_ROWS = ("outcome", "label", "predicted", "tags")
 """Filters of rows: a link that names one means the rows."""
 
 
 def choose_view() -> str:
     """Draw the choice of a view; only the chosen one is computed."""
-    key = "choose-evaluate-view"
-    session.follow_address("view", key, VIEWS)
+    session.follow_address("view", VIEW, VIEWS)
     if st.query_params.get("view") is None and any(name in st.query_params for name in _OF_ROWS):
-        st.session_state[key] = "rows"
+        st.session_state[VIEW] = "rows"
     names = {view: say(*words) for view, words in VIEWS.items()}
-    st.session_state.setdefault(key, "matrix")
+    st.session_state.setdefault(VIEW, "matrix")
     chosen: str = choose_one(
         say("看什么", "View"),
         list(VIEWS),
-        key=key,
+        key=VIEW,
         format_func=names.__getitem__,
         label_visibility="collapsed",
     )
