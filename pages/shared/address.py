@@ -58,6 +58,13 @@ class Filters:
         for name in self.readers:
             st.session_state[self.key(name)] = None
 
+    def open(self, **values: object) -> None:
+        """Set these filters and no others, in the widgets and in the address; for a callback."""
+        self.clear()
+        for name, value in values.items():
+            st.session_state[self.key(name)] = value
+        self.write()
+
     @property
     def is_set(self) -> bool:
         """Whether any filter narrows the view."""

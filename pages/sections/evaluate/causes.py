@@ -76,8 +76,7 @@ def _search(run_id: str, made_of: str, _predictions: Sequence[Prediction], _tags
 @reporting
 def _show_rows(tags: Sequence[str]) -> None:
     """Open the rows with these tags."""
-    FILTERS.clear()
-    st.session_state[FILTERS.key("tags")] = list(tags)
+    FILTERS.open(tags=list(tags))
     st.session_state[VIEW] = "rows"
 
 
