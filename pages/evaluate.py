@@ -15,6 +15,7 @@ from pages.sections.evaluate.numbers import (
     scored_runs,
     text_score_table,
 )
+from pages.sections.evaluate.refusal import refusal_section
 from pages.sections.evaluate.rows import load_tags, rows_section
 from pages.sections.evaluate.views import choose_view
 from pages.shared import session
@@ -44,6 +45,7 @@ if scored:
             "matrix": lambda: matrix_section(run, scores, predictions, tags),
             "rows": lambda: rows_section(run, predictions, tags),
             "causes": lambda: causes_section(run, predictions, tags),
+            "refusal": lambda: refusal_section(run, answer),
             "categories": lambda: category_table(scores),
             "text": lambda: text_score_table(scores),
         }

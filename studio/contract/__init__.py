@@ -19,9 +19,13 @@ from pydantic import Field, TypeAdapter
 from studio.contract._base import AnswerMode, TemplateName, Text
 from studio.contract._events import Event, HeldOut, Progress, Step, event
 from studio.contract._results import (
+    CALIBRATION,
     DAMAGED,
     UNPARSED,
+    AnswerCalibration,
+    CalibrationFile,
     CategoryScore,
+    ChosenThreshold,
     Confusion,
     DamagedCheckpoints,
     Drafted,
@@ -48,10 +52,14 @@ from studio.contract._training import OptimizerName, SchedulerName, TrainSpec
 from studio.language import say
 
 __all__ = [
+    "CALIBRATION",
     "DAMAGED",
     "UNPARSED",
+    "AnswerCalibration",
     "AnswerMode",
+    "CalibrationFile",
     "CategoryScore",
+    "ChosenThreshold",
     "Confusion",
     "DamagedCheckpoints",
     "DownloadSpec",

@@ -2,10 +2,12 @@
 
 attribution     Attribute errors to causes: a decision list over tags, each with its action.
 baselines       Train two cheap baselines that a language model has to beat: majority and TF-IDF.
+calibration     Calibrate confidence, and measure what refusing uncertain answers is worth.
 cohorts         Find cohorts in which errors gather, corrected for the search.
 error_actions   Act on errors by their cause, remember it, and tell later what paid.
 feedback        Requeue the titles of wrong predictions for labelling.
 neighbours      Find the nearest training rows of a title: TF-IDF over character grams.
+refusal         Calibrate a run, and store below which confidence its model refuses to answer.
 row_tags        Gather what the workspace knows about the rows of an evaluation, tag them, keep the result.
 sample_answers  Compare what people answered to the bundled titles with our answers.
 scores          Score predictions: accuracy, F1 and confusion first, ROUGE and BLEU beside them.

@@ -148,8 +148,8 @@ def _knowledge(
     nearest: Mapping[str, Sequence[Neighbour]] | None,
     suspects: Mapping[int, str],
 ) -> Knowledge:
-    other_mode = _other_mode(workspace, run, answer)
-    direct = rows if answer == "direct" else other_mode
+    other_answers = other_mode(workspace, run, answer)
+    direct = rows if answer == "direct" else other_answers
     doubted, sources, months = _of_store(db, rows, suspects)
     answers, twins = defaultdict(list), defaultdict(list)
     for other in others:
@@ -159,7 +159,7 @@ def _knowledge(
                 twins[title].append(given)
     return Knowledge(
         direct={row.title: row.probabilities for row in direct if row.probabilities},
-        other_mode={row.title: row.predicted for row in other_mode},
+        other_mode={row.title: row.predicted for row in other_answers},
         other_runs=answers,
         other_seeds=twins,
         nearest=nearest,
@@ -193,21 +193,21 @@ def _where_it_varies(values: dict[str, str]) -> dict[str, str]:
     return values if len(set(values.values())) > 1 else {}
 
 
-def _other_mode(workspace: Workspace, run: Run, answer: AnswerMode) -> list[Prediction]:
+def other_mode(workspace: Workspace, run: Run, answer: AnswerMode) -> list[Prediction]:
     """Load the other way's answers to the same titles: of the run itself, else of its model's evaluations."""
     other: AnswerMode = "direct" if answer == "chain" else "chain"
     found = runs.load_predictions(run, other)
     if found:
         return found
-    subject = _subject(run)
+    subject = subject_of(run)
     for each in runs.list_runs(workspace):
-        same = _subject(each) == subject and each.spec.dataset_dir == run.spec.dataset_dir
+        same = subject_of(each) == subject and each.spec.dataset_dir == run.spec.dataset_dir
         if same and each.id != run.id and (found := runs.load_predictions(each, other)):
             return found
     return []
 
 
-def _subject(run: Run) -> str:
+def subject_of(run: Run) -> str:
     """Name the model that a run is about: its training, or the folder of a base."""
     if isinstance(run.spec, TrainSpec):
         return run.id
@@ -218,7 +218,7 @@ def _candidates(workspace: Workspace, run: Run, answer: AnswerMode) -> list[Run]
     """List other runs that may have answered the same titles in the same way, the newest first."""
     found = []
     for other in runs.list_runs(workspace):
-        if other.id == run.id or _subject(other) == _subject(run):
+        if other.id == run.id or subject_of(other) == subject_of(run):
             continue
         try:
             file = runs.load_scores(other)

@@ -66,6 +66,14 @@ TAGS: Mapping[str, TagText] = {
             "the nearest training row) point to the same other category.",
         ),
     ),
+    "right_refused": TagText(
+        kind="outcome",
+        name=("答对但会弃权", "right but refused"),
+        meaning=(
+            "答对了，但把握低于选定的门槛，会请人判断。",
+            "Right, but its confidence is under the chosen threshold, so a person would be asked.",
+        ),
+    ),
     "unparsed": TagText(
         kind="outcome",
         name=("无法解析", "unparsed"),

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from studio import contract
 from studio.contract import (
     AnswerMode,
+    CalibrationFile,
     DamagedCheckpoints,
     EvaluateSpec,
     Event,
@@ -167,6 +168,21 @@ def damaged_checkpoints(run: Job) -> DamagedCheckpoints | None:
         return DamagedCheckpoints.model_validate_json(read_whole(run.folder / contract.DAMAGED))
     except (OSError, ValueError):
         return None
+
+
+def load_calibration(run: Job) -> CalibrationFile | None:
+    """Load how the confidence of a run's model is computed and what it refuses; None: nobody chose it.
+
+    Raises:
+        UnreadableFile: calibration.json is not what the studio writes.
+    """
+    path = run.folder / contract.CALIBRATION
+    if not path.exists():
+        return None
+    try:
+        return CalibrationFile.model_validate_json(read_bytes(path))
+    except ValidationError as error:
+        raise unreadable(path, error) from error
 
 
 def load_predictions(run: Run, answer: AnswerMode) -> list[Prediction]:

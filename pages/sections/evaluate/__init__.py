@@ -3,6 +3,8 @@
 causes          Draw the causes of errors, what can be done about each, and what paid.
 matrix          Draw the confusion matrix and the titles in its cells.
 new_evaluation  Start another evaluation and draw its progress.
+refusal         Draw calibrated confidence, and the choice of a threshold for refusing.
+refusal_charts  Chart calibration, and coverage against accuracy.
 rows            Draw the rows of an evaluation by their tags.
 views           Draw the choice of what is shown of an evaluation.
 titles          Draw titles with answers, chains and tags; send some back.

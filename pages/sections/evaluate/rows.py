@@ -14,6 +14,7 @@ from pages.shared.elements import table
 from pages.shared.feedback import reporting
 from pages.shared.text import category_name
 from studio.contract import UNPARSED, AnswerMode, Prediction
+from studio.evaluation.refusal import RIGHT_REFUSED, right_but_refused
 from studio.evaluation.row_tags import TagFile, tag_rows
 from studio.evaluation.tags import NOT, TagCount, is_tag, tag_counts, tag_meaning, tag_name, with_tags
 from studio.language import say
@@ -44,9 +45,14 @@ def load_tags(run: Run, answer: AnswerMode) -> TagFile:
     """Tag the rows of an evaluation, or read the tags that were kept."""
     db, workspace = session.store(), session.workspace()
     with st.spinner(say("正在给标题打标签…", "Tagging the rows ..."), show_time=True):
-        return tag_rows(
+        found = tag_rows(
             db, workspace, run, answer, session.scheme(), suspects=suspected_titles(db, workspace)
         )
+        refused = right_but_refused(workspace, run, answer, session.scheme())
+    if not refused:
+        return found
+    more = {row: (*tags, RIGHT_REFUSED) if row in refused else tags for row, tags in found.tags.items()}
+    return found.model_copy(update={"tags": more})
 
 
 def rows_section(run: Run, predictions: Sequence[Prediction], tags: TagFile) -> None:

@@ -12,6 +12,7 @@ VIEWS: Mapping[str, tuple[str, str]] = {
     "matrix": ("混淆矩阵", "Confusion matrix"),
     "rows": ("标题与标签", "Rows and tags"),
     "causes": ("错因", "Causes of errors"),
+    "refusal": ("把握与弃权", "Confidence and refusal"),
     "categories": ("逐类指标", "Per category"),
     "text": ("与 LLaMA-Factory 对照", "Compare with LLaMA-Factory"),
 }
