@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 import streamlit as st
 
+from pages.sections.evaluate.behaviour import behaviour_section
 from pages.sections.evaluate.causes import causes_section
 from pages.sections.evaluate.matrix import matrix_section
 from pages.sections.evaluate.new_evaluation import new_evaluation
@@ -46,6 +47,7 @@ if scored:
             "rows": lambda: rows_section(run, predictions, tags),
             "causes": lambda: causes_section(run, predictions, tags),
             "refusal": lambda: refusal_section(run, answer),
+            "behaviour": lambda: behaviour_section(run),
             "categories": lambda: category_table(scores),
             "text": lambda: text_score_table(scores),
         }

@@ -24,6 +24,7 @@ KIND_NAMES = {
     "draft": ("起草", "drafting"),
     "download": ("下载", "download"),
     "range_test": ("范围测试", "range test"),
+    "behaviour": ("行为测试", "behavioural tests"),
     "sweep": ("参数扫描", "sweep"),
 }
 MOVES: tuple[tuple[Move, str, tuple[str, str]], ...] = (

@@ -8,7 +8,7 @@ LLaMA-Factory, so that a user's own YAML reads as it is.
     _base      Define the base class of all models of the contract, and the types that they share.
     _events    Define the events of a worker: one JSON line each in metrics.jsonl.
     _results   Define the outputs of a worker: predictions, scores, drafts, previews, the result.
-    _specs     Define the specs of workers: evaluate, serve, preview, draft, download, sweep, range test.
+    _specs     Define the specs of workers: evaluate, serve, preview, draft, sweep, and others.
     _training  Define the spec of one training run.
 """
 
@@ -38,8 +38,11 @@ from studio.contract._results import (
     SeenRow,
     ServerAddress,
     TitleToDraft,
+    Variant,
+    VariantAnswer,
 )
 from studio.contract._specs import (
+    BehaviourSpec,
     DownloadSpec,
     DraftSpec,
     EvaluateSpec,
@@ -57,6 +60,7 @@ __all__ = [
     "UNPARSED",
     "AnswerCalibration",
     "AnswerMode",
+    "BehaviourSpec",
     "CalibrationFile",
     "CategoryScore",
     "ChosenThreshold",
@@ -89,13 +93,23 @@ __all__ = [
     "Text",
     "TitleToDraft",
     "TrainSpec",
+    "Variant",
+    "VariantAnswer",
     "event",
     "run_spec",
     "spec_error",
 ]
 
 RunSpec = Annotated[
-    TrainSpec | EvaluateSpec | ServeSpec | PreviewSpec | DraftSpec | DownloadSpec | RangeTestSpec | SweepSpec,
+    TrainSpec
+    | EvaluateSpec
+    | ServeSpec
+    | PreviewSpec
+    | DraftSpec
+    | DownloadSpec
+    | RangeTestSpec
+    | SweepSpec
+    | BehaviourSpec,
     Field(discriminator="kind"),
 ]
 run_spec: TypeAdapter[RunSpec] = TypeAdapter(RunSpec)

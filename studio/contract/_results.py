@@ -173,6 +173,23 @@ class CalibrationFile(Frozen):
     answers: dict[AnswerMode, AnswerCalibration]
 
 
+class Variant(Frozen):
+    """A line of variants.jsonl: a title changed by a behavioural test; "" is the original."""
+
+    row: int = Field(description="Row of the evaluated file, from 0.")
+    test: str
+    title: str
+
+
+class VariantAnswer(Frozen):
+    """A line of answers.jsonl: the likeliest category of a variant, and its probability."""
+
+    row: int
+    test: str
+    predicted: str
+    probability: float
+
+
 class ServerAddress(Frozen):
     """address.json: where a model server listens, written once it does."""
 

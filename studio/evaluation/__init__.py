@@ -2,10 +2,14 @@
 
 attribution     Attribute errors to causes: a decision list over tags, each with its action.
 baselines       Train two cheap baselines that a language model has to beat: majority and TF-IDF.
+behaviour       Test behaviour: changes of a title that change no category, and the flips they cause.
+behaviour_runs  Start behavioural tests as a job, and read what flipped.
 calibration     Calibrate confidence, and measure what refusing uncertain answers is worth.
 cohorts         Find cohorts in which errors gather, corrected for the search.
 error_actions   Act on errors by their cause, remember it, and tell later what paid.
 feedback        Requeue the titles of wrong predictions for labelling.
+homophones      List characters of the same sound.
+names           List names of places and companies, by type.
 neighbours      Find the nearest training rows of a title: TF-IDF over character grams.
 refusal         Calibrate a run, and store below which confidence its model refuses to answer.
 row_tags        Gather what the workspace knows about the rows of an evaluation, tag them, keep the result.

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from studio.contract import Prediction
+from studio.evaluation.names import PLACES
 from studio.evaluation.neighbours import Neighbour
 from studio.language import say
 from studio.messages import shown
@@ -177,16 +178,7 @@ NOT = "!"
 """Before a tag: without it."""
 
 _DIGIT, _LATIN = re.compile(r"[0-9０-９]"), re.compile(r"[A-Za-zＡ-Ｚａ-ｚ]")
-_PLACES = (
-    "中国|北京|上海|天津|重庆|河北|山西|辽宁|吉林|黑龙江|江苏|浙江|安徽|福建|江西|山东"
-    "|河南|湖北|湖南|广东|海南|四川|贵州|云南|陕西|甘肃|青海|台湾|内蒙古|广西|西藏|宁夏"
-    "|新疆|香港|澳门|广州|深圳|杭州|南京|武汉|成都|西安|苏州|郑州|长沙|青岛|大连|沈阳"
-    "|哈尔滨|长春|济南|合肥|福州|厦门|南昌|昆明|贵阳|南宁|兰州|太原|石家庄|乌鲁木齐|美国"
-    "|英国|法国|德国|俄罗斯|日本|韩国|朝鲜|印度|巴西|加拿大|澳大利亚|意大利|西班牙|乌克兰"
-    "|以色列|伊朗|伊拉克|土耳其|埃及|南非|墨西哥|阿根廷|泰国|越南|新加坡|马来西亚|印尼"
-    "|菲律宾|巴基斯坦|沙特|欧盟|欧洲|非洲|华盛顿|东京|伦敦|巴黎|莫斯科|纽约|联合国"
-)
-_PLACE = re.compile(_PLACES)
+_PLACE = re.compile("|".join(sorted(PLACES, key=len, reverse=True)))
 _QUOTING = re.compile(r"[“”「」『』《》\"]")
 
 

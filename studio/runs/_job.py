@@ -27,6 +27,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from studio.contract import (
+    BehaviourSpec,
     DownloadSpec,
     DraftSpec,
     EvaluateSpec,
@@ -46,7 +47,7 @@ from studio.workspace import SAMPLE_RUN, Workspace
 log = logging.getLogger(__name__)
 
 RunState = Literal["queued", "running", "done", "failed", "cancelled", "paused", "lost"]
-JobSpec = TrainSpec | EvaluateSpec | DraftSpec | DownloadSpec | RangeTestSpec | SweepSpec
+JobSpec = TrainSpec | EvaluateSpec | DraftSpec | DownloadSpec | RangeTestSpec | SweepSpec | BehaviourSpec
 
 RESUME_STATE = "resume/loop.json"
 """In a checkpoint that a training can go on from; a checkpoint for use only has none."""

@@ -1,5 +1,6 @@
 """Draw the Evaluate page: scores, the confusion matrix, another evaluation.
 
+behaviour       Draw the behavioural tests: how often harmless changes flip an answer.
 causes          Draw the causes of errors, what can be done about each, and what paid.
 matrix          Draw the confusion matrix and the titles in its cells.
 new_evaluation  Start another evaluation and draw its progress.

@@ -13,6 +13,7 @@ VIEWS: Mapping[str, tuple[str, str]] = {
     "rows": ("标题与标签", "Rows and tags"),
     "causes": ("错因", "Causes of errors"),
     "refusal": ("把握与弃权", "Confidence and refusal"),
+    "behaviour": ("行为测试", "Behavioural tests"),
     "categories": ("逐类指标", "Per category"),
     "text": ("与 LLaMA-Factory 对照", "Compare with LLaMA-Factory"),
 }
