@@ -31,6 +31,8 @@ MOST_TAGS = 40
 SAME = 0.6
 """Overlap (Jaccard) from which two cohorts are the same finding."""
 MOST_FOUND = 5
+SECOND_TAG = 0.5
+"""Standard deviations that a second tag has to add."""
 
 Flags = NDArray[np.bool_]
 
@@ -112,10 +114,12 @@ def find_cohorts(
     p_values = (1 + (highest[None, :] >= excess[:, None] - 1e-6).sum(axis=1)) / (1 + len(highest))
     found: list[Cohort] = []
     shown: list[Flags] = []
-    for index in np.argsort(-excess, kind="stable"):
-        if p_values[index] > ALARM or len(found) == MOST_FOUND:
+    # Of two descriptions that are as good as one another the shorter one is shown.
+    preferred = excess - SECOND_TAG * np.array([len(tags) - 1 for tags in names])
+    for index in np.argsort(-preferred, kind="stable"):
+        if len(found) == MOST_FOUND:
             break
-        if any(_overlap(members[index], other) >= SAME for other in shown):
+        if p_values[index] > ALARM or any(_overlap(members[index], other) >= SAME for other in shown):
             continue
         shown.append(members[index])
         found.append(_cohort(names[index], members[index], wrong, float(p_values[index])))

@@ -81,7 +81,7 @@ def rows_section(run: Run, predictions: Sequence[Prediction], tags: TagFile) -> 
     if not found:
         st.info(say("没有符合条件的标题。", "No title matches."), icon=":material/search_off:")
         return
-    title_list(run, _page(found), tags, place="rows-")
+    title_list(run, _page(found), tags, place="rows-", height=560)
 
 
 def _tag_table(counts: Sequence[TagCount], tags: TagFile) -> None:
@@ -96,7 +96,7 @@ def _tag_table(counts: Sequence[TagCount], tags: TagFile) -> None:
                     say("标签", "tag"): tag_name(each.tag),
                     say("条数", "rows"): each.count,
                     accuracy: f"{each.accuracy:.0%} ({each.interval[0]:.0%}–{each.interval[1]:.0%})",
-                    lift: None if each.lift is None else round(each.lift, 2),
+                    lift: "" if each.lift is None else f"{each.lift:.2f}",
                     say("含义", "meaning"): tag_meaning(each.tag),
                 }
                 for each in counts

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import streamlit as st
 
 from pages.shared import session
+from pages.shared.charts import column_name
 from pages.shared.feedback import report_errors
-from pages.shared.text import category_mark, plain
-from studio.contract import Prediction
+from pages.shared.text import category_mark, category_name, plain
+from studio.contract import UNPARSED, Prediction
 from studio.evaluation.feedback import send_predictions_back
 from studio.evaluation.row_tags import TagFile
 from studio.evaluation.tags import tag_name
@@ -17,12 +18,14 @@ from studio.runs import Run
 SHOWN = 30
 
 
-def title_list(run: Run, chosen: Sequence[Prediction], tags: TagFile | None, *, place: str = "") -> None:
+def title_list(
+    run: Run, chosen: Sequence[Prediction], tags: TagFile | None, *, place: str = "", height: int = 300
+) -> None:
     """Draw a page of titles, each with its box, and the button that sends the ticked ones back.
 
     `place` tells the keys of two lists on one page apart; empty for the first.
     """
-    picked = tick_titles(run, chosen, tags, place=place)
+    picked = tick_titles(run, chosen, tags, place=place, height=height)
     if st.button(
         say(f"送回标注队列（{len(picked)}）", f"Send back to the label queue ({len(picked)})"),
         key=f"{place}send-back",
@@ -41,6 +44,7 @@ def tick_titles(
     *,
     place: str,
     ticked: bool = False,
+    height: int = 300,
 ) -> list[Prediction]:
     """Draw titles, each with its box and what lies behind it; return the ticked ones.
 
@@ -50,10 +54,11 @@ def tick_titles(
         tags: of all rows of the evaluation.
         place: tells the keys of two lists on one page apart; empty for the first.
         ticked: whether the boxes begin ticked.
+        height: pixels of the list, in which it scrolls.
     """
     picked = []
     # A few titles need no scroll bar, and no empty room above the button.
-    with st.container(height=300 if len(chosen) > 3 else "content", border=False, gap="small"):
+    with st.container(height=height if len(chosen) > 3 else "content", border=False, gap="small"):
         for prediction in chosen:
             key = f"{place}{run.id}-{prediction.answer}-{prediction.row}"
             if st.checkbox(plain(prediction.title), value=ticked, key=f"pick-{key}"):
@@ -64,7 +69,9 @@ def tick_titles(
 
 def _details(prediction: Prediction, tags: TagFile | None, key: str) -> None:
     """Draw what lies behind a title: answers, chains, tags, nearest training rows."""
-    with st.expander(say("两条思维链", "Both think chains"), key=f"chains-{key}", type="compact"):
+    answers = f"{category_name(prediction.label)} → {column_name(prediction.predicted or UNPARSED)}"
+    name = f"{plain(answers)}　{say('思维链', 'think chains')}"
+    with st.expander(name, key=f"chains-{key}", type="compact"):
         chain = plain(prediction.label_chain) or "–"
         st.markdown(f":small[**{say('数据集', 'Dataset')}** {category_mark(prediction.label)}　{chain}]")
         said = category_mark(prediction.predicted) if prediction.predicted else say("无法解析", "unparsed")
