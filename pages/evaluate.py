@@ -6,6 +6,7 @@ import streamlit as st
 
 from pages.sections.evaluate.behaviour import behaviour_section
 from pages.sections.evaluate.causes import causes_section
+from pages.sections.evaluate.chains import chains_section
 from pages.sections.evaluate.matrix import matrix_section
 from pages.sections.evaluate.new_evaluation import new_evaluation
 from pages.sections.evaluate.numbers import (
@@ -48,6 +49,7 @@ if scored:
             "causes": lambda: causes_section(run, predictions, tags),
             "refusal": lambda: refusal_section(run, answer),
             "behaviour": lambda: behaviour_section(run),
+            "chains": lambda: chains_section(run, answer, predictions),
             "categories": lambda: category_table(scores),
             "text": lambda: text_score_table(scores),
         }

@@ -5,6 +5,7 @@ baselines       Train two cheap baselines that a language model has to beat: maj
 behaviour       Test behaviour: changes of a title that change no category, and the flips they cause.
 behaviour_runs  Start behavioural tests as a job, and read what flipped.
 calibration     Calibrate confidence, and measure what refusing uncertain answers is worth.
+chain_quality   Compare answers with and without a think chain; measure how faithful chains are.
 cohorts         Find cohorts in which errors gather, corrected for the search.
 error_actions   Act on errors by their cause, remember it, and tell later what paid.
 feedback        Requeue the titles of wrong predictions for labelling.

@@ -195,16 +195,21 @@ def _where_it_varies(values: dict[str, str]) -> dict[str, str]:
 
 def other_mode(workspace: Workspace, run: Run, answer: AnswerMode) -> list[Prediction]:
     """Load the other way's answers to the same titles: of the run itself, else of its model's evaluations."""
+    return other_evaluation(workspace, run, answer)[1]
+
+
+def other_evaluation(workspace: Workspace, run: Run, answer: AnswerMode) -> tuple[Run, list[Prediction]]:
+    """Find the run that answered the same titles in the other way, and its answers; none: the run itself."""
     other: AnswerMode = "direct" if answer == "chain" else "chain"
     found = runs.load_predictions(run, other)
     if found:
-        return found
+        return run, found
     subject = subject_of(run)
     for each in runs.list_runs(workspace):
         same = subject_of(each) == subject and each.spec.dataset_dir == run.spec.dataset_dir
         if same and each.id != run.id and (found := runs.load_predictions(each, other)):
-            return found
-    return []
+            return each, found
+    return run, []
 
 
 def subject_of(run: Run) -> str:

@@ -120,3 +120,20 @@ def test_a_cohort_opens_its_titles(workspace, run):
     app.button(key="cohort-0").click().run()
     assert not app.exception and app.query_params["tags"] in ("digits", ["digits"])
     assert len(listed(app)) == 30  # a page of the forty
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_chain_and_direct_are_compared_where_both_answered(run, lang):
+    app = open_page("evaluate", lang, evaluation="sample_run", view="chains")
+    assert not app.exception
+    verdict = "看不出差别" if lang == "zh" else "No difference is visible"
+    assert any(verdict in each.value for each in app.markdown)
+    assert len(app.dataframe) == 2 and len(app.dataframe[1].value) == 11
+
+
+def test_one_way_alone_says_how_to_compare(run):
+    file = run.folder / "predictions.jsonl"
+    lines = [line for line in file.read_text().splitlines() if '"answer":"chain"' in line]
+    file.write_text("\n".join(lines) + "\n")
+    app = open_page("evaluate", evaluation=run.id, view="chains")
+    assert any("只用一种方式回答过" in each.value for each in app.info) and not app.exception

@@ -2,6 +2,7 @@
 
 behaviour       Draw the behavioural tests: how often harmless changes flip an answer.
 causes          Draw the causes of errors, what can be done about each, and what paid.
+chains          Draw answers with a think chain against those without, and what chains are like.
 matrix          Draw the confusion matrix and the titles in its cells.
 new_evaluation  Start another evaluation and draw its progress.
 refusal         Draw calibrated confidence, and the choice of a threshold for refusing.
