@@ -57,8 +57,8 @@ class ChainOrDirect:
     def p_value(self) -> float:
         """Chance of so uneven a split where neither way is better (McNemar's exact test, two-sided)."""
         count, fewer = self.chain_alone + self.direct_alone, min(self.chain_alone, self.direct_alone)
-        tail = sum(math.comb(count, each) for each in range(fewer + 1))
-        return min(1.0, 2 * tail / 2**count)
+        tail: int = sum(math.comb(count, each) for each in range(fewer + 1))
+        return min(1.0, float(2 * tail / 2**count))
 
 
 def chain_or_direct(chains: Sequence[Prediction], direct: Sequence[Prediction]) -> ChainOrDirect | None:

@@ -154,8 +154,8 @@ def _quality(run: Run, chains: Sequence[Prediction]) -> None:
             "引文属实：加引号的词里标题确实有的比例。与答案一致：思维链落在它自己的答案上。"
             "照抄训练：一半以上的字连续十个以上与某条训练思维链相同。不同字对：越低越千篇一律。",
             "Quotes real: share of the quoted phrases that the title has. Agrees: the chain concludes with "
-            "its own answer. Copied: more than half of it stands in training chains, ten characters in a row or "
-            "more. Distinct pairs: the lower, the more alike the chains are.",
+            "its own answer. Copied: more than half of it stands in training chains, ten characters in a row "
+            "or more. Distinct pairs: the lower, the more alike the chains are.",
         )
     )
 
