@@ -1,7 +1,7 @@
 """Runs: all of them in one table, what sets one apart, and what can be done with it."""
 
 from pages.sections.runs.filters import FILTERS, filter_bar
-from pages.sections.runs.listing import choose_row, run_list
+from pages.sections.runs.listing import choose_row, run_list, watch
 from pages.sections.runs.one_run import one_run
 from pages.sections.runs.trash import trash_box
 from pages.shared import session
@@ -29,4 +29,5 @@ with report_errors():
     if chosen is not None:
         one_run(chosen, rows)
     FILTERS.write()
+    watch(rows)
     trash_box()

@@ -15,16 +15,20 @@ import numpy as np
 from studio.contract import Prediction
 from studio.evaluation import cohorts
 
+Random = np.random.Generator
+Rows = list[Prediction]
+Tags = dict[int, tuple[str, ...]]
 TAGS = ("digits", "latin", "question", "place", "quoted", "long_title", "no_near_row", "mode_flip")
 
 
-def title(random):
+def title(random: Random) -> str:
     return "".join(chr(0x4E00 + number) for number in random.integers(0, 20000, 20))
 
 
-def rows(random, stories, size, rate, planted=0.0):
+def rows(random: Random, stories: int, size: int, rate: float, planted: float = 0.0) -> tuple[Rows, Tags]:
     """Make the rows of some stories and their tags; a story's titles are near copies with the same tags."""
-    found, tags = [], {}
+    found: Rows = []
+    tags: Tags = {}
     for _ in range(stories):
         text, flags = title(random), random.random(len(TAGS)) < np.linspace(0.2, 0.6, len(TAGS))
         own = tuple(tag for tag, has in zip(TAGS, flags, strict=True) if has)
@@ -48,7 +52,7 @@ def rows(random, stories, size, rate, planted=0.0):
     return found, tags
 
 
-def uncorrected(found, tags):
+def uncorrected(found: Rows, tags: Tags) -> bool:
     """Whether the worst cohort has a one-sided normal p-value below 5 % by itself."""
     wrong = np.array([row.predicted != row.label for row in found])
     _, members = cohorts._cohorts(cohorts._literals(found, tags), len(found))
@@ -56,16 +60,16 @@ def uncorrected(found, tags):
         return False
     matrix = np.stack(members).astype(float)
     best = cohorts._excess(matrix @ wrong, matrix.sum(axis=1), wrong).max()
-    return 0.5 * math.erfc(best / math.sqrt(2)) < 0.05
+    return bool(0.5 * math.erfc(best / math.sqrt(2)) < 0.05)
 
 
-def by_rows(found, tags, seed):
+def by_rows(found: Rows, tags: Tags, seed: int) -> bool:
     """Whether the corrected search alarms where every row counts by itself."""
     apart = [row.model_copy(update={"title": chr(0x4E00 + row.row) * 20}) for row in found]
     return bool(cohorts.find_cohorts(apart, tags, seed=seed, most=199).found)
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--trials", type=int, default=400)
     trials = parser.parse_args().trials

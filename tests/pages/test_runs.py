@@ -5,8 +5,10 @@ import json
 import pytest
 
 from studio import runs
+from studio.jobs import queue
 from studio.store import open_store
 from tests.support.pages import open_page, words
+from tests.support.tiny_runs import tiny_run, wait_until
 from tests.support.workspaces import fill, scored_run
 
 
@@ -84,3 +86,13 @@ def test_what_people_typed_about_runs_is_text(workspace, pair):
     app = open_page("runs", open=first.id)
     drawn = words(app, kinds=("caption", "markdown", "info", "warning", "error", "subheader"))
     assert "![x](" not in drawn and "**b**" not in drawn
+
+
+def test_a_run_that_goes_on_is_watched_to_its_end(workspace, pair):
+    run = tiny_run(workspace, label="going", steps=3)
+    queue.submit(workspace, run)
+    app = open_page("runs", open=run.id)
+    assert not app.exception and "going" in list(app.dataframe[0].value["名称"])
+    wait_until(lambda: runs.get_run(workspace, run.id).is_over)
+    app.run()
+    assert list(app.dataframe[0].value["状态"])[0] == "完成" and not app.exception

@@ -12,11 +12,13 @@ import streamlit as st
 from pages.sections.runs.filters import FILTERS, OPEN, clear, is_narrowed
 from pages.shared import session
 from pages.shared.elements import table_cells
-from pages.shared.feedback import reporting
+from pages.shared.feedback import live_fragment, reporting
 from pages.shared.run_controls import KIND_NAMES
 from pages.shared.run_names import base_label, data_label, method_label
 from pages.shared.text import duration, run_name, run_option, state_name
+from studio import runs
 from studio.contract import Scores
+from studio.jobs import queue
 from studio.language import say
 from studio.training.run_table import RunRow
 
@@ -62,6 +64,23 @@ def run_list(rows: Sequence[RunRow], found: Sequence[RunRow]) -> None:
         selection_mode="single-row",
         alt=say("所有运行", "All runs"),
     )
+
+
+def watch(rows: Sequence[RunRow]) -> None:
+    """Draw the page again when a run that goes on has another state."""
+    going = tuple((row.run.id, row.run.state) for row in rows if not row.run.is_over)
+    if going:
+        _watch_states(going)
+
+
+@live_fragment
+def _watch_states(before: tuple[tuple[str, str], ...]) -> None:
+    """Look at the runs that go on, and at nothing else, every two seconds."""
+    workspace = session.workspace()
+    queue.ensure_job_process(workspace)
+    known = {run.id: run.state for run in runs.list_unfinished(workspace)}
+    if any(known.get(run_id) != state for run_id, state in before):
+        st.rerun()
 
 
 def choose_row(rows: Sequence[RunRow], found: Sequence[RunRow]) -> RunRow | None:
