@@ -95,4 +95,4 @@ def test_a_run_that_goes_on_is_watched_to_its_end(workspace, pair):
     assert not app.exception and "going" in list(app.dataframe[0].value["名称"])
     wait_until(lambda: runs.get_run(workspace, run.id).is_over)
     app.run()
-    assert list(app.dataframe[0].value["状态"])[0] == "完成" and not app.exception
+    assert next(iter(app.dataframe[0].value["状态"])) == "完成" and not app.exception
