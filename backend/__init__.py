@@ -7,6 +7,7 @@
     sweep          Train the runs of a hyperparameter sweep one after the other, the base loaded once.
     range_test     Run a learning-rate range test.
     evaluate       Answer held-out rows and score the answers.
+    behaviour      Answer the changed titles of behavioural tests.
     serve          Serve models over the OpenAI protocol, with /v1/classify.
     preview        Count and show the tokens that training would see.
     draft          Let a teacher model draft think chains. Needs no torch.

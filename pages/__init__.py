@@ -15,6 +15,7 @@ A press runs a callback first, then the page again; fragments run alone. No page
     quality   Answer the findings of the quality scan; see the coverage.
     models    List, verify and download base models.
     train     Start training runs and watch them.
+    runs      List every run; compare settings and curves, tag, delete and restore.
     evaluate  Read scores and the titles behind them; evaluate again.
     try_it    Classify titles and chat with a model.
     team      See people, their pace and agreement; set roles and settings.

@@ -1,7 +1,12 @@
 """Evaluate: what a run is worth, and the titles behind every number."""
 
+from collections.abc import Callable, Mapping
+
 import streamlit as st
 
+from pages.sections.evaluate.behaviour import behaviour_section
+from pages.sections.evaluate.causes import causes_section
+from pages.sections.evaluate.chains import chains_section
 from pages.sections.evaluate.endpoint_choice import engine_used
 from pages.sections.evaluate.matrix import matrix_section
 from pages.sections.evaluate.new_evaluation import new_evaluation
@@ -13,6 +18,9 @@ from pages.sections.evaluate.numbers import (
     scored_runs,
     text_score_table,
 )
+from pages.sections.evaluate.refusal import refusal_section
+from pages.sections.evaluate.rows import load_tags, rows_section
+from pages.sections.evaluate.views import choose_view
 from pages.shared import session
 from pages.shared.elements import header
 from pages.shared.feedback import report_errors
@@ -35,19 +43,19 @@ if scored:
         lacking_categories(scores)
         headline(scores)
         engine_used(scores)
-        matrix_tab, categories_tab, text_scores_tab = st.tabs(
-            [
-                say("混淆矩阵", "Confusion matrix"),
-                say("逐类指标", "Per category"),
-                say("与 LLaMA-Factory 对照", "Compare with LLaMA-Factory"),
-            ]
-        )
-        with matrix_tab:
-            matrix_section(run, scores, runs.load_predictions(run, answer))
-        with categories_tab:
-            category_table(scores)
-        with text_scores_tab:
-            text_score_table(scores)
+        predictions = runs.load_predictions(run, answer)
+        tags = load_tags(run, answer)
+        views: Mapping[str, Callable[[], None]] = {
+            "matrix": lambda: matrix_section(run, scores, predictions, tags),
+            "rows": lambda: rows_section(run, predictions, tags),
+            "causes": lambda: causes_section(run, predictions, tags),
+            "refusal": lambda: refusal_section(run, answer),
+            "behaviour": lambda: behaviour_section(run),
+            "chains": lambda: chains_section(run, answer, predictions),
+            "categories": lambda: category_table(scores),
+            "text": lambda: text_score_table(scores),
+        }
+        views[choose_view()]()
         if run.spec.kind == "evaluate":
             name_and_note(run)
 else:

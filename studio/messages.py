@@ -152,6 +152,16 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "reason_unsure": ("拿不准，请大家看看", "Unsure; please have a look"),
     # what a run is called that nobody named
     "label_bundled_base": ("内置小模型（未微调）", "bundled small model (not tuned)"),
+    # why a title is queued because of an error of a model
+    "error_near_training_row": (
+        "{run} 答错了“{title}”，这条是它最相近的训练标题之一：请看思维链是否引用标题、落在自己的类别上",
+        "{run} got “{title}” wrong, and this is one of its nearest training titles: see whether the chain "
+        "quotes its title and concludes with its category",
+    ),
+    "error_similar_title": (
+        "与 {run} 答错的“{title}”相近",
+        "Resembles “{title}”, which {run} got wrong",
+    ),
     # where titles came from
     "source_pasted": ("粘贴", "pasted"),
     "source_wrong": ("指出的错误答案", "reported as wrong"),

@@ -20,9 +20,9 @@ from transformers import PreTrainedModel
 
 from backend.data.labelled_rows import LabelledRow
 from backend.data.templates import Renderer
+from backend.engine.answering import Answerer
 from backend.engine.endpoint import EndpointAnswering
 from backend.engine.titles import Answering, Written, never
-from backend.modeling.generation import Answerer
 from backend.modeling.loading import load_model
 from backend.modeling.tokenizers import load_tokenizer
 from studio.contract import EndpointSpec, Proof

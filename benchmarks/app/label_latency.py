@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         fill(Path(folder), arguments.titles)
         with running(Path(folder)) as web:
-            process = psutil.Process(web.process.pid)
+            process = psutil.Process(web.pid)
             sizes, times = measure(web.url, process, arguments.chromium, arguments.presses)
     return report(sizes, times, arguments.titles)
 

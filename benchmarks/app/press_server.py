@@ -174,7 +174,7 @@ def one_by_one(web: WebProcess) -> list[float]:
 
 def processor_seconds(web: WebProcess) -> float:
     """Read the processor time of the web process in seconds, ended threads included (Linux)."""
-    return float(time.clock_gettime((~web.process.pid << 3) | CPUCLOCK_SCHED))
+    return float(time.clock_gettime((~web.pid << 3) | CPUCLOCK_SCHED))
 
 
 def person(

@@ -9,6 +9,7 @@ label     Offer titles, label them quickly or with a think chain, put them aside
 models    Download models, list them, show one in detail, set where they come from.
 quality   Show coverage and the findings of the quality scan.
 review    Show a case with its answers, and decide it.
+runs      Filter all runs, list them, show one beside others, empty the trash.
 team      Show pace, people, agreement, gold titles, settings and suggestions.
 titles    Search titles, and edit the selected ones in bulk.
 train     Choose model, data and settings; estimate, tune, start and watch runs.

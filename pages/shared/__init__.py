@@ -1,5 +1,6 @@
 """What several pages use. A module here knows no page.
 
+address              Keep the filters of a page in the address.
 annotation_download  Offer the annotations as a download.
 appearance           Give the page its language, theme and styles in the browser.
 charts               Chart categories, accuracies, probabilities and the confusion matrix.
@@ -16,8 +17,9 @@ problem_list         List the problems of the decided titles, by kind.
 reading              Draw how a file will be read, with the question where that is unclear.
 run_charts           Chart the curves of training runs.
 run_controls         Draw a run's buttons, the queue, and the choice of a device.
+run_curves           Draw the curves of a run and of others on the same chart.
 run_names            Name what a run was trained or evaluated on, and its model.
-run_naming           Draw the name and the note of a run, and the button that deletes it.
+run_naming           Draw name, note and tags of a run, and the button that moves it to the trash.
 scan_status          Draw the state of the quality scan, and start one.
 session              Know the workspace, the store, the scheme, the language and the person; link pages.
 sidebar              Draw the language switch and the sign-in; release titles that were left.

@@ -42,7 +42,12 @@ def table(rows: Iterable[Mapping[str, Any]], **options: Any) -> None:
 
     Its own menu saves it as CSV, so a text that looks like a formula is shown as text there, too.
     """
-    st.dataframe([{name: _table_cell(value) for name, value in row.items()} for row in rows], **options)
+    st.dataframe(table_cells(rows), **options)
+
+
+def table_cells(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, object]]:
+    """Return the cells of a table, none of which a spreadsheet takes for a formula."""
+    return [{name: _table_cell(value) for name, value in row.items()} for row in rows]
 
 
 def _table_cell(value: object) -> object:

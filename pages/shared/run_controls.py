@@ -25,6 +25,7 @@ KIND_NAMES = {
     "download": ("下载", "download"),
     "export": ("导出", "export"),
     "range_test": ("范围测试", "range test"),
+    "behaviour": ("行为测试", "behavioural tests"),
     "sweep": ("参数扫描", "sweep"),
 }
 MOVES: tuple[tuple[Move, str, tuple[str, str]], ...] = (

@@ -1,11 +1,37 @@
-"""Name what a run was trained or evaluated on, and which model it is about."""
+"""Name what a run was trained or evaluated on, by which method, and which model it is about."""
+
+from collections.abc import Mapping
 
 from studio import runs
 from studio.contract import EvaluateSpec
 from studio.errors import StudioError
 from studio.language import say
 from studio.runs import Run
-from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL, Workspace
+from studio.training.presets import Method
+from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL, BUNDLED_NAME, Workspace
+
+METHOD_NAMES: Mapping[Method, tuple[str, str]] = {
+    "lora": ("LoRA", "LoRA"),
+    "qlora8": ("QLoRA 8 位", "QLoRA 8 bit"),
+    "qlora4": ("QLoRA 4 位", "QLoRA 4 bit"),
+    "freeze": ("部分层", "Freeze"),
+    "full": ("全参数", "Full"),
+}
+
+
+def method_label(method: Method) -> str:
+    """Name a fine-tuning method."""
+    return say(*METHOD_NAMES[method])
+
+
+def base_label(base: str) -> str:
+    """Name the base of a row of the run table."""
+    return say("内置小模型", "bundled small model") if base == BUNDLED_NAME else base
+
+
+def data_label(data: str) -> str:
+    """Name the data of a row of the run table."""
+    return say("内置样例", "bundled samples") if data == BUNDLED_NAME else data
 
 
 def data_name(run: Run) -> str:

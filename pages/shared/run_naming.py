@@ -1,4 +1,4 @@
-"""Draw the name and the note of a run that is over, and the button that deletes it."""
+"""Draw name, note and tags of a run, and the button that moves it to the trash."""
 
 import streamlit as st
 
@@ -11,50 +11,63 @@ from studio.runs import Run
 
 
 def name_and_note(run: Run) -> None:
-    """Draw the note of a run, and where it can be named, noted and deleted; nothing for the recorded one."""
+    """Draw note and tags of a run, and where it can be named, noted, tagged and deleted."""
+    tags = " ".join(f":gray-badge[{plain(tag)}]" for tag in run.record.tags)
+    if tags:
+        st.markdown(tags)
     if run.record.note:
         st.caption(f":material/sticky_note_2: {plain(run.record.note)}")
-    if run.recorded or not run.is_over:
+    if run.recorded:
         return
     with st.popover(
-        say("名称、备注、删除", "Name, note, delete"), key=f"manage-{run.id}", icon=":material/edit:"
+        say("名称、备注、标签、删除", "Name, note, tags, delete"),
+        key=f"manage-{run.id}",
+        icon=":material/edit:",
     ):
         st.text_input(
             say("名称", "Name"), value=run.label, key=f"rename-{run.id}", max_chars=runs.LONGEST_LABEL
         )
         st.text_area(say("备注", "Note"), value=run.record.note, key=f"note-{run.id}", height=80)
+        st.text_input(
+            say("标签，用逗号分开", "Tags, parted by commas"),
+            value=", ".join(run.record.tags),
+            key=f"tags-{run.id}",
+        )
         st.button(say("保存", "Save"), key=f"rename-save-{run.id}", on_click=_rename, args=(run.id,))
-        st.divider()
-        st.markdown(
-            say(
-                "删除这次运行：曲线、得分、日志和模型都不再有。",
-                "Delete this run: its curve, scores, log and model are gone for good.",
-            )
+        if run.is_over:
+            st.divider()
+            _delete_button(run)
+
+
+def _delete_button(run: Run) -> None:
+    st.markdown(
+        say(
+            "移到回收站：不再出现在任何列表里，在“运行”页可以恢复。",
+            "Move to the trash: it is in no list any more, and can be restored on the Runs page.",
         )
-        st.button(
-            say("永久删除", "Delete for good"),
-            key=f"delete-run-{run.id}",
-            type="primary",
-            icon=":material/delete_forever:",
-            on_click=_delete,
-            args=(run.id,),
-        )
+    )
+    st.button(
+        say("移到回收站", "Move to the trash"),
+        key=f"delete-run-{run.id}",
+        icon=":material/delete:",
+        on_click=_delete,
+        args=(run.id,),
+    )
 
 
 @reporting
 def _rename(run_id: str) -> None:
-    """Save the typed name and note."""
-    runs.rename(
-        session.workspace(),
-        run_id,
-        label=str(st.session_state[f"rename-{run_id}"] or ""),
-        note=str(st.session_state[f"note-{run_id}"] or ""),
-    )
+    """Save the typed name, note and tags."""
+    workspace, state = session.workspace(), st.session_state
+    label, note = (str(state[f"{name}-{run_id}"] or "") for name in ("rename", "note"))
+    tags = runs.clean_tags(str(state[f"tags-{run_id}"] or "").replace("，", ",").split(","))
+    runs.rename(workspace, run_id, label=label, note=note)
+    runs.tag(workspace, run_id, tags)
     notify(say("已保存。", "Saved."))
 
 
 @reporting
 def _delete(run_id: str) -> None:
-    """Delete the run with everything that it made."""
+    """Move the run with everything that it made to the trash."""
     runs.delete(session.workspace(), run_id)
-    notify(say("已删除。", "Deleted."))
+    notify(say("已移到回收站；在“运行”页可以恢复。", "Moved to the trash; restore it on the Runs page."))

@@ -39,6 +39,20 @@ def send_back(
     return moved
 
 
+def put_first(db: Store, title_ids: Iterable[int], *, reason: str, author: str) -> int:
+    """Move waiting titles to the head of the queue, with the reason; return how many moved."""
+    require_right("send_back", db, author)
+    moved = 0
+    with writing(db):
+        for title_id in dict.fromkeys(title_ids):
+            title = get_title(db, title_id)
+            if title.status == "waiting" and title.rank != SENT_BACK:
+                decision = _waiting_again(title, "send_back", reason, author)
+                append_decision(db, title_id, decision, follows=title.revision)
+                moved += 1
+    return moved
+
+
 def _ask_one(db: Store, title_id: int, decision: Decision, *, follows: int) -> None:
     """Requeue a title for one person, however many were asked at first."""
     append_decision(db, title_id, decision, follows=follows)

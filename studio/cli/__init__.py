@@ -9,6 +9,7 @@ _drafts       Let a teacher model draft think chains: `drafts`.
 _export       Export a model for another runtime, proven there: `export`.
 _imports      Import titles, list imports, undo one: `import`.
 _models       List, check and download base models: `models`.
+_run_records  List, show, name, note, tag, delete and restore runs: more of `news-studio runs`.
 _runs         Manage runs and the machine: `up`, `runs`, `doctor`.
 _serving      Serve models over the OpenAI protocol: `serve`.
 _status       Show the progress of a job on one line of stderr.

@@ -52,9 +52,9 @@ def list_(context: typer.Context, home: Home = None, as_json: AsJson = False) ->
         return
     with report_errors():
         workspace = workspace_at(home)
-        found, positions = runs.list_runs(workspace), _queue_positions(workspace)
+        found, positions = runs.list_runs(workspace), queue_positions(workspace)
         if as_json:
-            print_json([_run_document(run, positions.get(run.id)) for run in found])
+            print_json([run_document(run, positions.get(run.id)) for run in found])
             return
         for run in found:
             scores = " ".join(f"{answer} {accuracy:.1%}" for answer, accuracy in _accuracies(run).items())
@@ -72,13 +72,13 @@ def list_(context: typer.Context, home: Home = None, as_json: AsJson = False) ->
 @runs_app.command()
 def pause(context: typer.Context, ids: Ids, home: Home = None, as_json: AsJson = False) -> None:
     """Pause runs, keeping all they need to be resumed; put waiting ones aside."""
-    _for_each(context, ids, home, as_json, runs.pause)
+    for_each(context, ids, home, as_json, runs.pause)
 
 
 @runs_app.command()
 def resume(context: typer.Context, ids: Ids, home: Home = None, as_json: AsJson = False) -> None:
     """Resume runs from their last checkpoint: paused, cancelled, failed or lost ones."""
-    _for_each(context, ids, home, as_json, jobs.resume)
+    for_each(context, ids, home, as_json, jobs.resume)
 
 
 @runs_app.command()
@@ -90,13 +90,13 @@ def cancel(
     as_json: AsJson = False,
 ) -> None:
     """Cancel runs and keep their checkpoints."""
-    _for_each(context, ids, home, as_json, runs.discard if discard else runs.cancel)
+    for_each(context, ids, home, as_json, runs.discard if discard else runs.cancel)
 
 
 @runs_app.command()
 def retry(context: typer.Context, ids: Ids, home: Home = None, as_json: AsJson = False) -> None:
     """Retry runs that are over: queue new ones with their specs."""
-    _for_each(context, ids, home, as_json, jobs.retry)
+    for_each(context, ids, home, as_json, jobs.retry)
 
 
 @runs_app.command()
@@ -108,7 +108,7 @@ def move(
     as_json: AsJson = False,
 ) -> None:
     """Move a waiting run within the queue."""
-    _for_each(context, [run], home, as_json, lambda workspace, run_id: runs.move(workspace, run_id, to))
+    for_each(context, [run], home, as_json, lambda workspace, run_id: runs.move(workspace, run_id, to))
 
 
 @runs_app.command()
@@ -122,10 +122,10 @@ def place(
 ) -> None:
     """Choose the device of a waiting run; without --device the next free one."""
     chosen = DeviceChoice(device=device, processes=processes)
-    _for_each(context, [run], home, as_json, lambda workspace, run_id: jobs.put_on(workspace, run_id, chosen))
+    for_each(context, [run], home, as_json, lambda workspace, run_id: jobs.put_on(workspace, run_id, chosen))
 
 
-def _for_each(
+def for_each(
     context: typer.Context,
     ids: Sequence[str],
     home: Path | None,
@@ -133,25 +133,31 @@ def _for_each(
     act: Callable[[Workspace, str], Job | None],
 ) -> None:
     """Act on each run and print its state afterwards; the first error ends it."""
-    given = context.parent.params if context.parent else {}  # `runs --home D pause RUN` means the same
-    home, as_json = home or given.get("home"), as_json or bool(given.get("as_json"))
+    home, as_json = given_before(context, home, as_json)
     with report_errors():
         workspace = workspace_at(home)
         acted = [act(workspace, run_id) or runs.get_job(workspace, run_id) for run_id in ids]
-        found, positions = [runs.get_job(workspace, job.id) for job in acted], _queue_positions(workspace)
+        found, positions = [runs.get_job(workspace, job.id) for job in acted], queue_positions(workspace)
         if as_json:
-            print_json([_run_document(job, positions.get(job.id)) for job in found])
+            print_json([run_document(job, positions.get(job.id)) for job in found])
             return
         for job in found:
             typer.echo(f"{job.id:<32} {job.state} {positions.get(job.id, '')}".rstrip())
 
 
-def _queue_positions(workspace: Workspace) -> dict[str, int]:
+def given_before(context: typer.Context, home: Path | None, as_json: bool) -> tuple[Path | None, bool]:
+    """Take the options that stand before the subcommand: `runs --home D pause RUN` means the same."""
+    given = context.parent.params if context.parent else {}
+    return home or given.get("home"), as_json or bool(given.get("as_json"))
+
+
+def queue_positions(workspace: Workspace) -> dict[str, int]:
     """Map every waiting job to its position in the queue, from 1."""
     return {job.id: number for number, job in enumerate(runs.waiting(workspace), start=1)}
 
 
-def _run_document(run: Job, position: int | None) -> dict[str, Any]:
+def run_document(run: Job, position: int | None) -> dict[str, Any]:
+    """Build the document of a job: what it is, its state, how far it is."""
     now = runs.progress(run)
     problem, remedy = run.failure or ("", "")
     return {
@@ -159,6 +165,8 @@ def _run_document(run: Job, position: int | None) -> dict[str, Any]:
         "kind": run.spec.kind,
         "state": run.state,
         "label": run.label,
+        "note": run.record.note,
+        "tags": list(run.record.tags),
         "version": run.version,
         "recorded": run.recorded,
         "created_at": run.created_at.isoformat(),

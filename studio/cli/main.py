@@ -11,6 +11,7 @@ from studio.cli import (
     _drafts,
     _export,
     _models,
+    _run_records,  # noqa: F401 - it adds its commands to `runs`
     _runs,
     _serving,
     _training,

@@ -8,7 +8,7 @@ LLaMA-Factory, so that a user's own YAML reads as it is.
     _base      Define the base class of all models of the contract, and the types that they share.
     _events    Define the events of a worker: one JSON line each in metrics.jsonl.
     _results   Define the outputs of a worker: predictions, scores, drafts, previews, the result.
-    _specs     Define the specs of workers: evaluate, serve, preview, draft, download, sweep, range test.
+    _specs     Define the specs of workers: evaluate, serve, preview, draft, sweep, and others.
     _training  Define the spec of one training run.
 """
 
@@ -19,9 +19,13 @@ from pydantic import Field, TypeAdapter
 from studio.contract._base import AnswerMode, TemplateName, Text
 from studio.contract._events import Event, HeldOut, Progress, Step, event
 from studio.contract._results import (
+    CALIBRATION,
     DAMAGED,
     UNPARSED,
+    AnswerCalibration,
+    CalibrationFile,
     CategoryScore,
+    ChosenThreshold,
     Confusion,
     DamagedCheckpoints,
     Drafted,
@@ -37,8 +41,11 @@ from studio.contract._results import (
     SeenRow,
     ServerAddress,
     TitleToDraft,
+    Variant,
+    VariantAnswer,
 )
 from studio.contract._specs import (
+    BehaviourSpec,
     DownloadSpec,
     DraftSpec,
     EndpointSpec,
@@ -54,10 +61,15 @@ from studio.contract._training import OptimizerName, SchedulerName, TrainSpec
 from studio.language import say
 
 __all__ = [
+    "CALIBRATION",
     "DAMAGED",
     "UNPARSED",
+    "AnswerCalibration",
     "AnswerMode",
+    "BehaviourSpec",
+    "CalibrationFile",
     "CategoryScore",
+    "ChosenThreshold",
     "Confusion",
     "DamagedCheckpoints",
     "DownloadSpec",
@@ -93,6 +105,8 @@ __all__ = [
     "Text",
     "TitleToDraft",
     "TrainSpec",
+    "Variant",
+    "VariantAnswer",
     "event",
     "run_spec",
     "spec_error",
@@ -107,7 +121,8 @@ RunSpec = Annotated[
     | DownloadSpec
     | ExportSpec
     | RangeTestSpec
-    | SweepSpec,
+    | SweepSpec
+    | BehaviourSpec,
     Field(discriminator="kind"),
 ]
 run_spec: TypeAdapter[RunSpec] = TypeAdapter(RunSpec)

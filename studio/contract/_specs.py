@@ -258,6 +258,20 @@ class ExportSpec(Frozen):
         return self
 
 
+class BehaviourSpec(Frozen):
+    """Behavioural tests of a model: direct answers to the titles of variants.jsonl, beside the spec."""
+
+    format_version: Literal[1] = Field(1, description="Layout of this file.")
+    kind: Literal["behaviour"] = Field("behaviour", description="What the worker is asked to do.")
+    model_name_or_path: Path = Field(description="Folder of the base model.")
+    adapter_name_or_path: Path | None = Field(
+        None, description="Folder of a LoRA adapter; empty: the base alone."
+    )
+    template: TemplateName = Field("auto", description="Chat template that renders a conversation.")
+    run: str = Field(description="The evaluation whose titles are changed.")
+    batch_size: int = Field(64, ge=1, le=4096, description="Titles answered at once.")
+
+
 class RangeTestSpec(Frozen):
     """A learning-rate range test: a short training whose rate rises from very low to too high.
 

@@ -162,6 +162,17 @@ def open_findings(db: Store, scan: ScanFile, kind: FindingKind) -> list[Finding]
     ]
 
 
+def suspected_titles(db: Store, workspace: Workspace) -> dict[int, str]:
+    """Map titles whose label the last scan clearly doubts, unanswered, to what it thinks they are."""
+    scan = _read(result_path(workspace))
+    findings = open_findings(db, scan, "suspect") if scan else []
+    return {
+        finding.titles[0]: finding.evidence.suggested
+        for finding in findings
+        if finding.evidence is not None and finding.is_clear
+    }
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SuspectRecord:
     """What people answered to doubted labels so far."""

@@ -3,8 +3,9 @@
 _creation  Create run folders: spec, record, retry of an earlier one.
 _job       Read a run folder: its state, its spec, its result; list and find runs.
 _output    Read what a run brings back: progress, curve, log, scores, predictions, the trained model.
-_record    Read and write run.json: label, position in the queue, device.
-_requests  Ask something of a run: cancel, pause, resume, move, discard.
+_record    Read and write run.json: label, note, tags, position in the queue, device.
+_requests  Ask something of a run: cancel, pause, resume, move, discard; name it, note it, tag it.
+_trash     Move runs to the trash, restore them, delete them for good.
 """
 
 from studio.runs._creation import (
@@ -33,6 +34,7 @@ from studio.runs._output import (
     Phase,
     RunProgress,
     damaged_checkpoints,
+    load_calibration,
     load_predictions,
     load_scores,
     progress,
@@ -44,10 +46,12 @@ from studio.runs._output import (
 from studio.runs._record import RAY, RunRecord, change_record
 from studio.runs._requests import (
     LONGEST_LABEL,
+    LONGEST_TAG,
+    MOST_TAGS,
     Move,
     can_pause,
     cancel,
-    delete,
+    clean_tags,
     discard,
     finish_discards,
     in_order,
@@ -58,14 +62,18 @@ from studio.runs._requests import (
     pause,
     put_on,
     rename,
+    tag,
     throw_away_if_wanted,
     waiting,
     why_not_resumable,
 )
+from studio.runs._trash import delete, delete_for_good, list_trash, restore
 
 __all__ = [
     "ANY_DEVICE",
     "LONGEST_LABEL",
+    "LONGEST_TAG",
+    "MOST_TAGS",
     "RAY",
     "DeviceChoice",
     "Job",
@@ -80,8 +88,10 @@ __all__ = [
     "can_retry",
     "cancel",
     "change_record",
+    "clean_tags",
     "damaged_checkpoints",
     "delete",
+    "delete_for_good",
     "discard",
     "finish_discards",
     "get_job",
@@ -91,7 +101,9 @@ __all__ = [
     "is_pause_wanted",
     "list_jobs",
     "list_runs",
+    "list_trash",
     "list_unfinished",
+    "load_calibration",
     "load_predictions",
     "load_scores",
     "make_ready_to_go_on",
@@ -108,6 +120,8 @@ __all__ = [
     "read_log",
     "rename",
     "require_done",
+    "restore",
+    "tag",
     "throw_away_if_wanted",
     "trained_model",
     "unreadable_runs",

@@ -27,6 +27,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from studio.contract import (
+    BehaviourSpec,
     DownloadSpec,
     DraftSpec,
     EvaluateSpec,
@@ -47,7 +48,16 @@ from studio.workspace import SAMPLE_RUN, Workspace
 log = logging.getLogger(__name__)
 
 RunState = Literal["queued", "running", "done", "failed", "cancelled", "paused", "lost"]
-JobSpec = TrainSpec | EvaluateSpec | DraftSpec | DownloadSpec | ExportSpec | RangeTestSpec | SweepSpec
+JobSpec = (
+    TrainSpec
+    | EvaluateSpec
+    | DraftSpec
+    | DownloadSpec
+    | ExportSpec
+    | RangeTestSpec
+    | SweepSpec
+    | BehaviourSpec
+)
 
 RESUME_STATE = "resume/loop.json"
 """In a checkpoint that a training can go on from; a checkpoint for use only has none."""
@@ -199,9 +209,14 @@ def get_job(workspace: Workspace, run_id: str, *, sample: Path = SAMPLE_RUN) -> 
     if run_id == sample.name and (sample / "spec.json").exists():
         return read_folder(sample, recorded=True)
     folder = workspace.runs / run_id
-    if not _ID.fullmatch(run_id) or not (folder / "spec.json").exists():
+    if not is_run_id(run_id) or not (folder / "spec.json").exists():
         raise _no_run(run_id)
     return read_folder(folder)
+
+
+def is_run_id(text: str) -> bool:
+    """Tell whether a text can be the name of a run's folder."""
+    return bool(_ID.fullmatch(text))
 
 
 def _no_run(run_id: str) -> InputError:

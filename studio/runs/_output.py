@@ -1,6 +1,7 @@
 """Read what a run brings back: progress, curve, log, scores, predictions, the trained model."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -9,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from studio import contract
 from studio.contract import (
     AnswerMode,
+    CalibrationFile,
     DamagedCheckpoints,
     EvaluateSpec,
     Event,
@@ -157,9 +159,16 @@ def load_scores(run: Run) -> ScoreFile | None:
     if not path.exists():
         return None
     try:
-        return ScoreFile.model_validate_json(read_bytes(path))
+        state = path.stat()
+        return _read_scores(path, state.st_size, state.st_mtime_ns)
     except ValidationError as error:
         raise unreadable(path, error) from error
+
+
+@lru_cache(maxsize=1000)
+def _read_scores(path: Path, size: int, written: int) -> ScoreFile:
+    """Cache by path, length and time of the file: lists of runs ask for all of them at every press."""
+    return ScoreFile.model_validate_json(read_bytes(path))
 
 
 def damaged_checkpoints(run: Job) -> DamagedCheckpoints | None:
@@ -168,6 +177,21 @@ def damaged_checkpoints(run: Job) -> DamagedCheckpoints | None:
         return DamagedCheckpoints.model_validate_json(read_whole(run.folder / contract.DAMAGED))
     except (OSError, ValueError):
         return None
+
+
+def load_calibration(run: Job) -> CalibrationFile | None:
+    """Load how the confidence of a run's model is computed and what it refuses; None: nobody chose it.
+
+    Raises:
+        UnreadableFile: calibration.json is not what the studio writes.
+    """
+    path = run.folder / contract.CALIBRATION
+    if not path.exists():
+        return None
+    try:
+        return CalibrationFile.model_validate_json(read_bytes(path))
+    except ValidationError as error:
+        raise unreadable(path, error) from error
 
 
 def load_predictions(run: Run, answer: AnswerMode) -> list[Prediction]:

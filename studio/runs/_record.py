@@ -1,4 +1,4 @@
-"""Read and write run.json: label, position in the queue, device.
+"""Read and write run.json: label, note, tags, position in the queue, device.
 
 Pages, command line and job process all change records; each change is one step under a
 lock on the folder of all runs.
@@ -26,6 +26,7 @@ class RunRecord(BaseModel):
     id: str
     label: str = ""
     note: str = ""
+    tags: tuple[str, ...] = Field((), description="Words that group runs, such as a question they answer.")
     created_at: datetime
     version: str | None = None
     order: float | None = Field(None, description="The lowest waiting run is next; empty: by its creation.")
@@ -36,6 +37,7 @@ class RunRecord(BaseModel):
     placed_on: tuple[str, ...] = Field((), description="Devices that its last start was given.")
     retry_of: str | None = Field(None, description="The run that this one repeats.")
     worked_by: str | None = Field(None, description="The job whose worker does this run, such as a sweep.")
+    deleted_at: datetime | None = Field(None, description="When it was moved to the trash, if it is there.")
 
     @property
     def place_in_queue(self) -> float:

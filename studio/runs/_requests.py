@@ -1,4 +1,4 @@
-"""Ask something of a run: cancel, pause, resume, move, discard.
+"""Ask something of a run: cancel, pause, resume, move, discard; name it, note it, tag it.
 
 A wish is a file in the run folder that the worker looks for after every step: `cancel`,
 `pause`, and `discard` beside a cancel. Nothing here starts a process.
@@ -7,7 +7,6 @@ A wish is a file in the run folder that the worker looks for after every step: `
 import shutil
 from collections.abc import Iterable
 from contextlib import suppress
-from pathlib import Path
 from typing import Literal
 
 from studio.errors import InputError
@@ -21,7 +20,8 @@ from studio.workspace import Workspace
 
 Move = Literal["first", "up", "down", "last"]
 
-_DOOMED = ".deleted-"
+DOOMED = ".deleted-"
+"""Beginning of the name of a folder that is being deleted for good."""
 _PAUSABLE = ("train", "download", "sweep")
 """Kinds whose worker can stop with all it needs to go on."""
 
@@ -66,59 +66,66 @@ def discard(workspace: Workspace, run_id: str) -> None:
     throw_away_if_wanted(get_job(workspace, run_id))
 
 
-LONGEST_LABEL, LONGEST_NOTE = 120, 2000
+LONGEST_LABEL, LONGEST_NOTE, LONGEST_TAG, MOST_TAGS = 120, 2000, 30, 20
 
 
-def rename(workspace: Workspace, run_id: str, *, label: str, note: str) -> None:
-    """Give a run another name and note; an empty name leaves its id.
+def rename(workspace: Workspace, run_id: str, *, label: str | None = None, note: str | None = None) -> None:
+    """Give a run another name, another note, or both; an empty name leaves its id, None what was there.
 
     Raises:
         InputError: there is no such run, or it is only recorded.
     """
     require_right("change_runs")
     run = get_job(workspace, run_id)
-    _require_own(run)
-    label = " ".join(label.split())[:LONGEST_LABEL]
-    change_record(run.folder, label=label, note=note.strip()[:LONGEST_NOTE])
+    require_own(run)
+    changes: dict[str, object] = {}
+    if label is not None:
+        changes["label"] = " ".join(label.split())[:LONGEST_LABEL]
+    if note is not None:
+        changes["note"] = note.strip()[:LONGEST_NOTE]
+    change_record(run.folder, **changes)
 
 
-def delete(workspace: Workspace, run_id: str) -> None:
-    """Delete a run that is over, with its curve, scores and model.
+def tag(workspace: Workspace, run_id: str, tags: Iterable[str]) -> None:
+    """Replace the tags of a run.
 
     Raises:
-        InputError: there is no such run, it is not over, it is only recorded, or another one needs it.
+        InputError: there is no such run, it is only recorded, or there are too many tags.
     """
     require_right("change_runs")
     run = get_job(workspace, run_id)
-    _require_own(run)
-    if not run.is_over:
-        raise InputError(
-            say(f"运行 {run_id} 还没有结束。", f"Run {run_id} has not finished."),
-            remedy=say("请先取消它。", "Cancel it first."),
-        )
-    needing = next((job for job in list_unfinished(workspace) if _uses(job, run.folder)), None)
-    if needing is not None:
-        raise InputError(
-            say(f"运行 {needing.id} 还要用它的模型。", f"Run {needing.id} still needs its model."),
-            remedy=say("请等它结束。", "Wait until that one is over."),
-        )
-    doomed = run.folder.with_name(f"{_DOOMED}{run.id}")
-    with guard_disk(run.folder):
-        run.folder.rename(doomed)  # out of sight in one step
-    shutil.rmtree(doomed, ignore_errors=True)
+    require_own(run)
+    change_record(run.folder, tags=clean_tags(tags))
 
 
-def _require_own(run: Job) -> None:
+def clean_tags(tags: Iterable[str]) -> tuple[str, ...]:
+    """Normalize tags: white space collapsed, no comma, each once.
+
+    Raises:
+        InputError: there are too many.
+    """
+    # A comma parts the tags of an address and of a command.
+    words = (" ".join(word.split())[:LONGEST_TAG] for each in tags for word in each.split(","))
+    found = tuple(dict.fromkeys(filter(None, words)))
+    if len(found) > MOST_TAGS:
+        raise InputError(
+            say(f"最多 {MOST_TAGS} 个标签。", f"A run has at most {MOST_TAGS} tags."),
+            remedy=say("请去掉几个。", "Remove some."),
+        )
+    return found
+
+
+def require_own(run: Job) -> None:
+    """Require that a run is of this workspace.
+
+    Raises:
+        InputError: it is only recorded.
+    """
     if run.recorded:
         raise InputError(
             say("随附的记录不能改动。", "The recorded run that ships cannot be changed."),
             remedy=say("它不占用工作区。", "It takes no space in the workspace."),
         )
-
-
-def _uses(job: Job, folder: Path) -> bool:
-    paths = (getattr(job.spec, name, None) for name in ("model_name_or_path", "adapter_name_or_path"))
-    return any(path is not None and Path(path).is_relative_to(folder) for path in paths)
 
 
 def throw_away_if_wanted(run: Job) -> None:
@@ -135,7 +142,7 @@ def throw_away_if_wanted(run: Job) -> None:
 
 def finish_discards(workspace: Workspace) -> None:
     """Throw away what discarded runs left whose job process was killed, and runs half deleted."""
-    for doomed in workspace.runs.glob(f"{_DOOMED}*"):
+    for doomed in workspace.runs.glob(f"{DOOMED}*"):
         shutil.rmtree(doomed, ignore_errors=True)
     for wish in workspace.runs.glob("*/discard"):
         with suppress(InputError):  # no run, or not a readable one

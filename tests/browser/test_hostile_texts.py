@@ -11,7 +11,7 @@ pytestmark = [
     pytest.mark.slow,
 ]
 # What these show last has no free text, or has it in boxes to choose from and in closed sections alone.
-ELSEWHERE = ("check", "models", "team", "train", "try_it")
+ELSEWHERE = ("check", "models", "runs", "team", "train", "try_it")
 ALIVE = """() => {
   const found = []
   for (const part of document.querySelectorAll("a[href], img, iframe, [src]")) {
@@ -45,7 +45,15 @@ def page(chromium):
     page.context.close()
 
 
-@pytest.mark.parametrize("name", [*PAGES, "titles?title=1", "titles?status=decided&order=changed"])
+OPENED = (
+    "titles?title=1",
+    "titles?status=decided&order=changed",
+    "evaluate?view=rows",
+    "evaluate?view=causes",
+)
+
+
+@pytest.mark.parametrize("name", [*PAGES, *OPENED])
 def test_no_text_comes_alive(page, studio, name):
     outside = []
     page.on("request", lambda request: OUTSIDE in request.url and outside.append(request.url))

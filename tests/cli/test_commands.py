@@ -14,6 +14,7 @@ from studio.cli.main import app
 from studio.training.spec_loading import build_train_spec
 from studio.workspace import BUNDLED_MODEL, open_workspace
 from tests.support.tiny_runs import end_everything
+from tests.support.workspaces import scored_run
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PROGRAM = typer.main.get_command(app)
@@ -28,7 +29,21 @@ COMMANDS = {
     "models": {"list", "check", "download"},
     "drafts": set(),
     "train": set(),
-    "runs": {"pause", "resume", "cancel", "retry", "move", "place"},
+    "runs": {
+        "pause",
+        "resume",
+        "cancel",
+        "retry",
+        "move",
+        "place",
+        "list",
+        "show",
+        "rename",
+        "note",
+        "tag",
+        "delete",
+        "restore",
+    },
     "evaluate": set(),
     "serve": set(),
     "export": set(),
@@ -156,3 +171,36 @@ def test_a_server_is_not_started_open_or_with_a_key_that_all_can_see(home, argum
     assert done.exit_code == 2
     assert message in done.stderr and "sk-secret" not in done.output
     assert not (home / "serving/port-8011/spec.json").exists()
+
+
+def test_runs_are_named_tagged_shown_trashed_and_restored_by_command(tmp_path):
+    run = scored_run(open_workspace(tmp_path))
+
+    def asked(*arguments):
+        done = invoke("runs", *arguments, "--home", tmp_path, "--json")
+        assert done.exit_code == 0, done.output
+        return json.loads(done.stdout)
+
+    asked("rename", run.id, "best so far")
+    asked("note", run.id, "rate too high")
+    asked("tag", run.id, "--add", "final", "--add", "seed 1")
+    asked("tag", run.id, "--remove", "final")
+    found = asked("show", run.id)
+    assert (found["label"], found["note"], found["tags"]) == ("best so far", "rate too high", ["seed 1"])
+    assert found["settings"]["lora_rank"] and found["scores"]["chain"]["accuracy_interval"]
+    assert [each["id"] for each in asked("list", "--tag", "seed 1", "--sort", "accuracy")] == [run.id]
+    assert asked("list", "--search", "nothing like it") == []
+    assert asked("delete", run.id) == {"trashed": [run.id]}
+    assert [each["id"] for each in asked("list", "--trash")] == [run.id]
+    assert run.id not in [each["id"] for each in asked("list")]
+    asked("restore", run.id)
+    compared = asked("show", run.id, "sample_run")
+    assert len(compared["runs"]) == 2 and "learning_rate" in compared["differences"]
+    refused = invoke("runs", "delete", "none", "--home", tmp_path)
+    assert refused.exit_code == 2 and "none" in refused.stderr
+
+
+def test_the_list_of_runs_for_people_has_scores_with_intervals(tmp_path):
+    run = scored_run(open_workspace(tmp_path))
+    lines = invoke("runs", "list", "--home", tmp_path).stdout
+    assert run.id in lines and "50.0% (30%-70%, n=20)" in lines

@@ -13,7 +13,7 @@ from studio.language import current_language, say
 from studio.messages import message, stored
 from studio.runs import get_job, prepare_run
 from studio.store import open_store
-from studio.workspace import BUNDLED_DATA, SAMPLE_RUN
+from studio.workspace import BUNDLED_DATA, BUNDLED_DATASET, SAMPLE_RUN
 from tests.support.pages import PAGES, open_page, words
 from tests.support.samples import SCHEME, conversation, write_json
 from tests.support.tiny_runs import tiny_spec
@@ -44,6 +44,7 @@ def written_in_chinese(workspace, tmp_path):
 def test_rows_imported_in_chinese_are_explained_in_english(written_in_chinese, name):
     text = words(open_page(name, "en"), kinds=KINDS)
     recorded = (SAMPLE_RUN / "predictions.jsonl").read_text(encoding="utf-8")
+    recorded += (BUNDLED_DATASET / "train.json").read_text(encoding="utf-8")  # near rows it was trained on
     known = SCHEME_TEXT + "中文" + "".join(TITLES) + "只有开头" + recorded
     assert [part for part in CHINESE.findall(text) if part not in known] == []
 

@@ -26,7 +26,7 @@ def save_random_adapter(folder: Path, model: Path, seed: int) -> Path:
     """Write an adapter with random weights, which answers unlike its base."""
     torch.manual_seed(seed)
     config = peft.LoraConfig(task_type="CAUSAL_LM", r=4, target_modules="all-linear", init_lora_weights=False)
-    peft.get_peft_model(AutoModelForCausalLM.from_pretrained(model), config).save_pretrained(folder)
+    peft.get_peft_model(AutoModelForCausalLM.from_pretrained(model), config).save_pretrained(str(folder))
     return folder
 
 

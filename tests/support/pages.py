@@ -17,6 +17,7 @@ PAGES = [
     "quality",
     "models",
     "train",
+    "runs",
     "evaluate",
     "team",
     "try_it",

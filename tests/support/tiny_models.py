@@ -121,7 +121,7 @@ def adapter_base(folder: Path) -> str:
     return str(json.loads((folder / "adapter_config.json").read_text())["base_model_name_or_path"])
 
 
-def samples_of(lengths):
+def samples_of(lengths: list[int]) -> list[dict[str, torch.Tensor]]:
     generator = torch.Generator().manual_seed(1)
     made = []
     for length in lengths:

@@ -27,6 +27,12 @@ class WebProcess:
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
+    def pid(self) -> int:
+        """Id of the process; it must have been started."""
+        assert self.process is not None
+        return self.process.pid
+
+    @property
     def is_running(self) -> bool:
         """Return whether it was started and has not ended."""
         return self.process is not None and self.process.poll() is None

@@ -11,6 +11,7 @@ from studio.contract import Prediction
 from studio.corpus.titles import count_by_status, get_title
 from studio.datasets import freeze_process, versions
 from studio.errors import NotAllowed, StudioError
+from studio.evaluation import behaviour_runs, error_actions, refusal
 from studio.evaluation.feedback import send_predictions_back
 from studio.ingest import plain_texts
 from studio.ingest.check_session import send_to_queue
@@ -68,6 +69,10 @@ def prediction():
     )
 
 
+def recorded(at):
+    return runs.get_run(at, "sample_run")
+
+
 def finding(db):
     decision = get_title(db, 1).decision_id
     return Finding(kind="suspect", titles=(1,), decisions=(decision,))
@@ -96,6 +101,10 @@ BY_AUTHOR = {
         lambda db, at, by: requeue.send_back(db, [1], reason="x", author=by),
         lambda db, at, by: requeue.add_wrong(db, "新题", None, by),
         lambda db, at, by: send_predictions_back(db, [prediction()], run_name="r", author=by, scheme=SCHEME),
+        lambda db, at, by: requeue.put_first(db, [1], reason="x", author=by),
+        lambda db, at, by: error_actions.act(
+            db, recorded(at), [prediction()], "boundary", None, author=by, scheme=SCHEME
+        ),
     ],
     "answer_findings": [
         lambda db, at, by: answers.accept(db, finding(db), author=by),
@@ -120,6 +129,7 @@ BY_SESSION = {
         lambda at: queue.submit(at, tiny_run(at)),
         lambda at: queue.resume(at, "none"),
         lambda at: queue.retry(at, "none"),
+        lambda at: behaviour_runs.start(at, recorded(at), SCHEME),
         lambda at: plain_texts.add_texts(at, "x", []),
         lambda at: plain_texts.add_pasted(at, "x", ""),
     ],
@@ -129,6 +139,11 @@ BY_SESSION = {
         lambda at: runs.discard(at, "none"),
         lambda at: runs.rename(at, "none", label="", note=""),
         lambda at: runs.delete(at, "none"),
+        lambda at: runs.tag(at, "none", []),
+        lambda at: refusal.choose_threshold(at, recorded(at), None, 0.5, author="x"),
+        lambda at: refusal.forget_threshold(at, recorded(at), "direct"),
+        lambda at: runs.restore(at, "none"),
+        lambda at: runs.delete_for_good(at, "none"),
         lambda at: runs.move(at, "none", "first"),
         lambda at: queue.put_on(at, "none", ANY_DEVICE),
     ],

@@ -1,7 +1,15 @@
 """Draw the Evaluate page: scores, the confusion matrix, another evaluation.
 
-endpoint_choice  Draw the choice of a model at an endpoint, and what answered.
+behaviour        Draw the behavioural tests: how often harmless changes flip an answer.
+causes           Draw the causes of errors, what can be done about each, and what paid.
+chains           Draw answers with a think chain against those without, and what chains are like.
 matrix           Draw the confusion matrix and the titles in its cells.
 new_evaluation   Start another evaluation and draw its progress.
+refusal          Draw calibrated confidence, and the choice of a threshold for refusing.
+refusal_charts   Chart calibration, and coverage against accuracy.
+rows             Draw the rows of an evaluation by their tags.
+views            Draw the choice of what is shown of an evaluation.
+titles           Draw titles with answers, chains and tags; send some back.
 numbers          Choose a scored run and draw its numbers.
+endpoint_choice  Draw the choice of a model at an endpoint, and what answered.
 """

@@ -8,18 +8,22 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from pages.shared import charts, session
-from pages.shared.feedback import report_errors, reporting
-from pages.shared.text import category_name, plain
-from studio.contract import UNPARSED, Prediction, Scores
-from studio.evaluation.feedback import send_predictions_back
+from pages.sections.evaluate.titles import SHOWN, title_list
+from pages.shared import charts
+from pages.shared.feedback import reporting
+from pages.shared.text import category_name
+from studio.contract import UNPARSED, Confusion, Prediction, Scores
+from studio.evaluation.row_tags import TagFile
 from studio.language import say
 from studio.runs import Run
 
-SHOWN = 30
+CELL = "cell"
+"""In the address: category and answer of the cell that is open, parted by a comma."""
 
 
-def matrix_section(run: Run, scores: Scores, predictions: Sequence[Prediction]) -> None:
+def matrix_section(
+    run: Run, scores: Scores, predictions: Sequence[Prediction], tags: TagFile | None = None
+) -> None:
     """Draw the matrix at the left, the titles of the chosen cell at the right."""
     confusion = scores.confusion
     _begin_with_worst_cell(run, scores)
@@ -54,15 +58,21 @@ def matrix_section(run: Run, scores: Scores, predictions: Sequence[Prediction]) 
         )
         wanted = None if answer == UNPARSED else answer
         chosen = [p for p in predictions if p.label == label and p.predicted == wanted]
-        _cell_titles(run, chosen)
+        _keep_cell(label, answer)
+        _cell_titles(run, chosen, tags)
 
 
 def _begin_with_worst_cell(run: Run, scores: Scores) -> None:
     """Start at the most frequent confusion, so that the page shows something at once."""
+    confusion = scores.confusion
+    asked = st.query_params.get(CELL)
+    if asked is not None and st.session_state.get("cell-followed") != asked:
+        st.session_state["cell-followed"] = asked
+        if _take_address(asked, confusion):
+            st.session_state["cell-run"] = (run.id, scores.answer)
     if st.session_state.get("cell-run") == (run.id, scores.answer):
         return
     st.session_state["cell-run"] = (run.id, scores.answer)
-    confusion = scores.confusion
     cells = [
         (count, true, pred)
         for true, line in zip(confusion.rows, confusion.counts, strict=True)
@@ -74,6 +84,23 @@ def _begin_with_worst_cell(run: Run, scores: Scores) -> None:
     )
 
 
+def _take_address(asked: str, confusion: Confusion) -> bool:
+    """Open the cell that the address names; False where there is none."""
+    true, _, pred = asked.partition(",")
+    if true not in confusion.rows or pred not in confusion.columns:
+        return False
+    st.session_state["choose-cell-true"], st.session_state["choose-cell-pred"] = true, pred
+    return True
+
+
+def _keep_cell(true: str, pred: str) -> None:
+    """Put the open cell into the address."""
+    cell = f"{true},{pred}"
+    if st.query_params.get(CELL) != cell:
+        st.query_params[CELL] = cell
+    st.session_state["cell-followed"] = cell
+
+
 @reporting
 def _take_click() -> None:
     """Put the clicked cell into the select boxes."""
@@ -83,50 +110,9 @@ def _take_click() -> None:
         st.session_state["choose-cell-pred"] = clicked[0]["pred"]
 
 
-def _cell_titles(run: Run, chosen: Sequence[Prediction]) -> None:
+def _cell_titles(run: Run, chosen: Sequence[Prediction], tags: TagFile | None) -> None:
     st.markdown(say(f"**{len(chosen)} 条标题**", f"**{len(chosen)} titles**"))
     if not chosen:
         st.caption(say("这一格是空的。", "This cell is empty."))
         return
-    picked = []
-    # A few titles need no scroll bar, and no empty room above the button.
-    with st.container(height=300 if len(chosen) > 3 else "content", border=False, gap="small"):
-        for prediction in chosen[:SHOWN]:
-            key = f"{run.id}-{prediction.answer}-{prediction.row}"
-            if st.checkbox(plain(prediction.title), key=f"pick-{key}"):
-                picked.append(prediction)
-            _chains(prediction, key)
-    if st.button(
-        say(f"送回标注队列（{len(picked)}）", f"Send back to the label queue ({len(picked)})"),
-        key="send-back",
-        type="primary",
-        icon=":material/undo:",
-        disabled=not picked,
-        width="stretch",
-    ):
-        _send_back(run, picked)
-
-
-def _chains(prediction: Prediction, key: str) -> None:
-    with st.expander(say("两条思维链", "Both think chains"), key=f"chains-{key}", type="compact"):
-        st.markdown(f":small[**{say('数据集', 'Dataset')}**　{plain(prediction.label_chain) or '–'}]")
-        answer = plain(prediction.chain or prediction.text) or say(
-            "没有思维链（直接打分）", "none (direct scoring)"
-        )
-        st.markdown(f":small[**{say('模型', 'Model')}**　{answer}]")
-
-
-def _send_back(run: Run, picked: Sequence[Prediction]) -> None:
-    with report_errors():
-        sent = send_predictions_back(
-            session.store(),
-            picked,
-            run_name=run.record.label or run.id,
-            author=session.annotator(),
-            scheme=session.scheme(),
-        )
-        st.success(
-            say(f"{sent} 条已排到标注队列最前面。", f"{sent} moved to the front of the label queue."),
-            icon=":material/check_circle:",
-        )
-        session.link("label", say("去标注", "Label titles"))
+    title_list(run, chosen[:SHOWN], tags)

@@ -21,6 +21,7 @@ from pages.sections.train.data import (
 from pages.sections.train.settings_files import IMPORTED
 from pages.shared import session
 from pages.shared.elements import choose_one
+from pages.shared.run_names import METHOD_NAMES
 from pages.shared.text import run_option
 from studio import runs
 from studio.contract import TrainSpec
@@ -44,13 +45,6 @@ PRESET_HELP = (
     "Tutorial settings: what the tutorial enters on LLaMA-Factory's page, for 7B models; "
     "a small model hardly learns at that rate.",
 )
-METHOD_NAMES: Mapping[Method, tuple[str, str]] = {
-    "lora": ("LoRA", "LoRA"),
-    "qlora8": ("QLoRA 8 位", "QLoRA 8 bit"),
-    "qlora4": ("QLoRA 4 位", "QLoRA 4 bit"),
-    "freeze": ("部分层", "Freeze"),
-    "full": ("全参数", "Full"),
-}
 METHOD_HELP = (
     "LoRA：冻结原权重，只训练旁边的小矩阵，文件小，最常用。QLoRA：同上，原权重量化成 8 或 4 位，省内存。"
     "部分层：只训练几层，其余冻结。全参数：训练所有权重，最费内存，数据多时才值得。",

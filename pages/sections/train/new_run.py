@@ -50,6 +50,7 @@ def new_run(db: Store) -> None:
             )
         )
         return
+    settings_files.follow_address(list(models.values()))
     chosen = choose(db, models)
     if chosen is None:
         return

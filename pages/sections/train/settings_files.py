@@ -5,9 +5,11 @@ from typing import Any
 
 import streamlit as st
 
+from pages.shared import session
 from pages.shared.elements import table
 from pages.shared.feedback import report_errors, show_failure
 from pages.shared.text import plain
+from studio import runs
 from studio.contract import TrainSpec
 from studio.errors import InputError
 from studio.language import say
@@ -114,6 +116,19 @@ def take(found: SettingsFile, models: Sequence[ModelEntry], *, dataset: str | No
         follow["choose-train-stage"] = found.values["stage"]
     st.session_state["settings-file-follow"] = follow
     st.rerun()
+
+
+def follow_address(models: Sequence[ModelEntry]) -> None:
+    """Start the form from the settings of the run that the address names, once: `?settings=RUN`."""
+    asked = st.query_params.get("settings")
+    if asked is None:
+        return
+    del st.query_params["settings"]
+    with report_errors():
+        run = runs.get_run(session.workspace(), asked)
+        if isinstance(run.spec, TrainSpec):
+            found = settings_file.settings_file_of(run.spec.model_dump(mode="json"))
+            take(found, models, dataset=run.version)
 
 
 def follow_import() -> None:
