@@ -3,6 +3,7 @@
 main          Assemble the commands; entry point of `news-studio`.
 _annotations  Export and import annotations: `annotations export | import`.
 _common       Turn errors into one message and an exit code; options that several commands share.
+_compare      Compare runs on the same titles: `compare`.
 _data         Check data and freeze dataset versions: `check`, `freeze`.
 _datasets     List, compare, export and describe frozen versions: `dataset list | diff | export | card`.
 _drafts       Let a teacher model draft think chains: `drafts`.

@@ -1,10 +1,16 @@
 """Score a model's predictions, and lead from each error back to its title.
 
+alignment       Join evaluations by title, and find the near-duplicate groups of their titles.
 baselines       Train two cheap baselines that a language model has to beat: majority and TF-IDF.
+compared        Load evaluations and compare them: what the command, the page and the report share.
+comparison      Compare evaluations on the same titles: what was fixed, what broke, is it more than chance.
+entries         List and find what can be compared: an evaluation, or several seeds of one training.
 feedback        Requeue the titles of wrong predictions for labelling.
 paired          Test and estimate paired differences: exact McNemar, cluster bootstrap, Holm.
 power           Compute what an evaluation can tell: exact power, the smallest visible difference.
+predictions     Read the predictions of an evaluation by columns; whole rows only where they are shown.
 sample_answers  Compare what people answered to the bundled titles with our answers.
 scores          Score predictions: accuracy, F1 and confusion first, ROUGE and BLEU beside them.
 seeds           Compare groups of runs that differ in the seed alone: mean, spread, hierarchical bootstrap.
+verdicts        State the verdict of a comparison: four codes with arguments, and their sentences.
 """

@@ -30,6 +30,7 @@ COMMANDS = {
     "train": set(),
     "runs": {"pause", "resume", "cancel", "retry", "move", "place"},
     "evaluate": set(),
+    "compare": set(),
     "serve": set(),
     "doctor": set(),
 }
