@@ -4,20 +4,31 @@ Of 100,000 predictions only titles, labels and answers are kept, about 20 MiB: t
 file, and the offset of each line leads back to them. This module knows no workspace.
 """
 
+import json
 import logging
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 from pydantic_core import from_json
 
 from studio.contract import AnswerMode, Prediction
 from studio.evaluation.paired import Integers
 
 log = logging.getLogger(__name__)
+
+_TEXT = rb'"([^"\\]*(?:\\.[^"\\]*)*)"'
+_LINE = re.compile(
+    rb'\{"row":(\d+),"title":' + _TEXT + rb',"label":' + _TEXT + rb',"label_chain":' + _TEXT[:1]
+    + rb'[^"\\]*(?:\\.[^"\\]*)*","answer":"(\w+)","predicted":(?:null|' + _TEXT + rb")[,}]"
+)  # fmt: skip
+"""A prediction as workers write it: its first fields are read without parsing the chains behind them."""
+
+Fields = tuple[int, str, str, str, str | None]
+"""Row, title, label, way of answering, predicted category."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +45,6 @@ class AnswerColumns:
     row: Integers
     label: Integers
     predicted: Integers
-    tokens: Integers
     offset: Integers
 
     def __len__(self) -> int:
@@ -55,41 +65,37 @@ def read_columns(file: Path, answer: AnswerMode, categories: Sequence[str]) -> A
 
     A line that is no prediction is left out with a warning, as is what is still being written.
     """
-    known = {name: position for position, name in enumerate(categories)}
+    known: dict[str | None, int] = {name: position for position, name in enumerate(categories)}
+    known[None] = -1
     titles: list[str] = []
-    numbers: list[tuple[int, int, int, int, int]] = []
-    for offset, fields in _lines(file):
-        if fields.get("answer") != answer:
-            continue
-        label, predicted = fields["label"], fields["predicted"]
-        titles.append(fields["title"])
-        numbers.append(
-            (
-                fields["row"],
-                known.setdefault(label, len(known)),
-                -1 if predicted is None else known.setdefault(predicted, len(known)),
-                fields.get("tokens", 0),
-                offset,
+    numbers: list[tuple[int, int, int, int]] = []
+    for offset, (row, title, label, mode, predicted) in _lines(file):
+        if mode == answer:
+            titles.append(title)
+            first, second = (
+                known.setdefault(label, len(known) - 1),
+                known.setdefault(predicted, len(known) - 1),
             )
-        )
-    table = np.array(numbers, dtype=np.int64).reshape(-1, 5)
+            numbers.append((row, first, second, offset))
+    table = np.array(numbers, dtype=np.int64).reshape(-1, 4)
     order = _last_of_each_row(table[:, 0])
-    row, label, predicted, tokens, offsets = (
-        table[:, column] if order is None else table[order, column] for column in range(5)
-    )
+    if order is not None:
+        table, titles = table[order], [titles[position] for position in order.tolist()]
+    names = tuple(name for name in known if name is not None)
+    said = table[:, 2]
     return AnswerColumns(
         file=file,
-        categories=tuple(known),
-        titles=titles if order is None else [titles[position] for position in order.tolist()],
-        row=row.astype(np.int32),
-        label=label.astype(np.int16),
-        predicted=np.where(predicted < 0, len(known), predicted).astype(np.int16),
-        tokens=tokens.astype(np.int32),
-        offset=offsets.copy(),
+        categories=names,
+        titles=titles,
+        row=table[:, 0].astype(np.int32),
+        label=table[:, 1].astype(np.int16),
+        predicted=np.where(said < 0, len(names), said).astype(np.int16),
+        offset=table[:, 3].copy(),
     )
 
 
-def _lines(file: Path) -> Iterable[tuple[int, dict[str, Any]]]:
+def _lines(file: Path) -> Iterator[tuple[int, Fields]]:
+    """Read the wanted fields of every whole line, and where it begins."""
     if not file.is_file():
         return
     offset = 0
@@ -97,30 +103,44 @@ def _lines(file: Path) -> Iterable[tuple[int, dict[str, Any]]]:
         for number, line in enumerate(lines, start=1):
             if line.endswith(b"\n"):
                 try:
-                    yield offset, _checked(from_json(line))
-                except (ValueError, ValidationError):
+                    yield offset, _fields(line)
+                except ValueError:
                     log.warning("%s: line %d is not readable and left out", file, number)
             offset += len(line)
 
 
-def _checked(fields: Any) -> dict[str, Any]:
-    """Check the few fields that are kept: to validate each whole line would take five times as long.
+def _fields(line: bytes) -> Fields:
+    """Read the wanted fields of a line.
 
     Raises:
         ValueError: it is no prediction.
     """
+    found = _LINE.match(line)
+    if found is None or not line.endswith(b"}\n"):
+        return _parsed(line)
+    row, title, label, mode, predicted = found.groups()
+    return int(row), _text(title), _name(label), _name(mode), None if predicted is None else _name(predicted)
+
+
+def _text(raw: bytes) -> str:
+    return str(json.loads(b'"' + raw + b'"')) if b"\\" in raw else raw.decode()
+
+
+_name = lru_cache(maxsize=256)(_text)
+"""The few names of categories and ways of answering are not decoded again for every line."""
+
+
+def _parsed(line: bytes) -> Fields:
+    """Read a line that is written otherwise; to validate all of it would take five times as long."""
+    fields = from_json(line)
     try:
-        fine = (
-            type(fields["row"]) is int
-            and type(fields["title"]) is str
-            and type(fields["label"]) is str
-            and (fields["predicted"] is None or type(fields["predicted"]) is str)
-        )
+        found = tuple(fields[name] for name in ("row", "title", "label", "answer", "predicted"))
     except (TypeError, KeyError) as error:
         raise ValueError("no prediction") from error
-    if not fine:
+    row, title, label, mode, predicted = found
+    if type(row) is not int or not all(type(each) is str for each in (title, label, mode, predicted or "")):
         raise ValueError("no prediction")
-    return dict(fields) if type(fields) is not dict else fields
+    return row, title, label, mode, predicted
 
 
 def _last_of_each_row(row: Integers) -> Integers | None:
