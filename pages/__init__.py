@@ -16,6 +16,7 @@ A press runs a callback first, then the page again; fragments run alone. No page
     models    List, verify and download base models.
     train     Start training runs and watch them.
     evaluate  Read scores and the titles behind them; evaluate again.
+    compare   Compare two runs and more: the verdict, what was fixed and what broke.
     try_it    Classify titles and chat with a model.
     team      See people, their pace and agreement; set roles and settings.
     sections  What each page draws, one package a page; no page imports another's.

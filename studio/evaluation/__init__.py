@@ -12,5 +12,7 @@ predictions     Read the predictions of an evaluation by columns; whole rows onl
 sample_answers  Compare what people answered to the bundled titles with our answers.
 scores          Score predictions: accuracy, F1 and confusion first, ROUGE and BLEU beside them.
 seeds           Compare groups of runs that differ in the seed alone: mean, spread, hierarchical bootstrap.
+training_rows   Find the training rows nearest to a title: what a model was taught about it.
 verdicts        State the verdict of a comparison: four codes with arguments, and their sentences.
+wear            Count how many comparisons an evaluation set has served.
 """

@@ -48,6 +48,17 @@ class Compared:
         wanted = (self.aligned.label == categories.index(label)) & (self.sides[side].answers == said)
         return np.flatnonzero(wanted)
 
+    def cell_changes(self, side: int) -> tuple[list[list[int]], list[list[int]]]:
+        """Count, for each cell of the confusion matrix, the rows that came with a side and that left A's."""
+        k, a, b = len(self.aligned.categories), self.sides[0].answers, self.sides[side].answers
+        moved = a != b
+        place = self.aligned.label[moved].astype(np.int64) * (k + 1)
+        came, left = (
+            np.bincount(place + said[moved], minlength=k * (k + 1)).reshape(k, k + 1).tolist()
+            for said in (b, a)
+        )
+        return came, left
+
     def predictions(self, side: int, rows: Sequence[int]) -> list[Prediction]:
         """Read the whole predictions of a side, of its first seed, for these shared rows."""
         before = sum(len(each.said) for each in self.sides[:side])

@@ -130,6 +130,8 @@ class Comparison:
     macro_f1_interval: tuple[float, float]
     per_category: tuple[CategoryDifference, ...]
     discordance: float
+    worth: int
+    """How many independent rows the rows are worth, since those of a story are alike."""
     visible: float
     """The smallest difference of accuracies that such rows usually show."""
     verdict: Verdict
@@ -168,6 +170,7 @@ class Comparison:
             "sentence": str(self.verdict.sentence),
             "notes": list(self.verdict.notes),
             "discordance": self.discordance,
+            "effective_rows": self.worth,
             "visible_difference": self.visible,
             "per_category": {each.name: each.to_json() for each in self.per_category},
         }
@@ -225,6 +228,7 @@ def compare(aligned: Aligned, a: Side, b: Side) -> Comparison:
         macro_f1_interval=interval(resampled.macro_f1),
         per_category=_categories(aligned, rows, (a, b), (scores_a, scores_b), resampled.recall),
         discordance=discordance,
+        worth=worth,
         visible=visible_difference(worth, round(discordance, 3), grouped=groups < len(aligned)),
         verdict=Verdict(
             code=_code(p_value, difference),

@@ -18,6 +18,7 @@ PAGES = [
     "models",
     "train",
     "evaluate",
+    "compare",
     "team",
     "try_it",
 ]

@@ -16,6 +16,7 @@ the order of the imports here.
     m014_review    Create review, tags and suggestion counts: m014 and m015.
     m016_messages  Turn stored sentences into codes with arguments: m016.
     m017_labels    Remember what foreign labels mean, and let signs tell titles apart: m017.
+    m019_comparisons  Record which comparisons an evaluation set has served: m019.
 """
 
 from studio.store._migrations import (  # noqa: F401  (each registers its migrations)
@@ -25,5 +26,6 @@ from studio.store._migrations import (  # noqa: F401  (each registers its migrat
     m014_review,
     m016_messages,
     m017_labels,
+    m019_comparisons,
 )
 from studio.store._migrations.base import migrations as migrations
