@@ -4,7 +4,8 @@
 
 Each part runs in a fresh process, as the first click after a start does. Without --page: loading and
 comparing alone. With it, the Compare page as Streamlit runs it, from the address to its last element; the
-memory is that of the process, Streamlit included. One title in five is a near duplicate of another.
+memory is that of the process, Streamlit included. Seconds of CPU are what other work on the machine
+does not lengthen. One title in five is a near duplicate of another.
 """
 
 import argparse
@@ -17,12 +18,14 @@ import tempfile
 import time
 from pathlib import Path
 
+import studio
 from studio import runs
 from studio.contract import EvaluateSpec, Prediction, Result, ScoreFile
 from studio.evaluation.scores import score
 from studio.samples.scheme import load_scheme
 from studio.workspace import BUNDLED_DATASET, Workspace, open_workspace
 
+APP = Path(studio.__file__).parent / "app.py"
 CHAIN = "先看标题，“{word}”说的是一件事，再看是谁做的、对谁有影响；它不是国际，也不是社会，归到{label}。" * 2
 
 
@@ -85,30 +88,31 @@ def compare_alone(a: str, b: str) -> None:
     from studio.evaluation.entries import find_entries
 
     before = memory()
-    started = time.perf_counter()
+    started, worked = time.perf_counter(), time.process_time()
     found = compare_entries(find_entries(open_workspace(), [a, b]))
-    seconds = time.perf_counter() - started
-    print(f"compare: {seconds:.2f} s, {memory():.0f} MiB (before: {before:.0f})")
+    seconds, cpu = time.perf_counter() - started, time.process_time() - worked
+    print(f"compare: {seconds:.2f} s ({cpu:.2f} s of CPU), {memory():.0f} MiB (before: {before:.0f})")
     print(found.comparisons[0].verdict.sentence)
 
 
 def compare_on_page(a: str, b: str) -> None:
     from streamlit.testing.v1 import AppTest
 
-    import studio.app
-
-    app = AppTest.from_file(studio.app.__file__ or "", default_timeout=120)
+    app = AppTest.from_file(str(APP), default_timeout=120)
     app.query_params["annotator"] = "benchmark"
     app.run()
     before = memory()
     for number in ("first", "second"):
         app.query_params["a"] = f"{a}:chain"
         app.query_params["b"] = f"{b}:chain"
-        started = time.perf_counter()
+        started, worked = time.perf_counter(), time.process_time()
         app.switch_page("../pages/compare.py").run()
-        seconds = time.perf_counter() - started
+        seconds, cpu = time.perf_counter() - started, time.process_time() - worked
         assert not app.exception, app.exception
-        print(f"page, {number}: {seconds:.2f} s, {memory():.0f} MiB (home page alone: {before:.0f})")
+        print(
+            f"page, {number}: {seconds:.2f} s ({cpu:.2f} s of CPU), {memory():.0f} MiB"
+            f" (home page alone: {before:.0f})"
+        )
 
 
 def main() -> None:
