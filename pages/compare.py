@@ -3,6 +3,7 @@
 from pages.sections.compare.categories import category_table
 from pages.sections.compare.changes import changes_section
 from pages.sections.compare.choices import choose_entries, choose_view
+from pages.sections.compare.files import downloads, import_section
 from pages.sections.compare.matrix import matrix_section
 from pages.sections.compare.overview import (
     columns_table,
@@ -44,3 +45,5 @@ with report_errors():
                 matrix_section(found, entries, shown)
             else:
                 category_table(comparison)
+            downloads(entries)
+import_section()

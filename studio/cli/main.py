@@ -4,7 +4,17 @@ import logging
 
 import typer
 
-from studio.cli import _annotations, _compare, _data, _datasets, _drafts, _models, _runs, _training
+from studio.cli import (
+    _annotations,
+    _compare,
+    _data,
+    _datasets,
+    _drafts,
+    _models,
+    _predictions,
+    _runs,
+    _training,
+)
 from studio.cli._common import AsJson, Home, print_json, report_errors
 from studio.cli._status import StatusLine
 from studio.language import current_language, say
@@ -15,7 +25,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
-for module in (_data, _annotations, _datasets, _drafts, _training, _models, _runs, _compare):
+for module in (_data, _annotations, _datasets, _drafts, _training, _models, _runs, _compare, _predictions):
     app.add_typer(module.app)
 
 

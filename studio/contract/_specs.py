@@ -39,6 +39,9 @@ class EvaluateSpec(Frozen):
     max_new_tokens: int = Field(256, ge=8, le=32768, description="Longest generated answer in tokens.")
     seed: int = Field(42, ge=0, lt=2**32, description="Seed of the intervals' resampling.")
     run: str | None = Field(None, description="The training run that is evaluated, if it is one.")
+    imported: str | None = Field(
+        None, description="File that another program's answers were imported from; empty: answered here."
+    )
 
 
 class ServeSpec(Frozen):

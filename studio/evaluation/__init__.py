@@ -6,8 +6,10 @@ compared        Load evaluations and compare them: what the command, the page an
 comparison      Compare evaluations on the same titles: what was fixed, what broke, is it more than chance.
 entries         List and find what can be compared: an evaluation, or several seeds of one training.
 feedback        Requeue the titles of wrong predictions for labelling.
+foreign_answers  Read the answers of other programs: LLaMA-Factory, OpenAI batch output, tables.
 paired          Test and estimate paired differences: exact McNemar, cluster bootstrap, Holm.
 power           Compute what an evaluation can tell: exact power, the smallest visible difference.
+prediction_import  Import predictions of other programs as an evaluation; export those of any run.
 predictions     Read the predictions of an evaluation by columns; whole rows only where they are shown.
 sample_answers  Compare what people answered to the bundled titles with our answers.
 scores          Score predictions: accuracy, F1 and confusion first, ROUGE and BLEU beside them.

@@ -87,6 +87,14 @@ def trained_model(run: Run) -> tuple[Path, Path | None]:
     Raises:
         RunFailed: a training run without a checkpoint.
     """
+    if isinstance(run.spec, EvaluateSpec) and run.spec.imported:
+        raise RunFailed(
+            say(
+                f"{run.id} 是导入的答案，这里没有它的模型。",
+                f"{run.id} holds imported answers; its model is not here.",
+            ),
+            remedy=say("请选自己训练或评估的运行。", "Choose a run that was trained or evaluated here."),
+        )
     if isinstance(run.spec, EvaluateSpec):
         return run.spec.model_name_or_path, run.spec.adapter_name_or_path
     if run.result is None or run.result.checkpoint is None:

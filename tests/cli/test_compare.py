@@ -69,3 +69,17 @@ def test_different_rows_are_refused_with_the_way_out(home):
     assert json.loads(done.stdout)["verdict"] == "not_comparable"
     common = json.loads(invoke("compare", "low", "other rows", "--home", home, "--common", "--json").stdout)
     assert common["n"] == 70 and "common_rows" in common["notes"]
+
+
+def test_predictions_come_in_and_go_out(home, tmp_path):
+    table = tmp_path / "model.csv"
+    table.write_text("title,label,predicted\n女排夺冠,体育,体育\n央行降息,经济,国内\n", encoding="utf-8")
+    document = json.loads(
+        invoke("predictions", "import", table, "--home", home, "--json", "--name", "theirs").stdout
+    )
+    assert (document["imported"], document["accuracy"]) == (2, 0.5)
+    out = tmp_path / "out.parquet"
+    done = invoke("predictions", "export", "theirs", out, "--home", home)
+    assert done.exit_code == 0 and out.stat().st_size > 100
+    assert invoke("predictions", "export", "theirs", out, "--home", home).exit_code == 2
+    assert invoke("predictions", "import", tmp_path / "none.csv", "--home", home).exit_code == 2

@@ -151,3 +151,15 @@ def test_one_run_chosen_twice_is_said(two):
     a, _ = two
     app = open_page("compare", a=f"{a.id}:chain", b=f"{a.id}:chain")
     assert "同一个" in app.info[0].value and not app.metric
+
+
+def test_answers_of_other_programs_are_imported_on_the_page(two):
+    app = compare_page(two)
+    file = "title,label,predicted\n女排夺冠,体育,体育\n央行降息,经济,国内\n".encode()
+    app.selectbox(key="choose-import-dataset").set_value("")
+    app.file_uploader(key="import-predictions-file").upload("theirs.csv", file).run()
+    app.button(key="import-predictions").click().run()
+    assert not app.exception and "已导入 2 个回答" in app.success[0].value.replace("\\", "")
+    app.file_uploader(key="import-predictions-file").upload("bad.csv", b"a,b\n1,2\n").run()
+    app.button(key="import-predictions").click().run()
+    assert not app.exception and app.error
