@@ -20,7 +20,7 @@ def category_table(comparison: Comparison) -> None:
                 say("条数", "rows"): each.n,
                 say("召回率 A", "recall A"): f"{each.recall_a:.1%}",
                 say("召回率 B", "recall B"): f"{each.recall_b:.1%}",
-                say("差（点）", "difference"): f"{(each.recall_b - each.recall_a) * 100:+.1f}",
+                say("差（点）", "difference"): round((each.recall_b - each.recall_a) * 100, 1),
                 say("95% 区间", "95 % interval"): _interval(each.interval, each.fixed + each.broken),
                 say("修好", "fixed"): each.fixed,
                 say("弄错", "broken"): each.broken,
@@ -47,7 +47,7 @@ def category_table(comparison: Comparison) -> None:
 
 
 def _interval(interval: tuple[float, float], discordant: int) -> str:
-    return f"{interval[0] * 100:+.1f} … {interval[1] * 100:+.1f}" if discordant else "–"
+    return f"[{interval[0] * 100:+.1f}, {interval[1] * 100:+.1f}]" if discordant else "–"
 
 
 def _mark(significant: bool, difference: float) -> str:

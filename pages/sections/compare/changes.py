@@ -41,8 +41,8 @@ def changes_section(found: Compared, entries: Sequence[Entry], shown: int) -> No
     session.follow_address("category", "choose-compare-category", categories)
     category = right.selectbox(
         say("类别", "Category"),
-        [None, *categories],
-        format_func=lambda name: everything if name is None else category_name(name),
+        ["", *categories],
+        format_func=lambda name: category_name(name) if name else everything,
         key="choose-compare-category",
     )
     if category:

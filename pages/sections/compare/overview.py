@@ -54,23 +54,26 @@ def verdict_section(comparison: Comparison) -> None:
         st.caption(plain(notes))
     low, high = comparison.interval
     f1_low, f1_high = comparison.macro_f1_interval
-    with st.grid(5, min_column_width=120):
+    with st.grid(6, min_column_width=110):
+        for letter, side in (("A", comparison.a), ("B", comparison.b)):
+            st.metric(
+                say(f"准确率 {letter}", f"Accuracy {letter}"),
+                f"{side.accuracy:.1%}",
+                delta=None if side.seeds.sd is None else f"± {side.seeds.sd:.1%}",
+                delta_color="off",
+                delta_arrow="off",
+                help=plain(side.name),
+            )
         st.metric(
-            say("准确率 A → B", "Accuracy A → B"),
-            f"{comparison.a.accuracy:.1%} → {comparison.b.accuracy:.1%}",
-            delta=say(f"{_points(comparison.difference)} 点", f"{_points(comparison.difference)} points"),
+            say("差（百分点）", "Difference, points"),
+            _points(comparison.difference),
+            delta=f"{_points(low)} … {_points(high)}",
             delta_color="off",
             delta_arrow="off",
             help=say(
-                f"差的 95% 区间：{_points(low)} 到 {_points(high)} 个百分点；按新闻事件重抽样，不按行。",
-                f"95 % interval of the difference: {_points(low)} to {_points(high)} points; stories are "
-                "resampled, not rows.",
+                "下面是 95% 区间；按新闻事件重抽样，不按行。",
+                "Below it the 95 % interval; stories are resampled, not rows.",
             ),
-        )
-        st.metric(
-            say("95% 区间", "95 % interval"),
-            f"{_points(low)} … {_points(high)}",
-            help=say("差别，百分点。", "Of the difference, in points."),
         )
         st.metric(
             say("宏 F1 之差", "Macro F1 difference"),
@@ -158,7 +161,8 @@ def _column(scores: SideScores, comparison: Comparison | None) -> dict[str, obje
         say("准确率", "accuracy"): f"{scores.accuracy:.1%}{deviation}",
         say("95% 区间", "95 % interval"): f"{low:.1%} – {high:.1%}",
         say("宏 F1", "macro F1"): f"{scores.macro_f1:.1%}",
-        say("与 A 之差", "difference to A"): "–",
+        say("与 A 之差", "difference to A"): None,
+        say("差的区间", "its interval"): "–",
         say("修好", "fixed"): None,
         say("弄错", "broken"): None,
         say("p 值（已校正）", "p-value (corrected)"): "–",
@@ -166,8 +170,8 @@ def _column(scores: SideScores, comparison: Comparison | None) -> dict[str, obje
     if comparison is not None:
         low, high = comparison.interval
         row |= {
-            say("与 A 之差", "difference to A"): f"{_points(comparison.difference)} "
-            f"({_points(low)} … {_points(high)})",
+            say("与 A 之差", "difference to A"): round(comparison.difference * 100, 1),
+            say("差的区间", "its interval"): f"[{_points(low)}, {_points(high)}]",
             say("修好", "fixed"): comparison.fixed,
             say("弄错", "broken"): comparison.broken,
             say("p 值（已校正）", "p-value (corrected)"): f"{comparison.p_value:.3f}",
