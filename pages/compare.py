@@ -45,5 +45,5 @@ with report_errors():
                 matrix_section(found, entries, shown)
             else:
                 category_table(comparison)
-            downloads(entries)
+            downloads(entries, common=common)
 import_section()

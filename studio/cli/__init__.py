@@ -10,6 +10,7 @@ _drafts       Let a teacher model draft think chains: `drafts`.
 _imports      Import titles, list imports, undo one: `import`.
 _models       List, check and download base models: `models`.
 _predictions  Import predictions of other programs, export those of runs: `predictions import | export`.
+_report       Write a report of a run or a comparison: `report`.
 _runs         Manage runs and the machine: `up`, `runs`, `doctor`.
 _status       Show the progress of a job on one line of stderr.
 _training     Train, evaluate and serve a model: `train`, `evaluate`, `serve`.

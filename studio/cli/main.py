@@ -12,6 +12,7 @@ from studio.cli import (
     _drafts,
     _models,
     _predictions,
+    _report,
     _runs,
     _training,
 )
@@ -25,7 +26,18 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
-for module in (_data, _annotations, _datasets, _drafts, _training, _models, _runs, _compare, _predictions):
+for module in (
+    _data,
+    _annotations,
+    _datasets,
+    _drafts,
+    _training,
+    _models,
+    _runs,
+    _compare,
+    _predictions,
+    _report,
+):
     app.add_typer(module.app)
 
 

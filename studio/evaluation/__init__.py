@@ -11,6 +11,7 @@ paired          Test and estimate paired differences: exact McNemar, cluster boo
 power           Compute what an evaluation can tell: exact power, the smallest visible difference.
 prediction_import  Import predictions of other programs as an evaluation; export those of any run.
 predictions     Read the predictions of an evaluation by columns; whole rows only where they are shown.
+report          Write a report: one self-contained HTML file of an evaluation or a comparison.
 sample_answers  Compare what people answered to the bundled titles with our answers.
 scores          Score predictions: accuracy, F1 and confusion first, ROUGE and BLEU beside them.
 seeds           Compare groups of runs that differ in the seed alone: mean, spread, hierarchical bootstrap.

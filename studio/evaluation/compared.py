@@ -14,7 +14,7 @@ import numpy as np
 
 from studio.contract import AnswerMode, Prediction
 from studio.errors import InputError, NotComparable
-from studio.evaluation.alignment import Aligned, align
+from studio.evaluation.alignment import Aligned, align, near_groups
 from studio.evaluation.comparison import Comparison, Side, SideScores, compare_all, side_scores
 from studio.evaluation.entries import Entry
 from studio.evaluation.paired import Integers
@@ -35,6 +35,11 @@ class Compared:
     scores: tuple[SideScores, ...]
     comparisons: tuple[Comparison, ...]
     columns: tuple[tuple[AnswerColumns, ...], ...]
+
+    @property
+    def groups(self) -> Integers:
+        """Return the near-duplicate group of each shared row."""
+        return near_groups(self.aligned.titles)
 
     @property
     def rows_sha256(self) -> str:
@@ -95,12 +100,20 @@ def compare_entries(entries: Sequence[Entry], *, common: bool = False) -> Compar
                 "请选另一个运行，或另一种回答方式。", "Name another run, or another way of answering."
             ),
         )
-    found = _compare(
-        tuple((_state(entry), entry.answer, entry.categories) for entry in entries), names_of(entries)
-    )
+    found = load_entries(entries)
     if not len(found.aligned) or (not common and not found.aligned.mismatch.is_none):
         raise _refusal(found)
     return found
+
+
+def load_entries(entries: Sequence[Entry]) -> Compared:
+    """Load one entry or several on the rows that they share, whatever these are.
+
+    Raises:
+        InputError: the predictions of one are gone.
+    """
+    evaluations = tuple((_state(entry), entry.answer, entry.categories) for entry in entries)
+    return _compare(evaluations, names_of(entries))
 
 
 def names_of(entries: Sequence[Entry]) -> tuple[str, ...]:

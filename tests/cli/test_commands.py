@@ -31,6 +31,7 @@ COMMANDS = {
     "runs": {"pause", "resume", "cancel", "retry", "move", "place"},
     "evaluate": set(),
     "compare": set(),
+    "report": set(),
     "predictions": {"import", "export"},
     "serve": set(),
     "doctor": set(),

@@ -83,3 +83,12 @@ def test_predictions_come_in_and_go_out(home, tmp_path):
     assert done.exit_code == 0 and out.stat().st_size > 100
     assert invoke("predictions", "export", "theirs", out, "--home", home).exit_code == 2
     assert invoke("predictions", "import", tmp_path / "none.csv", "--home", home).exit_code == 2
+
+
+def test_a_report_is_written_once(home, tmp_path):
+    out = tmp_path / "report.html"
+    done = invoke("report", "low", "high", "--home", home, "--out", out, "--lang", "en", "--json")
+    assert done.exit_code == 0 and json.loads(done.stdout)["out"] == str(out)
+    assert "is better than low" in out.read_text(encoding="utf-8")
+    assert invoke("report", "low", "--home", home, "--out", out).exit_code == 2
+    assert invoke("report", "low", "--home", home, "--out", tmp_path / "one.html").exit_code == 0

@@ -19,7 +19,8 @@ from studio.evaluation.prediction_import import (
     export_predictions,
     import_predictions,
 )
-from studio.language import say
+from studio.evaluation.report import write_report
+from studio.language import current_language, say
 from studio.workspace import BUNDLED_NAME
 
 OWN = ""
@@ -31,13 +32,22 @@ FORMS: dict[ExportForm, str] = {
 }
 
 
-def downloads(entries: Sequence[Entry]) -> None:
-    """Offer the predictions of each compared run; a file is made when its button is pressed."""
+def downloads(entries: Sequence[Entry], *, common: bool) -> None:
+    """Offer the report and the predictions of each run; a file is made when its button is pressed."""
     with st.expander(
-        say("下载逐条答案和得分", "Download predictions and scores"),
+        say("下载报告和逐条答案", "Download the report and the predictions"),
         icon=":material/download:",
         key="compare-files",
     ):
+        st.download_button(
+            say("报告（一个 HTML 文件）", "Report (one HTML file)"),
+            partial(write_report, entries, current_language.get(), common=common),
+            file_name=f"report_{date.today():%Y%m%d}.html",
+            mime="text/html",
+            key="compare-report",
+            icon=":material/description:",
+            on_click="ignore",
+        )
         for number, entry in enumerate(entries):
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.markdown(plain(entry.name))
