@@ -17,6 +17,7 @@ A press runs a callback first, then the page again; fragments run alone. No page
     train     Start training runs and watch them.
     runs      List every run; compare settings and curves, tag, delete and restore.
     evaluate  Read scores and the titles behind them; evaluate again.
+    compare   Compare two runs and more: the verdict, what was fixed and what broke.
     try_it    Classify titles and chat with a model.
     team      See people, their pace and agreement; set roles and settings.
     sections  What each page draws, one package a page; no page imports another's.

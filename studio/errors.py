@@ -8,6 +8,7 @@ StudioError
 ├── NothingToFreeze       no decided title, or a split that would be empty
 ├── NotAllowed            the person's role does not cover this step
 ├── FreezeRefused         errors among the decided titles, or warnings that nobody accepted
+├── NotComparable         evaluations have different rows, and how many they share
 ├── StalePress            a key was pressed for a title that was decided anew
 ├── RunFailed             a worker ended without its result
 ├── JobProcessUnavailable the job process ends again and again
@@ -76,6 +77,14 @@ class FreezeRefused(StudioError):
         super().__init__(problem, remedy=remedy)
         self.reasons = reasons
         self.can_accept = can_accept
+
+
+class NotComparable(StudioError):
+    """Evaluations have different rows; `common` of them are shared, on which they can be compared."""
+
+    def __init__(self, problem: str, *, remedy: str, common: int) -> None:
+        super().__init__(problem, remedy=remedy)
+        self.common = common
 
 
 class StalePress(StudioError):

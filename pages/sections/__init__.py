@@ -1,6 +1,7 @@
 """What the pages draw, one package a page; a page's sections belong to that page alone.
 
 check     Choose a file, read its problems, edit rows, repair a copy, fill the label queue.
+compare   Choose runs, read the verdict, and the titles behind every number.
 datasets  Freeze, list and compare versions; list what was put aside.
 drafts    Set up a teacher's endpoint, start and watch its runs.
 evaluate  Choose a run, read its numbers and its confusion matrix, evaluate again.

@@ -99,7 +99,44 @@ def confusion_chart(confusion: Confusion) -> alt.LayerChart:
 
     Right answers are blue, wrong ones orange; the deeper, the more rows.
     """
-    rows = _cells(confusion)
+    return _matrix(_cells(confusion), [("n", say("条数", "rows"))])
+
+
+def change_chart(
+    rows: Sequence[str], columns: Sequence[str], came: Sequence[Sequence[int]], left: Sequence[Sequence[int]]
+) -> alt.LayerChart:
+    """Chart which titles came into each cell of a confusion matrix and which left it, +3 −1.
+
+    Blue where that is good: more right answers, or fewer wrong ones; orange where it is bad.
+    """
+    cells = []
+    for label, came_line, left_line in zip(rows, came, left, strict=True):
+        for answer, new, gone in zip(columns, came_line, left_line, strict=True):
+            right, size = label == answer, new + gone
+            good = (new >= gone) == right
+            highest = max(
+                1, *(a + b for lines in zip(came, left, strict=True) for a, b in zip(*lines, strict=True))
+            )
+            parts = [f"+{new}" if new else "", f"−{gone}" if gone else ""]
+            cells.append(
+                {
+                    "true": label,
+                    "pred": answer,
+                    "true_name": category_name(label),
+                    "pred_name": column_name(answer),
+                    "n": " ".join(part for part in parts if part),
+                    "came": new,
+                    "left": gone,
+                    "right": right,
+                    **cell_colors(size, highest, right=good),
+                }
+            )
+    tips = [("came", say("新来的", "came")), ("left", say("离开的", "left"))]
+    return _matrix(cells, tips)
+
+
+def _matrix(rows: Sequence[Mapping[str, Any]], tips: Sequence[tuple[str, str]]) -> alt.LayerChart:
+    """Chart cells with their numbers, `n`; `tips` are the fields of a tooltip and their names."""
     cell = alt.selection_point(name=CELL, fields=["true", "pred"], toggle=False, empty=False)
     angle = say("0", "-40")
     base = _chart(rows).encode(
@@ -113,7 +150,7 @@ def confusion_chart(confusion: Confusion) -> alt.LayerChart:
         tooltip=[
             alt.Tooltip("true_name:N", title=say("数据集", "dataset")),
             alt.Tooltip("pred_name:N", title=say("模型", "model")),
-            alt.Tooltip("n:Q", title=say("条数", "rows")),
+            *(alt.Tooltip(f"{field}:Q", title=title) for field, title in tips),
         ],
     )
     rects = base.mark_rect(cornerRadius=3, stroke=colors.paper(), strokeWidth=2, cursor="pointer").encode(
@@ -122,8 +159,8 @@ def confusion_chart(confusion: Confusion) -> alt.LayerChart:
     frame = base.transform_filter(cell).mark_rect(
         cornerRadius=3, fill=None, stroke=colors.ink(), strokeWidth=2, aria=False
     )
-    numbers = base.transform_filter("datum.n > 0").mark_text(fontSize=12, fontWeight=600)
-    numbers = numbers.encode(color=alt.Color("text:N", scale=None), text="n:Q")
+    numbers = base.transform_filter("datum.n != 0").mark_text(fontSize=12, fontWeight=600)
+    numbers = numbers.encode(color=alt.Color("text:N", scale=None), text="n:N")
     chart: alt.LayerChart = rects.add_params(cell) + frame + numbers
     # Slanted names reach beyond the last column.
     return chart.properties(height=385, padding={"right": int(say("5", "28"))})

@@ -3,12 +3,15 @@
 main          Assemble the commands; entry point of `news-studio`.
 _annotations  Export and import annotations: `annotations export | import`.
 _common       Turn errors into one message and an exit code; options that several commands share.
+_compare      Compare runs on the same titles: `compare`.
 _data         Check data and freeze dataset versions: `check`, `freeze`.
 _datasets     List, compare, export and describe frozen versions: `dataset list | diff | export | card`.
 _drafts       Let a teacher model draft think chains: `drafts`.
 _export       Export a model for another runtime, proven there: `export`.
 _imports      Import titles, list imports, undo one: `import`.
 _models       List, check and download base models: `models`.
+_predictions  Import predictions of other programs, export those of runs: `predictions import | export`.
+_report       Write a report of a run or a comparison: `report`.
 _run_records  List, show, name, note, tag, delete and restore runs: more of `news-studio runs`.
 _runs         Manage runs and the machine: `up`, `runs`, `doctor`.
 _serving      Serve models over the OpenAI protocol: `serve`.

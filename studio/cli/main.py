@@ -6,11 +6,14 @@ import typer
 
 from studio.cli import (
     _annotations,
+    _compare,
     _data,
     _datasets,
     _drafts,
     _export,
     _models,
+    _predictions,
+    _report,
     _run_records,  # noqa: F401 - it adds its commands to `runs`
     _runs,
     _serving,
@@ -26,7 +29,20 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
-for module in (_data, _annotations, _datasets, _drafts, _training, _serving, _export, _models, _runs):
+for module in (
+    _data,
+    _annotations,
+    _datasets,
+    _drafts,
+    _training,
+    _serving,
+    _export,
+    _models,
+    _runs,
+    _compare,
+    _predictions,
+    _report,
+):
     app.add_typer(module.app)
 
 

@@ -102,6 +102,9 @@ class EvaluateSpec(Frozen):
     )
     seed: int = Field(42, ge=0, lt=2**32, description="Seed of the intervals' resampling.")
     run: str | None = Field(None, description="The training run that is evaluated, if it is one.")
+    imported: str | None = Field(
+        None, description="File that another program's answers were imported from; empty: answered here."
+    )
 
     @model_validator(mode="after")
     def _engine_is_complete(self) -> "EvaluateSpec":

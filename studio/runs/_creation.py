@@ -97,7 +97,12 @@ def prepare_sweep(
 
 def can_retry(job: Job) -> bool:
     """Whether it is over and can be repeated as it is."""
-    return job.is_over and job.spec.kind in _REPEATABLE and not job.record.worked_by
+    return (
+        job.is_over
+        and job.spec.kind in _REPEATABLE
+        and not job.record.worked_by
+        and not getattr(job.spec, "imported", None)
+    )
 
 
 def prepare_retry(workspace: Workspace, job: Job) -> Job:
@@ -111,7 +116,7 @@ def prepare_retry(workspace: Workspace, job: Job) -> Job:
             say(f"运行 {job.id} 还没有结束。", f"Run {job.id} has not finished."),
             remedy=say("请等它完成，或先取消它。", "Wait until it finishes, or cancel it first."),
         )
-    if job.spec.kind not in _REPEATABLE:
+    if job.spec.kind not in _REPEATABLE or getattr(job.spec, "imported", None):
         raise InputError(
             say(f"{job.id} 不能原样重来。", f"{job.id} cannot be repeated as it is."),
             remedy=say("请在开始它的页面重新开始。", "Start it again on the page that started it."),

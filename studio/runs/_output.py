@@ -90,6 +90,14 @@ def trained_model(run: Run) -> tuple[Path, Path | None]:
     Raises:
         RunFailed: a training run without a checkpoint, or an endpoint's model, which is not here.
     """
+    if isinstance(run.spec, EvaluateSpec) and run.spec.imported:
+        raise RunFailed(
+            say(
+                f"{run.id} 是导入的答案，这里没有它的模型。",
+                f"{run.id} holds imported answers; its model is not here.",
+            ),
+            remedy=say("请选自己训练或评估的运行。", "Choose a run that was trained or evaluated here."),
+        )
     if isinstance(run.spec, EvaluateSpec):
         if run.spec.model_name_or_path is None:
             raise RunFailed(

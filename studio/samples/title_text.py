@@ -79,6 +79,8 @@ _PORTION = 1000
 
 def compatible(text: str) -> str:
     """Normalize to NFKC, a long text in portions: ordering a run of combining marks takes its square."""
+    if len(text) <= _PORTION:
+        return unicodedata.normalize("NFKC", text)
     return "".join(
         unicodedata.normalize("NFKC", text[start : start + _PORTION])
         for start in range(0, len(text), _PORTION)
@@ -86,11 +88,12 @@ def compatible(text: str) -> str:
 
 
 _PUNCTUATION = re.compile(
+    r"(?=[\W_])(?:"  # letters, most of any title, are passed over at once
     r"(?<!\d)[.,:/]|[.,:/](?!\d)"  # between digits only
     r"|-(?!\d)|(?<=[a-z])-"  # a minus before a digit, but not the hyphen of covid-19
     r"|(?<![a-z])#(?!\d)"  # c#, #1; not the hashes around a topic
     r"|\*(?![a-z])|(?<=\w)\*"  # *ST before a share, no other star
     r"|(?<![0-9a-z])&|&(?![0-9a-z])"  # a&b
     r"|[^\w%‰+.,:/\-#*&$€£¥₩₽¢±×÷≠≤≥<>√°↑↓]|_"
-    r"|(?<!\d)[<>](?!\d)"  # signs beside numbers; elsewhere they bracket a name
+    r"|(?<!\d)[<>](?!\d))"  # signs beside numbers; elsewhere they bracket a name
 )

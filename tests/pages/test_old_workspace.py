@@ -134,8 +134,8 @@ def data(unpacked):
     texts += [shown(text) for text in notes(db)] + before.typed
     texts += [tag for (tag,) in db.execute("select distinct tag from title_tags")]
     texts += [path.read_text(encoding="utf-8") for path in BUNDLED_DATA.glob("*.toml")]
-    # An ending that an earlier studio wrote as a sentence is read as it is, and so are logs.
-    for name in ("result.json", "log.txt", "predictions.jsonl"):
+    # A name or an ending that an earlier studio wrote as a sentence is read as it is, and so are logs.
+    for name in ("run.json", "result.json", "log.txt", "predictions.jsonl"):
         texts += [file.read_text(encoding="utf-8") for file in workspace.runs.glob(f"*/{name}")]
     return "\n".join(texts)
 

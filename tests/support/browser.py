@@ -186,10 +186,10 @@ def choose(page: Page, key: str, option: str) -> None:
     settle(page)
 
 
-def click_cell(page: Page, true: str, pred: str) -> None:
+def click_cell(page: Page, true: str, pred: str, *, chart: str = "matrix") -> None:
     """Click the middle of a cell of the confusion matrix, where its number is drawn."""
     name = re.compile(f"数据集: {true}; 模型: {pred}; ")
-    box = page.locator(".st-key-matrix").get_by_label(name).last.bounding_box()
+    box = page.locator(f".st-key-{chart}").get_by_label(name).last.bounding_box()
     assert box is not None, (true, pred)
     middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     # The chart tells of a click 150 ms later.

@@ -19,6 +19,7 @@ PAGES = [
     "train",
     "runs",
     "evaluate",
+    "compare",
     "team",
     "try_it",
 ]

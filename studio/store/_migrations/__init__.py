@@ -17,6 +17,7 @@ the order of the imports here.
     m016_messages   Turn stored sentences into codes with arguments: m016.
     m017_labels     Remember what foreign labels mean, and let signs tell titles apart: m017.
     m018_sent_back  Count what was sent back to each person: m018.
+    m019_comparisons  Record which comparisons an evaluation set has served: m019.
     m020_evaluation  Remember what was done about the errors of an evaluation: m020.
 """
 
@@ -28,6 +29,7 @@ from studio.store._migrations import (  # noqa: F401  (each registers its migrat
     m016_messages,
     m017_labels,
     m018_sent_back,
+    m019_comparisons,
     m020_evaluation,
 )
 from studio.store._migrations.base import migrations as migrations
