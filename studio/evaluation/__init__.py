@@ -15,6 +15,7 @@ neighbours      Find the nearest training rows of a title: TF-IDF over character
 refusal         Calibrate a run, and store below which confidence its model refuses to answer.
 row_tags        Gather what the workspace knows about the rows of an evaluation, tag them, keep the result.
 sample_answers  Compare what people answered to the bundled titles with our answers.
+scaling         Forecast from a learning curve what more training rows would bring.
 scores          Score predictions: accuracy, F1 and confusion first, ROUGE and BLEU beside them.
 tags            Tag rows: what is special about a title, its answer, its neighbours, its other answers.
 training_rows   Read the rows that a run was trained on.

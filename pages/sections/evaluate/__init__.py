@@ -8,6 +8,7 @@ new_evaluation  Start another evaluation and draw its progress.
 refusal         Draw calibrated confidence, and the choice of a threshold for refusing.
 refusal_charts  Chart calibration, and coverage against accuracy.
 rows            Draw the rows of an evaluation by their tags.
+scaling         Draw the learning curve of a recipe, and what more rows would bring.
 views           Draw the choice of what is shown of an evaluation.
 titles          Draw titles with answers, chains and tags; send some back.
 numbers         Choose a scored run and draw its numbers.
