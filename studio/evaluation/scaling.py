@@ -1,8 +1,8 @@
 """Forecast from a learning curve what more training rows would bring: a power law with its interval.
 
 error(n) = a n^-b, fitted to the errors of trainings on nested parts of the rows. The interval is a
-hierarchical bootstrap over seeds and over stories (near copies of a title are one), plus the scatter of single
-seeds: it is meant to hold the next training. Pure. Source: Hestness et al. (2017) for the law.
+hierarchical bootstrap over seeds and over stories (near copies of a title are one), plus the scatter of
+single seeds: it is meant to hold the next training. Pure. Source: Hestness et al. (2017) for the law.
 """
 
 from collections.abc import Mapping, Sequence
@@ -184,7 +184,7 @@ def _gain(
     """Forecast the gain of MORE rows of a category by the law of the whole."""
 
     def gain(rate: float, exponent: float) -> float:
-        return rate * (1 - ((max(1, rows) + MORE) / max(1, rows)) ** -exponent)
+        return float(rate * (1 - ((max(1, rows) + MORE) / max(1, rows)) ** -exponent))
 
     found = [gain(rate, exponent) for rate, exponent in zip(errors, powers, strict=True)]
     low, high = np.quantile(found, [0.025, 0.975])

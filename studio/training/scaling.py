@@ -149,7 +149,8 @@ def _forecast(job: Job, members: Sequence[Run], run: Run, scheme: Scheme) -> For
         return Forecast.model_validate_json(file.read_bytes())
     except (OSError, ValidationError):
         pass
-    trained, labels = [], {}
+    trained: list[Trained] = []
+    labels: dict[str, str] = {}
     for each in members:
         assert isinstance(each.spec, TrainSpec), each.spec
         answers = runs.load_predictions(each, "direct")
