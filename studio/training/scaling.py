@@ -70,6 +70,16 @@ class Check:
 def start_curve(workspace: Workspace, run: Run, scheme: Scheme) -> Job:
     """Queue the trainings of a learning curve with the recipe of a training run.
 
+    Raises: as `prepare_curve`.
+    """
+    job = prepare_curve(workspace, run, scheme)
+    queue.submit(workspace, job)
+    return job
+
+
+def prepare_curve(workspace: Workspace, run: Run, scheme: Scheme) -> Job:
+    """Make the folders of the trainings of a learning curve; nothing is queued.
+
     Raises:
         InputError: it is no training with held-out rows, or has too few rows.
         UnreadableFile: its dataset cannot be split.
@@ -108,7 +118,6 @@ def start_curve(workspace: Workspace, run: Run, scheme: Scheme) -> Job:
     runs.change_record(job.folder, tags=(TAG, run.id))
     for member_run in made:
         runs.change_record(member_run.folder, tags=(TAG,))
-    queue.submit(workspace, job)
     return job
 
 
