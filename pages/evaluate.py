@@ -20,6 +20,7 @@ from pages.sections.evaluate.numbers import (
 )
 from pages.sections.evaluate.refusal import refusal_section
 from pages.sections.evaluate.rows import load_tags, rows_section
+from pages.sections.evaluate.scaling import scaling_section
 from pages.sections.evaluate.views import choose_view
 from pages.shared import session
 from pages.shared.elements import header
@@ -52,6 +53,7 @@ if scored:
             "refusal": lambda: refusal_section(run, answer),
             "behaviour": lambda: behaviour_section(run),
             "chains": lambda: chains_section(run, answer, predictions),
+            "scaling": lambda: scaling_section(run),
             "categories": lambda: category_table(scores),
             "text": lambda: text_score_table(scores),
         }

@@ -50,19 +50,20 @@ def with_eval_of(workspace: Workspace, training: Path, held_out: Path) -> Mixed:
         UnreadableFile: a file or an entry of one of them is missing.
         DiskFull: nothing was written.
     """
-    parts = {TRAIN: _part(training, TRAIN), EVAL: _part(held_out, EVAL)}
+    parts = {TRAIN: read_part(training, TRAIN), EVAL: read_part(held_out, EVAL)}
     digest = hashlib.sha256()
     for entry, content in parts.values():
         digest.update(json.dumps(entry, sort_keys=True).encode() + content)
     folder = workspace.home / "mixed" / digest.hexdigest()[:20]
     if not folder.is_dir():
-        _write(folder, parts, training)
+        write_parts(folder, parts, training)
     known = set(_questions(parts[TRAIN][1]))
     asked = _questions(parts[EVAL][1])
     return Mixed(folder=folder, rows=len(asked), seen=sum(question in known for question in asked))
 
 
-def _write(folder: Path, parts: dict[str, tuple[dict[str, Any], bytes]], training: Path) -> None:
+def write_parts(folder: Path, parts: dict[str, tuple[dict[str, Any], bytes]], training: Path) -> None:
+    """Write entries with their content as a dataset folder, with the categories of another."""
     with in_one_step(folder) as draft:
         draft.mkdir(parents=True)
         info = {}
@@ -75,7 +76,12 @@ def _write(folder: Path, parts: dict[str, tuple[dict[str, Any], bytes]], trainin
             shutil.copy(categories, draft / categories.name)
 
 
-def _part(folder: Path, name: str) -> tuple[dict[str, Any], bytes]:
+def read_part(folder: Path, name: str) -> tuple[dict[str, Any], bytes]:
+    """Read an entry of dataset_info.json and the bytes of its file, a JSON list.
+
+    Raises:
+        UnreadableFile: one of them is missing or something else.
+    """
     info = _info(folder)
     if not isinstance(info.get(name), dict):
         raise _unreadable(folder, say(f"没有 {name} 这一项", f"it has no entry {name}"))

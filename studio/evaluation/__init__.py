@@ -26,6 +26,7 @@ refusal            Calibrate a run, and store below which confidence its model r
 report             Write a report: one self-contained HTML file of an evaluation or a comparison.
 row_tags           Gather what the workspace knows about the rows of an evaluation, tag them, keep the result.
 sample_answers     Compare what people answered to the bundled titles with our answers.
+scaling            Forecast from a learning curve what more training rows would bring.
 scores             Score predictions: accuracy, F1 and confusion first, ROUGE and BLEU beside them.
 seeds              Compare groups of runs that differ in the seed alone: mean, spread, hierarchical bootstrap.
 tags               Tag rows: what is special about a title, its answer, its neighbours, its other answers.

@@ -7,6 +7,7 @@ memory           Estimate the memory of a training before it starts.
 memory_fit       Check whether a training fits a device, and find the cheapest change that makes it fit.
 presets          Build complete training specs to start from: presets by model size, method and stage.
 run_table        Tabulate runs: scores and settings in a row each, filtered, sorted, and what differs.
+scaling          Train on nested parts of a dataset, forecast what more rows bring, check it.
 settings_file    Read and write settings files: ours, LLaMA-Factory's YAML, its board's.
 shell_commands   Write a training as shell commands to copy.
 spec_loading     Load a training spec from a file, options and `--set`.

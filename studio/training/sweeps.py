@@ -96,8 +96,12 @@ def _value(spec: TrainSpec, field: str) -> Value:
 
 
 def list_sweeps(workspace: Workspace) -> list[Job]:
-    """List the sweeps of the workspace, newest first."""
-    return [job for job in runs.list_jobs(workspace) if isinstance(job.spec, SweepSpec)]
+    """List the sweeps of the workspace, newest first; learning curves over other data are none."""
+    return [
+        job
+        for job in runs.list_jobs(workspace)
+        if isinstance(job.spec, SweepSpec) and job.spec.field not in NOT_SWEPT
+    ]
 
 
 def view_sweep(workspace: Workspace, job: Job) -> SweepView:

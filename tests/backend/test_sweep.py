@@ -14,8 +14,9 @@ from studio import runs
 from studio.contract import RangeTestSpec, SweepSpec
 from studio.errors import InputError, RunFailed
 from studio.jobs import queue as jobs
-from studio.training import sweeps
-from studio.workspace import open_workspace
+from studio.samples.scheme import load_scheme
+from studio.training import scaling, sweeps
+from studio.workspace import BUNDLED_DATASET, open_workspace
 from tests.support.samples import numbered, write_folder
 from tests.support.tiny_models import events_of, losses_of, quick_spec, result_of, write_run
 from tests.support.tiny_runs import end_everything
@@ -139,3 +140,24 @@ def test_a_sweep_that_could_not_be_compared_is_refused(
     with pytest.raises(InputError, match=words):
         sweeps.start_sweep(workspace, base, field, values)
     assert runs.list_jobs(workspace) == []
+
+
+@pytest.mark.slow
+def test_the_smallest_and_the_largest_part_of_a_learning_curve_are_trained_and_forecast(tmp_path, model):
+    workspace, scheme = open_workspace(tmp_path / "home"), load_scheme()
+    base = quick_spec(model, BUNDLED_DATASET, eval_limit=20, max_steps=2, eval_category_accuracy=False)
+    run = runs.prepare_run(workspace, base)
+    file, named = run.folder / "alive", scaling.prepare_curve(workspace, run, scheme)
+    file.touch()
+    first, *_, last = named.spec.runs[:4]
+    (named.folder / "spec.json").write_text(
+        named.spec.model_copy(update={"runs": (first, last)}).model_dump_json()
+    )
+    sweep(RunFolder(named.folder))
+    (named.folder / "alive").touch()
+    (named.folder / "result.json").write_bytes((first / "result.json").read_bytes())
+    curve = scaling.last_curve(workspace, run, scheme)
+    assert (curve.done, curve.trainings) == (2, 2)
+    assert [each.rows for each in curve.forecast.measured] == [75, 300]
+    assert len(curve.forecast.titles) == 20
+    assert 0 <= curve.forecast.accuracy_at(600).low <= curve.forecast.accuracy_at(600).high <= 1

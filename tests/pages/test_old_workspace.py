@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import pytest
 from sqlite_utils import Database
 
+from pages.sections.evaluate.views import VIEWS
 from studio.language import current_language
 from studio.messages import parsed, shown
 from studio.runs import list_jobs
 from studio.store import open_store
-from studio.workspace import BUNDLED_DATA, Workspace, open_workspace
+from studio.workspace import BUNDLED_DATA, BUNDLED_DATASET, Workspace, open_workspace
 from tests.support.old_workspaces import unpack
 from tests.support.pages import PAGES, open_page, words
 
@@ -146,3 +147,13 @@ def test_an_english_reader_meets_no_chinese_but_data(old, data, name):
     kinds = ("title", "caption", "subheader", "info", "success", "warning", "error", "markdown", "code")
     left = [text for text in CHINESE.findall(words(app, kinds=kinds)) if text not in data and text != "中文"]
     assert left == []
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_view_of_an_evaluation_opens_over_it_and_speaks_english(old, data, view):
+    app = open_page("evaluate", "en", annotator="li", view=view)
+    assert not app.exception and len(app.error) == 1
+    kinds = ("caption", "info", "success", "warning", "markdown")
+    near = (BUNDLED_DATASET / "train.json").read_text(encoding="utf-8")
+    left = [text for text in CHINESE.findall(words(app, kinds=kinds)) if text not in data + near]
+    assert set(left) <= {"中文", "快讯", "新华网"}

@@ -3,13 +3,14 @@
 behaviour        Draw the behavioural tests: how often harmless changes flip an answer.
 causes           Draw the causes of errors, what can be done about each, and what paid.
 chains           Draw answers with a think chain against those without, and what chains are like.
+endpoint_choice  Draw the choice of a model at an endpoint, and what answered.
 matrix           Draw the confusion matrix and the titles in its cells.
 new_evaluation   Start another evaluation and draw its progress.
+numbers          Choose a scored run and draw its numbers.
 refusal          Draw calibrated confidence, and the choice of a threshold for refusing.
 refusal_charts   Chart calibration, and coverage against accuracy.
 rows             Draw the rows of an evaluation by their tags.
-views            Draw the choice of what is shown of an evaluation.
+scaling          Draw the learning curve of a recipe, and what more rows would bring.
 titles           Draw titles with answers, chains and tags; send some back.
-numbers          Choose a scored run and draw its numbers.
-endpoint_choice  Draw the choice of a model at an endpoint, and what answered.
+views            Draw the choice of what is shown of an evaluation.
 """
