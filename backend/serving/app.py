@@ -74,7 +74,7 @@ def _add_routes(app: FastAPI, models: ModelSet, metrics: Metrics) -> None:
         }
 
     # Coroutines all of them: a pool of threads would be full when it matters.
-    @app.get("/health")
+    @app.api_route("/health", methods=["GET", "HEAD"])
     async def health() -> dict[str, Any]:
         return {"status": "ok", "running": models.loop.running, "waiting": models.loop.waiting}
 

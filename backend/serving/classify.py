@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse, Response
 
 from backend.data.templates import THOUGHT
 from backend.engine.loop import EngineStopped
+from backend.engine.quotation import Quotation
 from backend.engine.requests import Piece
 from backend.serving.bodies import read_request
 from backend.serving.errors import ApiError
@@ -82,6 +83,8 @@ class _Work:
         self.models = models
         self.served = served
         self.threshold = models.spec.threshold if asked.threshold is None else asked.threshold
+        quotes = asked.quotes_from_title
+        self.quotes_from_title = models.spec.quotes_from_title if quotes is None else quotes
         self.prompt_tokens = 0
         self.written_tokens = 0
 
@@ -101,6 +104,8 @@ class _Work:
         ]
 
     def _prompts(self) -> list[list[int]]:
+        if self.quotes_from_title:
+            _ = self.served.answerer.token_bytes  # kept there; of a large vocabulary it takes a moment
         question = self.models.scheme.prompt
         return [
             self.models.chat_prompt(
@@ -122,23 +127,26 @@ class _Work:
     async def _chains(self, prompts: Sequence[Sequence[int]]) -> list[tuple[str, bool] | None]:
         places = asyncio.Semaphore(AT_ONCE)
 
-        async def one(prompt: Sequence[int]) -> tuple[str, bool]:
+        async def one(title: str, prompt: Sequence[int]) -> tuple[str, bool]:
             async with places:
-                return await self._chain(prompt)
+                return await self._chain(title, prompt)
 
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(one(prompt)) for prompt in prompts]
+                tasks = [
+                    group.create_task(one(*both)) for both in zip(self.asked.titles, prompts, strict=True)
+                ]
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from errors
         return [task.result() for task in tasks]
 
-    async def _chain(self, prompt: Sequence[int]) -> tuple[str, bool]:
+    async def _chain(self, title: str, prompt: Sequence[int]) -> tuple[str, bool]:
         """Write one chain answer; returns its text, and whether it came to its end."""
+        constraints = (Quotation(title, self.served.answerer.token_bytes),) if self.quotes_from_title else ()
         decoding = self.served.answerer.decoding(self.models.room(prompt, None))
         while True:
             try:
-                (ticket,) = self.models.submit(self.served, [prompt], [decoding])
+                (ticket,) = self.models.submit(self.served, [prompt], [decoding], constraints)
                 break
             except ApiError:
                 if self.written_tokens == 0:

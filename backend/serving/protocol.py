@@ -202,6 +202,7 @@ class ClassifyRequest(BaseModel):
     answer: AnswerMode = "chain"
     model: str | None = None
     threshold: float | None = Field(None, ge=0, le=1)
+    quotes_from_title: bool | None = None
 
 
 def _is_one_of(value: Any, neutral: tuple[Any, ...]) -> bool:

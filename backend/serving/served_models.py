@@ -19,6 +19,7 @@ from transformers import PreTrainedModel
 from backend.data.encoding import tokenize, tokenize_answer
 from backend.data.templates import Message, Renderer
 from backend.engine.answering import Answerer, marks
+from backend.engine.constraints import Constraint
 from backend.engine.engine import Engine
 from backend.engine.loop import EngineLoop, EngineStopped, QueueFull, Ticket
 from backend.engine.requests import Decoding, Request
@@ -155,7 +156,11 @@ class ModelSet:
         return min(limit or self.spec.max_new_tokens, self.context - len(prompt))
 
     def submit(
-        self, served: Served, prompts: Sequence[Sequence[int]], decodings: Sequence[Decoding]
+        self,
+        served: Served,
+        prompts: Sequence[Sequence[int]],
+        decodings: Sequence[Decoding],
+        constraints: Sequence[Constraint] = (),
     ) -> list[Ticket]:
         """Submit the answers of one request: all of them or none.
 
@@ -165,7 +170,9 @@ class ModelSet:
         tickets: list[Ticket] = []
         try:
             for prompt, decoding in zip(prompts, decodings, strict=True):
-                request = Request(prompt=prompt, decoding=decoding, adapter=served.name)
+                request = Request(
+                    prompt=prompt, decoding=decoding, constraints=tuple(constraints), adapter=served.name
+                )
                 tickets.append(self.loop.submit(request))
         except QueueFull as error:
             for ticket in tickets:

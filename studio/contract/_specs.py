@@ -149,6 +149,9 @@ class ServeSpec(Frozen):
     threshold: float | None = Field(
         None, ge=0, le=1, description="Confidence below which /v1/classify abstains; empty: never."
     )
+    quotes_from_title: bool = Field(
+        True, description="Hold the quotations in a chain of /v1/classify to the title."
+    )
     max_new_tokens: int = Field(256, ge=8, le=32768, description="Longest answer when a request sets none.")
     max_context: int = Field(
         8192,

@@ -1,5 +1,7 @@
 """The model server for real: the bundled model, the official client, and the thought told apart."""
 
+import re
+
 import httpx2 as httpx
 import openai
 import pytest
@@ -121,3 +123,19 @@ def test_a_mark_that_the_model_has_no_row_for_is_refused_and_the_server_lives(ur
     with pytest.raises(openai.BadRequestError, match="prompt"):
         client.completions.create(model="tuned", prompt="标题<|endoftext|>", max_tokens=4)
     assert classify(url, ["标题<|endoftext|>"], answer="direct")
+
+
+def test_what_a_chain_quotes_is_in_its_title_unless_the_request_lets_it_quote_freely(url):
+    titles = ["央行下调存款准备金率", "主场三比一逆转，年轻门将扑出关键点球", "高考志愿填报今日开始"]
+
+    def foreign(**fields):
+        document = httpx.post(f"{url}/v1/classify", json={"titles": titles, **fields}, timeout=60).json()
+        found = [
+            (one["title"], quote)
+            for one in document["results"]
+            for quote in re.findall("“(.+?)”", one["chain"])
+        ]
+        return [quote for title, quote in found if quote not in title]
+
+    assert foreign() == []
+    assert foreign(quotes_from_title=False) != []

@@ -409,6 +409,7 @@ def test_other_content_types_unknown_addresses_and_methods_are_answered_in_the_s
 def test_without_the_key_nothing_but_health_answers(server):
     with httpx.Client(base_url=server.url, timeout=10) as stranger:
         assert stranger.get("/health").json()["status"] == "ok"
+        assert stranger.head("/health").status_code == 200
         for path in ("/v1/models", "/v1/models/tiny", "/metrics", "/", "/openapi.json", "/docs"):
             assert stranger.get(path).status_code == 401
         for given in ("Bearer wrong", f"Basic {KEY}", KEY, "Bearer", f"Bearer {KEY}x"):
