@@ -32,8 +32,9 @@ from studio.samples.scheme import Scheme
 log = logging.getLogger(__name__)
 
 _DTYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
-FLOAT32_GROWTH = 2.3
-"""Memory that a merge in float32 takes, by the size of 16-bit weights on disk."""
+LARGEST_FLOAT32 = 2 * 2**30
+"""Weights on disk up to which a merge is exact; above, it would take three times their size of memory."""
+FLOAT32_GROWTH = 3.0
 LONGEST_CONTEXT = 4096
 """Tokens of prompt and answer that a Modelfile asks for at most: titles are short, memory is not free."""
 
@@ -84,7 +85,10 @@ def _write(folder: RunFolder, spec: ExportSpec, target: Path) -> _Written:
     tried = held_out[: spec.proof_titles]
     folder.emit(Progress(phase="loading"))
     model, renderer = load_merged(
-        spec.model_name_or_path, spec.adapter_name_or_path, spec.template, _merging_dtype(spec)
+        spec.model_name_or_path,
+        spec.adapter_name_or_path,
+        spec.template,
+        merging_dtype(spec.model_name_or_path),
     )
     penalty = float(model.generation_config.repetition_penalty or 1.0)
     folder.emit(Progress(phase="proving", total=2))
@@ -105,13 +109,13 @@ def _write(folder: RunFolder, spec: ExportSpec, target: Path) -> _Written:
     return _Written(renderer=renderer, scheme=scheme, tried=tried, before=before, penalty=penalty, gguf=gguf)
 
 
-def _merging_dtype(spec: ExportSpec) -> torch.dtype:
-    """Merge in float32, which rounds once, at the end; in bfloat16 where the memory is short of it."""
-    size = sum(file.stat().st_size for file in spec.model_name_or_path.glob("*.safetensors"))
+def merging_dtype(model: Path) -> torch.dtype:
+    """Merge in float32, which rounds once, at the end; in bfloat16 what is large or finds no memory."""
+    size = sum(file.stat().st_size for file in model.glob("*.safetensors"))
     free = free_memory_bytes()
-    if free is None or FLOAT32_GROWTH * size < free:
+    if size <= LARGEST_FLOAT32 and (free is None or FLOAT32_GROWTH * size < free):
         return torch.float32
-    log.warning("merged in bfloat16: float32 takes more than the %.1f GiB that are free", free / 2**30)
+    log.warning("merged in bfloat16: in float32 %.1f GiB of weights take too much memory", size / 2**30)
     return torch.bfloat16
 
 

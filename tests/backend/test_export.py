@@ -12,7 +12,7 @@ from transformers import AutoTokenizer
 from backend.data.labelled_rows import labelled_rows
 from backend.data.rows import dataset_scheme
 from backend.data.templates import Renderer
-from backend.export.__main__ import export
+from backend.export.__main__ import LARGEST_FLOAT32, export, merging_dtype
 from backend.export.gguf import write_gguf
 from backend.export.merging import load_merged, save_merged
 from backend.export.ollama import modelfile
@@ -201,3 +201,10 @@ def test_a_beginning_token_that_the_runtime_adds_is_not_written_twice(tmp_path):
 )
 def test_the_exact_p_of_mcnemar(lost, gained, p):
     assert mcnemar_p(lost, gained) == mcnemar_p(gained, lost) == pytest.approx(p)
+
+
+@pytest.mark.parametrize(("size", "dtype"), [(1000, torch.float32), (LARGEST_FLOAT32 + 1, torch.bfloat16)])
+def test_a_large_model_is_merged_in_16_bit(tmp_path, size, dtype):
+    with (tmp_path / "model.safetensors").open("wb") as file:
+        file.truncate(size)  # a sparse file
+    assert merging_dtype(tmp_path) == dtype
