@@ -245,6 +245,8 @@ def train_tokenizer(lines: list[str], size: int) -> PreTrainedTokenizerFast:
         bos_token=BOS,
         eos_token=EOS,
         pad_token=PAD,
+        # Loading as Qwen2's would else add a token of its own, for which the model has no row.
+        unk_token=PAD,
         clean_up_tokenization_spaces=False,
     )
     wrapped.chat_template = TEMPLATES["deepseekr1"].to_jinja()

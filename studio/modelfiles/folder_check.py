@@ -24,6 +24,7 @@ from studio.modelfiles.safetensors_headers import (
     read_weights,
     reason,
 )
+from studio.modelfiles.token_rows import tokens_without_row
 from studio.system.documents import READ_FAULTS, one_line, parse_json, read_whole
 
 TOKENIZERS = (
@@ -168,6 +169,7 @@ def _checked(path: Path, fingerprint: object, language: Language) -> ModelReport
     problems = [_config_problem(path, config), _tokenizer_problem(path), *weights.problems]
     if not weights.problems:
         problems.append(_size_mismatch(path, config, weights.shapes))
+        problems.append(tokens_without_row(path, weights.shapes))
     problems.append(_remote_code(path, config))
     return ModelReport(
         path=path,

@@ -97,3 +97,11 @@ _PUNCTUATION = re.compile(
     r"|[^\w%‰+.,:/\-#*&$€£¥₩₽¢±×÷≠≤≥<>√°↑↓]|_"
     r"|(?<!\d)[<>](?!\d))"  # signs beside numbers; elsewhere they bracket a name
 )
+
+
+_MARK = re.compile(r"</?think>|<\|[A-Za-z_]{1,30}\|>|<｜[^｜<>]{1,30}｜>|</?s>|\[/?INST\]")
+
+
+def find_marks(title: str) -> list[str]:
+    """Find text that models use as marks, such as `<|im_end|>` or `<think>`."""
+    return _MARK.findall(title)

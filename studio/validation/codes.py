@@ -248,6 +248,10 @@ CODES: Mapping[str, Code] = {
         "answer", "warning", "safe", "HTML 实体或标签", "HTML in the title",
         "Entities such as &amp;quot; and tags such as <em>; they are decoded.",
     ),
+    "model_marks": _code(
+        "answer", "hint", "person", "模型的标记", "model's marks",
+        "Text such as <|im_end|> or <think>, which models use as marks; it is taken for plain text.",
+    ),
     "answer_quoted": _code(
         "answer", "hint", "safe", "类别带引号", "quoted category",
         "Quotation marks, brackets or a full stop around the category.",

@@ -25,7 +25,7 @@ from studio.samples.chain_lint import lint_chain
 from studio.samples.label_matching import FaultKind, find_fault
 from studio.samples.problems import Problem, Severity
 from studio.samples.scheme import Scheme
-from studio.samples.title_text import clean_title, unescape_html
+from studio.samples.title_text import clean_title, find_marks, unescape_html
 
 TITLE_CHARACTERS = 500
 """No news title is longer; what is, is an article in the wrong column or an attack."""
@@ -175,6 +175,12 @@ def _judge_title(row: RawRow, prefix: str, scheme: Scheme, remarks: _Remarks) ->
     if "\ufffd" in title or "\ufffd" in (row.answer or ""):
         remark = say("有字符在转码时丢失（\ufffd）。", "Characters were lost in a conversion (\ufffd).")
         remarks.add("encoding", "warning", remark, found=title)
+    if marks := find_marks(title):
+        remark = say(
+            f"标题里有模型用作标记的文字（{marks[0]}），训练和回答时按普通文字处理。",
+            f"The title has text that models use as a mark ({marks[0]}); it is taken for plain text.",
+        )
+        remarks.add("model_marks", "hint", remark, found=title[:200])
     if len(title) > TITLE_CHARACTERS:
         reason = message("title_too_long", count=len(title), most=TITLE_CHARACTERS)
         remarks.add("title_too_long", "error", reason, found=title[:60])

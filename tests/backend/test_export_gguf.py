@@ -187,7 +187,12 @@ def test_an_embedding_row_without_token_and_a_token_without_row_are_both_minded(
     folder = tiny_model(tmp_path / "model", "qwen2", "qwen2")
     padded = write_gguf(folder, tmp_path / "padded.gguf")
     assert padded.tokens[-1].startswith("[PAD") and padded.types[-1] == gguf.TokenType.UNUSED
-    assert write_gguf(merged, tmp_path / "tuned.gguf").left_out == ("<|endoftext|>",)
+    assert write_gguf(merged, tmp_path / "whole.gguf").left_out == ()
+    more = load_tokenizer(merged)
+    more.add_tokens(["<|beyond|>"])
+    beyond = shutil.copytree(merged, tmp_path / "beyond")
+    more.save_pretrained(beyond)
+    assert write_gguf(beyond, tmp_path / "tuned.gguf").left_out == ("<|beyond|>",)
 
 
 def test_the_end_of_an_answer_and_the_template_are_in_the_file(tmp_path):

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from studio.cli._models import app as cli
 from studio.errors import ModelUnusable
 from studio.language import current_language
+from studio.modelfiles.token_rows import tokens_without_row
 from studio.models import catalog
 from studio.workspace import BUNDLED_MODEL, open_workspace
 from tests.support.model_folders import (
@@ -177,6 +178,21 @@ def test_the_template_is_guessed_from_the_special_tokens(model, config, tokens, 
     (model / "tokenizer_config.json").write_text(config)
     (model / "tokenizer.json").write_text(f'{{"added_tokens": ["{tokens}"]}}')
     assert catalog.check_model(model).template == template
+
+
+def test_a_token_beyond_the_embedding_is_a_warning(model):
+    rows = 12
+    file = model / "tokenizer.json"
+    for ids, found in (((3, rows - 1), []), ((3, rows), ["token_without_row"])):
+        added = [{"id": id, "content": f"<{id}>"} for id in ids]
+        file.write_text(json.dumps({"added_tokens": added, "model": {"vocab": {"a": 0}}}))
+        shapes = {"model.embed_tokens.weight": (rows, 4)}
+        problem = tokens_without_row(model, shapes)
+        assert [each.code for each in (problem,) if each] == found
+        assert problem is None or problem.severity == "warning"
+    file.write_text("{}")
+    (model / "tokenizer_config.json").write_text('{"added_tokens_decoder": {"12": {}, "x": {}}}')
+    assert tokens_without_row(model, {"model.embed_tokens.weight": (rows, 4)}).code == "token_without_row"
 
 
 def test_models_of_the_workspace_are_found_by_name_broken_ones_too(workspace):

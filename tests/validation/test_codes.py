@@ -121,6 +121,7 @@ CASES: dict[str, Callable[[Path], Path]] = {
     "label_set_aside": rows({"text": TITLE, "label": "体育", "answer": "reject"}),
     "several_categories": answer("体育、经济"),
     "html": rows(conversation(f"新闻分类：&quot;{TITLE}&quot;", "体育")),
+    "model_marks": rows(conversation("新闻分类：<think>女排夺冠", "体育")),
     "encoding": raw(json.dumps([sample()], ensure_ascii=False).encode("gbk")),
     "too_large": bomb,
     "other_sheets": two_sheets,
