@@ -15,7 +15,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
-assert _run_records.list_, "its commands are added to those of _runs"
+assert _run_records.GROUP is _runs.runs_app  # its commands are added to that group
 for module in (_data, _annotations, _datasets, _drafts, _training, _models, _runs):
     app.add_typer(module.app)
 
