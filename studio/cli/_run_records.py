@@ -24,6 +24,8 @@ from studio.training.run_table import (
     settings_in_full,
 )
 
+GROUP = runs_app
+"""The group that the commands below are added to."""
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run.")]
 
 

@@ -1,5 +1,6 @@
 """The Evaluate page filters rows by tags, and its address opens the same cell and the same rows."""
 
+import shutil
 from datetime import timedelta
 
 import pytest
@@ -137,3 +138,10 @@ def test_one_way_alone_says_how_to_compare(run):
     file.write_text("\n".join(lines) + "\n")
     app = open_page("evaluate", evaluation=run.id, view="chains")
     assert any("只用一种方式回答过" in each.value for each in app.info) and not app.exception
+
+
+def test_a_run_whose_checkpoint_is_gone_is_no_choice_and_no_error(workspace, run):
+    shutil.rmtree(run.folder / "checkpoints")
+    app = open_page("evaluate", evaluation=run.id)
+    assert not app.exception and not app.error
+    assert not [each for each in app.selectbox(key="choose-new-subject").options if "scored" in each]

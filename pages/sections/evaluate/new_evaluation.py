@@ -13,6 +13,7 @@ from pages.shared.text import answer_name, plain, run_name, run_option, state_na
 from studio import runs
 from studio.contract import AnswerMode, TemplateName
 from studio.datasets.versions import list_versions
+from studio.errors import StudioError
 from studio.jobs import queue
 from studio.language import say
 from studio.messages import message, shown, stored
@@ -118,7 +119,10 @@ def _subjects(workspace: Workspace) -> Sequence[Subject]:
     tuned = []
     for run in runs.list_runs(workspace):
         if run.spec.kind == "train" and run.result and run.result.checkpoint:
-            model, adapter = runs.trained_model(run)
+            try:
+                model, adapter = runs.trained_model(run)
+            except StudioError:
+                continue  # its checkpoint was discarded or moved away
             tuned.append(
                 Subject(
                     option=run_option(run),
