@@ -25,5 +25,6 @@ recognition         Recognise what the records of a file are, and which key hold
 records             Stream the raw records of one file: txt, csv, tsv, xlsx, json, jsonl, parquet.
 saved_datasets      Find the files of a data set that `datasets` saved, or that a hub holds.
 sharegpt            Write conversations in the canonical ShareGPT layout.
+split_names         Infer the split of a file or entry from the words of its name.
 values              Normalize the values of cells and keys to text.
 """
