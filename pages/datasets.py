@@ -14,7 +14,7 @@ from studio.language import say
 header(
     say("数据集", "Datasets"),
     say(
-        "把已定的标题冻结成版本；冻结后的版本不会再变，训练和评估都基于它。问题在“错标与缺口”页改。",
+        "把已定的标题冻结成版本，像报纸定版：之后不会再变，训练和评估都基于它。问题在“错标与缺口”页改。",
         "Freeze the decided titles as a version, which never changes and is what training and evaluation "
         "use. Fix problems on the Errors and gaps page.",
     ),

@@ -42,7 +42,9 @@ export default function ({ data, parentElement, setStateValue }) {
   const typed = (event) => {
     if (!event.target.closest?.(`.st-key-${data.watch}`)) return
     clearTimeout(waiting)
-    waiting = setTimeout(() => setStateValue("text", event.target.value), 400)
+    const box = event.target
+    // A box that was saved and is gone: its text is no longer anybody's draft.
+    waiting = setTimeout(() => { if (box.isConnected) setStateValue("text", box.value) }, 400)
   }
   page.addEventListener("input", typed)
   return () => { clearTimeout(waiting); page.removeEventListener("input", typed) }

@@ -55,6 +55,12 @@ _LIVE = re.compile(
 _JOINER = "\u2060"
 """Invisible, and removed from a title that is pasted back."""
 
+TOKEN_NOTE = (
+    "词元（token）是模型读写的最小单位，一个汉字大约一个。",
+    "A token is the smallest piece that a model reads or writes, about one Chinese character.",
+)
+"""What stands where a token is first met."""
+
 
 def plain(text: str) -> str:
     """Escape text for Streamlit's Markdown, on one line; a sentence in the reader's language."""

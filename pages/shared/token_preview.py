@@ -9,7 +9,7 @@ import streamlit as st
 from pages.shared import session
 from pages.shared.elements import choose_one, table
 from pages.shared.feedback import report_errors, reporting, show_failure
-from pages.shared.text import plain
+from pages.shared.text import TOKEN_NOTE, plain
 from pages.shared.token_boxes import token_boxes
 from studio.contract import Piece, SeenRow, TemplateName, TrainSpec
 from studio.datasets.versions import list_versions
@@ -58,8 +58,9 @@ def preview_section(db: Store) -> None:
             help=say(
                 "`cutoff_len`：一条样本最多的词元数；更长的会整条跳过并列出，不会被截断。",
                 "`cutoff_len`: longest sample in tokens; longer ones are left out and listed,"
-                " never truncated.",
-            ),
+                " never truncated. ",
+            )
+            + say(*TOKEN_NOTE),
         )
     counted = token_preview.count_rows(
         workspace, model=models[model].path, dataset_dir=datasets[ref], template=template

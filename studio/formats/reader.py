@@ -25,14 +25,12 @@ from studio.formats.layouts import Layout
 from studio.formats.recognition import SAMPLED, recognise
 from studio.formats.records import SUFFIXES, Record, Records, read_records
 from studio.formats.saved_datasets import SPLITS, STATE, hub_files, saved_files
+from studio.formats.split_names import split_of
 from studio.language import say
 from studio.samples.label_matching import Vocabulary
 from studio.samples.problems import Problem
 from studio.samples.scheme import Scheme, load_scheme
 from studio.samples.title_text import Split
-
-EVAL_NAMES = ("eval", "test", "valid", "validation", "val", "dev")
-_SPLIT_WORDS = frozenset((*EVAL_NAMES, "train", "training"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,7 +236,7 @@ def find_sources(path: Path) -> list[Source]:
     if not path.is_dir():
         return [Source(path=path, name=path.name, split=split_of(path.stem), layout=Layout())]
     if not _has_entries(path):
-        files = saved_files(path) or hub_files(path, SUFFIXES, _SPLIT_WORDS)
+        files = saved_files(path) or hub_files(path, SUFFIXES)
         if files:
             return [
                 Source(
@@ -277,11 +275,3 @@ def _row(source: Source, record: Record) -> RawRow:
     if row.split is None or row.kind == "conversation" or row.answer is not None:
         return row
     return replace(row, split=None)
-
-
-def split_of(name: str) -> Split | None:
-    """Infer the split from any word of a file or entry name."""
-    words = {word for word in name.lower().replace("-", "_").replace(".", "_").split("_")}
-    if words & set(EVAL_NAMES):
-        return "eval"
-    return "train" if words & {"train", "training"} else None

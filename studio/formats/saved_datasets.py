@@ -12,6 +12,7 @@ from typing import Any
 from studio.formats._file_types import broken_file
 from studio.formats.encodings import decode
 from studio.formats.json_stream import parse_json
+from studio.formats.split_names import split_of
 
 STATE, SPLITS = "state.json", "dataset_dict.json"
 _FILES = 10_000
@@ -72,20 +73,14 @@ def _is_name(name: object) -> bool:
     return isinstance(name, str) and name not in ("", ".", "..") and "/" not in name and "\\" not in name
 
 
-def hub_files(folder: Path, suffixes: tuple[str, ...], words: frozenset[str]) -> list[SplitFile]:
-    """List the files of a hub repository that are named after splits, in it or in its folder `data`.
-
-    Args:
-        suffixes: of the files that can be read.
-        words: names of splits; a file is of one if a word of its name is among them.
-    """
+def hub_files(folder: Path, suffixes: tuple[str, ...]) -> list[SplitFile]:
+    """List the readable files of a hub repository that are named after splits, in it or in its `data`."""
     found = []
     for place in (folder, folder / "data"):
         if not place.is_dir():
             continue
         for path in sorted(place.iterdir())[:_FILES]:
-            parts = set(path.stem.lower().replace("-", "_").replace(".", "_").split("_"))
-            if path.is_file() and path.suffix.lower() in suffixes and parts & words:
-                split = next(word for word in sorted(parts) if word in words)
+            split = split_of(path.stem)
+            if path.is_file() and path.suffix.lower() in suffixes and split is not None:
                 found.append(SplitFile(path=path, name=str(path.relative_to(folder)), split=split))
     return found

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from pages.shared import colors
-from tests.support.browser import CHROMIUM, Studio, go, new_page, settle
+from tests.support.browser import CHROMIUM, go, new_page, settle
 from tests.support.pages import PAGES
 from tests.support.team import team
 
@@ -33,12 +33,10 @@ ENGLISH = """() => {
 
 
 @pytest.fixture(scope="module")
-def studio(tmp_path_factory):
+def studio(shared_studio, tmp_path_factory):
     home = tmp_path_factory.mktemp("appearance") / "home"
     team(home)
-    web = Studio(home)
-    yield web
-    web.kill()
+    return shared_studio.serve(home)
 
 
 @pytest.mark.parametrize(("system", "ground"), [("light", LIGHT), ("dark", DARK)])

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from tests.support.browser import CHROMIUM, Studio, new_page, settle
+from tests.support.browser import CHROMIUM, new_page, settle
 from tests.support.old_workspaces import unpack
 from tests.support.pages import PAGES
 
@@ -18,12 +18,10 @@ OPTIONS = {"resultTypes": ["violations"]}
 
 
 @pytest.fixture(scope="module")
-def studio(tmp_path_factory):
+def studio(shared_studio, tmp_path_factory):
     home = tmp_path_factory.mktemp("old") / "home"
     unpack(home)
-    web = Studio(home)
-    yield web
-    web.kill()
+    return shared_studio.serve(home)
 
 
 @pytest.mark.parametrize("lang", ["zh", "en"])

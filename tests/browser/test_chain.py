@@ -12,7 +12,7 @@ from studio.ingest.importer import import_text
 from studio.store import open_store, writing
 from studio.teacher import drafts
 from studio.workspace import open_workspace
-from tests.support.browser import CHROMIUM, press, settle, shown_title
+from tests.support.browser import CHROMIUM, press, runs_asked, settle, shown_title
 from tests.support.samples import CHAIN, SCHEME
 from tests.support.tiny_runs import end_everything, wait_until
 from tests.support.titles import next_waiting
@@ -153,6 +153,16 @@ def test_a_title_is_labelled_skipped_and_flagged_by_keyboard_alone(studio, page,
     expect(page.get_by_role("dialog")).to_have_count(0)
     settle(page)
     expect(page.get_by_role("radio", name="科技")).not_to_be_checked()
+
+
+def test_a_box_that_is_gone_asks_for_nothing_any_more(studio, page):
+    """The next title may stand there before the copy of what was typed last is sent."""
+    open_chain_mode(studio, page)
+    page.locator("textarea").press_sequentially("写")
+    before = runs_asked(page)
+    page.evaluate("document.querySelector('textarea').remove()")
+    page.wait_for_timeout(800)
+    assert runs_asked(page) == before
 
 
 def test_a_draft_is_marked_and_accepted_by_ctrl_enter(drafted, studio, page, db):

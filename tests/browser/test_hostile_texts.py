@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.browser import CHROMIUM, Studio, new_page, settle
+from tests.support.browser import CHROMIUM, new_page, settle
 from tests.support.hostile_workspace import OUTSIDE, make_hostile
 from tests.support.pages import PAGES
 
@@ -30,12 +30,10 @@ ALIVE = """() => {
 
 
 @pytest.fixture(scope="module")
-def studio(tmp_path_factory):
+def studio(shared_studio, tmp_path_factory):
     home = tmp_path_factory.mktemp("hostile") / "home"
     make_hostile(home)
-    web = Studio(home)
-    yield web
-    web.kill()
+    return shared_studio.serve(home)
 
 
 @pytest.fixture

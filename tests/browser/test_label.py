@@ -35,10 +35,8 @@ def db(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def studio(db):
-    web = Studio(Path(db.execute("pragma database_list").fetchone()[2]).parent)
-    yield web
-    web.kill()
+def studio(shared_studio, db):
+    return shared_studio.serve(Path(db.execute("pragma database_list").fetchone()[2]).parent)
 
 
 @pytest.fixture

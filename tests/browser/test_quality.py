@@ -10,7 +10,7 @@ from studio.quality import findings as quality
 from studio.quality._scan import scan
 from studio.training import token_preview as preview
 from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL
-from tests.support.browser import CHROMIUM, Studio, press, settle
+from tests.support.browser import CHROMIUM, press, settle
 from tests.support.samples import SCHEME, new_store, sample, write_json
 from tests.support.tiny_runs import end_everything, wait_until
 
@@ -35,10 +35,8 @@ def place(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def studio(place):
-    studio = Studio(place[1].home)
-    yield studio
-    studio.kill()
+def studio(shared_studio, place):
+    return shared_studio.serve(place[1].home)
 
 
 def open_tab(page, name):

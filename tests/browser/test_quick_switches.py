@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from tests.support.browser import CHROMIUM, Studio, settle
+from tests.support.browser import CHROMIUM, settle
 from tests.support.old_workspaces import unpack
 
 pytestmark = [
@@ -15,12 +15,10 @@ PACES_MS = (0, 20, 60, 120, 250, 500)
 
 
 @pytest.fixture(scope="module")
-def studio(tmp_path_factory):
+def studio(shared_studio, tmp_path_factory):
     home = tmp_path_factory.mktemp("old") / "home"
     unpack(home)
-    web = Studio(home)
-    yield web
-    web.kill()
+    return shared_studio.serve(home)
 
 
 @pytest.mark.parametrize("seed", [1, 2])

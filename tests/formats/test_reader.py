@@ -13,8 +13,9 @@ import pytest
 from studio.errors import UnreadableFile
 from studio.formats.choices import FileChoices
 from studio.formats.columns import Columns
-from studio.formats.reader import read_available_rows, read_rows, split_of
+from studio.formats.reader import read_available_rows, read_rows
 from studio.formats.records import read_records
+from studio.formats.split_names import split_of
 from studio.validation.rows import judge_rows
 from tests.support.samples import SCHEME, TITLE, conversation, sample, write_folder, write_json
 

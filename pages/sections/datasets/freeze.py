@@ -115,7 +115,15 @@ def _freeze_form(without_chain: int) -> None:
                 key="freeze-chainless",
             )
         pressed = st.form_submit_button(
-            say("冻结", "Freeze"), key="freeze-now", type="primary", icon=":material/lock:"
+            say("冻结", "Freeze"),
+            key="freeze-now",
+            type="primary",
+            icon=":material/lock:",
+            help=say(
+                "像报纸定版：把现在已定的标题存成一个不再改变的版本；以后的标注进下一个版本。",
+                "Stores the titles decided now as a version that never changes; what is labelled later goes "
+                "into the next one.",
+            ),
         )
     accepted = _accept_button() if st.session_state.get(REASONS) and not pressed else False
     if pressed or accepted:

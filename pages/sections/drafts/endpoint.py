@@ -6,6 +6,7 @@ import streamlit as st
 
 from pages.shared import session
 from pages.shared.feedback import notify, report_errors, reporting
+from pages.shared.text import TOKEN_NOTE
 from studio.contract import DraftSpec
 from studio.language import say
 from studio.store import Store
@@ -17,11 +18,11 @@ from studio.teacher.prompts import estimate
 
 FIELD_HELP: dict[str, tuple[str, str]] = {
     "temperature": ("温度", "采样的随机程度；0 最稳定，越大越多样。"),
-    "max_tokens": ("最长回答", "一次回答最多多少个词元，模型自己的思考也算在内。"),
+    "max_tokens": ("最长回答", "一次回答最多多少个词元，模型自己的思考也算在内。" + TOKEN_NOTE[0]),
     "concurrency": ("并发数", "同时请求多少条标题。"),
     "attempts": ("尝试次数", "一条标题试几次才算失败。"),
     "timeout_seconds": ("超时（秒）", "一次回答最多等多久。"),
-    "prompt_price": ("输入价格 / 百万词元", "每百万输入词元的价格，币种不限；只用来估算。"),
+    "prompt_price": ("输入价格 / 百万词元", "每百万输入词元的价格，币种不限；只用来估算。" + TOKEN_NOTE[0]),
     "completion_price": ("输出价格 / 百万词元", "每百万输出词元的价格，币种不限；只用来估算。"),
 }
 

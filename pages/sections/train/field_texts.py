@@ -4,6 +4,7 @@ One entry a field of TrainSpec, which a test checks: a field that is added there
 Chinese text here fails the suite.
 """
 
+from pages.shared.text import TOKEN_NOTE
 from studio.contract import TrainSpec
 from studio.language import say
 
@@ -20,7 +21,7 @@ FIELD_TEXTS: dict[str, tuple[str, str]] = {
         "lora：冻结原权重，只训练旁边的小矩阵。freeze：只训练其中几层。full：训练所有权重。",
     ),
     "template": ("对话模板", "对话怎样拼成文本。auto：选适合这个模型的那一种。"),
-    "cutoff_len": ("最长样本", "一条样本最多多少个词元；更长的按“超长样本”处理。"),
+    "cutoff_len": ("最长样本", "一条样本最多多少个词元；更长的按“超长样本”处理。" + TOKEN_NOTE[0]),
     "learning_rate": ("学习率", "AdamW 学习率的峰值。太大会发散，太小学得慢。"),
     "num_train_epochs": ("训练轮数", "训练集完整训练几遍。"),
     "max_steps": ("最多步数", "优化器走满这么多步就停止；-1 表示由轮数决定。"),
@@ -45,7 +46,7 @@ FIELD_TEXTS: dict[str, tuple[str, str]] = {
     "save_steps": ("检查点间隔", "隔多少步存一个检查点；0 表示只在最后存。"),
     "evaluate_after": ("训练后评估", "训练结束后怎样回答评估集并打分：写思维链，或直接给类别打分。"),
     "eval_limit": ("评估条数", "最多评估多少条；留空则全部。"),
-    "max_new_tokens": ("最长回答", "生成的回答最多多少个词元。"),
+    "max_new_tokens": ("最长回答", "生成的回答最多多少个词元。" + TOKEN_NOTE[0]),
     "adapter_name_or_path": ("起始适配器", "从这个 LoRA 适配器继续训练；留空则新建一个。"),
     "val_size": ("验证集大小", "没有评估集时，从训练集里留出多少：小于 1 是比例，否则是条数。"),
     "overlong": ("超长样本", "drop：不参加训练并列出。cut_chain：把思维链截短到放得下。error：停止训练。"),
