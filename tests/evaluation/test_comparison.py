@@ -165,6 +165,7 @@ def test_columns_are_what_whole_predictions_say_and_a_torn_line_is_left_out(two)
         b"".join([*lines[:3], b"[1]\n", b'{"row": 1}\n', lines[5], lines[4], lines[5], b'{"row": 9'])
     )
     found = read_columns(torn, "chain", NAMES)
+    assert found.label.tolist() == columns.label[[0, 1, 2, 4, 5]].tolist()
     assert found.row.tolist() == [0, 1, 2, 4, 5] and found.read([3])[0].title == TITLES[4]
 
 
@@ -175,3 +176,27 @@ def test_near_duplicates_are_one_group_and_patterns_are_not():
     assert near_groups(twins).tolist() == [0, 1, 0]
     pattern = [f"全国彩票开奖公告第{number}期中奖号码已经公布请核对" for number in range(100, 130)]
     assert len(set(near_groups(pattern).tolist())) == 30
+
+
+def test_a_large_file_is_read_to_the_same_columns(two, tmp_path, monkeypatch):
+    file = tmp_path / "predictions.jsonl"
+    rows = predictions(TITLES, lambda row: row % 3 > 0)
+    rows[4] = rows[4].model_copy(update={"predicted": None, "title": '引号“"”和\\，😀'})
+    rows[7] = rows[7].model_copy(update={"label": "旅游"})
+    direct = predictions(TITLES, lambda row: True, "direct")
+    lines = [each.model_dump_json() for pair in zip(rows, direct, strict=True) for each in pair]
+    for text in (
+        "\n".join(lines) + "\n",
+        "\n".join([*lines[:9], "[1]", *lines[9:]]) + "\n",
+        "\n".join(lines),
+    ):
+        file.write_text(text, encoding="utf-8")
+        slow = read_columns(file, "chain", NAMES)
+        monkeypatch.setattr("studio.evaluation.predictions.LARGE", 0)
+        monkeypatch.setattr("studio.evaluation.predictions.PORTION", 5000)
+        fast = read_columns(file, "chain", NAMES)
+        monkeypatch.undo()
+        assert fast.titles == slow.titles and fast.categories == slow.categories
+        for name in ("row", "label", "predicted", "offset"):
+            assert getattr(fast, name).tolist() == getattr(slow, name).tolist()
+        assert fast.read([4])[0] == rows[4]
