@@ -11,6 +11,7 @@ from pages.sections.evaluate.numbers import (
     lacking_categories,
     scored_runs,
     text_score_table,
+    what_it_can_tell,
 )
 from pages.shared import session
 from pages.shared.elements import header
@@ -33,6 +34,7 @@ if scored:
         scores = scored[run.id][1][answer]
         lacking_categories(scores)
         headline(scores)
+        what_it_can_tell(run, scores)
         matrix_tab, categories_tab, text_scores_tab = st.tabs(
             [
                 say("混淆矩阵", "Confusion matrix"),

@@ -8,6 +8,7 @@ entries         List and find what can be compared: an evaluation, or several se
 feedback        Requeue the titles of wrong predictions for labelling.
 foreign_answers  Read the answers of other programs: LLaMA-Factory, OpenAI batch output, tables.
 paired          Test and estimate paired differences: exact McNemar, cluster bootstrap, Holm.
+planning        Say what an evaluation can tell, before it runs and beside its score.
 power           Compute what an evaluation can tell: exact power, the smallest visible difference.
 prediction_import  Import predictions of other programs as an evaluation; export those of any run.
 predictions     Read the predictions of an evaluation by columns; whole rows only where they are shown.

@@ -12,6 +12,8 @@ from pages.shared.text import answer_name, plain, run_name, run_option, state_na
 from studio import runs
 from studio.contract import AnswerMode, EvaluateSpec, TemplateName
 from studio.datasets.versions import list_versions
+from studio.evaluation.entries import list_entries
+from studio.evaluation.planning import what_it_tells
 from studio.jobs import queue
 from studio.language import say
 from studio.messages import message, shown, stored
@@ -19,6 +21,9 @@ from studio.modelfiles.adapter_check import require_adapter
 from studio.models.catalog import find_models
 from studio.runs import Run
 from studio.workspace import BUNDLED_DATASET, BUNDLED_NAME, Workspace
+
+EVAL_ROWS = 100
+"""Rows of the bundled eval split."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,9 +60,8 @@ def new_evaluation() -> None:
 
 
 def _choices(workspace: Workspace, subjects: dict[str, Subject]) -> None:
-    datasets = {v.ref: v.folder for v in list_versions(session.store(), workspace)} | {
-        BUNDLED_NAME: BUNDLED_DATASET
-    }
+    versions = {version.ref: version for version in list_versions(session.store(), workspace)}
+    datasets = {ref: version.folder for ref, version in versions.items()} | {BUNDLED_NAME: BUNDLED_DATASET}
     with st.grid(4, min_column_width=150):
         option = st.selectbox(say("模型或运行", "Model or run"), list(subjects), key="choose-new-subject")
         ref = st.selectbox(
@@ -80,6 +84,10 @@ def _choices(workspace: Workspace, subjects: dict[str, Subject]) -> None:
             placeholder=say("全部", "all"),
             key="new-limit",
         )
+    rows = EVAL_ROWS if ref == BUNDLED_NAME else versions[ref].rows.get("eval", 0)
+    if rows:
+        tells = what_it_tells(list_entries(workspace), datasets[ref], min(rows, limit or rows))
+        st.caption(plain(tells.sentence))
     if st.button(say("开始评估", "Start evaluation"), key="new-start", type="primary"):
         with report_errors():
             subject = subjects[option]
