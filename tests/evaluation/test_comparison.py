@@ -1,17 +1,21 @@
 """Evaluations joined by title: fixed, broken, verdict, refusal, seeds; read by columns, whole rows on demand."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from studio.contract import UNPARSED
+from studio import runs
+from studio.contract import UNPARSED, TrainSpec
 from studio.errors import InputError, NotComparable
 from studio.evaluation.alignment import near_groups
 from studio.evaluation.compared import compare_entries
 from studio.evaluation.entries import entries_of, find_entries, find_entry, list_entries, seed_groups
 from studio.evaluation.predictions import read_columns
 from studio.samples.scheme import load_scheme
-from studio.workspace import SAMPLE_RUN, open_workspace
+from studio.workspace import BUNDLED_DATASET, SAMPLE_RUN, open_workspace
 from tests.support.evaluations import finished, predictions, titles
 
 NAMES = load_scheme().names
@@ -151,6 +155,36 @@ def test_runs_that_differ_in_the_seed_alone_are_one_side(tmp_path):
     single = compared(low[0], high).comparisons[0]
     assert "one_seed_each" in single.verdict.notes
     assert comparison.difference == pytest.approx(110 / 120 - np.mean(accuracies))
+
+
+def test_the_id_of_a_sweep_stands_for_its_seeds(tmp_path):
+    place = open_workspace(tmp_path / "home")
+    spec = TrainSpec(model_name_or_path=Path("/models/small"), dataset_dir=BUNDLED_DATASET)
+    members = [(f"seed {seed}", spec.model_copy(update={"seed": seed})) for seed in (1, 2)]
+    sweep, trained = runs.prepare_sweep(place, members, field="seed")
+    for run, right in zip(trained, (50, 60), strict=True):
+        finished(place, predictions(TITLES, lambda row, n=right: row < n), of=run.id)
+    entry = find_entry(place, sweep.id)
+    assert len(entry.runs) == 2 and entry.accuracy == pytest.approx(55 / 120)
+    joined = find_entry(place, "+".join(run.id for run in entry.runs))
+    assert joined.key == entry.key and seed_groups(place, list_entries(place))[0].key.split(":")[1] == "chain"
+
+
+@pytest.mark.parametrize("n", [1, 2, 11])
+def test_a_handful_of_titles_is_compared_without_nonsense(place, n):
+    few = TITLES[:n]
+    wrong, right = (
+        finished(place, predictions(few, lambda row, is_right=so: is_right)) for so in (False, True)
+    )
+    unparsed = finished(
+        place, [each.model_copy(update={"predicted": None}) for each in predictions(few, bool)]
+    )
+    for other, fixed in ((right, n), (unparsed, 0)):
+        (comparison,) = compared(wrong, other).comparisons
+        assert comparison.fixed == fixed and -1 <= comparison.interval[0] < comparison.interval[1] <= 1
+        json.dumps(comparison.to_json(), allow_nan=False)
+        assert (comparison.verdict.code == "better") == (fixed == 11)
+        assert "few_groups" in comparison.verdict.notes
 
 
 def test_columns_are_what_whole_predictions_say_and_a_torn_line_is_left_out(two):
