@@ -35,6 +35,7 @@ if scored:
         lacking_categories(scores)
         headline(scores)
         what_it_can_tell(run, scores)
+        session.link("compare", say("与别的运行比较", "Compare with another run"), b=f"{run.id}:{answer}")
         matrix_tab, categories_tab, text_scores_tab = st.tabs(
             [
                 say("混淆矩阵", "Confusion matrix"),

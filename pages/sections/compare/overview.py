@@ -48,7 +48,7 @@ def _take_common() -> None:
 def verdict_section(comparison: Comparison) -> None:
     """Draw the verdict as a sentence, and the numbers behind it."""
     color, icon = MARKS[comparison.verdict.code]
-    st.markdown(f"#### :{color}[:material/{icon}:] {plain(comparison.verdict.sentence)}")
+    st.subheader(f":{color}[:material/{icon}:] {plain(comparison.verdict.sentence)}", anchor=False)
     notes = " ".join(verdicts.note(code) for code in comparison.verdict.notes)
     if notes:
         st.caption(plain(notes))
