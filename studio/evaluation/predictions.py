@@ -11,15 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 from pydantic_core import from_json
 
 from studio.contract import AnswerMode, Prediction
+from studio.errors import UnreadableFile
 from studio.evaluation.paired import Integers
+from studio.language import say
+from studio.system.documents import one_line
 
 log = logging.getLogger(__name__)
 
 LARGE = 4 << 20
 """Bytes from which on a file is read with Arrow, whose import alone takes as long as a smaller file."""
+LAST_ROW = 2**31 - 1
 PORTION = 1 << 20
 """Bytes that are parsed at once."""
 
@@ -49,12 +54,25 @@ class AnswerColumns:
         return len(self.titles)
 
     def read(self, positions: Iterable[int]) -> list[Prediction]:
-        """Read whole predictions, with their think chains, at these positions."""
+        """Read whole predictions, with their think chains, at these positions.
+
+        Raises:
+            UnreadableFile: what stands there is no whole prediction, or the file is gone.
+        """
         found = []
-        with self.file.open("rb") as file:
-            for position in positions:
-                file.seek(int(self.offset[position]))
-                found.append(Prediction.model_validate_json(file.readline()))
+        try:
+            with self.file.open("rb") as file:
+                for position in positions:
+                    file.seek(int(self.offset[position]))
+                    found.append(Prediction.model_validate_json(file.readline()))
+        except (OSError, ValidationError) as error:
+            raise UnreadableFile(
+                say(
+                    f"{self.file} 里的一条答案读不出来：{one_line(error)}",
+                    f"A prediction in {self.file} cannot be read: {one_line(error)}",
+                ),
+                remedy=say("请再评估一次。", "Evaluate it again."),
+            ) from error
         return found
 
 
@@ -105,6 +123,9 @@ def _read_at_once(file: Path, answer: AnswerMode, categories: Sequence[str]) -> 
         except pa.ArrowInvalid:
             return None
         if len(table) != len(ends) or any(table[each].null_count for each in ("row", *texts[:-1])):
+            return None
+        row = table["row"].to_numpy()
+        if row.min() < 0 or row.max() > LAST_ROW:
             return None
         wanted = pc.equal(table["answer"], answer)
         begins = (np.concatenate(([0], ends[:-1] + 1)) + begin)[wanted.to_numpy()]
@@ -177,7 +198,11 @@ def _fields(line: bytes) -> Fields:
     except (TypeError, KeyError) as error:
         raise ValueError("no prediction") from error
     row, title, label, mode, predicted = found
-    if type(row) is not int or not all(type(each) is str for each in (title, label, mode, predicted or "")):
+    if (
+        type(row) is not int
+        or not 0 <= row <= LAST_ROW
+        or not all(type(each) is str for each in (title, label, mode, predicted or ""))
+    ):
         raise ValueError("no prediction")
     return row, title, label, mode, predicted
 

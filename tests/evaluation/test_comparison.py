@@ -9,7 +9,7 @@ from sklearn.metrics import f1_score
 
 from studio import runs
 from studio.contract import UNPARSED, TrainSpec
-from studio.errors import InputError, NotComparable
+from studio.errors import InputError, NotComparable, UnreadableFile
 from studio.evaluation.alignment import near_groups
 from studio.evaluation.compared import compare_entries
 from studio.evaluation.entries import entries_of, find_entries, find_entry, list_entries, seed_groups
@@ -201,6 +201,21 @@ def test_columns_are_what_whole_predictions_say_and_a_torn_line_is_left_out(two)
     found = read_columns(torn, "chain", NAMES)
     assert found.label.tolist() == columns.label[[0, 1, 2, 4, 5]].tolist()
     assert found.row.tolist() == [0, 1, 2, 4, 5] and found.read([3])[0].title == TITLES[4]
+
+
+def test_lines_that_lie_are_left_out_and_one_that_is_half_right_is_named(two, tmp_path, monkeypatch):
+    whole = json.loads((two[0].folder / "predictions.jsonl").read_bytes().splitlines()[0])
+    lies = [{**whole, "row": 10**30}, {**whole, "row": -1}, {**whole, "row": 1.5}, {**whole, "title": None},
+            {**whole, "label": 3}, {**whole, "predicted": ["政治"]}, [whole], "x"]  # fmt: skip
+    half = {**whole, "row": 1, "chain": 5}
+    file = tmp_path / "predictions.jsonl"
+    file.write_text("".join(json.dumps(each) + "\n" for each in [whole, *lies, half]), encoding="utf-8")
+    for large in (10**9, 0):
+        monkeypatch.setattr("studio.evaluation.predictions.LARGE", large)
+        columns = read_columns(file, "chain", NAMES)
+        assert columns.row.tolist() == [0, 1] and columns.read([0])[0].title == whole["title"]
+        with pytest.raises(UnreadableFile, match=r"predictions\.jsonl"):
+            columns.read([1])
 
 
 def test_near_duplicates_are_one_group_and_patterns_are_not():
