@@ -17,6 +17,7 @@ from pages.sections.evaluate.numbers import (
     lacking_categories,
     scored_runs,
     text_score_table,
+    what_it_can_tell,
 )
 from pages.sections.evaluate.refusal import refusal_section
 from pages.sections.evaluate.rows import load_tags, rows_section
@@ -44,6 +45,8 @@ if scored:
         lacking_categories(scores)
         headline(scores)
         engine_used(scores)
+        what_it_can_tell(run, scores)
+        session.link("compare", say("与别的运行比较", "Compare with another run"), b=f"{run.id}:{answer}")
         predictions = runs.load_predictions(run, answer)
         tags = load_tags(run, answer)
         views: Mapping[str, Callable[[], None]] = {

@@ -83,6 +83,17 @@ def memory() -> float:
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
+def parse_alone(a: str, b: str) -> None:
+    """Parse every line of both files with the standard library: the baseline."""
+    started, worked = time.perf_counter(), time.process_time()
+    for run in (a, b):
+        with (open_workspace().runs / run / "predictions.jsonl").open("rb") as file:
+            for line in file:
+                json.loads(line)
+    seconds, cpu = time.perf_counter() - started, time.process_time() - worked
+    print(f"baseline, json.loads of every line: {seconds:.2f} s ({cpu:.2f} s of CPU)")
+
+
 def compare_alone(a: str, b: str) -> None:
     from studio.evaluation.compared import compare_entries
     from studio.evaluation.entries import find_entries
@@ -123,7 +134,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.child:
         part, a, b = arguments.child
-        (compare_on_page if part == "page" else compare_alone)(a, b)
+        {"page": compare_on_page, "alone": compare_alone, "parse": parse_alone}[part](a, b)
         return
     with tempfile.TemporaryDirectory() as folder:
         workspace = open_workspace(Path(folder))
@@ -131,7 +142,7 @@ def main() -> None:
         a, b = (make_run(workspace, titles, rate, seed) for rate, seed in ((0.78, 1), (0.79, 2)))
         size = (workspace.runs / a / "predictions.jsonl").stat().st_size
         print(f"{arguments.rows} predictions each, {size / 2**20:.0f} MiB a file")
-        for part in ["alone", "page"] if arguments.page else ["alone"]:
+        for part in ["parse", "alone", "page"] if arguments.page else ["parse", "alone"]:
             command = [sys.executable, "-m", __spec__.name, "--child", part, a, b]
             subprocess.run(command, check=True, env={**os.environ, "STUDIO_HOME": folder})
 

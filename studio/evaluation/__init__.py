@@ -19,6 +19,7 @@ names              List names of places and companies, by type.
 nearest_rows       Find the training rows nearest to a title: what a model was taught about it.
 neighbours         Find the nearest training rows of a title: TF-IDF over character grams.
 paired             Test and estimate paired differences: exact McNemar, cluster bootstrap, Holm.
+planning           Say what an evaluation can tell, before it runs and beside its score.
 power              Compute what an evaluation can tell: exact power, the smallest visible difference.
 prediction_import  Import predictions of other programs as an evaluation; export those of any run.
 predictions        Read the predictions of an evaluation by columns; whole rows only where they are shown.

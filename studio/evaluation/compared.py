@@ -5,7 +5,7 @@ The last few comparisons stay in memory, by the state of their files: a click on
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -157,10 +157,10 @@ def _state(entry: Entry) -> FileState:
 def _compare(
     evaluations: tuple[tuple[FileState, AnswerMode, tuple[str, ...]], ...], names: tuple[str, ...]
 ) -> Compared:
-    columns = [
-        tuple(read_columns(file, answer, categories) for file, _, _ in files)
-        for files, answer, categories in evaluations
-    ]
+    columns: list[tuple[AnswerColumns, ...]] = []
+    for files, answer, categories in evaluations:
+        read = (read_columns(file, answer, categories) for file, _, _ in files)
+        columns.append(tuple(_with_titles_of(columns[0][0] if columns else None, each) for each in read))
     aligned = align([each for members in columns for each in members])
     said = iter(aligned.said)
     sides = [
@@ -175,6 +175,12 @@ def _compare(
         comparisons=tuple(compare_all(aligned, sides)) if len(aligned) else (),
         columns=tuple(columns),
     )
+
+
+def _with_titles_of(first: AnswerColumns | None, columns: AnswerColumns) -> AnswerColumns:
+    """Let two evaluations of the same titles hold them once."""
+    same = first is not None and first.titles == columns.titles
+    return replace(columns, titles=first.titles) if first is not None and same else columns
 
 
 def _refusal(found: Compared) -> NotComparable:

@@ -18,6 +18,7 @@ from studio.evaluation.paired import (
     ALPHA,
     Integers,
     PairedRows,
+    Reals,
     flip_signs,
     group_sums,
     holm,
@@ -85,8 +86,8 @@ class CategoryDifference:
     recall_b: float
     f1_a: float
     f1_b: float
-    interval: tuple[float, float]
-    """Of the difference of the recalls."""
+    interval: tuple[float, float] | None
+    """Of the difference of the recalls; None where no title of it differs."""
     p_value: float
     p_holm: float
 
@@ -106,7 +107,7 @@ class CategoryDifference:
             "f1_a": self.f1_a,
             "f1_b": self.f1_b,
             "difference": self.recall_b - self.recall_a,
-            "interval": list(self.interval),
+            "interval": None if self.interval is None else list(self.interval),
             "p_value": self.p_value,
             "p_holm": self.p_holm,
             "significant": self.is_significant,
@@ -127,7 +128,8 @@ class Comparison:
     interval: tuple[float, float]
     p_value: float
     mcnemar_p: float
-    macro_f1_interval: tuple[float, float]
+    macro_f1_interval: tuple[float, float] | None
+    """None where every replicate is the same, which says nothing about other titles."""
     per_category: tuple[CategoryDifference, ...]
     discordance: float
     worth: int
@@ -165,7 +167,7 @@ class Comparison:
             "p_value": self.p_value,
             "mcnemar_p": self.mcnemar_p,
             "macro_f1_difference": self.b.macro_f1 - self.a.macro_f1,
-            "macro_f1_interval": list(self.macro_f1_interval),
+            "macro_f1_interval": None if self.macro_f1_interval is None else list(self.macro_f1_interval),
             "verdict": self.verdict.code,
             "sentence": str(self.verdict.sentence),
             "notes": list(self.verdict.notes),
@@ -225,7 +227,7 @@ def compare(aligned: Aligned, a: Side, b: Side) -> Comparison:
         interval=reach,
         p_value=p_value,
         mcnemar_p=mcnemar(len(fixed), len(broken)),
-        macro_f1_interval=interval(resampled.macro_f1),
+        macro_f1_interval=_open_interval(resampled.macro_f1),
         per_category=_categories(aligned, rows, (a, b), (scores_a, scores_b), resampled.recall),
         discordance=discordance,
         worth=worth,
@@ -240,6 +242,11 @@ def compare(aligned: Aligned, a: Side, b: Side) -> Comparison:
             notes=_notes(aligned, rows, a, b, groups),
         ),
     )
+
+
+def _open_interval(replicates: Reals) -> tuple[float, float] | None:
+    low, high = interval(replicates)
+    return (low, high) if low < high else None
 
 
 def _code(p_value: float, difference: float) -> VerdictCode:
@@ -299,7 +306,7 @@ def _categories(
     rows: PairedRows,
     sides: tuple[Side, Side],
     scores: tuple[SideScores, SideScores],
-    recalls: "np.typing.NDArray[np.float64]",
+    recalls: Reals,
 ) -> tuple[CategoryDifference, ...]:
     """Compare the recall of every category that has rows; p-values by groups, corrected by Holm."""
     f1_a, f1_b = category_scores(scores[0].confusion), category_scores(scores[1].confusion)
@@ -308,7 +315,7 @@ def _categories(
         mine = np.flatnonzero(rows.label == position)
         if not len(mine):
             continue
-        by_row, reach = rows.difference[mine], interval(recalls[:, position])
+        by_row, reach = rows.difference[mine], _open_interval(recalls[:, position])
         p_value = flip_signs(group_sums(rows.group[mine], by_row))
         if max(len(side.said) for side in sides) > 1:
             _, group = np.unique(rows.group[mine], return_inverse=True)

@@ -132,9 +132,10 @@ def resample(rows: PairedRows, *, seed: int = 42, replicates: int = REPLICATES) 
     with np.errstate(invalid="ignore", divide="ignore"):
         f1 = _f1(hit_b, said_b, support) - _f1(hit_a, said_a, support)
         recall = (hit_b - hit_a) / support
-    return Resampled(
-        accuracy=sums[:, -2] / sums[:, -1], macro_f1=np.nanmean(f1, axis=1), recall=recall, f1=f1
-    )
+    # Of one or two rows, some replicates hold none but the two pseudo-observations.
+    present = (support > 0).sum(axis=1)
+    macro_f1 = np.where(present, np.nansum(f1, axis=1) / np.maximum(present, 1), np.nan)
+    return Resampled(accuracy=sums[:, -2] / sums[:, -1], macro_f1=macro_f1, recall=recall, f1=f1)
 
 
 def _f1(hits: Reals, said: Reals, support: Reals) -> Reals:
@@ -182,9 +183,9 @@ def _count(rows: Integers, columns: Integers, height: int, width: int) -> Intege
 
 
 def interval(replicates: Reals) -> tuple[float, float]:
-    """Compute the 95 % percentile interval of replicates; nan is left out."""
+    """Compute the 95 % percentile interval of replicates of a difference; nan is left out."""
     known = replicates[~np.isnan(replicates)]
     if not len(known):
-        return (math.nan, math.nan)
+        return (-1.0, 1.0)
     low, high = np.quantile(known, [ALPHA / 2, 1 - ALPHA / 2])
     return float(low), float(high)

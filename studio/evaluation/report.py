@@ -127,8 +127,8 @@ def _cell(text: object, kind: str = "", depth: float = 0) -> dict[str, Any]:
     return {"text": str(text), "kind": kind, "depth": f"{depth:.2f}"}
 
 
-def _points(interval: tuple[float, float]) -> str:
-    return f"{interval[0] * 100:+.1f} … {interval[1] * 100:+.1f}"
+def _points(interval: tuple[float, float] | None) -> str:
+    return "–" if interval is None else f"{interval[0] * 100:+.1f} … {interval[1] * 100:+.1f}"
 
 
 def _numbers(found: Compared) -> dict[str, Any]:

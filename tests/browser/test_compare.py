@@ -46,7 +46,7 @@ def test_which_of_my_two_runs_is_better_and_where(place, studio, page):
     came, left = found.cell_changes(1)
     studio.open(page, "")
     go(page, "比较")
-    expect(page.get_by_role("heading", level=4)).to_contain_text("新 **模型** 比 旧模型 好")
+    expect(page.get_by_role("heading", level=3)).to_contain_text("新 **模型** 比 旧模型 好")
     page.get_by_text("混淆矩阵的变化").click()
     settle(page)
     expect(page.locator(".st-key-compare-matrix svg").first).to_be_visible()

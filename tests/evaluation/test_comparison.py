@@ -1,17 +1,21 @@
 """Evaluations joined by title: fixed, broken, verdict, refusal, seeds; read by columns, whole rows on demand."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from studio.contract import UNPARSED
-from studio.errors import InputError, NotComparable
+from studio import runs
+from studio.contract import UNPARSED, TrainSpec
+from studio.errors import InputError, NotComparable, UnreadableFile
 from studio.evaluation.alignment import near_groups
 from studio.evaluation.compared import compare_entries
 from studio.evaluation.entries import entries_of, find_entries, find_entry, list_entries, seed_groups
 from studio.evaluation.predictions import read_columns
 from studio.samples.scheme import load_scheme
-from studio.workspace import SAMPLE_RUN, open_workspace
+from studio.workspace import BUNDLED_DATASET, SAMPLE_RUN, open_workspace
 from tests.support.evaluations import finished, predictions, titles
 
 NAMES = load_scheme().names
@@ -153,6 +157,36 @@ def test_runs_that_differ_in_the_seed_alone_are_one_side(tmp_path):
     assert comparison.difference == pytest.approx(110 / 120 - np.mean(accuracies))
 
 
+def test_the_id_of_a_sweep_stands_for_its_seeds(tmp_path):
+    place = open_workspace(tmp_path / "home")
+    spec = TrainSpec(model_name_or_path=Path("/models/small"), dataset_dir=BUNDLED_DATASET)
+    members = [(f"seed {seed}", spec.model_copy(update={"seed": seed})) for seed in (1, 2)]
+    sweep, trained = runs.prepare_sweep(place, members, field="seed")
+    for run, right in zip(trained, (50, 60), strict=True):
+        finished(place, predictions(TITLES, lambda row, n=right: row < n), of=run.id)
+    entry = find_entry(place, sweep.id)
+    assert len(entry.runs) == 2 and entry.accuracy == pytest.approx(55 / 120)
+    joined = find_entry(place, "+".join(run.id for run in entry.runs))
+    assert joined.key == entry.key and seed_groups(place, list_entries(place))[0].key.split(":")[1] == "chain"
+
+
+@pytest.mark.parametrize("n", [1, 2, 11])
+def test_a_handful_of_titles_is_compared_without_nonsense(place, n):
+    few = TITLES[:n]
+    wrong, right = (
+        finished(place, predictions(few, lambda row, is_right=so: is_right)) for so in (False, True)
+    )
+    unparsed = finished(
+        place, [each.model_copy(update={"predicted": None}) for each in predictions(few, bool)]
+    )
+    for other, fixed in ((right, n), (unparsed, 0)):
+        (comparison,) = compared(wrong, other).comparisons
+        assert comparison.fixed == fixed and -1 <= comparison.interval[0] < comparison.interval[1] <= 1
+        json.dumps(comparison.to_json(), allow_nan=False)
+        assert (comparison.verdict.code == "better") == (fixed == 11)
+        assert "few_groups" in comparison.verdict.notes
+
+
 def test_columns_are_what_whole_predictions_say_and_a_torn_line_is_left_out(two):
     file = two[0].folder / "predictions.jsonl"
     columns = read_columns(file, "chain", NAMES)
@@ -165,7 +199,23 @@ def test_columns_are_what_whole_predictions_say_and_a_torn_line_is_left_out(two)
         b"".join([*lines[:3], b"[1]\n", b'{"row": 1}\n', lines[5], lines[4], lines[5], b'{"row": 9'])
     )
     found = read_columns(torn, "chain", NAMES)
+    assert found.label.tolist() == columns.label[[0, 1, 2, 4, 5]].tolist()
     assert found.row.tolist() == [0, 1, 2, 4, 5] and found.read([3])[0].title == TITLES[4]
+
+
+def test_lines_that_lie_are_left_out_and_one_that_is_half_right_is_named(two, tmp_path, monkeypatch):
+    whole = json.loads((two[0].folder / "predictions.jsonl").read_bytes().splitlines()[0])
+    lies = [{**whole, "row": 10**30}, {**whole, "row": -1}, {**whole, "row": 1.5}, {**whole, "title": None},
+            {**whole, "label": 3}, {**whole, "predicted": ["政治"]}, [whole], "x"]  # fmt: skip
+    half = {**whole, "row": 1, "chain": 5}
+    file = tmp_path / "predictions.jsonl"
+    file.write_text("".join(json.dumps(each) + "\n" for each in [whole, *lies, half]), encoding="utf-8")
+    for large in (10**9, 0):
+        monkeypatch.setattr("studio.evaluation.predictions.LARGE", large)
+        columns = read_columns(file, "chain", NAMES)
+        assert columns.row.tolist() == [0, 1] and columns.read([0])[0].title == whole["title"]
+        with pytest.raises(UnreadableFile, match=r"predictions\.jsonl"):
+            columns.read([1])
 
 
 def test_near_duplicates_are_one_group_and_patterns_are_not():
@@ -175,3 +225,27 @@ def test_near_duplicates_are_one_group_and_patterns_are_not():
     assert near_groups(twins).tolist() == [0, 1, 0]
     pattern = [f"全国彩票开奖公告第{number}期中奖号码已经公布请核对" for number in range(100, 130)]
     assert len(set(near_groups(pattern).tolist())) == 30
+
+
+def test_a_large_file_is_read_to_the_same_columns(two, tmp_path, monkeypatch):
+    file = tmp_path / "predictions.jsonl"
+    rows = predictions(TITLES, lambda row: row % 3 > 0)
+    rows[4] = rows[4].model_copy(update={"predicted": None, "title": '引号“"”和\\，😀'})
+    rows[7] = rows[7].model_copy(update={"label": "旅游"})
+    direct = predictions(TITLES, lambda row: True, "direct")
+    lines = [each.model_dump_json() for pair in zip(rows, direct, strict=True) for each in pair]
+    for text in (
+        "\n".join(lines) + "\n",
+        "\n".join([*lines[:9], "[1]", *lines[9:]]) + "\n",
+        "\n".join(lines),
+    ):
+        file.write_text(text, encoding="utf-8")
+        slow = read_columns(file, "chain", NAMES)
+        monkeypatch.setattr("studio.evaluation.predictions.LARGE", 0)
+        monkeypatch.setattr("studio.evaluation.predictions.PORTION", 5000)
+        fast = read_columns(file, "chain", NAMES)
+        monkeypatch.undo()
+        assert fast.titles == slow.titles and fast.categories == slow.categories
+        for name in ("row", "label", "predicted", "offset"):
+            assert getattr(fast, name).tolist() == getattr(slow, name).tolist()
+        assert fast.read([4])[0] == rows[4]

@@ -247,7 +247,7 @@ def test_the_pages_list_what_they_can_and_name_the_rest(workspace, studio):
         (served / "spec.json").write_bytes(content)
     assert {"small", "bundled", "bad0", "worse0"} <= {model.name for model in scan_models(workspace)}
     assert len(servers.servers(workspace)) == 0
-    for page in ("models", "train", "evaluate", "try_it"):
+    for page in ("models", "train", "evaluate", "compare", "try_it"):
         shown = open_page(page)
         assert not shown.exception, page
     listed = CliRunner().invoke(app, ["models", "--home", str(workspace.home)])
@@ -263,7 +263,7 @@ def test_the_model_settings_are_named(workspace):
         settings_file(workspace).write_bytes(content)
         with pytest.raises(StudioError, match=r"models\.json"):
             load_model_settings(workspace)
-    for page in ("models", "train", "evaluate", "try_it"):
+    for page in ("models", "train", "evaluate", "compare", "try_it"):
         shown = open_page(page)
         assert not shown.exception, page
         assert page != "models" or any("模型设置" in error.value for error in shown.error)

@@ -46,7 +46,7 @@ def listed(app):
 def test_the_verdict_comes_first_and_names_are_text(two, lang, verdict):
     app = compare_page(two, lang)
     assert not app.exception and not app.error
-    assert verdict in app.markdown[0].value and r"\*\*later\*\*" in app.markdown[0].value
+    assert verdict in app.subheader[0].value and r"\*\*later\*\*" in app.subheader[0].value
     values = [metric.value for metric in app.metric]
     assert {"50.0%", "72.5%", "+22.5", "30 / 3"} <= set(values)
 
@@ -111,7 +111,7 @@ def test_different_rows_are_refused_and_compared_on_the_common_ones(two, workspa
     app = compare_page((two[0], other))
     assert "不能比较" in app.warning[0].value and not app.metric
     app.button(key="compare-common").click().run()
-    assert not app.exception and app.metric and "100 条标题" in app.markdown[0].value
+    assert not app.exception and app.metric and "100 条标题" in app.subheader[0].value
 
 
 def test_several_runs_stand_in_columns_and_come_from_the_address(two, workspace):
@@ -119,7 +119,7 @@ def test_several_runs_stand_in_columns_and_come_from_the_address(two, workspace)
     app = compare_page(two, c=f"{third.id}:chain")
     assert list(app.dataframe[0].value["运行"]) == ["earlier", "**later**", "third"]
     app.segmented_control(key="choose-compare-shown").set_value(2).run()
-    assert "third" in app.markdown[0].value
+    assert "third" in app.subheader[0].value
 
 
 def test_a_set_wears_with_each_comparison_and_looking_again_counts_once(two, workspace):
@@ -143,7 +143,7 @@ def test_a_title_leads_to_its_history_its_training_rows_and_the_queue(two, works
 def test_the_two_ways_of_answering_of_the_recorded_run_are_compared(workspace):
     app = open_page("compare", a=f"{SAMPLE_RUN.name}:chain", b=f"{SAMPLE_RUN.name}:direct")
     assert not app.exception and not app.error
-    assert "100 条标题" in app.markdown[0].value or "100" in words(app)
+    assert "100 条标题" in app.subheader[0].value or "100" in words(app)
     assert "最近的训练行" in [expander.label for expander in app.expander]
 
 

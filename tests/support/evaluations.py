@@ -61,10 +61,11 @@ def finished(
     label: str = "",
     version: str | None = None,
     training: int | None = None,
+    of: str | None = None,
 ) -> Run:
-    """Write a finished run with these predictions: an evaluation, or a training with that seed."""
+    """Write a finished run with these predictions: an evaluation (`of` a run), or a training with that seed."""
     spec: EvaluateSpec | TrainSpec = EvaluateSpec(
-        model_name_or_path=Path("/models/small"), dataset_dir=BUNDLED_DATASET
+        model_name_or_path=Path("/models/small"), dataset_dir=BUNDLED_DATASET, run=of
     )
     if training is not None:
         spec = TrainSpec(model_name_or_path=Path("/models/small"), dataset_dir=BUNDLED_DATASET, seed=training)

@@ -21,7 +21,7 @@ def category_table(comparison: Comparison) -> None:
                 say("召回率 A", "recall A"): f"{each.recall_a:.1%}",
                 say("召回率 B", "recall B"): f"{each.recall_b:.1%}",
                 say("差（点）", "difference"): round((each.recall_b - each.recall_a) * 100, 1),
-                say("95% 区间", "95 % interval"): _interval(each.interval, each.fixed + each.broken),
+                say("95% 区间", "95 % interval"): _interval(each.interval),
                 say("修好", "fixed"): each.fixed,
                 say("弄错", "broken"): each.broken,
                 "F1 A": f"{each.f1_a:.1%}",
@@ -46,8 +46,8 @@ def category_table(comparison: Comparison) -> None:
     )
 
 
-def _interval(interval: tuple[float, float], discordant: int) -> str:
-    return f"[{interval[0] * 100:+.1f}, {interval[1] * 100:+.1f}]" if discordant else "–"
+def _interval(interval: tuple[float, float] | None) -> str:
+    return f"[{interval[0] * 100:+.1f}, {interval[1] * 100:+.1f}]" if interval else "–"
 
 
 def _mark(significant: bool, difference: float) -> str:

@@ -48,12 +48,12 @@ def _take_common() -> None:
 def verdict_section(comparison: Comparison) -> None:
     """Draw the verdict as a sentence, and the numbers behind it."""
     color, icon = MARKS[comparison.verdict.code]
-    st.markdown(f"#### :{color}[:material/{icon}:] {plain(comparison.verdict.sentence)}")
+    st.subheader(f":{color}[:material/{icon}:] {plain(comparison.verdict.sentence)}", anchor=False)
     notes = " ".join(verdicts.note(code) for code in comparison.verdict.notes)
     if notes:
         st.caption(plain(notes))
     low, high = comparison.interval
-    f1_low, f1_high = comparison.macro_f1_interval
+    of_f1 = comparison.macro_f1_interval
     with st.grid(6, min_column_width=110):
         for letter, side in (("A", comparison.a), ("B", comparison.b)):
             st.metric(
@@ -78,7 +78,7 @@ def verdict_section(comparison: Comparison) -> None:
         st.metric(
             say("宏 F1 之差", "Macro F1 difference"),
             _points(comparison.b.macro_f1 - comparison.a.macro_f1),
-            delta=f"{_points(f1_low)} … {_points(f1_high)}",
+            delta=None if of_f1 is None else f"{_points(of_f1[0])} … {_points(of_f1[1])}",
             delta_color="off",
             delta_arrow="off",
         )

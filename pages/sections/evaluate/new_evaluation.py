@@ -14,6 +14,8 @@ from studio import runs
 from studio.contract import AnswerMode, TemplateName
 from studio.datasets.versions import list_versions
 from studio.errors import StudioError
+from studio.evaluation.entries import list_entries
+from studio.evaluation.planning import what_it_tells
 from studio.jobs import queue
 from studio.language import say
 from studio.messages import message, shown, stored
@@ -22,6 +24,9 @@ from studio.models.catalog import find_models
 from studio.operations.evaluations import Target, evaluation_spec
 from studio.runs import Run
 from studio.workspace import BUNDLED_DATASET, BUNDLED_NAME, Workspace
+
+EVAL_ROWS = 100
+"""Rows of the bundled eval split."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,9 +65,8 @@ def new_evaluation() -> None:
 
 
 def _choices(workspace: Workspace, subjects: dict[str, Subject]) -> None:
-    datasets = {v.ref: v.folder for v in list_versions(session.store(), workspace)} | {
-        BUNDLED_NAME: BUNDLED_DATASET
-    }
+    versions = {version.ref: version for version in list_versions(session.store(), workspace)}
+    datasets = {ref: version.folder for ref, version in versions.items()} | {BUNDLED_NAME: BUNDLED_DATASET}
     with st.grid(4, min_column_width=150):
         at_endpoint = say("接口上的模型", "A model at an endpoint")
         option = st.selectbox(
@@ -92,6 +96,10 @@ def _choices(workspace: Workspace, subjects: dict[str, Subject]) -> None:
             key="new-limit",
         )
     elsewhere = endpoint_choice(list(subjects)) if option == AT_ENDPOINT else None
+    rows = EVAL_ROWS if ref == BUNDLED_NAME else versions[ref].rows.get("eval", 0)
+    if rows:
+        tells = what_it_tells(list_entries(workspace), datasets[ref], min(rows, limit or rows))
+        st.caption(plain(tells.sentence))
     if st.button(say("开始评估", "Start evaluation"), key="new-start", type="primary"):
         with report_errors():
             subject = subjects.get((elsewhere.served or "") if elsewhere else option)

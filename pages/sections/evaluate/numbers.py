@@ -8,9 +8,11 @@ from pages.shared import charts, colors, session
 from pages.shared.elements import choose_one, table
 from pages.shared.feedback import report_errors
 from pages.shared.run_names import data_name, model_name
-from pages.shared.text import answer_name, baseline_name, category_name, run_option
+from pages.shared.text import answer_name, baseline_name, category_name, plain, run_option
 from studio import runs
 from studio.contract import AnswerMode, Scores
+from studio.evaluation.entries import list_entries
+from studio.evaluation.planning import rows_missing, what_it_tells
 from studio.language import say
 from studio.runs import Run
 from studio.workspace import Workspace
@@ -125,6 +127,23 @@ def headline(scores: Scores) -> None:
         rows = [(say("这个模型", "this model"), scores.accuracy, True)]
         rows += [(baseline_name(name), value, False) for name, value in scores.baselines.items()]
         st.altair_chart(charts.accuracy_bars(rows), alt=say("准确率与基线", "Accuracy and baselines"))
+
+
+def what_it_can_tell(run: Run, scores: Scores) -> None:
+    """Say how small a difference such titles show, and which category needs how many more."""
+    tells = what_it_tells(list_entries(session.workspace()), run.spec.dataset_dir, scores.n)
+    parts = [plain(tells.sentence)]
+    missing = rows_missing(scores)
+    if missing is not None:
+        name, count = missing
+        parts.append(
+            say(
+                f"“{category_name(name)}”的召回率要准到 ±5 个百分点，还要 {count} 条这一类的评估标题。",
+                f"The recall of {category_name(name)} within ±5 points takes {count} more evaluation titles "
+                "of it.",
+            )
+        )
+    st.caption(" ".join(parts))
 
 
 def category_table(scores: Scores) -> None:
