@@ -5,6 +5,7 @@ B rows, K key heads, T tokens, S places, D width of a head.
 
 from typing import Any
 
+import torch
 from torch import Tensor
 from transformers import Cache
 from transformers.cache_utils import DynamicLayer
@@ -46,9 +47,9 @@ class KeyValueCache(Cache):
 
     def append(self, layer: int, rows: tuple[int, int], places: Tensor, key: Tensor, value: Tensor) -> None:
         """Write (B, K, 1, D), in each row at its own place."""
-        for stored, new in ((self.keys[layer], key), (self.values[layer], value)):
-            where = places.view(-1, 1, 1, 1).expand(new.shape)
-            stored[rows[0] : rows[1]].scatter_(2, where, new)
+        row = torch.arange(*rows, device=places.device)
+        self.keys[layer][row, :, places] = key[:, :, 0]
+        self.values[layer][row, :, places] = value[:, :, 0]
 
     def read(self, layer: int, rows: tuple[int, int], end: int) -> tuple[Tensor, Tensor]:
         """View the first places of rows: (B, K, end, D) twice."""

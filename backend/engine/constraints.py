@@ -54,6 +54,7 @@ class Limits:
         only: list[Tensor] = []
         never: list[Tensor] = []
         limited: list[int] = []
+        forbidden: list[int] = []
         for row, restrictions in enumerate(rows):
             found: Tensor | None = None
             for restriction in restrictions:
@@ -62,17 +63,17 @@ class Limits:
                     found = ids if found is None else found[torch.isin(found, ids)]
                 banned = restriction.banned(inside[row])
                 if banned is not None:
-                    never.append(torch.stack([torch.full_like(banned, row), banned]))
+                    never.append(banned)
+                    forbidden.append(row)
             if found is not None:
-                only.append(torch.stack([torch.full_like(found, len(limited)), found]))
+                only.append(found)
                 limited.append(row)
         if not only and not never:
             return None
-        none = torch.empty((2, 0), dtype=torch.int64)
         return Limits(
             torch.tensor(limited, dtype=torch.int64).to(device),
-            (torch.cat(only, 1) if only else none).to(device),
-            (torch.cat(never, 1) if never else none).to(device),
+            _pairs(list(range(len(limited))), only).to(device),
+            _pairs(forbidden, never).to(device),
         )
 
     def apply(self, scores_BV: Tensor) -> None:
@@ -85,6 +86,14 @@ class Limits:
             scores_BV[self.only_rows] = scores_BV[self.only_rows].masked_fill(ruled_out, -torch.inf)
         if self.never_pairs.numel():
             scores_BV[self.never_pairs[0], self.never_pairs[1]] = -torch.inf
+
+
+def _pairs(rows: list[int], tokens: list[Tensor]) -> Tensor:
+    """Pair each row with its tokens, (2, N)."""
+    if not rows:
+        return torch.empty((2, 0), dtype=torch.int64)
+    lengths = torch.tensor([len(ids) for ids in tokens])
+    return torch.stack([torch.tensor(rows).repeat_interleave(lengths), torch.cat(tokens)])
 
 
 @dataclass

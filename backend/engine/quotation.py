@@ -46,12 +46,26 @@ class TokenBytes:
         return max(map(len, self.of), default=0)
 
     @cached_property
+    def plain_closers(self) -> dict[bytes, list[int]]:
+        """Find the tokens that begin with a closing mark and open nothing behind it."""
+        return {
+            closing: [
+                token
+                for token, piece in enumerate(self.of)
+                if piece.startswith(closing) and not any(opening in piece for opening, _ in _MARKS)
+            ]
+            for _, closing in _MARKS
+        }
+
+    @cached_property
     def closers(self) -> list[int]:
-        """Find the tokens that hold a closing mark or a part of one."""
+        """Find the other tokens that hold a closing mark or a part of one."""
+        plain = {token for tokens in self.plain_closers.values() for token in tokens}
         return [
             token
             for token, piece in enumerate(self.of)
-            if any(
+            if token not in plain
+            and any(
                 closing in piece
                 or (piece and piece in closing)
                 or any(
@@ -113,13 +127,18 @@ class _QuotationRestriction:
     def allowed(self, inside: bool) -> Tensor | None:
         if not inside or self._state.quoted is None:
             return None
-        found = set(self._tokens.closers)
+        closing = self._state.closing
+        candidates = set(self._tokens.closers)
+        for mark, tokens in self._tokens.plain_closers.items():
+            if mark != closing:
+                # The mark of another pair: text like any other, which the title may have.
+                candidates.update(tokens)
+        found = set(self._tokens.plain_closers[closing]) if self._is_piece(self._state.quoted) else set()
         for rest in self._continuations(self._state.quoted):
             for length in range(1, min(len(rest), self._tokens.longest) + 1):
-                found.update(self._tokens.by_bytes.get(rest[:length], ()))
-        return torch.tensor(
-            sorted(token for token in found if self._after(self._tokens.of[token]) is not None)
-        )
+                candidates.update(self._tokens.by_bytes.get(rest[:length], ()))
+        found.update(token for token in candidates if self._after(self._tokens.of[token]) is not None)
+        return torch.tensor(sorted(found))
 
     def banned(self, inside: bool) -> Tensor | None:
         if not inside or self._state.quoted is not None:

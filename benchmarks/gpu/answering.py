@@ -11,8 +11,10 @@ import argparse
 import copy
 import json
 import random
+import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -38,6 +40,30 @@ class Plain:
     def decode(self, ids: Any, **_: Any) -> str:
         """Show the numbers."""
         return " ".join(map(str, ids))
+
+
+class NeverThree:
+    """A constraint that rules out three tokens at every step, as a quotation mostly does."""
+
+    complete = False
+
+    def __init__(self) -> None:
+        self._ids = torch.tensor([11, 12, 13])
+
+    def start(self) -> "NeverThree":
+        """Start; it has no state."""
+        return self
+
+    def allowed(self, inside: bool) -> torch.Tensor | None:
+        """Allow any other."""
+        return None
+
+    def banned(self, inside: bool) -> torch.Tensor | None:
+        """Ban the three."""
+        return self._ids
+
+    def push(self, token: int, inside: bool) -> None:
+        """Note nothing."""
 
 
 def main() -> None:
@@ -227,11 +253,15 @@ def batch(model: Any, prompts: list[list[int]], new: int) -> dict[str, Any]:
     total = sum(request.decoding.max_new_tokens for request in uneven)
     mixed = min(seconds(lambda: list(engine.run(uneven))) for _ in range(2))
     print(f"uneven lengths: {mixed:.2f} s, {total / mixed:,.0f} tokens/s", flush=True)
+    held = [Request(prompt=r.prompt, decoding=r.decoding, constraints=(NeverThree(),)) for r in requests]
+    constrained = min(seconds(lambda: list(engine.run(held))) for _ in range(2))
+    print(f"with a constraint on every row: {constrained:.2f} s", flush=True)
     sampled = requests_for(prompts, new, temperature=0.7)
     drawn = min(seconds(lambda: list(engine.run(sampled))) for _ in range(2))
     return {
         "engine_first_s": times[0], "engine_s": best, "engine_tokens_per_s": rate,
         "engine_step_ms": best / new * 1e3, "uneven_tokens_per_s": total / mixed, "sampled_s": drawn,
+        "constrained_s": constrained,
     }  # fmt: skip
 
 
@@ -286,8 +316,51 @@ def theirs(model: Any, prompts: list[list[int]], new: int) -> dict[str, Any]:
     return found
 
 
+def adapters(_: Any, __: list[list[int]], ___: int) -> dict[str, Any]:
+    """Serve two adapters of one base from one process, and compare with each merged into a base of its own."""
+    from peft import LoraConfig, PeftModel, get_peft_model
+    from transformers import AutoModelForCausalLM as Auto
+
+    from backend.serving.adapters import AdapterEngines, AdapterSwitch
+    from tests.support.model_shapes import BUNDLED_MODEL
+
+    merged, questions, marks = bundled(torch.float32)
+    recorded = next((BUNDLED_MODEL.parent / "sample_run" / "checkpoints").iterdir())
+    folder = Path(tempfile.mkdtemp())
+    torch.manual_seed(5)
+    config = LoraConfig(task_type="CAUSAL_LM", r=4, target_modules="all-linear", init_lora_weights=False)
+    get_peft_model(Auto.from_pretrained(BUNDLED_MODEL, dtype=torch.float32), config).save_pretrained(
+        str(folder)
+    )
+    base = Auto.from_pretrained(BUNDLED_MODEL, dtype=torch.float32)
+    other = PeftModel.from_pretrained(
+        Auto.from_pretrained(BUNDLED_MODEL, dtype=torch.float32), str(folder)
+    ).merge_and_unload().cuda().eval()  # fmt: skip
+    both = PeftModel.from_pretrained(base, recorded, adapter_name="recorded")
+    both.load_adapter(str(folder), adapter_name="random")
+    both = both.cuda().eval()
+    names = ("recorded", "random")
+    engines = {name: Engine(both, Plain(), marks, slots=16) for name in names}
+    served = AdapterEngines(engines, {name: name for name in names}, AdapterSwitch(both))
+    jobs = []
+    for prompt in questions[:16]:
+        for name in names:
+            request = requests_for([prompt], 40)[0]
+            jobs.append(served.submit(replace(request, adapter=name)))
+    while served.has_work:
+        served.step()
+    same = 0
+    for name, model in zip(names, (merged, other), strict=True):
+        alone = dict(Engine(model, Plain(), marks, slots=16).run(requests_for(questions[:16], 40)))
+        mine = [job for job in jobs if job.request.adapter == name]
+        same += sum(engines[name].answer(job).ids == alone[place].ids for place, job in enumerate(mine))
+    print(f"two adapters in one process: {same} of 32 answers as by models of their own", flush=True)
+    return {"adapters_same_of_32": same}
+
+
 PARTS: dict[str, Callable[..., dict[str, Any]]] = {
     "checks": checks, "batch": batch, "chat": chat, "direct": direct, "theirs": theirs,
+    "adapters": adapters,
 }  # fmt: skip
 
 if __name__ == "__main__":
