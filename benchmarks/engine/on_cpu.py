@@ -77,7 +77,9 @@ def compare(answerer: Answerer, titles: Sequence[str], new: int) -> None:
     scheme = load_scheme()
     together = answerer.score(prompts, scheme.names)
     alone = [answerer.score([prompt], scheme.names)[0] for prompt in prompts]
-    same = sum(max(a, key=lambda n: a[n]) == max(b, key=lambda n: b[n]) for a, b in zip(together, alone, strict=True))
+    same = sum(
+        max(a, key=lambda n: a[n]) == max(b, key=lambda n: b[n]) for a, b in zip(together, alone, strict=True)
+    )
     off = max(abs(a[name] - b[name]) for a, b in zip(together, alone) for name in scheme.names)
     print(f"direct category together and alone: {same} of {len(alone)}, probabilities within {off:.1e}")
 

@@ -336,7 +336,7 @@ def adapters(_: Any, __: list[list[int]], ___: int) -> dict[str, Any]:
     other = PeftModel.from_pretrained(
         Auto.from_pretrained(BUNDLED_MODEL, dtype=torch.float32), str(folder)
     ).merge_and_unload().cuda().eval()  # fmt: skip
-    both = PeftModel.from_pretrained(base, recorded, adapter_name="recorded")
+    both: Any = PeftModel.from_pretrained(base, recorded, adapter_name="recorded")
     both.load_adapter(str(folder), adapter_name="random")
     both = both.cuda().eval()
     names = ("recorded", "random")
