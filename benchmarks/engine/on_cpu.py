@@ -80,7 +80,7 @@ def compare(answerer: Answerer, titles: Sequence[str], new: int) -> None:
     same = sum(
         max(a, key=lambda n: a[n]) == max(b, key=lambda n: b[n]) for a, b in zip(together, alone, strict=True)
     )
-    off = max(abs(a[name] - b[name]) for a, b in zip(together, alone) for name in scheme.names)
+    off = max(abs(a[name] - b[name]) for a, b in zip(together, alone, strict=True) for name in scheme.names)
     print(f"direct category together and alone: {same} of {len(alone)}, probabilities within {off:.1e}")
 
 

@@ -317,7 +317,7 @@ def theirs(model: Any, prompts: list[list[int]], new: int) -> dict[str, Any]:
 
 
 def adapters(_: Any, __: list[list[int]], ___: int) -> dict[str, Any]:
-    """Serve two adapters of one base from one process, and compare with each merged into a base of its own."""
+    """Serve two adapters of one base from one process; compare with each merged into a base of its own."""
     from peft import LoraConfig, PeftModel, get_peft_model
     from transformers import AutoModelForCausalLM as Auto
 
