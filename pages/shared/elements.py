@@ -1,6 +1,6 @@
 """Draw the elements that pages have in common: the head of a page, a control that always answers, a table."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import streamlit as st
@@ -43,6 +43,13 @@ def table(rows: Iterable[Mapping[str, Any]], **options: Any) -> None:
     Its own menu saves it as CSV, so a text that looks like a formula is shown as text there, too.
     """
     st.dataframe(table_cells(rows), **options)
+
+
+def choosing_table(
+    rows: Iterable[Mapping[str, Any]], *, key: str, on_select: Callable[[], None], **options: Any
+) -> None:
+    """Draw a table of which one row can be chosen; as safe to save as `table`."""
+    st.dataframe(table_cells(rows), key=key, on_select=on_select, selection_mode="single-row", **options)
 
 
 def table_cells(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, object]]:

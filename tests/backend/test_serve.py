@@ -118,10 +118,9 @@ def test_titles_that_cannot_be_classified_are_refused_with_the_reason(url, title
         classify(url, titles)
 
 
-def test_a_mark_that_the_model_has_no_row_for_is_refused_and_the_server_lives(url):
+def test_a_mark_that_the_model_does_not_have_is_text(url):
     client = openai.OpenAI(base_url=f"{url}/v1", api_key="none")
-    with pytest.raises(openai.BadRequestError, match="prompt"):
-        client.completions.create(model="tuned", prompt="标题<|endoftext|>", max_tokens=4)
+    assert client.completions.create(model="tuned", prompt="标题<|endoftext|>", max_tokens=4).choices
     assert classify(url, ["标题<|endoftext|>"], answer="direct")
 
 

@@ -96,12 +96,12 @@ def option(app):
 def test_the_default_is_chosen_stored_and_shown_first(page, workspace, run):
     page.query_params.clear()
     option(page).set_value(f"base-{BUNDLED_NAME}").run()
-    page.button(key="choose-default-model").click().run()
+    page.button(key="make-default-model").click().run()
     assert not page.exception
     assert chosen_default(workspace) == BUNDLED_NAME
     other = open_page("try_it")
     assert option(other).value == f"base-{BUNDLED_NAME}"
     assert "小模型" in option(other).options[0]
-    assert other.button(key="choose-default-model").label == "不再作为默认"
-    other.button(key="choose-default-model").click().run()
+    assert other.button(key="make-default-model").label == "不再作为默认"
+    other.button(key="make-default-model").click().run()
     assert default_model(workspace) == run.id

@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages.shared import session
 from pages.shared.elements import table
-from pages.shared.feedback import failure_text
+from pages.shared.feedback import failure_text, reporting
 from pages.shared.text import plain
 from studio.errors import NotComparable
 from studio.evaluation import verdicts
@@ -41,6 +41,7 @@ def refusal(error: NotComparable) -> None:
     session.link("evaluate", say("去评估", "Evaluate"))
 
 
+@reporting
 def _take_common() -> None:
     st.query_params["rows"] = "common"
 

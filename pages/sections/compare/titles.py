@@ -6,7 +6,7 @@ from difflib import SequenceMatcher
 import streamlit as st
 
 from pages.shared import session
-from pages.shared.feedback import report_errors
+from pages.shared.feedback import report_errors, reporting
 from pages.shared.text import category_mark, plain, plain_stored
 from pages.shared.title_history import history_button
 from studio.contract import Prediction
@@ -57,6 +57,7 @@ def title_list(
         _one_title(found, entries, shown, chosen)
 
 
+@reporting
 def _choose(row: int) -> None:
     st.session_state["compare-title"] = row
 

@@ -11,7 +11,7 @@ import streamlit as st
 
 from pages.sections.runs.filters import FILTERS, OPEN, clear, is_narrowed
 from pages.shared import session
-from pages.shared.elements import table_cells
+from pages.shared.elements import choosing_table
 from pages.shared.feedback import live_fragment, reporting
 from pages.shared.run_controls import KIND_NAMES
 from pages.shared.run_names import base_label, data_label, method_label
@@ -55,13 +55,12 @@ def run_list(rows: Sequence[RunRow], found: Sequence[RunRow]) -> None:
     if not found:
         st.info(say("没有符合条件的运行。", "No run matches."), icon=":material/search_off:")
         return
-    st.dataframe(
-        table_cells(_cells(row) for row in found),
+    choosing_table(
+        (_cells(row) for row in found),
         key=TABLE,
         hide_index=True,
         height="content" if len(found) <= 12 else 460,
         on_select=_take_click,
-        selection_mode="single-row",
         alt=say("所有运行", "All runs"),
     )
 

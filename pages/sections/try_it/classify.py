@@ -115,7 +115,7 @@ def _default_button(choices: Mapping[str, Choice], name: str, default: str) -> N
         )
     st.button(
         label,
-        key="choose-default-model",
+        key="make-default-model",
         icon=":material/star:" if target is None else ":material/star_border:",
         help=plain(hint),
         on_click=_make_default,
