@@ -35,6 +35,10 @@ COMMANDS = [
     ("runs", "cancel", "some"),
     ("runs", "retry", "some"),
     ("evaluate", "bundled"),
+    ("compare", "some", "other"),
+    ("report", "some"),
+    ("predictions", "import", TITLES),
+    ("predictions", "export", "some", "/no/where.csv"),
     ("serve", "bundled", "--port", "8"),
     ("demo",),
 ]

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from studio.evaluation.compared import compare_entries
-from studio.evaluation.entries import entries_of
+from studio.evaluation.entries import entries_of, list_entries, seed_groups
 from studio.ingest.importer import import_text
 from studio.samples.scheme import load_scheme
 from studio.store import open_store
@@ -163,3 +163,16 @@ def test_answers_of_other_programs_are_imported_on_the_page(two):
     app.file_uploader(key="import-predictions-file").upload("bad.csv", b"a,b\n1,2\n").run()
     app.button(key="import-predictions").click().run()
     assert not app.exception and app.error
+
+
+def test_the_seeds_of_one_training_are_one_choice(two, workspace):
+    for seed in (1, 2, 3):
+        finished(
+            workspace, predictions(TITLES, lambda row, n=seed: row < 50 + 4 * n), label="lora", training=seed
+        )
+    (group,) = seed_groups(workspace, list_entries(workspace))
+    app = open_page("compare", a=group.key, b=f"{two[1].id}:chain")
+    assert not app.exception and not app.error
+    assert "lora（3 个种子）" in app.subheader[0].value.replace("\\", "")
+    assert "只有一个随机种子" in texts(app) and any("± 3.3%" in (metric.delta or "") for metric in app.metric)
+    assert "最近的训练行" in [expander.label for expander in app.expander]
