@@ -7,17 +7,17 @@ from typing import Any
 from transformers import PreTrainedModel
 
 from backend.data.encoding import tokenize, tokenize_answer
-from backend.data.templates import THOUGHT, Message, Renderer
+from backend.data.templates import THOUGHT, Renderer
 from backend.engine.constraints import Constraint
 from backend.engine.engine import Engine
 from backend.engine.quotation import Quotation, TokenBytes
 from backend.engine.requests import Answer, Decoding, Request
 from backend.engine.sampling import Marks
 from backend.engine.scoring import ContinuationScorer
-from backend.engine.titles import Written
+from backend.engine.titles import Written, never
 from studio.samples.canonical import CLOSE, write_answer, write_question
 
-SCORED_AT_ONCE = 64
+_SCORED_AT_ONCE = 64
 """Prompts scored in one forward."""
 
 
@@ -61,15 +61,16 @@ class Answerer:
         self, titles: Sequence[str], prompt: str, decoding: Decoding, *, quotes_from_title: bool
     ) -> list[Request]:
         """Build the requests for titles; `quotes_from_title` holds quotations in a chain to the title."""
-        prompts = self.render_prompts(titles, prompt)
         return [
             self.request(
-                rendered,
-                decoding,
-                constraints=(Quotation(title, self.token_bytes),) if quotes_from_title else (),
+                rendered, decoding, constraints=self.constraints(title, quotes_from_title=quotes_from_title)
             )
-            for title, rendered in zip(titles, prompts, strict=True)
+            for title, rendered in zip(titles, self.render_prompts(titles, prompt), strict=True)
         ]
+
+    def constraints(self, title: str, *, quotes_from_title: bool) -> tuple[Constraint, ...]:
+        """Build what restricts the answer to a title."""
+        return (Quotation(title, self.token_bytes),) if quotes_from_title else ()
 
     @cached_property
     def token_bytes(self) -> TokenBytes:
@@ -80,12 +81,8 @@ class Answerer:
         """Build a decoding with the model's own repetition penalty."""
         return Decoding(max_new_tokens=max_new_tokens, **{"repetition_penalty": self.penalty, **others})
 
-    def chat_request(self, messages: Sequence[Message], decoding: Decoding) -> Request:
-        """Build the request for a conversation."""
-        return self.request(self.renderer.prompt(messages), decoding)
-
     def answer(
-        self, prompts: Sequence[str], decoding: Decoding, *, stop: Callable[[], bool] = lambda: False
+        self, prompts: Sequence[str], decoding: Decoding, *, stop: Callable[[], bool] = never
     ) -> Iterator[tuple[int, Written]]:
         """Answer rendered prompts with a think chain, each as it finishes: (its index, its answer)."""
         requests = [self.request(prompt, decoding) for prompt in prompts]
@@ -93,7 +90,7 @@ class Answerer:
             yield index, generated(answer)
 
     def generate(
-        self, prompts: Sequence[str], *, max_new_tokens: int, stop: Callable[[], bool] = lambda: False
+        self, prompts: Sequence[str], *, max_new_tokens: int, stop: Callable[[], bool] = never
     ) -> list[Written]:
         """Answer rendered prompts with a think chain, greedily and in their order.
 
@@ -103,46 +100,31 @@ class Answerer:
         answers = dict(self.answer(prompts, self.decoding(max_new_tokens), stop=stop))
         return [answers[index] for index in range(len(prompts))]
 
-    def stream(
-        self,
-        messages: Sequence[Message],
-        *,
-        max_new_tokens: int,
-        temperature: float,
-        stop: Callable[[], bool],
-    ) -> Iterator[str]:
-        """Stream an answer piece by piece as it is generated; end early when `stop` returns True."""
-        pieces: list[str] = []
-        request = self.chat_request(messages, self.decoding(max_new_tokens, temperature=temperature))
-        job = self.engine.submit(request, lambda piece: pieces.append(piece.text))
-        try:
-            while job.finish is None:
-                job.cancelled = stop()
-                self.engine.step()
-                yield from (piece for piece in pieces if piece)
-                pieces.clear()
-        finally:
-            # Nobody may want the rest.
-            self.engine.cancel(job)
-
     def score(self, prompts: Sequence[str], categories: Sequence[str]) -> list[dict[str, float]]:
         """Score the categories after an empty think chain: their probabilities, for each prompt.
 
         p(category) is proportional to the probability of its whole continuation, end
         token included, so that a category is not preferred for being short.
         """
+        found = dict(self.scored(prompts, categories))
+        return [found[index] for index in range(len(prompts))]
+
+    def scored(
+        self, prompts: Sequence[str], categories: Sequence[str], *, stop: Callable[[], bool] = never
+    ) -> Iterator[tuple[int, dict[str, float]]]:
+        """Score as `score` does, batch by batch: (its index, its scores); `stop` leaves out the rest."""
         if not prompts:
-            return []
+            return
         shared, scorer = self._scorer(prompts[0], categories)
         rows = [tokenize(self.renderer, prompt) + shared for prompt in prompts]
         order = sorted(range(len(rows)), key=lambda index: len(rows[index]))
-        found: dict[int, dict[str, float]] = {}
-        for start in range(0, len(order), SCORED_AT_ONCE):
-            batch = order[start : start + SCORED_AT_ONCE]
+        for start in range(0, len(order), _SCORED_AT_ONCE):
+            if stop():
+                return
+            batch = order[start : start + _SCORED_AT_ONCE]
             probabilities_BK = scorer([rows[index] for index in batch]).softmax(dim=-1).tolist()
             for index, row in zip(batch, probabilities_BK, strict=True):
-                found[index] = dict(zip(categories, row, strict=True))
-        return [found[index] for index in range(len(rows))]
+                yield index, dict(zip(categories, row, strict=True))
 
     def _scorer(self, prompt: str, categories: Sequence[str]) -> tuple[list[int], ContinuationScorer]:
         answers = tuple(self.renderer.answer(write_answer("", category), prompt) for category in categories)

@@ -87,8 +87,3 @@ class KeyValueCache(Cache):
                 new[: old.shape[0], :, : old.shape[2]] = old
                 held[layer] = new
         self.rows, self.places = rows, places
-
-    @property
-    def bytes(self) -> int:
-        """Count the bytes held."""
-        return sum(held.nbytes for held in (*self.keys.values(), *self.values.values()))

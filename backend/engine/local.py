@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from transformers import PreTrainedModel
 
 from backend.data.templates import Renderer
-from backend.engine.answering import SCORED_AT_ONCE, Answerer, generated
+from backend.engine.answering import Answerer, generated
 from backend.engine.requests import Request
 from backend.engine.titles import Written, never
 from backend.machine import device_name
@@ -78,13 +78,8 @@ class LocalAnswering:
         self, titles: Sequence[str], *, stop: Callable[[], bool] = never
     ) -> Iterator[tuple[int, dict[str, float]]]:
         """Score the categories of each title after an empty chain, as it finishes: their probabilities."""
-        order = sorted(range(len(titles)), key=lambda index: len(titles[index]))
-        for start in range(0, len(order), SCORED_AT_ONCE):
-            if stop():
-                return
-            batch = order[start : start + SCORED_AT_ONCE]
-            prompts = self.answerer.render_prompts([titles[index] for index in batch], self.scheme.prompt)
-            yield from zip(batch, self.answerer.score(prompts, self.scheme.names), strict=True)
+        prompts = self.answerer.render_prompts(titles, self.scheme.prompt)
+        return self.answerer.scored(prompts, self.scheme.names, stop=stop)
 
     def describe(self) -> EngineUsed:
         """Describe the engine, for the record beside the scores."""

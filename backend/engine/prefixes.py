@@ -52,10 +52,6 @@ class PrefixStore:
         while sum(len(held.ids) for held in self._held) > self.most_tokens and len(self._held) > 1:
             del self._held[0]
 
-    def clear(self) -> None:
-        """Forget all."""
-        self._held.clear()
-
 
 def common_length(rows: Sequence[Sequence[int]]) -> int:
     """Count the tokens that all rows begin with."""

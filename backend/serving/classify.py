@@ -9,7 +9,6 @@ from fastapi.responses import JSONResponse, Response
 
 from backend.data.templates import THOUGHT
 from backend.engine.loop import EngineStopped
-from backend.engine.quotation import Quotation
 from backend.engine.requests import Piece
 from backend.serving.bodies import read_request
 from backend.serving.errors import ApiError
@@ -142,7 +141,7 @@ class _Work:
 
     async def _chain(self, title: str, prompt: Sequence[int]) -> tuple[str, bool]:
         """Write one chain answer; returns its text, and whether it came to its end."""
-        constraints = (Quotation(title, self.served.answerer.token_bytes),) if self.quotes_from_title else ()
+        constraints = self.served.answerer.constraints(title, quotes_from_title=self.quotes_from_title)
         decoding = self.served.answerer.decoding(self.models.room(prompt, None))
         while True:
             try:

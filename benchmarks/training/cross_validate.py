@@ -100,7 +100,7 @@ def answer_fold(run: Path) -> None:
     from backend.data.labelled_rows import labelled_rows
     from backend.data.templates import Renderer
     from backend.engine.answering import Answerer, generated
-    from backend.engine.quotation import Quotation, TokenBytes, quotations
+    from backend.engine.quotation import quotations
     from backend.modeling.loading import load_model, on_device
     from backend.modeling.tokenizers import load_tokenizer
     from studio.samples.canonical import exact_category
@@ -116,22 +116,16 @@ def answer_fold(run: Path) -> None:
     )
     answerer = Answerer(model, Renderer(load_tokenizer(checkpoint), spec.template))
     rows, _ = labelled_rows(spec.dataset_dir, "eval", scheme)
-    prompts = answerer.render_prompts([row.title for row in rows], scheme.prompt)
+    titles = [row.title for row in rows]
+    prompts = answerer.render_prompts(titles, scheme.prompt)
     with torch.inference_mode():
         written = answerer.generate(prompts, max_new_tokens=spec.max_new_tokens)
         scored = answerer.score(prompts, scheme.names)
-        tokens = TokenBytes(answerer.tokenizer, model.config.vocab_size)
-        held = [
-            answerer.request(
-                prompt,
-                answerer.decoding(spec.max_new_tokens),
-                constraints=[Quotation(title=row.title, tokens=tokens)],
-            )
-            for prompt, row in zip(prompts, rows, strict=True)
-        ]
+        held = answerer.title_requests(
+            titles, scheme.prompt, answerer.decoding(spec.max_new_tokens), quotes_from_title=True
+        )
         answers = dict(answerer.engine.run(held))
         quoting = [generated(answers[index]) for index in range(len(rows))]
-    titles = [row.title for row in rows]
 
     def categories(written: Sequence["Written"]) -> list[str | None]:
         return [

@@ -63,7 +63,11 @@ def test_a_stop_ends_the_generation(answerer):
 
 def test_a_stream_says_what_writing_says(answerer):
     messages = [{"role": "user", "content": "新闻分类：题"}]
-    pieces = answerer.stream(messages, max_new_tokens=20, temperature=0, stop=lambda: False)
+    pieces = []
+    request = answerer.request(answerer.renderer.prompt(messages), answerer.decoding(20))
+    job = answerer.engine.submit(request, lambda piece: pieces.append(piece.text))
+    while job.finish is None:
+        answerer.engine.step()
     (written,) = answerer.generate(answerer.render_prompts(["题"], "新闻分类："), max_new_tokens=20)
     assert THOUGHT + "".join(pieces) == written.text
 
