@@ -24,8 +24,8 @@ from studio.modelfiles.safetensors_headers import (
     read_weights,
     reason,
 )
-from studio.modelfiles.token_rows import tokens_without_row
-from studio.system.documents import READ_FAULTS, one_line, parse_json, read_whole
+from studio.modelfiles.token_rows import TOKENIZER_HEAD, tokens_without_row
+from studio.system.documents import READ_FAULTS, one_line, parse_json, read_head, read_whole
 
 TOKENIZERS = (
     "tokenizer.json",
@@ -49,8 +49,6 @@ _NO_GENERATOR = (
 )
 _PARSED_BYTES = 4_000_000
 """A tokenizer.json with more is of a large vocabulary; parsing it for a list of models would take long."""
-_HEAD_BYTES = 2_000_000
-"""So much of tokenizer.json is read: its special tokens come first, its vocabulary last."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -425,7 +423,7 @@ def _template(path: Path) -> TemplateName:
     """Predict the template that `auto` will choose, from the special tokens."""
     texts = {}
     for name in ("tokenizer_config.json", "chat_template.jinja", "tokenizer.json"):
-        texts[name] = _head(path / name)
+        texts[name] = read_head(path / name, TOKENIZER_HEAD)
     tokens = texts["tokenizer_config.json"] + texts["tokenizer.json"]
     has_template = bool(texts["chat_template.jinja"]) or '"chat_template"' in texts["tokenizer_config.json"]
     if "<｜User｜>" in tokens or r"<\uff5cUser\uff5c>" in tokens:
@@ -434,14 +432,3 @@ def _template(path: Path) -> TemplateName:
         thinks = "<think>" in tokens or any("enable_thinking" in text for text in texts.values())
         return "qwen3" if thinks else "qwen"
     return "tokenizer" if has_template else "default"
-
-
-def _head(file: Path) -> str:
-    """Read the head of a text file; empty without one."""
-    if not file.is_file():
-        return ""
-    try:
-        with file.open("rb") as opened:
-            return opened.read(_HEAD_BYTES).decode("utf-8", errors="replace")
-    except OSError:
-        return ""

@@ -1,18 +1,17 @@
 """Check that every token of a tokenizer has a row in the embedding of the weights beside it."""
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from studio.language import say
 from studio.modelfiles.safetensors_headers import ModelProblem
+from studio.system.documents import READ_FAULTS, parse_json, read_head, read_whole
 
 Shape = tuple[int, ...]
 
-_HEAD_BYTES = 2_000_000
-"""So much of tokenizer.json is read: the tokens that were added stand in front of the vocabulary."""
+TOKENIZER_HEAD = 2_000_000
+"""Bytes of tokenizer.json that are read: its special tokens come first, its vocabulary last."""
 _LARGEST_CONFIG = 4_000_000
 _ADDED_ID = re.compile(r'"id"\s*:\s*(\d{1,9})\b')
 
@@ -42,26 +41,17 @@ def tokens_without_row(folder: Path, shapes: Mapping[str, Shape]) -> ModelProble
 
 
 def _added_ids(file: Path) -> list[int]:
-    if not file.is_file():
-        return []
-    try:
-        with file.open("rb") as opened:
-            head = opened.read(_HEAD_BYTES).decode("utf-8", errors="replace")
-    except OSError:
-        return []
-    added = head.partition('"added_tokens"')[2].partition('"normalizer"')[0]
+    added = read_head(file, TOKENIZER_HEAD).partition('"added_tokens"')[2].partition('"normalizer"')[0]
     return [int(found) for found in _ADDED_ID.findall(added)]
 
 
 def _decoder_ids(folder: Path) -> list[int]:
     """Read the ids that tokenizer_config.json names; transformers adds these tokens when it loads."""
-    file = folder / "tokenizer_config.json"
     try:
-        if not file.is_file() or file.stat().st_size > _LARGEST_CONFIG:
-            return []
-        document: Any = json.loads(file.read_text(encoding="utf-8"))
-        named = document.get("added_tokens_decoder") if isinstance(document, dict) else None
-    except (OSError, ValueError, RecursionError):
-        # Whatever is wrong with the file is a finding of its own.
+        named = parse_json(read_whole(folder / "tokenizer_config.json", _LARGEST_CONFIG))[
+            "added_tokens_decoder"
+        ]
+        return [int(key) for key in named if key.isdecimal()]
+    except READ_FAULTS:
+        # Without one, or without the key; whatever is wrong with the file is a finding of its own.
         return []
-    return [int(key) for key in named if key.isdecimal()] if isinstance(named, dict) else []

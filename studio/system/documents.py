@@ -43,6 +43,17 @@ def read_whole(path: Path, most: int = LARGEST) -> bytes:
         return file.read(most + 1)
 
 
+def read_head(path: Path, most: int) -> str:
+    """Read the head of a regular text file, `most` bytes; empty without one."""
+    if not path.is_file():
+        return ""
+    try:
+        with path.open("rb") as opened:
+            return opened.read(most).decode("utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
 def _without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK)
 
