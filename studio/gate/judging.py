@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from studio import runs
+from studio.errors import InputError
 from studio.evaluation.chain_quality import chain_quality
 from studio.evaluation.compared import Compared, compare_entries, load_entries
-from studio.evaluation.entries import Entry
+from studio.evaluation.entries import Entry, find_entries
 from studio.evaluation.wear import record_comparison, wear_of
 from studio.gate.evidence import (
     Evaluated,
@@ -35,11 +36,20 @@ from studio.workspace import Workspace
 
 
 @dataclass(frozen=True, kw_only=True)
+class AgainstReleased:
+    """The released model and a candidate, in this order, on the same rows."""
+
+    release: Release
+    entries: tuple[Entry, Entry]
+    compared: Compared
+
+
+@dataclass(frozen=True, kw_only=True)
 class Judgement:
     """A judgement and the comparison behind its first line, None where there was nothing to compare with."""
 
     result: GateResult
-    compared: Compared | None
+    against: AgainstReleased | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +62,7 @@ class _Case:
     candidate: Run
     evaluated: Evaluated | None
     released: Release | None
-    compared: Compared | None
+    against: AgainstReleased | None
     scheme: Scheme
 
 
@@ -68,7 +78,7 @@ def judge(db: Store, workspace: Workspace, gate: Gate, candidate: Run) -> Judgem
         candidate=candidate,
         evaluated=evaluated,
         released=released,
-        compared=compare_with_released(workspace, rule, evaluated, released),
+        against=compare_with_released(workspace, rule, evaluated, released),
         scheme=load_scheme(),
     )
     judged = {entry.run for entry in judgements(db) if entry.gate == gate.number}
@@ -81,7 +91,7 @@ def judge(db: Store, workspace: Workspace, gate: Gate, candidate: Run) -> Judgem
         attempt=len(judged | {candidate.id}),
         wear=_wear(db, evaluated),
     )
-    return Judgement(result=result, compared=case.compared)
+    return Judgement(result=result, against=case.against)
 
 
 def judge_and_record(
@@ -102,8 +112,8 @@ def judge_and_record(
         if last is None or _findings(last) != _findings(judgement.result):
             ledger.append(db, "candidate_judged", judgement.result, author=author)
             last = judgement.result
-        if judgement.compared is not None and judgement.compared.comparisons:
-            _record_wear(db, workspace, gate.rule, candidate.id, judgement.compared, author)
+        if (against := judgement.against) is not None:
+            record_comparison(db, against.compared.rows_sha256, against.entries, author=author)
     return last
 
 
@@ -124,14 +134,40 @@ def last_judgement(db: Store, gate: Gate, run_id: str) -> GateResult | None:
 
 def compare_with_released(
     workspace: Workspace, rule: GateRule, evaluated: Evaluated | None, released: Release | None
-) -> Compared | None:
+) -> AgainstReleased | None:
     """Compare a candidate with the released model on the rows of a gate; None where one was not evaluated."""
     if evaluated is None or released is None:
         return None
     other = find_evaluation(workspace, released.run, rule, rule.answer)
     if other is None or other.run.id == evaluated.run.id:
         return None
-    return compare_entries([_entry(other), _entry(evaluated)])
+    entries = (_entry(other), _entry(evaluated))
+    return AgainstReleased(release=released, entries=entries, compared=compare_entries(entries))
+
+
+def against_release(
+    db: Store, workspace: Workspace, candidate: Run, gate: Gate | None
+) -> AgainstReleased | None:
+    """Compare a candidate with the release in force: on the rows of the gate, else on those that both have.
+
+    None: nothing is released, the candidate is it, or one of them was not scored.
+
+    Raises:
+        NotComparable: they share no row.
+    """
+    released = next((each.release for each in list_releases(db) if each.in_force), None)
+    if released is None or released.run == candidate.id:
+        return None
+    if gate is not None:
+        evaluated = find_evaluation(workspace, candidate.id, gate.rule, gate.rule.answer)
+        found = compare_with_released(workspace, gate.rule, evaluated, released)
+        if found is not None:
+            return found
+    try:
+        a, b = find_entries(workspace, [released.run, candidate.id])
+    except InputError:
+        return None
+    return AgainstReleased(release=released, entries=(a, b), compared=compare_entries([a, b], common=True))
 
 
 def _entry(evaluated: Evaluated) -> Entry:
@@ -143,20 +179,6 @@ def _wear(db: Store, evaluated: Evaluated | None) -> int:
     if evaluated is None:
         return 0
     return wear_of(db, load_entries([_entry(evaluated)]).rows_sha256).comparisons
-
-
-def _record_wear(
-    db: Store, workspace: Workspace, rule: GateRule, run_id: str, compared: Compared, author: str
-) -> None:
-    released = next((each.release for each in list_releases(db) if each.in_force), None)
-    found = [
-        find_evaluation(workspace, run, rule, rule.answer)
-        for run in (released.run if released else None, run_id)
-        if run is not None
-    ]
-    entries = [_entry(each) for each in found if each is not None]
-    if len(entries) == 2:
-        record_comparison(db, compared.rows_sha256, entries, author=author)
 
 
 def _result(line: LineCode, status: Status, why: Why, **numbers: Any) -> LineResult:
@@ -174,11 +196,11 @@ def _not_worse(case: _Case) -> LineResult:
         return _result("not_worse", "green", "same_model", detail={"release": case.released.name})
     if case.evaluated is None:
         return _result("not_worse", "not_measured", "no_evaluation")
-    if case.compared is None:
+    if case.against is None:
         return _result(
             "not_worse", "not_measured", "released_not_evaluated", detail={"release": case.released.name}
         )
-    (comparison,) = case.compared.comparisons
+    (comparison,) = case.against.compared.comparisons
     low, high = comparison.interval
     is_met = comparison.verdict.code != "worse" and (case.rule.margin is None or low >= -case.rule.margin)
     return _met(
