@@ -76,7 +76,7 @@ def evaluate(
         str | None,
         typer.Argument(
             metavar="[RUN|RELEASE|MODEL]",
-            help="Id of a training run, a release, or a base model; with --endpoint the one that it serves, if any.",
+            help="Training run, release or base model; with --endpoint the one that it serves, if any.",
         ),
     ] = None,
     dataset: Annotated[

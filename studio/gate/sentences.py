@@ -232,11 +232,11 @@ def outcome(result: GateResult) -> str:
         each: sum(line.status == each for line in result.lines) for each in STATUS_NAMES
     }
     sentences: dict[Outcome, tuple[str, str]] = {
-        "passed": ("可以发布：{all} 条全部通过。", "Ready to ship: all {all} lines passed."),
-        "failed": ("不能发布：{red} 条没过。", "Not ready to ship: {red} lines failed."),
+        "passed": ("可以发布：{all} 条全部通过。", "Ready to ship: lines passed {all} of {all}."),
+        "failed": ("不能发布：{red} 条没过。", "Not ready to ship: lines failed {red} of {all}."),
         "incomplete": (
             "还不能发布：{not_measured} 条没有测。",
-            "Not ready to ship yet: {not_measured} lines were not measured.",
+            "Not ready to ship yet: lines not measured {not_measured} of {all}.",
         ),
         "late": (
             "各条都过了，但这道门槛是在候选评估之后才存的，不能作数。",
@@ -258,7 +258,7 @@ def remarks(result: GateResult) -> list[str]:
         told.append(
             say(
                 "这是走到这道门槛前的第 {n} 个候选：试得越多，碰巧过的机会越大。",
-                "This is candidate {n} at this gate: the more try, the likelier one passes by luck.",
+                "This is candidate {n} at this gate: the more are tried, the likelier one passes by luck.",
                 n=result.attempt,
             )
         )
