@@ -26,6 +26,7 @@ with report_errors():
     may_release = has_right(session.person(), "release")
     in_force(db, may_change=may_release)
     candidate = choose_candidate()
+    comparison = st.container()
     if not may_release:
         st.info(
             say(
@@ -36,7 +37,8 @@ with report_errors():
         )
     gate = choose_gate(db)
     if candidate is not None:
-        against_released(db, candidate, gate)
+        with comparison:
+            against_released(db, candidate, gate)
     result = gate_lines(db, gate, candidate, may_judge=may_release)
     if may_release:
         new_gate(db, is_first=gate is None)

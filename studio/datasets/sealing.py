@@ -15,14 +15,15 @@ from studio.datasets.splits import in_file_order, near_title_groups, quotas, sam
 class Sealing:
     """Titles by what becomes of them.
 
-    `sealed` are set aside now; `held_back` were sealed before, or are near copies of such; `rest` are split
-    into train and eval. `used` counts the titles that could not be drawn, since a version has used them
-    or a near copy.
+    `sealed` are set aside now, the `share` that was asked for; `held_back` were sealed before, or are near
+    copies of such; `rest` are split into train and eval. `used` counts the titles that could not be drawn,
+    since a version has used them or a near copy.
     """
 
     sealed: tuple[Title, ...]
     held_back: tuple[Title, ...]
     rest: tuple[Title, ...]
+    share: float | None = None
     used: int = 0
 
 
@@ -57,6 +58,7 @@ def seal_titles(
         sealed=tuple(title for title in together if title.id in chosen),
         held_back=tuple(title for title in titles if title.id in back),
         rest=tuple(title for title in titles if title.id not in back | chosen),
+        share=share,
         used=len(known & (barred - back)),
     )
 

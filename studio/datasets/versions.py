@@ -318,7 +318,7 @@ def _sealed_part(sealing: Sealing, sealed: SealedSet | None) -> dict[str, Any]:
     if sealed is None and not sealing.held_back:
         return {}
     opened = None if sealed is None else {"ref": sealed.ref, "rows": sealed.rows, "sha256": sealed.sha256}
-    return {"sealed": opened, "held_back": len(sealing.held_back)}
+    return {"sealed_share": sealing.share, "sealed": opened, "held_back": len(sealing.held_back)}
 
 
 @contextmanager

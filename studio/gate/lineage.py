@@ -102,7 +102,7 @@ def _data(db: Store, workspace: Workspace, run: Run) -> LineageStep:
 
 
 def _freeze_command(version: Version) -> str:
-    """Write the freeze that made a version; on the same decisions it gives the same bytes."""
+    """Write the freeze that made a version; on the same decisions and sealed sets it gives the same bytes."""
     words = ["news-studio", "freeze", version.name]
     try:
         made = json.loads(read_whole(version.folder / "version.json"))
@@ -110,6 +110,8 @@ def _freeze_command(version: Version) -> str:
         return shlex.join(words)
     if made.get("eval_share") is not None:
         words += ["--eval-share", str(made["eval_share"])]
+    if made.get("sealed_share") is not None:
+        words += ["--sealed-share", str(made["sealed_share"])]
     if made.get("seed", 42) != 42:
         words += ["--seed", str(made["seed"])]
     if made.get("resplit"):

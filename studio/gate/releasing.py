@@ -117,7 +117,7 @@ def _name(workspace: Workspace, known: list[Recorded], wanted: str | None) -> st
     Raises:
         InputError: it is taken, or names something else already.
     """
-    name = wanted.strip() if wanted else f"release-{len(known) + 1}"
+    name = (wanted or "").strip() or f"release-{len(known) + 1}"
     taken = {each.release.name for each in known} | {run.id for run in runs.list_runs(workspace)}
     taken |= {model.name for model in find_models(workspace)}
     if not can_be_named(name) or name in taken:

@@ -124,6 +124,7 @@ def put_back(db: Store, *, author: str) -> Recorded:
         NotAllowed: the author's role does not cover it.
         InputError: there is none before it.
     """
+    require_right("release", db, author)
     with writing(db):
         current = _number_in_force(db) or 0
         earlier = [each.release.number for each in list_releases(db) if each.release.number < current]

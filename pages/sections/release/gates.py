@@ -15,6 +15,7 @@ from studio.gate.judging import judge_and_record, last_judgement
 from studio.gate.releasing import require_candidate
 from studio.language import say
 from studio.releases.models import GateResult, LineCode, Status
+from studio.releases.records import current_release
 from studio.runs import Run
 from studio.store import Store
 from studio.workspace import BUNDLED_NAME
@@ -87,6 +88,7 @@ def gate_lines(db: Store, gate: Gate | None, candidate: Run | None, *, may_judge
             )
         for remark in sentences.remarks(result):
             st.caption(f":material/info: {plain(remark)}")
+        _ways_on(result)
     if candidate is not None and may_judge:
         st.button(
             say("再检查一次", "Check again") if result else say("检查这个候选", "Check this candidate"),
@@ -101,6 +103,19 @@ def gate_lines(db: Store, gate: Gate | None, candidate: Run | None, *, may_judge
             args=(gate.number, candidate.id),
         )
     return result
+
+
+def _ways_on(result: GateResult) -> None:
+    """Link to where what is missing can be measured."""
+    whys = {line.why for line in result.lines}
+    if whys & {"no_evaluation", "no_chain_evaluation"}:
+        session.link("evaluate", say("评估候选", "Evaluate the candidate"), run=result.run)
+    if "not_tested" in whys:
+        label = say("做行为测试", "Run behavioural tests")
+        session.link("evaluate", label, run=result.run, view="behaviour")
+    released = current_release(session.workspace())
+    if "released_not_evaluated" in whys and released is not None:
+        session.link("evaluate", say("评估已发布的", "Evaluate the released model"), run=released.release.run)
 
 
 def _outcome(result: GateResult) -> None:

@@ -123,7 +123,8 @@ def _form(db: Store, sets: list[SealedSet], candidate: Run) -> None:
         )
         before = [each for each in list_openings(db) if each.dataset == dataset]
         if before:
-            st.caption(plain(sentences.openings(len(before))))
+            so_far = say("到现在：{count}", "So far: {count}", count=sentences.openings(len(before)))
+            st.caption(plain(so_far))
         if st.form_submit_button(
             say("为这个候选打开", "Open for this candidate"), key="sealed-open", icon=":material/lock_open:"
         ):
