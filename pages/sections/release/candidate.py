@@ -34,7 +34,7 @@ def choose_candidate() -> Run | None:
     chosen = st.selectbox(
         say("候选", "Candidate"),
         list(candidates),
-        format_func=lambda run_id: run_option(candidates[run_id]),
+        format_func={run_id: run_option(run) for run_id, run in candidates.items()}.__getitem__,
         key=key,
     )
     session.keep_address("run", chosen)

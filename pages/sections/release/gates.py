@@ -4,6 +4,7 @@ from typing import Any
 
 import streamlit as st
 
+from pages.sections.release.progress import job_progress
 from pages.shared import session
 from pages.shared.feedback import notify, report_errors, reporting
 from pages.shared.text import answer_name, plain
@@ -12,6 +13,7 @@ from studio.datasets.versions import list_versions
 from studio.gate import sentences
 from studio.gate.gates import Gate, find_gate, list_gates, save_gate
 from studio.gate.judging import judge_and_record, last_judgement
+from studio.gate.measuring import being_evaluated, evaluate_for
 from studio.gate.releasing import require_candidate
 from studio.language import say
 from studio.releases.models import GateResult, LineCode, Status
@@ -57,7 +59,7 @@ def choose_gate(db: Store) -> Gate | None:
     number = st.selectbox(
         say("哪一道门槛", "Which gate"),
         list(gates),
-        format_func=lambda each: sentences.gate_name(gates[each]),
+        format_func={each: sentences.gate_name(gate) for each, gate in gates.items()}.__getitem__,
         key=key,
     )
     return gates[number]
@@ -88,7 +90,9 @@ def gate_lines(db: Store, gate: Gate | None, candidate: Run | None, *, may_judge
             )
         for remark in sentences.remarks(result):
             st.caption(f":material/info: {plain(remark)}")
-        _ways_on(result)
+        _ways_on(gate, result, may_judge=may_judge)
+    if candidate is not None:
+        _measuring(gate, candidate)
     if candidate is not None and may_judge:
         st.button(
             say("再检查一次", "Check again") if result else say("检查这个候选", "Check this candidate"),
@@ -105,17 +109,53 @@ def gate_lines(db: Store, gate: Gate | None, candidate: Run | None, *, may_judge
     return result
 
 
-def _ways_on(result: GateResult) -> None:
-    """Link to where what is missing can be measured."""
+def _ways_on(gate: Gate, result: GateResult, *, may_judge: bool) -> None:
+    """Offer to measure what is missing, or link to where it can be."""
+    if not may_judge:
+        return
     whys = {line.why for line in result.lines}
-    if whys & {"no_evaluation", "no_chain_evaluation"}:
-        session.link("evaluate", say("评估候选", "Evaluate the candidate"), run=result.run)
-    if "not_tested" in whys:
-        label = say("做行为测试", "Run behavioural tests")
-        session.link("evaluate", label, run=result.run, view="behaviour")
     released = current_release(session.workspace())
-    if "released_not_evaluated" in whys and released is not None:
-        session.link("evaluate", say("评估已发布的", "Evaluate the released model"), run=released.release.run)
+    with st.container(horizontal=True):
+        if "no_evaluation" in whys:
+            _measure_button(gate, result.run, gate.rule.answer, say("评估候选", "Evaluate the candidate"))
+        if "no_chain_evaluation" in whys:
+            label = say("用思维链评估候选", "Evaluate the candidate with think chains")
+            _measure_button(gate, result.run, "chain", label)
+        if "released_not_evaluated" in whys and released is not None:
+            label = say("评估已发布的", "Evaluate the released model")
+            _measure_button(gate, released.release.run, gate.rule.answer, label)
+        if "not_tested" in whys:
+            label = say("做行为测试", "Run behavioural tests")
+            session.link("evaluate", label, run=result.run, view="behaviour")
+
+
+def _measure_button(gate: Gate, run_id: str, answer: AnswerMode, label: str) -> None:
+    st.button(
+        label,
+        key=f"gate-measure-{answer}-{run_id}",
+        icon=":material/play_arrow:",
+        on_click=_measure,
+        args=(gate.number, run_id, answer),
+    )
+
+
+@reporting
+def _measure(number: int, run_id: str, answer: AnswerMode) -> None:
+    """Queue the evaluation that the gate asks for."""
+    gate = find_gate(session.store(), number)
+    assert gate is not None, number
+    evaluate_for(session.workspace(), gate.rule, run_id, answer)
+
+
+def _measuring(gate: Gate, candidate: Run) -> None:
+    """Draw the progress of evaluations for the gate that are not over; nothing where there is none."""
+    workspace = session.workspace()
+    released = current_release(workspace)
+    for run_id in dict.fromkeys([candidate.id, *([released.release.run] if released else [])]):
+        running = being_evaluated(workspace, gate.rule, run_id)
+        if running is not None:
+            job_progress(running.id)
+            return
 
 
 def _outcome(result: GateResult) -> None:
@@ -147,15 +187,19 @@ def new_gate(db: Store, *, is_first: bool) -> None:
         st.form("gate-form", border=False),
     ):
         datasets = [version.ref for version in list_versions(db, session.workspace())]
+        names = {ref: ref for ref in datasets} | {BUNDLED_NAME: say("内置样例", "bundled samples")}
         left, right = st.columns(2)
         dataset = left.selectbox(
             say("评估集", "Evaluation set"),
-            [*datasets, BUNDLED_NAME],
-            format_func=lambda ref: say("内置样例", "bundled samples") if ref == BUNDLED_NAME else ref,
+            list(names),
+            format_func=names.__getitem__,
             key="gate-dataset",
         )
         answer = right.selectbox(
-            say("回答方式", "Way of answering"), ANSWERS, format_func=answer_name, key="gate-answer"
+            say("回答方式", "Way of answering"),
+            ANSWERS,
+            format_func={each: answer_name(each) for each in ANSWERS}.__getitem__,
+            key="gate-answer",
         )
         not_worse = st.checkbox(
             say("准确率不比已发布的差", "Accuracy not worse than the released model's"),

@@ -2,10 +2,10 @@
 
 import streamlit as st
 
+from pages.sections.release.progress import job_progress
 from pages.shared import session
 from pages.shared.elements import table
-from pages.shared.feedback import live_fragment, notify, report_errors
-from pages.shared.run_controls import run_controls
+from pages.shared.feedback import notify, report_errors
 from pages.shared.text import answer_name, local_time, plain, state_name
 from studio import runs
 from studio.contract import AnswerMode
@@ -14,7 +14,6 @@ from studio.errors import StudioError
 from studio.gate import sentences
 from studio.gate.evidence import list_openings, sealed_scores
 from studio.gate.sealed_evaluation import open_sealed
-from studio.jobs import queue
 from studio.language import say
 from studio.releases import ledger
 from studio.releases.models import SealedOpening
@@ -51,7 +50,7 @@ def sealed_box(db: Store, candidate: Run, *, may_open: bool) -> None:
         _openings(db)
         running = _running(db)
         if running is not None:
-            _live(running.id)
+            job_progress(running.id)
         elif may_open:
             _form(db, sets, candidate)
 
@@ -102,19 +101,23 @@ def _accuracy(opening: SealedOpening) -> str:
 
 
 def _form(db: Store, sets: list[SealedSet], candidate: Run) -> None:
-    newest = {each.dataset: each for each in reversed(sets)}
+    names = {
+        each.dataset: say("{ref}（{n} 条）", "{ref} ({n} titles)", ref=each.ref, n=each.rows)
+        for each in reversed(sets)
+    }
     with st.form("sealed-form", border=False):
         left, right = st.columns(2)
         dataset = left.selectbox(
             say("数据集", "Dataset"),
-            list(newest),
-            format_func=lambda name: say(
-                "{ref}（{n} 条）", "{ref} ({n} titles)", ref=newest[name].ref, n=newest[name].rows
-            ),
+            list(names),
+            format_func=names.__getitem__,
             key="sealed-dataset",
         )
         answer = right.selectbox(
-            say("回答方式", "Way of answering"), ANSWERS, format_func=answer_name, key="sealed-answer"
+            say("回答方式", "Way of answering"),
+            ANSWERS,
+            format_func={each: answer_name(each) for each in ANSWERS}.__getitem__,
+            key="sealed-answer",
         )
         reason = st.text_input(
             say("为什么打开", "Why it is opened"),
@@ -140,17 +143,3 @@ def _form(db: Store, sets: list[SealedSet], candidate: Run) -> None:
                 )
                 notify(plain(sentences.openings(opening.opening)))
                 st.rerun()
-
-
-@live_fragment
-def _live(job_id: str) -> None:
-    """Draw the progress; when it is over, the page once more."""
-    workspace = session.workspace()
-    job = runs.get_job(workspace, job_id)
-    if job.is_over:
-        st.rerun()
-    queue.ensure_job_process(workspace)
-    now = runs.progress(job)
-    count = f" · {now.done} / {now.total}" if now.total else ""
-    st.progress(now.fraction, text=f"{state_name(job.state)}{count}")
-    run_controls(job)
