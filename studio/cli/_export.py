@@ -44,7 +44,8 @@ CAUSES = {
 @app.command()
 def export(
     target: Annotated[
-        str, typer.Argument(metavar="RUN|MODEL", help="Id of a training run, or a base model.")
+        str,
+        typer.Argument(metavar="RUN|RELEASE|MODEL", help="Id of a training run, a release, or a base model."),
     ],
     out: Annotated[Path, typer.Argument(help="A new folder for the files.")],
     format_: Annotated[

@@ -75,8 +75,8 @@ def evaluate(
     target: Annotated[
         str | None,
         typer.Argument(
-            metavar="[RUN|MODEL]",
-            help="Id of a training run, or a base model; with --endpoint the one that it serves, if any.",
+            metavar="[RUN|RELEASE|MODEL]",
+            help="Training run, release or base model; with --endpoint the one that it serves, if any.",
         ),
     ] = None,
     dataset: Annotated[

@@ -13,6 +13,7 @@ from studio.cli import (
     _export,
     _models,
     _predictions,
+    _release,
     _report,
     _run_records,  # noqa: F401 - it adds its commands to `runs`
     _runs,
@@ -41,6 +42,7 @@ for module in (
     _runs,
     _compare,
     _predictions,
+    _release,
     _report,
 ):
     app.add_typer(module.app)

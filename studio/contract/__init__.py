@@ -16,7 +16,7 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
-from studio.contract._base import AnswerMode, TemplateName, Text
+from studio.contract._base import AnswerMode, Frozen, TemplateName, Text
 from studio.contract._events import Event, HeldOut, Progress, Step, event
 from studio.contract._results import (
     CALIBRATION,
@@ -81,6 +81,7 @@ __all__ = [
     "Event",
     "ExportReport",
     "ExportSpec",
+    "Frozen",
     "HeldOut",
     "OptimizerName",
     "Piece",

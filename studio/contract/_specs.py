@@ -105,6 +105,10 @@ class EvaluateSpec(Frozen):
     imported: str | None = Field(
         None, description="File that another program's answers were imported from; empty: answered here."
     )
+    sealed: str | None = Field(
+        None,
+        description="The sealed set that is opened, as name#1: only its scores are shown. Empty: none is.",
+    )
 
     @model_validator(mode="after")
     def _engine_is_complete(self) -> "EvaluateSpec":

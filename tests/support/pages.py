@@ -20,6 +20,7 @@ PAGES = [
     "runs",
     "evaluate",
     "compare",
+    "release",
     "team",
     "try_it",
 ]

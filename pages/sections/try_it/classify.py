@@ -7,18 +7,19 @@ from pathlib import Path
 import streamlit as st
 
 from pages.sections.try_it.answers import answer_table, direct_answer, download, report_wrong
+from pages.sections.try_it.offered import offered_runs
 from pages.shared import charts, session
 from pages.shared.elements import choose_one
 from pages.shared.feedback import notify, report_errors, reporting
 from pages.shared.files import uploaded_path
-from pages.shared.text import answer_name, category_mark, plain, run_option
+from pages.shared.text import answer_name, category_mark, plain
 from studio import runs
 from studio.contract import AnswerMode, TemplateName
 from studio.errors import InputError
 from studio.ingest.title_sheets import sheet_titles
 from studio.language import say
 from studio.models.catalog import find_models
-from studio.models.default_model import choose_default, chosen_default, default_model
+from studio.models.default_model import choose_default, chosen_default, default_model, released_default
 from studio.samples.title_text import split_lines
 from studio.serving import servers
 from studio.serving.client import Classification, classify
@@ -55,7 +56,7 @@ class Choice:
 
 
 def choose_model() -> Choice | None:
-    """Draw the choice: tuned runs first, then base models; None, with a hint, where there is none."""
+    """Draw the choice: the release, candidates, base models; None, with a hint, where there is none."""
     choices = {choice.name: choice for choice in _choices()}
     if not choices:
         st.info(
@@ -97,7 +98,13 @@ def default_choice(choices: Mapping[str, Choice]) -> str:
 
 
 def _default_button(choices: Mapping[str, Choice], name: str, default: str) -> None:
-    """Draw the button that makes the model on screen the default, or, on the chosen default, undoes that."""
+    """Draw the button that makes the model on screen the default, or, on the chosen default, undoes that.
+
+    Where something is released that is the default, and the way to another one is its page.
+    """
+    if released_default(session.workspace()) is not None:
+        session.link("release", say("发布", "Release"), icon=":material/rocket_launch:")
+        return
     chosen = chosen_default(session.workspace())
     if name == default and chosen == choices[name].target:
         label, target = say("不再作为默认", "Not the default"), None
@@ -144,18 +151,11 @@ def address_line(choice: Choice) -> str:
 def _choices() -> list[Choice]:
     workspace = session.workspace()
     tuned = []
-    for run in runs.list_runs(workspace):
-        if run.spec.kind == "train" and run.result and run.result.checkpoint:
-            model, adapter = runs.trained_model(run)
-            tuned.append(
-                Choice(
-                    name=run.id,
-                    label=say("微调：", "tuned: ") + run_option(run),
-                    model=model,
-                    adapter=adapter,
-                    template=run.spec.template,
-                )
-            )
+    for run, label in offered_runs(workspace):
+        model, adapter = runs.trained_model(run)
+        tuned.append(
+            Choice(name=run.id, label=label, model=model, adapter=adapter, template=run.spec.template)
+        )
     bases = [
         Choice(
             name=f"{BASE}{base.name}",
