@@ -14,6 +14,7 @@ Read from top to bottom; a package imports only from those below it, which impor
     cli          The command line, `news-studio ...`.
     operations   Start, diagnose and demonstrate a studio; say what to do next.
     training     Presets, settings files, memory, learning rate, sweeps, curve health.
+    classification  A sheet of titles, answered as a job.
     suggestions  A small classifier beside the annotators.
     quality      Decided titles that deserve a second look.
     teacher      A large model elsewhere drafts think chains.
