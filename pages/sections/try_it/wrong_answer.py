@@ -4,7 +4,7 @@ import streamlit as st
 
 from pages.shared import session
 from pages.shared.feedback import notify, reporting
-from pages.shared.text import category_mark, plain
+from pages.shared.text import category_mark, category_name, plain
 from studio.annotation import requeue
 from studio.annotation.requeue import WrongReport
 from studio.language import say
@@ -44,7 +44,7 @@ def _form(place: str, title: str, predicted: str | None) -> None:
                 say("哪个类别才对", "Which category is right"),
                 names,
                 index=None,
-                format_func=category_mark,
+                format_func=category_name,
                 placeholder=say("不确定，请人判断", "not sure: let a person decide"),
                 key=f"report-category-{place}",
                 width=220,
