@@ -48,6 +48,7 @@ COMMANDS = {
     "compare": set(),
     "report": set(),
     "predictions": {"import", "export"},
+    "classify": set(),
     "serve": set(),
     "export": set(),
     "doctor": set(),
