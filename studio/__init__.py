@@ -16,6 +16,7 @@ Read from top to bottom; a package imports only from those below it, which impor
     operations   Start, diagnose and demonstrate a studio; say what to do next.
     gate         A candidate judged by a rule saved before; its release.
     training     Presets, settings files, memory, learning rate, sweeps, curve health.
+    classification  A sheet of titles, answered as a job.
     suggestions  A small classifier beside the annotators.
     quality      Decided titles that deserve a second look.
     teacher      A large model elsewhere drafts think chains.

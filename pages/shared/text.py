@@ -30,6 +30,7 @@ PHASE_NAMES = {
     "loading": ("加载模型与数据", "loading"),
     "training": ("训练", "training"),
     "evaluating": ("评估", "evaluating"),
+    "classifying": ("分类", "classifying"),
     "saving": ("保存", "saving"),
     "drafting": ("起草", "drafting"),
     "downloading": ("下载", "downloading"),

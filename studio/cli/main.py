@@ -6,6 +6,7 @@ import typer
 
 from studio.cli import (
     _annotations,
+    _classify,
     _compare,
     _data,
     _datasets,
@@ -37,6 +38,7 @@ for module in (
     _drafts,
     _training,
     _serving,
+    _classify,
     _export,
     _models,
     _runs,

@@ -23,6 +23,7 @@ from studio.contract._results import (
     DAMAGED,
     UNPARSED,
     AnswerCalibration,
+    AnsweredTitle,
     CalibrationFile,
     CategoryScore,
     ChosenThreshold,
@@ -45,7 +46,9 @@ from studio.contract._results import (
     VariantAnswer,
 )
 from studio.contract._specs import (
+    AnsweringSpec,
     BehaviourSpec,
+    ClassifySpec,
     DownloadSpec,
     DraftSpec,
     EndpointSpec,
@@ -66,10 +69,13 @@ __all__ = [
     "UNPARSED",
     "AnswerCalibration",
     "AnswerMode",
+    "AnsweredTitle",
+    "AnsweringSpec",
     "BehaviourSpec",
     "CalibrationFile",
     "CategoryScore",
     "ChosenThreshold",
+    "ClassifySpec",
     "Confusion",
     "DamagedCheckpoints",
     "DownloadSpec",
@@ -116,6 +122,7 @@ __all__ = [
 RunSpec = Annotated[
     TrainSpec
     | EvaluateSpec
+    | ClassifySpec
     | ServeSpec
     | PreviewSpec
     | DraftSpec

@@ -30,6 +30,7 @@ Phase = Literal[
     "loading",
     "training",
     "evaluating",
+    "classifying",
     "saving",
     "drafting",
     "downloading",

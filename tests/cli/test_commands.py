@@ -52,6 +52,8 @@ COMMANDS = {
     "sealed": {"open", "list"},
     "release": set(),
     "releases": {"back", "show"},
+
+    "classify": set(),
     "serve": set(),
     "export": set(),
     "doctor": set(),

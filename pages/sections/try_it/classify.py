@@ -6,31 +6,28 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.sections.try_it.answers import answer_table, direct_answer, download, report_wrong
+from pages.sections.try_it.answers import answer_table, direct_answer, download
 from pages.sections.try_it.offered import offered_runs
+from pages.sections.try_it.wrong_answer import open_report, report_form
 from pages.shared import charts, session
 from pages.shared.elements import choose_one
 from pages.shared.feedback import notify, report_errors, reporting
-from pages.shared.files import uploaded_path
 from pages.shared.text import answer_name, category_mark, plain
 from studio import runs
 from studio.contract import AnswerMode, TemplateName
 from studio.errors import InputError
-from studio.ingest.title_sheets import sheet_titles
 from studio.language import say
 from studio.models.catalog import find_models
 from studio.models.default_model import choose_default, chosen_default, default_model, released_default
 from studio.samples.title_text import split_lines
 from studio.serving import servers
 from studio.serving.client import Classification, classify
-from studio.system.limited import call_limited
 
 BASE = "base-"
 MOST_CARDS = 5
 """More answers than these make a table of bounded height."""
 MOST_TITLES = 20_000
 PORTION = 64
-SHEET_TYPES = ["csv", "tsv", "xlsx", "txt", "json", "jsonl", "parquet"]
 ANSWER_MODES: tuple[AnswerMode, ...] = ("chain", "direct")
 
 
@@ -208,25 +205,8 @@ def classify_section(choice: Choice) -> None:
                 label_visibility="collapsed",
             )
     titles = [line.strip() for line in split_lines(text) if line.strip()]
-    with st.expander(
-        say("或上传表格", "Or upload a sheet"), key="classify-sheet-box", icon=":material/table:"
-    ):
-        sheet = st.file_uploader(
-            say(
-                "标题表：csv、xlsx、txt、jsonl 或 parquet",
-                "A sheet of titles: csv, xlsx, txt, jsonl or parquet",
-            ),
-            type=SHEET_TYPES,
-            key="classify-sheet",
-        )
-        sheet_pressed = st.button(
-            say("给整张表分类", "Classify the sheet"), key="classify-sheet-now", disabled=sheet is None
-        )
     with report_errors():
-        if sheet_pressed and sheet is not None:
-            with uploaded_path(sheet) as path:
-                _classify_all(choice, call_limited(sheet_titles, path, session.scheme()), answer_mode)
-        elif pressed and titles:
+        if pressed and titles:
             _classify_all(choice, titles, answer_mode)
         elif pressed:
             st.caption(say("先粘贴一个标题。", "Paste a title first."))
@@ -250,7 +230,7 @@ def _classify_all(choice: Choice, titles: Sequence[str], answer_mode: AnswerMode
                 f"一次最多 {MOST_TITLES:,} 个标题，这里有 {len(titles):,} 个。",
                 f"At most {MOST_TITLES:,} titles at a time, here are {len(titles):,}.",
             ),
-            remedy=say("请把表格分成几份。", "Split the sheet."),
+            remedy=say("请存成文件，在“整张表”里分类。", "Save them as a file and classify that as a sheet."),
         )
     url = server_url(choice)
     done: list[Classification] = []
@@ -271,10 +251,16 @@ def _card(answer: Classification, index: int, *, with_bars: bool) -> None:
         head, result, button = st.columns([3.4, 1.3, 1], vertical_alignment="center")
         head.markdown(f"**{plain(answer.title)}**")
         result.markdown(_result(answer))
-        if button.button(
-            say("不对？", "Wrong?"), key=f"wrong-{index}", icon=":material/thumb_down:", width="stretch"
-        ):
-            report_wrong([answer])
+        place = f"{index}-{answer.title}"
+        button.button(
+            say("不对？", "Wrong?"),
+            key=f"wrong-{index}",
+            icon=":material/thumb_down:",
+            width="stretch",
+            on_click=open_report,
+            args=(place,),
+        )
+        report_form(place, answer.title, answer.category)
         if answer.ways_disagree:
             st.caption(
                 say(
