@@ -96,16 +96,8 @@ class Rule:
         Without a calibration the confidence is that of direct scoring, and there is none where a chain
         leads elsewhere: the probabilities are then another answer's.
         """
-        top = probabilities
-        if self.fitted:
-            confidence = None if category is None else confidence_of(self.fitted, category, probabilities)
-            top = calibrated_probabilities(self.fitted, probabilities)
-        else:
-            confidence = (
-                probabilities.get(category)
-                if category is not None and _leads(category, probabilities)
-                else None
-            )
+        top = calibrated_probabilities(self.fitted, probabilities) if self.fitted else probabilities
+        confidence = self._confidence(category, probabilities)
         fields: dict[str, Any] = {
             "confidence": confidence,
             "calibrated": self.fitted is not None,
@@ -120,6 +112,10 @@ class Rule:
             fields["decision"] = "answer" if sure else "abstain"
         return fields
 
-
-def _leads(category: str, probabilities: Mapping[str, float]) -> bool:
-    return category == max(probabilities, key=lambda name: probabilities[name])
+    def _confidence(self, category: str | None, probabilities: Mapping[str, float]) -> float | None:
+        if category is None:
+            return None
+        if self.fitted:
+            return confidence_of(self.fitted, category, probabilities)
+        leads = category == max(probabilities, key=lambda name: probabilities[name])
+        return probabilities[category] if leads else None
