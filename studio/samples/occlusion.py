@@ -71,6 +71,17 @@ def select_evidence(whole: float, spans: Sequence[Span], left: Sequence[float]) 
     return tuple(found)
 
 
+def touched(text: str, spans: Sequence[Span], phrases: Sequence[str]) -> list[Span]:
+    """Return the spans that share characters with a phrase where the text has it."""
+    places = [
+        Span(start, start + len(phrase))
+        for phrase in phrases
+        for start in range(len(text))
+        if phrase and text.startswith(phrase, start)
+    ]
+    return [span for span in spans if any(span.overlaps(place) for place in places)]
+
+
 def _stands_alone(span: Span, effect: float, effects: dict[Span, float]) -> bool:
     """Return whether a span is one word, or a pair that does more than its words do."""
     inner = [
