@@ -68,6 +68,11 @@ def plain(text: str) -> str:
     return MARKDOWN.sub(r"\\\1", _LIVE.sub(_JOINER, " ".join(str(half(text)).split())))
 
 
+def plain_lines(text: str) -> str:
+    """Escape a text of several lines for Streamlit's Markdown; its lines stay lines."""
+    return "  \n".join(plain(line) or _JOINER for line in text.strip().splitlines())
+
+
 def highlighted(text: str, ground: str | None) -> str:
     """Escape a piece of a text on one of Streamlit's coloured grounds, such as "orange"; None: on none.
 

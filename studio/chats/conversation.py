@@ -41,6 +41,7 @@ class ChatMessage(_Frozen):
 
     role: Role
     turn: int
+    model: str | None = Field(None, description="Who wrote an answer.")
     content: str = ""
     reasoning: str = ""
     thought_seconds: float | None = None
@@ -63,7 +64,7 @@ class Pane(_Frozen):
     def put(self, answer: ChatMessage) -> "Pane":
         """Set the answer of its turn, as far as it is written."""
         kept = [each for each in self.messages if (each.role, each.turn) != ("assistant", answer.turn)]
-        return Pane(model=self.model, messages=(*kept, answer))
+        return Pane(model=self.model, messages=(*kept, answer.model_copy(update={"model": self.model})))
 
 
 class Conversation(_Frozen):
@@ -84,12 +85,21 @@ class Conversation(_Frozen):
         return next((each.content for pane in self.panes for each in pane.messages), "")
 
     def with_models(self, models: tuple[str, ...]) -> "Conversation":
-        """Choose whom it is held with; a model that comes in begins with the next question."""
+        """Choose whom it is held with.
+
+        A model that comes in goes on from what was said so far: in the pane of the one that it replaces,
+        else in the first.
+        """
+        chosen = tuple(dict.fromkeys(models))[:MOST_PANES]
         known = {pane.model: pane for pane in self.panes}
-        panes = tuple(known.get(model, Pane(model=model)) for model in dict.fromkeys(models))
-        if panes == self.panes:
+        panes = []
+        for place, model in enumerate(chosen):
+            there = self.panes[place] if place < len(self.panes) else None
+            source = there if there and there.model not in chosen else next(iter(self.panes), None)
+            panes.append(known.get(model) or Pane(model=model, messages=source.messages if source else ()))
+        if tuple(panes) == self.panes:
             return self
-        return self._changed(panes[:MOST_PANES], keep=any(pane.messages for pane in self.panes))
+        return self._changed(tuple(panes), keep=any(pane.messages for pane in self.panes))
 
     def asked(self, text: str) -> "Conversation":
         """Ask every model a question."""

@@ -34,7 +34,8 @@ def conversation_markdown(conversation: Conversation, name: str, model_names: Ma
         if len(conversation.panes) > 1:
             parts.append(f"# {model_names.get(pane.model, pane.model)}")
         for each in pane.messages:
-            speaker = say("我", "Me") if each.role == "user" else model_names.get(pane.model, pane.model)
+            writer = each.model or pane.model
+            speaker = say("我", "Me") if each.role == "user" else model_names.get(writer, writer)
             parts.append(f"## {speaker}")
             if each.reasoning:
                 # A quotation: what is a heading in a thought shall be none of the document.
@@ -84,6 +85,7 @@ def _exported(message: ChatMessage) -> dict[str, object]:
     fields: dict[str, object] = {"role": message.role, "content": message.content}
     if message.role == "assistant":
         fields |= {"reasoning_content": message.reasoning or None, "ended": message.ended}
+        fields |= {"model": message.model} if message.model else {}
         fields |= {"edited": True} if message.edited else {}
     return fields
 

@@ -66,9 +66,11 @@ def test_thoughts_are_not_sent_back():
     assert "想了很久" not in str(prompt_messages(conversation.panes[0], 1, ChatSettings()))
 
 
-def test_a_model_that_comes_in_begins_with_the_next_question_and_one_that_leaves_comes_back_by_undo():
-    conversation = talked("一", models=("a",)).with_models(("a", "c")).asked("二")
-    assert said(conversation, 1) == ["二"]
+def test_a_model_that_comes_in_goes_on_from_what_was_said_and_one_that_leaves_comes_back_by_undo():
+    conversation = talked("一", models=("a", "b")).with_models(("a", "c")).asked("二")
+    assert [said(conversation, number) for number in (0, 1)] == [["一", "a:一", "二"], ["一", "b:一", "二"]]
+    assert [each.model for each in conversation.panes[1].messages] == [None, "b", None]
+    assert said(talked("一", models=("a",)).with_models(("a", "c")), 1) == ["一", "a:一"]
     left = conversation.with_models(("c",))
     assert [pane.model for pane in left.panes] == ["c"]
     assert left.undone().panes == conversation.panes
