@@ -9,7 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 from pages.sections.try_it.blind import blind_section
 from pages.sections.try_it.chat_messages import ALL, Change, draw_pane, model_label
 from pages.sections.try_it.chat_settings import load_settings, settings_button
-from pages.sections.try_it.chat_stream import answer_panes
+from pages.sections.try_it.chat_stream import answer_panes, finish_stopped
 from pages.sections.try_it.classify import Choice, all_choices
 from pages.shared import session
 from pages.shared.elements import choose_one
@@ -52,6 +52,7 @@ def chat_section(choice: Choice) -> None:
 
 
 def _talk(choice: Choice, choices: Mapping[str, Choice]) -> None:
+    finish_stopped(session.store())
     kept = _chosen_conversation()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         settings = settings_button()

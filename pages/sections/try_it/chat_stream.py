@@ -1,5 +1,6 @@
 """Stream answers into the panes of a conversation; what arrived is kept, however it ends."""
 
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -17,9 +18,11 @@ from studio.chats.records import Kept, save_conversation
 from studio.chats.streaming import Transcript, open_answer, stream_together
 from studio.errors import InputError, StudioError
 from studio.language import say
+from studio.store import Store
 
 SAVED_EVERY_SECONDS = 2.0
-"""A browser that is closed, or a studio that is killed, loses no more than this."""
+"""A studio that is killed loses no more than this."""
+LIVE = "chat-live"
 
 
 def answer_panes(
@@ -42,7 +45,8 @@ def answer_panes(
         opened.append(number)
     transcripts = [Transcript() for _ in opened]
     views = [_AnswerView(places[number]) for number in opened]
-    saver = _Saver(kept, opened, transcripts)
+    db = session.store()
+    live = st.session_state[LIVE] = LiveAnswers(kept, opened, transcripts)
     try:
         with closing(stream_together(streams)) as arrivals:
             for arrival in arrivals:
@@ -55,11 +59,9 @@ def answer_panes(
                 # All of them, also where nothing came: a page that draws nothing cannot be stopped.
                 for view, transcript in zip(views, transcripts, strict=True):
                     view.draw(transcript)
-                saver.save_now_and_then()
+                live.save_now_and_then(db)
     finally:
-        for transcript in transcripts:
-            transcript.ended = transcript.ended or "stopped"
-        saver.save()
+        live.finish(db)
     return errors
 
 
@@ -95,21 +97,38 @@ class _AnswerView:
             self._status.update(label=label, state="complete", expanded=shows_thoughts() and bool(now[0]))
 
 
-class _Saver:
-    """Saves the answers of a conversation while they grow."""
+class LiveAnswers:
+    """Answers that are being written, shared by the run that writes them and the one that follows a stop.
+
+    Streamlit begins the next run before the stopped one has noticed: whichever comes first saves what has
+    arrived, and the other does nothing.
+    """
 
     def __init__(self, kept: Kept, numbers: Sequence[int], transcripts: Sequence[Transcript]) -> None:
-        self._db = session.store()
         self._kept = kept
         self._numbers = numbers
         self._transcripts = transcripts
+        self._lock = threading.Lock()
+        self._finished = False
         self._saved = time.monotonic()
 
-    def save_now_and_then(self) -> None:
-        if time.monotonic() - self._saved > SAVED_EVERY_SECONDS:
-            self.save()
+    def save_now_and_then(self, db: Store) -> None:
+        """Save what has arrived, every two seconds."""
+        with self._lock:
+            if not self._finished and time.monotonic() - self._saved > SAVED_EVERY_SECONDS:
+                self._save(db)
 
-    def save(self) -> None:
+    def finish(self, db: Store) -> None:
+        """Save what has arrived for good; an answer without an end was stopped."""
+        with self._lock:
+            if self._finished:
+                return
+            self._finished = True
+            for transcript in self._transcripts:
+                transcript.ended = transcript.ended or "stopped"
+            self._save(db)
+
+    def _save(self, db: Store) -> None:
         self._saved = time.monotonic()
         conversation: Conversation = self._kept.conversation
         for number, transcript in zip(self._numbers, self._transcripts, strict=True):
@@ -117,7 +136,14 @@ class _Saver:
             turn = next(each.turn for each in reversed(pane.messages) if each.role == "user")
             if transcript.answer.strip() or transcript.thought.strip():
                 conversation = conversation.answered(number, transcript.message(turn, conversation.settings))
-        self._kept = save_conversation(self._db, self._kept, conversation)
+        self._kept = save_conversation(db, self._kept, conversation)
+
+
+def finish_stopped(db: Store) -> None:
+    """Save the answers of a run that this one interrupted, before anything is read."""
+    live: LiveAnswers | None = st.session_state.pop(LIVE, None)
+    if live is not None:
+        live.finish(db)
 
 
 def _choice(model: str, choices: Mapping[str, Choice]) -> Choice:
