@@ -19,6 +19,7 @@ Read from top to bottom; a package imports only from those below it, which impor
     classification  A sheet of titles, answered as a job.
     suggestions  A small classifier beside the annotators.
     quality      Decided titles that deserve a second look.
+    chats        Conversations, several models at once, blind comparisons.
     teacher      A large model elsewhere drafts think chains.
     models       Base models by name: found, downloaded, resolved.
     evaluation   Scores, baselines, and the way back to the titles.

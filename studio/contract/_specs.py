@@ -159,6 +159,9 @@ class ServedModel(Frozen):
         None, description="Folder of a LoRA adapter; empty: the base alone."
     )
     template: TemplateName = Field("auto", description="Chat template that renders a conversation.")
+    calibration_file: Path | None = Field(
+        None, description="calibration.json of the run, read again when it changes; it need not exist yet."
+    )
 
 
 class ServeSpec(Frozen):
@@ -175,6 +178,9 @@ class ServeSpec(Frozen):
     )
     template: TemplateName = Field("auto", description="Chat template that renders a conversation.")
     name: str = Field(description="Name of the model in the API.")
+    calibration_file: Path | None = Field(
+        None, description="calibration.json of the run, read again when it changes; it need not exist yet."
+    )
     also: tuple[ServedModel, ...] = Field((), description="More models of the same base, by their names.")
     host: str = Field("127.0.0.1", description="Address to listen on; beyond loopback only with a key.")
     port: int = Field(0, ge=0, le=65535, description="Port to listen on; 0: any free one, see address.json.")
@@ -183,7 +189,10 @@ class ServeSpec(Frozen):
     allowed_hosts: tuple[str, ...] = Field((), description="Further names that the server answers to.")
     cors_origins: tuple[str, ...] = Field((), description="Web origins whose pages may call the server.")
     threshold: float | None = Field(
-        None, ge=0, le=1, description="Confidence below which /v1/classify abstains; empty: never."
+        None,
+        ge=0,
+        le=1,
+        description="Confidence below which /v1/classify abstains; empty: the run's own; 0: never.",
     )
     quotes_from_title: bool = Field(
         True, description="Hold the quotations in a chain of /v1/classify to the title."
@@ -204,7 +213,10 @@ class ServeSpec(Frozen):
     def models(self) -> tuple[ServedModel, ...]:
         """All models of the server, the first first."""
         own = ServedModel(
-            name=self.name, adapter_name_or_path=self.adapter_name_or_path, template=self.template
+            name=self.name,
+            adapter_name_or_path=self.adapter_name_or_path,
+            template=self.template,
+            calibration_file=self.calibration_file,
         )
         return (own, *self.also)
 

@@ -52,7 +52,6 @@ COMMANDS = {
     "sealed": {"open", "list"},
     "release": set(),
     "releases": {"back", "show"},
-
     "classify": set(),
     "serve": set(),
     "export": set(),
