@@ -134,6 +134,7 @@ def _fill(folder: Path, spec: JobSpec, known: Mapping[str, object], files: Mappi
         with guard_disk(folder):
             write_record(folder, record)
             for name, content in files.items():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 (folder / name).write_bytes(content)
             # spec.json last and in one step: a folder is a run when it has one.
             draft = folder / ".spec.json"
