@@ -19,7 +19,8 @@ from backend.data import rows
 from backend.data.labelled_rows import LabelledRow, labelled_rows
 from backend.data.templates import Renderer
 from backend.export.answers import Answers, Questions, checkpoint_answers
-from backend.export.gguf import GgufType, Written, write_gguf
+from backend.export.gguf import Written, write_gguf
+from backend.export.gguf_types import GgufType
 from backend.export.merging import (
     generation_config,
     load_merged,

@@ -27,8 +27,6 @@ from backend.modeling.tokenizers import load_tokenizer
 from studio.samples.canonical import CLOSE, write_question
 from studio.samples.scheme import Scheme
 
-CHAIN_TOKENS = 192
-"""Longest chain and answer. The longest in the bundled data has 130."""
 LOGIT_TITLES = 8
 """Titles whose logits are compared, at two positions each."""
 _AT_ONCE = 32
@@ -36,11 +34,15 @@ _AT_ONCE = 32
 
 @dataclass(frozen=True, kw_only=True)
 class Questions:
-    """What is asked: all titles for their category, the first `chains` of them for a chain."""
+    """What is asked: all titles for their category, the first `chains` of them for a chain.
+
+    `chain_tokens`: longest chain and answer. The longest in the bundled data has 130.
+    """
 
     titles: Sequence[str]
     scheme: Scheme
     chains: int = 20
+    chain_tokens: int = 192
     stop: Callable[[], bool] = never
 
     @property
@@ -88,8 +90,8 @@ def checkpoint_answers(model: PreTrainedModel, renderer: Renderer, questions: Qu
         scores=answerer.score(prompts, questions.scheme.names) if prompts else [],
         logits=_logits(model, [tokenize(renderer, text) for text in logit_prompts(renderer, questions)]),
         prompts=asked,
-        chains=_generate(model, renderer.tokenizer, asked, questions.stop, **ends),
-        penalized=answerer.generate(first, max_new_tokens=CHAIN_TOKENS, stop=questions.stop)
+        chains=_generate(model, renderer.tokenizer, asked, questions, **ends),
+        penalized=answerer.generate(first, max_new_tokens=questions.chain_tokens, stop=questions.stop)
         if is_penalized
         else [],
     )
@@ -128,8 +130,8 @@ def folder_answers(model: Path, adapter: Path | None, renderer: Renderer, questi
         scores=answerer.score(prompts, questions.scheme.names) if prompts else [],
         logits=_logits(loaded, [tokenize(own, text) for text in logit_prompts(own, questions)]),
         prompts=asked,
-        chains=_generate(loaded, tokenizer, asked, questions.stop, repetition_penalty=1.0),
-        penalized=_generate(loaded, tokenizer, asked, questions.stop) if penalty != 1.0 else [],
+        chains=_generate(loaded, tokenizer, asked, questions, repetition_penalty=1.0),
+        penalized=_generate(loaded, tokenizer, asked, questions) if penalty != 1.0 else [],
     )
 
 
@@ -165,7 +167,7 @@ def _logits(model: PreTrainedModel, rows: Sequence[Sequence[int]]) -> NDArray[np
 
 
 def _generate(
-    model: Any, tokenizer: Any, prompts: Sequence[str], stop: Callable[[], bool], **options: Any
+    model: Any, tokenizer: Any, prompts: Sequence[str], questions: Questions, **options: Any
 ) -> list[Written]:
     """Write chains greedily, with the model's own settings unless `options` say otherwise."""
     ends = options.get("eos_token_id", model.generation_config.eos_token_id)
@@ -173,7 +175,7 @@ def _generate(
     found: list[Written] = []
     with _left_padded(tokenizer):
         for start in range(0, len(prompts), _AT_ONCE):
-            if stop():
+            if questions.stop():
                 break
             texts = list(prompts[start : start + _AT_ONCE])
             batch = tokenizer(texts, add_special_tokens=False, padding=True, return_tensors="pt")
@@ -181,9 +183,11 @@ def _generate(
                 output = model.generate(
                     batch["input_ids"].to(model.device),
                     attention_mask=batch["attention_mask"].to(model.device),
-                    do_sample=False, max_new_tokens=CHAIN_TOKENS, pad_token_id=tokenizer.pad_token_id,
+                    do_sample=False,
+                    max_new_tokens=questions.chain_tokens,
+                    pad_token_id=tokenizer.pad_token_id,
                     **options,
-                )  # fmt: skip
+                )
             rows = output[:, batch["input_ids"].shape[1] :].tolist()
             found += [_written(tokenizer, text, row, ends) for text, row in zip(texts, rows, strict=True)]
     return found

@@ -20,7 +20,7 @@ from backend.data.encoding import tokenize
 from backend.data.templates import THOUGHT, Renderer
 from backend.engine.endpoint import EndpointAnswering
 from backend.engine.titles import Written
-from backend.export.answers import CHAIN_TOKENS, Answers, Questions, logit_prompts
+from backend.export.answers import Answers, Questions, logit_prompts
 from studio.contract import EndpointSpec
 
 _SLOTS = 4
@@ -56,7 +56,9 @@ def _scores(url: str, file: Path, renderer: Renderer, questions: Questions) -> l
         # The file has the model's penalty as its default.
         fields={"repeat_penalty": 1.0},
     )
-    answering = EndpointAnswering(spec, questions.scheme, renderer=renderer, max_new_tokens=CHAIN_TOKENS)
+    answering = EndpointAnswering(
+        spec, questions.scheme, renderer=renderer, max_new_tokens=questions.chain_tokens
+    )
     try:
         scores = dict(answering.score(questions.titles, stop=questions.stop))
     finally:
@@ -85,7 +87,7 @@ def _chains(
     def write(prompt: str) -> Written:
         if questions.stop():
             return Written(text="", tokens=0, finished=False)
-        body = {"prompt": prompt, "n_predict": CHAIN_TOKENS, "temperature": 0.0, **fields}
+        body = {"prompt": prompt, "n_predict": questions.chain_tokens, "temperature": 0.0, **fields}
         told = _post(client, "/completion", body)
         ended = told["stop_type"] in ("eos", "word")
         opened = THOUGHT if prompt.endswith(THOUGHT) else ""

@@ -33,7 +33,7 @@ _ENDED = 0.8
 
 def prove_folder(
     model: Path, adapter: Path | None, before: Answers, rows: Sequence[LabelledRow], questions: Questions,
-    renderer: Renderer, quant: ExportQuant, *, penalty: float = 1.0,
+    renderer: Renderer, quant: ExportQuant, *, penalty: float,
 ) -> tuple[Proof, Answers]:  # fmt: skip
     """Prove a folder of safetensors, or an adapter beside its base, by loading it; and return its answers."""
     after = folder_answers(model, adapter, renderer, questions)
@@ -43,7 +43,7 @@ def prove_folder(
 
 def prove_gguf(
     file: Path, before: Answers, rows: Sequence[LabelledRow], questions: Questions, renderer: Renderer,
-    quant: ExportQuant, *, penalty: float = 1.0,
+    quant: ExportQuant, *, penalty: float,
 ) -> tuple[Proof, Answers | None]:  # fmt: skip
     """Prove a GGUF file in llama.cpp; unproven where there is none."""
     if not is_installed():
@@ -55,7 +55,7 @@ def prove_gguf(
 
 def compared(
     before: Answers, after: Answers, rows: Sequence[LabelledRow], renderer: Renderer, *,
-    runtime: str, quant: ExportQuant, penalty: float = 1.0,
+    runtime: str, quant: ExportQuant, penalty: float,
 ) -> Proof:  # fmt: skip
     """Compare two rounds of answers, and name the cause where they differ too much."""
     pairs = list(zip(before.scores, after.scores, strict=True))
@@ -111,7 +111,9 @@ def _keeps_categories(proof: Proof, quant: str) -> bool:
     if quant in SAME_TEXT:
         return proof.same_category >= SAME_CATEGORY * proof.titles
     loses = proof.lost > proof.gained and proof.p_value < ALPHA
-    return proof.same_category >= SAME_CATEGORY_QUANTIZED * proof.titles and not loses
+    # One other category is no proof of anything, however few titles there were.
+    fewest = min(SAME_CATEGORY_QUANTIZED * proof.titles, proof.titles - 1)
+    return proof.same_category >= fewest and not loses
 
 
 def _runs_on(before: Answers, after: Answers) -> bool:

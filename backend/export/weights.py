@@ -133,7 +133,7 @@ def write_safetensors(
             _write_header(out, shard, dtype)
             for tensor in shard:
                 values = weights.read(tensor.name).to(dtype).contiguous()
-                out.write(memoryview(values.view(torch.uint8).flatten().numpy()))
+                out.write(values.view(torch.uint8).flatten().numpy().data)
         index |= dict.fromkeys((tensor.name for tensor in shard), file)
     if len(shards) > 1:
         total = sum(tensor.size for shard in shards for tensor in shard)
@@ -194,7 +194,7 @@ def _without_storage(model: Path, adapter: Path) -> PeftModel:
 
 def _trained_whole(module: AuxiliaryTrainingWrapper, parameter: str) -> Tensor:
     """Return a parameter of a module that was trained as a whole, not by a low-rank update."""
-    found: Tensor = getattr(module.modules_to_save[module.active_adapters[0]], parameter).data  # type: ignore[union-attr,index]
+    found: Tensor = getattr(module.modules_to_save[module.active_adapters[0]], parameter).data
     return found
 
 

@@ -10,7 +10,7 @@ from studio.cli._common import AsJson, Home, print_json, report_errors, workspac
 from studio.cli._status import StatusLine
 from studio.contract import ExportFormat, ExportQuant, ExportReport
 from studio.evaluation.export_proof import fallback_note, penalty_note, proof_line, proof_table
-from studio.operations.exports import DEFAULT_QUANTS, export_spec, read_report, size_in_gb, submit_export
+from studio.operations.exports import DEFAULT_QUANTS, export_spec, read_report, submit_export
 from studio.operations.waiting import wait_or_cancel
 
 app = typer.Typer()
@@ -54,7 +54,7 @@ def export(
             out,
             format=format_,
             quant=quant or DEFAULT_QUANTS[format_],
-            max_shard_gb=size_in_gb(shard_size),
+            shard_size=shard_size,
             proof_titles=titles,
             proof_chains=chains,
             name=name,

@@ -23,9 +23,9 @@ from studio.language import LANGUAGES, say, speaking
 from studio.models.targets import resolve_target
 from studio.operations.package_card import card, changes, readme
 from studio.runs import ANY_DEVICE, DeviceChoice, Job
-from studio.samples.scheme import load_scheme
-from studio.system.documents import READ_FAULTS, read_whole
-from studio.workspace import BUNDLED_DATA, BUNDLED_DATASET, Workspace
+from studio.samples.scheme import BUNDLED_DATA, load_scheme
+from studio.system.documents import READ_FAULTS, parse_json, read_whole
+from studio.workspace import BUNDLED_DATASET, Workspace
 
 REPORT = "export.json"
 PROOF = "proof.md"
@@ -41,8 +41,17 @@ _CATEGORIES = "categories.toml"
 _LICENCE = BUNDLED_DATA.parent / "LICENSE"
 
 
-def export_spec(workspace: Workspace, target: str, out: Path, **fields: Any) -> ExportSpec:
+def export_spec(
+    workspace: Workspace, target: str, out: Path, *, shard_size: str = "4GB", **fields: Any
+) -> ExportSpec:
     """Build and validate the spec of an export; the titles that it is tried with are the run's own.
+
+    Args:
+        workspace: where the target is looked for.
+        target: id of a run, a release, or a base model.
+        out: the folder to be written.
+        shard_size: largest safetensors file, such as `500MB`.
+        fields: further fields of the spec.
 
     Raises:
         InputError: no such run or model, a destination that holds something, or a field that cannot be used.
@@ -57,6 +66,7 @@ def export_spec(workspace: Workspace, target: str, out: Path, **fields: Any) -> 
             template=template,
             run=run,
             target=out,
+            max_shard_gb=size_in_gb(shard_size),
             **{**_titles_of(workspace, run), **fields},
         )
     except ValidationError as error:
@@ -77,6 +87,15 @@ def size_in_gb(text: str) -> float:
             remedy=say("请写成 500MB 或 4GB 这样。", "Write it as 500MB or 4GB."),
         )
     return size
+
+
+def decoding_settings(model: Path) -> dict[str, Any]:
+    """Read the decoding settings of a model folder; empty where it has none that can be read."""
+    try:
+        found = parse_json(read_whole(model / "generation_config.json"))
+    except READ_FAULTS:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def submit_export(workspace: Workspace, spec: ExportSpec, *, place: DeviceChoice = ANY_DEVICE) -> Job:

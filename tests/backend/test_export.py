@@ -36,13 +36,13 @@ from tests.support.tiny_models import result_of, save_tiny_model, write_run
 
 SCHEME = dataset_scheme(BUNDLED_DATASET)
 ROWS = labelled_rows(BUNDLED_DATASET, "eval", SCHEME)[0][:6]
-QUESTIONS = Questions(titles=[row.title for row in ROWS], scheme=SCHEME)
+QUESTIONS = Questions(titles=[row.title for row in ROWS], scheme=SCHEME, chain_tokens=64)
 
 
 def exported(tmp_path, format_, quant="f16", **fields):
     """Run the worker in this process; return the target folder and its report."""
     files = fields.pop("files", {})
-    fields = {"proof_titles": 6, "proof_chains": 3, "adapter_name_or_path": RECORDED_ADAPTER, **fields}
+    fields = {"proof_titles": 6, "proof_chains": 0, "adapter_name_or_path": RECORDED_ADAPTER, **fields}
     spec = ExportSpec(
         model_name_or_path=BUNDLED_MODEL, format=format_, quant=quant, target=tmp_path / "out",
         dataset_dir=BUNDLED_DATASET, **fields,
@@ -58,7 +58,7 @@ def exported(tmp_path, format_, quant="f16", **fields):
 
 @needs_llama_cpp
 def test_the_bundled_model_goes_to_q8_0_with_a_modelfile_and_is_proven(tmp_path):
-    folder, report = exported(tmp_path, "ollama", "q8_0", name="news")
+    folder, report = exported(tmp_path, "ollama", "q8_0", name="news", proof_chains=3)
     proof = report.proof
     assert proof.proven and proof.runtime.startswith("xllamacpp") and proof.same_prompt
     assert (proof.titles, proof.same_category, proof.texts) == (6, 6, 3)
@@ -76,7 +76,7 @@ def test_the_bundled_model_goes_to_q8_0_with_a_modelfile_and_is_proven(tmp_path)
 
 
 def test_safetensors_are_sharded_opened_and_without_tokens_that_the_model_lacks(tmp_path):
-    folder, report = exported(tmp_path, "safetensors", "bf16", max_shard_gb=0.008)
+    folder, report = exported(tmp_path, "safetensors", "bf16", max_shard_gb=0.008, proof_chains=1)
     assert report.proof.proven and report.proof.same_prompt and report.proof.same_category == 6
     assert len(list(folder.glob("*.safetensors"))) > 2
     tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -93,7 +93,7 @@ def test_safetensors_are_sharded_opened_and_without_tokens_that_the_model_lacks(
 
 @pytest.mark.parametrize(("quant", "below"), [("nf4", 13.5e6), ("int8", 17e6)])
 def test_few_bits_in_safetensors_load_again_and_are_proven(tmp_path, quant, below):
-    folder, report = exported(tmp_path, "safetensors", quant, proof_chains=2)
+    folder, report = exported(tmp_path, "safetensors", quant)
     assert report.proof.proven and report.proof.runtime.startswith("transformers")
     assert report.proof.same_category >= 5 and report.bytes < below
     config = json.loads((folder / "config.json").read_text())["quantization_config"]
@@ -102,8 +102,8 @@ def test_few_bits_in_safetensors_load_again_and_are_proven(tmp_path, quant, belo
 
 
 def test_an_adapter_is_taken_along_as_it_is(tmp_path):
-    folder, report = exported(tmp_path, "adapter", "f32", proof_titles=2, proof_chains=2)
-    assert report.proof.proven and (report.proof.same_category, report.proof.same_text) == (2, 2)
+    folder, report = exported(tmp_path, "adapter", "f32", proof_titles=2, proof_chains=1)
+    assert report.proof.proven and (report.proof.same_category, report.proof.same_text) == (2, 1)
     assert (folder / "adapter_model.safetensors").read_bytes() == (
         RECORDED_ADAPTER / "adapter_model.safetensors"
     ).read_bytes()
@@ -272,7 +272,7 @@ def test_a_sabotaged_gguf_is_caught_and_the_cause_named(checkpoint, tmp_path, sa
     if sabotage:
         sabotage(folder)
     write_gguf(folder, tmp_path / "out.gguf", "f16")
-    proof, _ = prove_gguf(tmp_path / "out.gguf", before, ROWS, QUESTIONS, renderer, "f16")
+    proof, _ = prove_gguf(tmp_path / "out.gguf", before, ROWS, QUESTIONS, renderer, "f16", penalty=1.2)
     assert (proof.cause, proof.proven) == (cause, not cause)
     assert proof.first_divergence is None or differs(proof.first_divergence)
     if cause == "template":
@@ -294,7 +294,7 @@ def test_a_sabotaged_folder_is_caught_and_the_cause_named(checkpoint, tmp_path, 
     folder, renderer, before = checkpoint
     folder = shutil.copytree(folder, tmp_path / "model")
     sabotage(folder)
-    proof, _ = prove_folder(folder, None, before, ROWS, QUESTIONS, renderer, "f32")
+    proof, _ = prove_folder(folder, None, before, ROWS, QUESTIONS, renderer, "f32", penalty=1.2)
     assert (proof.cause, proof.proven) == (cause, False)
     assert differs(proof.first_divergence)
 

@@ -207,7 +207,7 @@ def test_k_quants_load_on_a_width_of_256_and_keep_the_logits(tmp_path, wide, kin
     for one in told:
         found[one["id"]] = one["logprob"]
     error = (found - found.mean() - expected).square().mean() / expected.square().mean()
-    assert error < {"q6_k": 0.01, "q5_k_m": 0.02, "q4_k_m": 0.06, "q4_k_s": 0.06, "q3_k_m": 0.2}[kind]
+    assert error < {"q6_k": 0.01, "q5_k_m": 0.04, "q4_k_m": 0.12, "q4_k_s": 0.12, "q3_k_m": 0.3}[kind]
 
 
 @pytest.fixture(scope="module")

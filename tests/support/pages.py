@@ -20,6 +20,7 @@ PAGES = [
     "runs",
     "evaluate",
     "compare",
+    "export",
     "team",
     "try_it",
 ]
