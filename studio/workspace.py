@@ -65,6 +65,11 @@ class Workspace:
     home: Path
 
     @property
+    def exports(self) -> Path:
+        """Exports that were started on the Export page; made when the first one is written."""
+        return self.home / "exports"
+
+    @property
     def database(self) -> Path:
         """SQLite file of titles, annotations, decisions and dataset versions."""
         return self.home / "studio.db"

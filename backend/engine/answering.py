@@ -154,7 +154,7 @@ class Answerer:
     def _scorer(self, prompt: str, categories: Sequence[str]) -> tuple[list[int], ContinuationScorer]:
         answers = tuple(self.renderer.answer(write_answer("", category), prompt) for category in categories)
         if answers not in self._scorers:
-            shared, continuations = _split(self.renderer, answers)
+            shared, continuations = split_continuations(self.renderer, answers)
             self._scorers[answers] = shared, ContinuationScorer(self.model, continuations)
         return self._scorers[answers]
 
@@ -182,7 +182,7 @@ def marks(renderer: Renderer) -> Marks:
     )
 
 
-def _split(renderer: Renderer, answers: Sequence[str]) -> tuple[list[int], list[list[int]]]:
+def split_continuations(renderer: Renderer, answers: Sequence[str]) -> tuple[list[int], list[list[int]]]:
     """Split tokenized answers into their common prefix and each one's continuation."""
     rows = [[*thought, *label] for thought, label in (tokenize_answer(renderer, a) for a in answers)]
     shared = 0

@@ -148,6 +148,7 @@ def _fill(folder: Path, spec: JobSpec, known: Mapping[str, object], files: Mappi
         with guard_disk(folder):
             write_record(folder, record)
             for name, content in files.items():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 if isinstance(content, Path):
                     shutil.copyfile(content, folder / name)
                 else:

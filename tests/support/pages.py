@@ -21,6 +21,7 @@ PAGES = [
     "evaluate",
     "compare",
     "release",
+    "export",
     "team",
     "try_it",
 ]
