@@ -21,6 +21,7 @@ from studio.contract._events import Event, HeldOut, Progress, Step, event
 from studio.contract._results import (
     CALIBRATION,
     DAMAGED,
+    START,
     UNPARSED,
     AnswerCalibration,
     CalibrationFile,
@@ -57,12 +58,14 @@ from studio.contract._specs import (
     ServeSpec,
     SweepSpec,
 )
-from studio.contract._training import OptimizerName, SchedulerName, TrainSpec
+from studio.contract._training import PREFERENCE_STAGES, OptimizerName, SchedulerName, Stage, TrainSpec
 from studio.language import say
 
 __all__ = [
     "CALIBRATION",
     "DAMAGED",
+    "PREFERENCE_STAGES",
+    "START",
     "UNPARSED",
     "AnswerCalibration",
     "AnswerMode",
@@ -99,6 +102,7 @@ __all__ = [
     "ServeSpec",
     "ServedModel",
     "ServerAddress",
+    "Stage",
     "Step",
     "SweepSpec",
     "TemplateName",

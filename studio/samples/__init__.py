@@ -5,6 +5,7 @@ chain_clauses    Split think chains into clauses, to detect boilerplate that man
 chain_lint       Lint a think chain by quick, explainable rules: does it argue for its category?
 chain_scaffolds  Scaffold a think chain from the title's own words and the scheme.
 label_matching   Match a faulty label to the categories it may mean, for a person to confirm.
+preferences      Judge whether preference pairs are enough to train on.
 problems         Define a problem of a row: one shape for files, store, page and command.
 scheme           Load a category scheme: names, keys, definitions, borderline examples, pair rules.
 similarity       Find near duplicates: MinHash bands, a character bitmap, edit similarity.

@@ -10,7 +10,7 @@ from backend.kernels.fused_modules import fuse
 from backend.kernels.varlen_attention import NAME, attention
 from backend.modeling.loading import load_for_training
 from backend.modeling.methods import make_trainable
-from backend.training.trainer import summed_loss
+from backend.training.losses import summed_loss
 from studio.training.memory import chunk_rows
 from tests.support.tiny_models import quick_spec, save_tiny_model
 

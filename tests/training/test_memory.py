@@ -145,9 +145,8 @@ def test_the_worker_counts_its_longest_rows(tmp_path):
     folder = save_tiny_model(tmp_path)
     model = load_for_training(quick_spec(folder, folder))
     spec = quick_spec(folder, folder, per_device_train_batch_size=2, cutoff_len=512)
-    rows = [{"input_ids": [0] * length} for length in (7, 100, 60, 3)]
-    found = needed_bytes(model, spec, rows)
+    found = needed_bytes(model, spec, (7, 100, 60, 3))
     assert isinstance(shape_of(model.config.to_dict()), ModelShape)
     # The two longest come together at worst: 160 tokens.
-    two_of_80 = needed_bytes(model, spec, [{"input_ids": [0] * 80}] * 4)
+    two_of_80 = needed_bytes(model, spec, [80] * 4)
     assert found == pytest.approx(two_of_80, rel=0.01) and found < 1 * GIB
