@@ -59,10 +59,27 @@ def _ask_one(db: Store, title_id: int, decision: Decision, *, follows: int) -> N
     db.execute("update states set wanted = 1 where title_id = ?", [title_id])
 
 
-def add_wrong(db: Store, text: str, predicted: str | None, author: str) -> Title:
+def add_wrong(
+    db: Store,
+    text: str,
+    predicted: str | None,
+    author: str,
+    *,
+    chain: str | None = None,
+    model: str = "",
+) -> Title:
     """Queue a title that the classifier got wrong; a new title is taken in first.
 
-    The note tells what the model said; that answer is no proposal.
+    The note tells what the model said; that answer is no proposal. The whole answer is kept, so that it
+    can be held against the right one.
+
+    Args:
+        db: the store.
+        text: the title.
+        predicted: the model's category; None where none could be read.
+        author: who reports it.
+        chain: the model's think chain, if it wrote one.
+        model: the name of the model.
     """
     require_right("send_back", db, author)
     reason = stored(
@@ -76,13 +93,24 @@ def add_wrong(db: Store, text: str, predicted: str | None, author: str) -> Title
         if row is None:
             decision = Decision(author=author, action="wrong", status="waiting", note=reason, rank=SENT_BACK)
             append_decision(db, title_id, decision, follows=None)
+            _record_report(db, title_id, model, predicted, chain)
         else:
             title = get_title(db, title_id)
             if title.status != "trashed":
                 _ask_one(db, title_id, _waiting_again(title, "wrong", reason, author), follows=title.revision)
+                _record_report(db, title_id, model, predicted, chain)
     if is_new:  # beside the lock: the search takes a second among a million titles
         near_duplicates.group_new(db, [title_id])
     return get_title(db, title_id)
+
+
+def _record_report(db: Store, title_id: int, model: str, category: str | None, chain: str | None) -> None:
+    """Record the reported answer beside the decision that it led to, the title's newest."""
+    db.execute(
+        "insert into reported_answers (decision_id, model, category, chain)"
+        " select revision, ?, ?, ? from states where title_id = ?",
+        [model, category, chain, title_id],
+    )
 
 
 def _find_or_add(db: Store, text: str, author: str) -> tuple[int, bool]:

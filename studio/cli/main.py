@@ -12,6 +12,7 @@ from studio.cli import (
     _drafts,
     _export,
     _models,
+    _pairs,
     _predictions,
     _report,
     _run_records,  # noqa: F401 - it adds its commands to `runs`
@@ -33,6 +34,7 @@ for module in (
     _data,
     _annotations,
     _datasets,
+    _pairs,
     _drafts,
     _training,
     _serving,

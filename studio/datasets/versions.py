@@ -29,6 +29,7 @@ from studio.datasets.freeze_checks import (
     require_scheme,
     warnings_to_accept,
 )
+from studio.datasets.pair_versions import find_pair_version
 from studio.datasets.splits import SplitOptions, split_titles
 from studio.errors import InputError, UnreadableFile
 from studio.formats.conversations import RawRow
@@ -156,6 +157,7 @@ def freeze(
     """
     require_right("freeze", db, author)
     require_arguments(name, eval_share)
+    _require_own_name(workspace, name)
     titles = _titles_to_freeze(db, chainless)
     require_scheme(titles, scheme)
     problems = problems_of(titles, scheme)
@@ -167,6 +169,14 @@ def freeze(
     require_accepted(reasons, accept_warnings)
     version = _write_version(db, workspace.datasets / name, author, division.splits, options, scheme)
     return replace(version, notes=(*notes_on(problems, division), *reasons))
+
+
+def _require_own_name(workspace: Workspace, name: str) -> None:
+    if find_pair_version(workspace, name) is not None:
+        raise InputError(
+            say(f"“{name}”已经是偏好对的名字。", f"“{name}” is a name of preference pairs already."),
+            remedy=say("请换一个名字。", "Choose another name."),
+        )
 
 
 def _titles_to_freeze(db: Store, chainless: Chainless) -> list[Title]:

@@ -234,10 +234,10 @@ def classify_section(choice: Choice) -> None:
     if name != choice.name:
         return
     if len(answers) > MOST_CARDS:
-        answer_table(answers)
+        answer_table(answers, name)
         return
     for index, classification in enumerate(answers):
-        _card(classification, index, with_bars=len(answers) == 1)
+        _card(classification, index, name, with_bars=len(answers) == 1)
     if len(answers) > 1:
         download(answers)
 
@@ -265,7 +265,7 @@ def _classify_all(choice: Choice, titles: Sequence[str], answer_mode: AnswerMode
             bar.empty()
 
 
-def _card(answer: Classification, index: int, *, with_bars: bool) -> None:
+def _card(answer: Classification, index: int, model: str, *, with_bars: bool) -> None:
     """Draw one classified title; a single one with all its probabilities, several in short."""
     with st.container(border=True, gap="small"):
         head, result, button = st.columns([3.4, 1.3, 1], vertical_alignment="center")
@@ -274,7 +274,7 @@ def _card(answer: Classification, index: int, *, with_bars: bool) -> None:
         if button.button(
             say("不对？", "Wrong?"), key=f"wrong-{index}", icon=":material/thumb_down:", width="stretch"
         ):
-            report_wrong([answer])
+            report_wrong([answer], model)
         if answer.ways_disagree:
             st.caption(
                 say(
