@@ -31,9 +31,7 @@ app.add_typer(pairs, name="pairs")
 
 Runs = Annotated[
     list[str] | None,
-    typer.Option(
-        "--runs", help="Also what runs answered differently: an id, given twice or more."
-    ),
+    typer.Option("--runs", help="Also what runs answered differently: an id, given twice or more."),
 ]
 OfKind = Annotated[Kind | None, typer.Option("--kind", help="Of this kind alone.")]
 Category = Annotated[str, typer.Option(help="Of this chosen category alone.")]
@@ -56,7 +54,7 @@ def list_(
         workspace = workspace_at(home)
         with closing(open_store(workspace.database)) as db:
             found = select(db, workspace, run_ids=runs or ())
-        found = found.filtered(PairFilter(kinds=frozenset((kind,) if kind else ()), category=category, rejected=rejected))
+        found = found.filtered(_wanted(kind, category, rejected))
     if as_json:
         print_json({**found.to_json(), "rows": [pair.to_json() for pair in found.pairs]})
         return
@@ -79,9 +77,7 @@ def freeze(
     with report_errors():
         workspace = workspace_at(home)
         with closing(open_store(workspace.database)) as db:
-            found = select(db, workspace, run_ids=runs or ()).filtered(
-                PairFilter(kinds=frozenset((kind,) if kind else ()), category=category, rejected=rejected)
-            )
+            found = select(db, workspace, run_ids=runs or ()).filtered(_wanted(kind, category, rejected))
             version = freeze_pairs(db, workspace, name, found, author=user_name(), scheme=load_scheme())
     if as_json:
         print_json(version.to_json())
@@ -128,6 +124,10 @@ def export(
         print_json({"ref": version.ref, "form": form, "out": str(out), "files": sorted(files)})
     else:
         typer.echo(say(f"已导出 {version.ref} 到 {out}。", f"Exported {version.ref} to {out}."))
+
+
+def _wanted(kind: Kind | None, category: str, rejected: str) -> PairFilter:
+    return PairFilter(kinds=frozenset([kind] if kind else []), category=category, rejected=rejected)
 
 
 def _find(home: Path | None, ref: str) -> PairVersion:

@@ -146,7 +146,10 @@ def corrected(db, text):
 
 
 def test_titles_that_are_evaluated_and_near_duplicates_are_left_out(db, workspace):
-    names = ["央行昨天宣布降息二十五个基点，房贷利率跟着下调", "央行昨天宣布降息二十五个基点，房贷利率跟着下调了"]
+    names = [
+        "央行昨天宣布降息二十五个基点，房贷利率跟着下调",
+        "央行昨天宣布降息二十五个基点，房贷利率跟着下调了",
+    ]
     import_text(db, "\n".join(names), SCHEME)
     first, twin = (corrected(db, name) for name in names)
     found = select(db, workspace)
