@@ -23,7 +23,7 @@ from backend.data.datasets import encode_datasets, encode_preferences
 from backend.data.encoding import Encoded
 from backend.data.pairs import EncodedPairs
 from backend.data.templates import Renderer
-from backend.kernels.speedups import patch_model
+from backend.kernels.speedups import fuse_modules, patch_model
 from backend.machine import device_name, peak_memory_gib
 from backend.modeling.adapters import require_fitting
 from backend.modeling.loading import load_for_training, load_model, on_device
@@ -186,8 +186,7 @@ def _preference_trainer(output: Path, spec: TrainSpec, ready: Prepared) -> Contr
 
     assert isinstance(ready.training, EncodedPairs)
     lengths = [pair.length for pair in ready.training.pairs]
-    # Our fused modules stay out: TRL patches the head, and switches adapters that they have fused.
-    return preference_trainer(
+    trainer = preference_trainer(
         spec,
         output,
         ready.model,
@@ -197,6 +196,9 @@ def _preference_trainer(output: Path, spec: TrainSpec, ready: Prepared) -> Contr
         checkpointing=use_gradient_checkpointing(ready.model, spec, lengths),
         optimizers=(make_optimizer(ready.model, spec), None),
     )
+    # Not varlen attention: TRL's batches are padded.
+    fuse_modules(trainer.model)
+    return trainer
 
 
 def score_start(folder: RunFolder, spec: TrainSpec) -> None:

@@ -1,7 +1,7 @@
 """Extend any transformers Trainer so that our loop control can steer it: batches, sums, held-out loss."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 import torch
 from accelerate.utils import send_to_device  # type: ignore[import-untyped]
@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 from transformers import Trainer
 
 from backend.data.batching import BatchLayout, BatchSampler, PackingCollator, SampleDataset
+from backend.data.encoding import Sample
 from backend.machine import peak_memory_gib
 from backend.training.heldout_loss import NUM_SUMS, loss_and_error, row_sums
 from backend.training.losses import require_finite, row_losses
@@ -66,8 +67,7 @@ class ControlledTrainer(Trainer):
 
     def training_rows(self) -> Dataset[Any]:
         """Return the training rows by their number, dummies by its complement; see BatchSampler."""
-        samples: Any = self.train_dataset
-        return SampleDataset(samples)
+        return SampleDataset(cast("Sequence[Sample]", self.train_dataset))
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Any]:
         """Load the held-out samples in a fixed order, each on one process."""
