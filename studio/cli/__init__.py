@@ -11,6 +11,7 @@ _drafts       Let a teacher model draft think chains: `drafts`.
 _export       Export a model for another runtime, proven there: `export`.
 _imports      Import titles, list imports, undo one: `import`.
 _models       List, check and download base models: `models`.
+_pairs        Collect, freeze and export preference pairs: `pairs list | freeze | export`.
 _predictions  Import predictions of other programs, export those of runs: `predictions import | export`.
 _release      Judge candidates, release them, go back: `release`, `releases`, `gate`, `sealed`.
 _report       Write a report of a run or a comparison: `report`.

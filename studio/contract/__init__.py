@@ -21,6 +21,7 @@ from studio.contract._events import Event, HeldOut, Progress, Step, event
 from studio.contract._results import (
     CALIBRATION,
     DAMAGED,
+    START,
     UNPARSED,
     AnswerCalibration,
     AnsweredTitle,
@@ -68,7 +69,7 @@ from studio.contract._specs import (
     ServeSpec,
     SweepSpec,
 )
-from studio.contract._training import OptimizerName, SchedulerName, TrainSpec
+from studio.contract._training import PREFERENCE_STAGES, OptimizerName, SchedulerName, Stage, TrainSpec
 from studio.language import say
 
 __all__ = [
@@ -76,8 +77,10 @@ __all__ = [
     "DAMAGED",
     "GGUF_QUANTS",
     "PACKAGE_FILES",
+    "PREFERENCE_STAGES",
     "QUANTS_OF",
     "SAFETENSORS_QUANTS",
+    "START",
     "UNPARSED",
     "AnswerCalibration",
     "AnswerMode",
@@ -122,6 +125,7 @@ __all__ = [
     "ServeSpec",
     "ServedModel",
     "ServerAddress",
+    "Stage",
     "Step",
     "SweepSpec",
     "TemplateName",

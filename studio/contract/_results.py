@@ -337,6 +337,9 @@ class ServerAddress(Frozen):
     url: str
 
 
+START = "start"
+"""Folder in the run of a preference training: predictions and scores of the checkpoint it started from."""
+
 DAMAGED = "damaged.json"
 
 

@@ -1,5 +1,6 @@
 """Score a model's predictions, and lead from each error back to its title.
 
+against_start      Compare a preference training with the checkpoint that it started from.
 alignment          Join evaluations by title, and find the near-duplicate groups of their titles.
 attribution        Attribute errors to causes: a decision list over tags, each with its action.
 baselines          Train two cheap baselines that a language model has to beat: majority and TF-IDF.
