@@ -8,6 +8,7 @@ _data         Check data and freeze dataset versions: `check`, `freeze`.
 _datasets     List, compare, export and describe frozen versions: `dataset list | diff | export | card`.
 _drafts       Let a teacher model draft think chains: `drafts`.
 _export       Export a model for another runtime, proven there: `export`.
+_forgetting   Probe what fine-tuning made a model forget: `forgetting`.
 _imports      Import titles, list imports, undo one: `import`.
 _models       List, check and download base models: `models`.
 _predictions  Import predictions of other programs, export those of runs: `predictions import | export`.

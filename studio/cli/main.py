@@ -11,6 +11,7 @@ from studio.cli import (
     _datasets,
     _drafts,
     _export,
+    _forgetting,
     _models,
     _predictions,
     _report,
@@ -42,6 +43,7 @@ for module in (
     _compare,
     _predictions,
     _report,
+    _forgetting,
 ):
     app.add_typer(module.app)
 

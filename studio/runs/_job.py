@@ -32,6 +32,7 @@ from studio.contract import (
     DraftSpec,
     EvaluateSpec,
     ExportSpec,
+    ForgettingSpec,
     RangeTestSpec,
     Result,
     SweepSpec,
@@ -57,6 +58,7 @@ JobSpec = (
     | RangeTestSpec
     | SweepSpec
     | BehaviourSpec
+    | ForgettingSpec
 )
 
 RESUME_STATE = "resume/loop.json"
@@ -306,7 +308,16 @@ def _step(checkpoint: Path) -> int:
 
 
 def absolute(spec: JobSpec, base: Path) -> JobSpec:
-    names = ("model_name_or_path", "adapter_name_or_path", "dataset_dir", "key_file", "target")
+    names = (
+        "base_name_or_path",
+        "model_name_or_path",
+        "adapter_name_or_path",
+        "dataset_dir",
+        "key_file",
+        "target",
+        "cache",
+        "tasks",
+    )
     paths = {name: getattr(spec, name, None) for name in names}
     changes: dict[str, object] = {name: base / path for name, path in paths.items() if path}
     if isinstance(spec, RangeTestSpec):

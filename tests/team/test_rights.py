@@ -13,6 +13,7 @@ from studio.datasets import freeze_process, versions
 from studio.errors import NotAllowed, StudioError
 from studio.evaluation import behaviour_runs, error_actions, refusal
 from studio.evaluation.feedback import send_predictions_back
+from studio.evaluation.forgetting import probe_jobs
 from studio.ingest import plain_texts
 from studio.ingest.check_session import send_to_queue
 from studio.ingest.import_batches import undo_import
@@ -130,6 +131,7 @@ BY_SESSION = {
         lambda at: queue.resume(at, "none"),
         lambda at: queue.retry(at, "none"),
         lambda at: behaviour_runs.start(at, recorded(at), SCHEME),
+        lambda at: probe_jobs.start_probe(at, recorded(at)),
         lambda at: plain_texts.add_texts(at, "x", []),
         lambda at: plain_texts.add_pasted(at, "x", ""),
     ],
