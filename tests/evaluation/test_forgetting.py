@@ -107,7 +107,7 @@ def test_only_the_right_letter_is_right(item):
 def test_every_instruction_can_be_followed_and_no_category_follows_one():
     items = of_kind("instruction")
     assert [item.id for item, answer in zip(items, FOLLOWING, strict=True) if not grade(item, answer)] == []
-    for answer in ("娱乐", "国内", "", "好的，我明白了。", "<think>", "好的。好的。好的。"):
+    for answer in ("娱乐", "国内", "", "好的，我明白了。", "好的。好的。好的。"):
         assert [item.id for item in items if grade(item, answer)] == []
 
 
