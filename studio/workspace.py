@@ -1,7 +1,7 @@
 """The workspace: one folder that holds all data of a studio.
 
     studio.db  datasets/<name>/v<k>/  runs/<id>/  models/  exports/
-    backups/   serving/  previews/  quality/  suggesting/
+    backups/   serving/  previews/  quality/  suggesting/  probes/
 
 An older studio left a queue.db, which nothing reads any more. This module knows the names of the
 folders, not what is in them.
@@ -27,7 +27,7 @@ SAMPLE_RUN = BUNDLED_DATA / "sample_run"
 
 
 PARTS = (
-    "datasets", "runs", "models", "serving", "previews", "quality", "suggesting",
+    "datasets", "runs", "models", "serving", "previews", "quality", "suggesting", "probes",
 )  # fmt: skip
 
 
@@ -108,6 +108,11 @@ class Workspace:
     def suggesting(self) -> Path:
         """Lock, log and state of the process that trains beside the annotators; safe to delete."""
         return self.home / "suggesting"
+
+    @property
+    def probes(self) -> Path:
+        """Answers of base models to the forgetting probe; safe to delete."""
+        return self.home / "probes"
 
     @property
     def serving(self) -> Path:

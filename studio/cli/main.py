@@ -12,6 +12,7 @@ from studio.cli import (
     _datasets,
     _drafts,
     _export,
+    _forgetting,
     _models,
     _pairs,
     _predictions,
@@ -48,6 +49,7 @@ for module in (
     _predictions,
     _release,
     _report,
+    _forgetting,
 ):
     app.add_typer(module.app)
 

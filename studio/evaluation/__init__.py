@@ -15,6 +15,7 @@ entries            List and find what can be compared: an evaluation, or several
 error_actions      Act on errors by their cause, remember it, and tell later what paid.
 feedback           Requeue the titles of wrong predictions for labelling.
 foreign_answers    Read the answers of other programs: LLaMA-Factory, OpenAI batch output, tables.
+forgetting         Probe what fine-tuning cost in knowledge, instructions, arithmetic and refusals.
 homophones         List characters of the same sound.
 names              List names of places and companies, by type.
 nearest_rows       Find the training rows nearest to a title: what a model was taught about it.

@@ -24,7 +24,7 @@ def open_report(place: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Said:
-    """What a model said of a title; `category` is None where none could be read, `chain` where it wrote none."""
+    """What a model said of a title; `category` is None where none could be read."""
 
     title: str
     category: str | None
