@@ -16,14 +16,17 @@ Read from top to bottom; a package imports only from those below it, which impor
     operations   Start, diagnose and demonstrate a studio; say what to do next.
     gate         A candidate judged by a rule saved before; its release.
     training     Presets, settings files, memory, learning rate, sweeps, curve health.
+    classification  A sheet of titles, answered as a job.
     suggestions  A small classifier beside the annotators.
     quality      Decided titles that deserve a second look.
+    chats        Conversations, several models at once, blind comparisons.
     teacher      A large model elsewhere drafts think chains.
     models       Base models by name: found, downloaded, resolved.
     evaluation   Scores, baselines, and the way back to the titles.
     jobs         The queue, the devices, the job process, Ray.
     serving      Model servers and their client.
     ingest       Rows into titles; imports and their undo.
+    preferences  Decisions into preference pairs: collected, frozen, exported.
     runs         Run folders: made, read, steered.
     datasets     Frozen versions: splits, checks, files, diff, export.
     modelfiles   What a model folder's files say.

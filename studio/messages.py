@@ -128,6 +128,16 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "模型的答案无法解析，{author} 认为不对。",
         "The model's answer could not be parsed; {author} says that is wrong.",
     ),
+    "model_answered_instead": (
+        "模型答为“{label}”，{author} 认为应是“{category}”。",
+        "The model said “{label}”; {author} says it is “{category}”.",
+    ),
+    "model_unparsed_instead": (
+        "模型的答案无法解析，{author} 认为应是“{category}”。",
+        "The model's answer could not be parsed; {author} says it is “{category}”.",
+    ),
+    "report_note": ("备注：{text}", " Note: {text}"),
+    "report_undone": ("{author} 撤回了报错。", "{author} took the report back."),
     "run_answered": (
         "{run} 答为“{label}”，数据集是“{expected}”。",
         "{run} said “{label}”, the dataset says “{expected}”.",

@@ -6,12 +6,15 @@ import typer
 
 from studio.cli import (
     _annotations,
+    _classify,
     _compare,
     _data,
     _datasets,
     _drafts,
     _export,
+    _forgetting,
     _models,
+    _pairs,
     _predictions,
     _release,
     _report,
@@ -34,9 +37,11 @@ for module in (
     _data,
     _annotations,
     _datasets,
+    _pairs,
     _drafts,
     _training,
     _serving,
+    _classify,
     _export,
     _models,
     _runs,
@@ -44,6 +49,7 @@ for module in (
     _predictions,
     _release,
     _report,
+    _forgetting,
 ):
     app.add_typer(module.app)
 

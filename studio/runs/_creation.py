@@ -54,13 +54,22 @@ def prepare_job(
     *,
     label: str = "",
     version: str | None = None,
-    files: Mapping[str, bytes] | None = None,
+    files: Mapping[str, bytes | Path] | None = None,
     place: DeviceChoice = ANY_DEVICE,
     retry_of: str | None = None,
 ) -> Job:
     """Make the folder of a new job, with the files that its worker reads beside the spec.
 
     With files a relative path of the spec is one in that folder, and else one in the current directory.
+
+    Args:
+        workspace: where it is made.
+        spec: what is to be done.
+        label: its name in lists.
+        version: dataset version as `name@3`, when the rows come from one.
+        files: content by name, or the file to copy.
+        place: where it shall run.
+        retry_of: the run that it repeats.
     """
     known: dict[str, object] = {"label": label, "version": version, "retry_of": retry_of}
     known |= {"device": place.device, "processes": place.processes if spec.kind == "train" else 1}
@@ -132,14 +141,18 @@ def prepare_retry(workspace: Workspace, job: Job) -> Job:
     )
 
 
-def _fill(folder: Path, spec: JobSpec, known: Mapping[str, object], files: Mapping[str, bytes]) -> Job:
+def _fill(folder: Path, spec: JobSpec, known: Mapping[str, object], files: Mapping[str, bytes | Path]) -> Job:
     """Make an empty folder a job; nothing is left of it when the disk is full."""
     record = RunRecord.model_validate({"id": folder.name, "created_at": datetime.now().astimezone(), **known})
     try:
         with guard_disk(folder):
             write_record(folder, record)
             for name, content in files.items():
-                (folder / name).write_bytes(content)
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                if isinstance(content, Path):
+                    shutil.copyfile(content, folder / name)
+                else:
+                    (folder / name).write_bytes(content)
             # spec.json last and in one step: a folder is a run when it has one.
             draft = folder / ".spec.json"
             draft.write_text(absolute(spec, Path.cwd()).model_dump_json(indent=2), encoding="utf-8")

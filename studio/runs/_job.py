@@ -27,11 +27,14 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from studio.contract import (
+    AnsweringSpec,
     BehaviourSpec,
+    ClassifySpec,
     DownloadSpec,
     DraftSpec,
     EvaluateSpec,
     ExportSpec,
+    ForgettingSpec,
     RangeTestSpec,
     Result,
     SweepSpec,
@@ -52,12 +55,14 @@ RunState = Literal["queued", "running", "done", "failed", "cancelled", "paused",
 JobSpec = (
     TrainSpec
     | EvaluateSpec
+    | ClassifySpec
     | DraftSpec
     | DownloadSpec
     | ExportSpec
     | RangeTestSpec
     | SweepSpec
     | BehaviourSpec
+    | ForgettingSpec
 )
 
 RESUME_STATE = "resume/loop.json"
@@ -102,6 +107,8 @@ class Job:
     @property
     def needs_device(self) -> bool:
         """Whether it computes; the others fetch or ask, and hold no device up."""
+        if isinstance(self.spec, AnsweringSpec) and self.spec.engine == "endpoint":
+            return False
         return not isinstance(self.spec, DownloadSpec | DraftSpec)
 
     @property
@@ -116,7 +123,7 @@ class Job:
         if self.state == "lost":
             return (
                 say(
-                    "训练进程在完成前被终止（例如内存不足或被系统杀死）。",
+                    "工作进程在完成前被终止（例如内存不足或被系统杀死）。",
                     "The worker was killed before it finished.",
                 ),
                 say(
@@ -136,6 +143,8 @@ class Job:
                 f"请从检查点 {self.resume_point.name} 继续，或重新开始一次",
                 f"Resume it from {self.resume_point.name}, or start it again",
             )
+        if self.spec.kind in ("evaluate", "classify"):
+            return "请继续它：已有的回答都在", "Resume it: the answers so far are kept"
         return "请重新开始一次", "Start it again"
 
 
@@ -312,7 +321,16 @@ def _step(checkpoint: Path) -> int:
 
 
 def absolute(spec: JobSpec, base: Path) -> JobSpec:
-    names = ("model_name_or_path", "adapter_name_or_path", "dataset_dir", "key_file", "target")
+    names = (
+        "base_name_or_path",
+        "model_name_or_path",
+        "adapter_name_or_path",
+        "dataset_dir",
+        "key_file",
+        "target",
+        "cache",
+        "tasks",
+    )
     paths = {name: getattr(spec, name, None) for name in names}
     changes: dict[str, object] = {name: base / path for name, path in paths.items() if path}
     if isinstance(spec, RangeTestSpec):

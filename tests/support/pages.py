@@ -14,6 +14,7 @@ PAGES = [
     "titles",
     "check",
     "datasets",
+    "pairs",
     "quality",
     "models",
     "train",
@@ -21,6 +22,7 @@ PAGES = [
     "evaluate",
     "compare",
     "release",
+    "export",
     "team",
     "try_it",
 ]

@@ -7,12 +7,14 @@ import pytest
 
 from studio import runs
 from studio.annotation import annotations, bulk_edits, history, queue_order, requeue, review
+from studio.classification import jobs as classification
 from studio.contract import Prediction
 from studio.corpus.titles import count_by_status, get_title
 from studio.datasets import freeze_process, versions
 from studio.errors import NotAllowed, StudioError
 from studio.evaluation import behaviour_runs, error_actions, refusal
 from studio.evaluation.feedback import send_predictions_back
+from studio.evaluation.forgetting import probe_jobs
 from studio.gate import releasing
 from studio.gate.gates import save_gate
 from studio.gate.judging import judge_and_record
@@ -74,6 +76,11 @@ def prediction():
     )
 
 
+def reported(db):
+    title = get_title(db, 1)
+    return requeue.WrongReport(title=title, revision=title.revision, wanted=1)
+
+
 def recorded(at):
     return runs.get_run(at, "sample_run")
 
@@ -105,6 +112,7 @@ BY_AUTHOR = {
     "send_back": [
         lambda db, at, by: requeue.send_back(db, [1], reason="x", author=by),
         lambda db, at, by: requeue.add_wrong(db, "新题", None, by),
+        lambda db, at, by: requeue.undo_wrong(db, reported(db), author=by),
         lambda db, at, by: send_predictions_back(db, [prediction()], run_name="r", author=by, scheme=SCHEME),
         lambda db, at, by: requeue.put_first(db, [1], reason="x", author=by),
         lambda db, at, by: error_actions.act(
@@ -147,6 +155,8 @@ BY_SESSION = {
         lambda at: queue.resume(at, "none"),
         lambda at: queue.retry(at, "none"),
         lambda at: behaviour_runs.start(at, recorded(at), SCHEME),
+        lambda at: classification.start(at, at.home, classification.classify_spec(at, "bundled"), SCHEME),
+        lambda at: probe_jobs.start_probe(at, recorded(at)),
         lambda at: plain_texts.add_texts(at, "x", []),
         lambda at: plain_texts.add_pasted(at, "x", ""),
     ],
