@@ -53,7 +53,7 @@ def classify(
     model: Annotated[
         str | None,
         typer.Option(
-            metavar="RUN|MODEL",
+            metavar="RUN|RELEASE|MODEL",
             help="Run or base model (default: the default model); with --endpoint the one that it serves.",
         ),
     ] = None,
