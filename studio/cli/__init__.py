@@ -2,6 +2,7 @@
 
 main          Assemble the commands; entry point of `news-studio`.
 _annotations  Export and import annotations: `annotations export | import`.
+_backups      Back a workspace up, restore it, rebuild a lost database: `backup | restore | rebuild`.
 _common       Turn errors into one message and an exit code; options that several commands share.
 _compare      Compare runs on the same titles: `compare`.
 _data         Check data and freeze dataset versions: `check`, `freeze`.

@@ -6,6 +6,7 @@ import typer
 
 from studio.cli import (
     _annotations,
+    _backups,
     _compare,
     _data,
     _datasets,
@@ -42,6 +43,7 @@ for module in (
     _compare,
     _predictions,
     _report,
+    _backups,
 ):
     app.add_typer(module.app)
 

@@ -2,7 +2,8 @@
 
 The lock of up.lock belongs to the web app as well, so that a workspace never gets a
 second one, not even when this process was killed. Running jobs outlive both;
-the web app, an idle job process and the model servers end with this process, however it ends.
+the web app, an idle job process and the model servers end with this process, however it ends. While it
+runs, the database is copied every night.
 """
 
 import http.client
@@ -26,12 +27,13 @@ from typing import IO
 from studio.errors import PortInUse, StudioError, WorkspaceBusy
 from studio.jobs import queue as jobs
 from studio.language import say
+from studio.operations.database_copies import keep_nightly_copies
 from studio.system import background, locks
 from studio.system.atomic import guard_disk
 from studio.system.jsonl import read_tail
 from studio.system.network import open_directly
 from studio.system.ownership import UP_LOCK
-from studio.workspace import Workspace
+from studio.workspace import Workspace, current_settings
 
 log = logging.getLogger(__name__)
 
@@ -124,6 +126,11 @@ def _supervise(
     """Restart either process when it dies; on the way out the web app is ended, jobs go on."""
     url = f"http://127.0.0.1:{port}"
     web, ready = _start_app(workspace, port, app, lock), False
+    keep = current_settings().nightly_copies
+    # Daemonic: a copy under way does not hold up the end, and a half one has no name yet.
+    threading.Thread(
+        target=keep_nightly_copies, args=(workspace, keep, stop), name="nightly", daemon=True
+    ).start()
     deaths: list[float] = []
     next_look = 0.0
     try:
