@@ -176,7 +176,7 @@ def _write_archive(
 
 def _add(archive: tarfile.TarFile, entry: tarfile.TarInfo, content: _Counted, path: Path) -> None:
     try:
-        archive.addfile(entry, content)  # type: ignore[arg-type]  # it needs nothing but `read`
+        archive.addfile(entry, content)
     except OSError as error:
         if error.errno is not None:
             raise
