@@ -17,10 +17,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import streamlit as st
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
+from studio.operations.health import check_health, metrics_text
 from studio.operations.supervisor import PARENT_VARIABLE
 from studio.system.network import LOOPBACK
+from studio.workspace import open_workspace
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -103,4 +109,21 @@ os.umask(0o077)  # what it writes is its owner's alone
 if (starter := os.environ.get(PARENT_VARIABLE, "")).isdigit():
     end_with(int(starter))
 
-app = st.App(Path(__file__).with_name("app.py"), middleware=[Middleware(OwnAddressOnly)])
+
+def healthz(_request: Request) -> JSONResponse:
+    """Answer 200 while every part of the studio works, else 503 with what does not."""
+    health = check_health(open_workspace())
+    return JSONResponse(health.to_json(), status_code=200 if health.is_well else 503)
+
+
+def metrics(_request: Request) -> Response:
+    """Answer with the numbers of the workspace in Prometheus' text form."""
+    return Response(metrics_text(open_workspace()), media_type=CONTENT_TYPE_LATEST)
+
+
+# Plain functions, not coroutines: Starlette runs them in a thread, so that no page waits for a disk.
+app = st.App(
+    Path(__file__).with_name("app.py"),
+    middleware=[Middleware(OwnAddressOnly)],
+    routes=[Route("/healthz", healthz), Route("/metrics", metrics)],
+)

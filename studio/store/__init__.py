@@ -8,6 +8,7 @@ _migrations  Create and migrate the tables, views and triggers.
 
 from studio.store._condition import database_errors as database_errors
 from studio.store._condition import integrity_problem as integrity_problem
+from studio.store._condition import read_only as read_only
 from studio.store._condition import require_usable as require_usable
 from studio.store._database import Store as Store
 from studio.store._database import open_store as open_store

@@ -115,3 +115,10 @@ def test_its_own_names_and_pages_are_answered(port, host):
     assert status(port, Host=host) == 200
     assert status(port, Host=host, Origin=f"http://{host.lower()}") == 200
     assert opens(port, f"127.0.0.1:{port}", f"http://127.0.0.1:{port}")
+
+
+def test_a_monitor_reads_health_and_numbers_under_the_studios_own_names_only(port):
+    assert status(port, "/healthz", Host=f"127.0.0.1:{port}") == 200
+    assert status(port, "/metrics", Host=f"localhost:{port}") == 200
+    for path in ("/healthz", "/metrics"):
+        assert status(port, path, Host="evil.example") == 403
