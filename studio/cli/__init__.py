@@ -1,6 +1,7 @@
 """Run the studio from a shell: `news-studio COMMAND`. Only `main` is imported from outside.
 
 main          Assemble the commands; entry point of `news-studio`.
+_accounts     Manage accounts: `accounts list | invite | password | sign-out`.
 _annotations  Export and import annotations: `annotations export | import`.
 _backups      Back a workspace up, restore it, rebuild a lost database: `backup | restore | rebuild`.
 _common       Turn errors into one message and an exit code; options that several commands share.

@@ -5,6 +5,7 @@ import logging
 import typer
 
 from studio.cli import (
+    _accounts,
     _annotations,
     _backups,
     _compare,
@@ -44,6 +45,7 @@ for module in (
     _predictions,
     _report,
     _backups,
+    _accounts,
 ):
     app.add_typer(module.app)
 
