@@ -7,6 +7,7 @@
     sweep          Train the runs of a hyperparameter sweep one after the other, the base loaded once.
     range_test     Run a learning-rate range test.
     evaluate       Answer held-out rows and score the answers.
+    influence      Compute what training rows did to wrong answers, and whose labels the others contradict.
     behaviour      Answer the changed titles of behavioural tests.
     serve          Serve models over the OpenAI protocol, with /v1/classify.
     preview        Count and show the tokens that training would see.
@@ -31,7 +32,7 @@ merged (modeling) and answers (engine), the answers are scored by studio.evaluat
     machine        Report the device and the peak memory of a process.
 
 Imports go upwards in this order: machine, worker, interrupts, clients, data, modeling and kernels,
-engine and export, serving, training and the programs, train, sweep and range_test.
+engine and export, serving, training and the programs, train, sweep, range_test and influence.
 """
 
 import os

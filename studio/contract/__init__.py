@@ -31,6 +31,7 @@ from studio.contract._results import (
     Drafted,
     EngineUsed,
     ExportReport,
+    InfluenceFile,
     Piece,
     Prediction,
     PreviewFile,
@@ -51,6 +52,7 @@ from studio.contract._specs import (
     EndpointSpec,
     EvaluateSpec,
     ExportSpec,
+    InfluenceSpec,
     PreviewSpec,
     RangeTestSpec,
     ServedModel,
@@ -82,6 +84,8 @@ __all__ = [
     "ExportReport",
     "ExportSpec",
     "HeldOut",
+    "InfluenceFile",
+    "InfluenceSpec",
     "OptimizerName",
     "Piece",
     "Prediction",
@@ -122,7 +126,8 @@ RunSpec = Annotated[
     | ExportSpec
     | RangeTestSpec
     | SweepSpec
-    | BehaviourSpec,
+    | BehaviourSpec
+    | InfluenceSpec,
     Field(discriminator="kind"),
 ]
 run_spec: TypeAdapter[RunSpec] = TypeAdapter(RunSpec)

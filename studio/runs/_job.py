@@ -32,6 +32,7 @@ from studio.contract import (
     DraftSpec,
     EvaluateSpec,
     ExportSpec,
+    InfluenceSpec,
     RangeTestSpec,
     Result,
     SweepSpec,
@@ -57,6 +58,7 @@ JobSpec = (
     | RangeTestSpec
     | SweepSpec
     | BehaviourSpec
+    | InfluenceSpec
 )
 
 RESUME_STATE = "resume/loop.json"
@@ -309,7 +311,7 @@ def absolute(spec: JobSpec, base: Path) -> JobSpec:
     names = ("model_name_or_path", "adapter_name_or_path", "dataset_dir", "key_file", "target")
     paths = {name: getattr(spec, name, None) for name in names}
     changes: dict[str, object] = {name: base / path for name, path in paths.items() if path}
-    if isinstance(spec, RangeTestSpec):
+    if isinstance(spec, RangeTestSpec | InfluenceSpec):
         changes["train"] = absolute(spec.train, base)
     if isinstance(spec, SweepSpec):
         changes["runs"] = tuple(base / run for run in spec.runs)
