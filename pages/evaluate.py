@@ -8,6 +8,7 @@ from pages.sections.evaluate.behaviour import behaviour_section
 from pages.sections.evaluate.causes import causes_section
 from pages.sections.evaluate.chains import chains_section
 from pages.sections.evaluate.endpoint_choice import engine_used
+from pages.sections.evaluate.influence import influence_section
 from pages.sections.evaluate.matrix import matrix_section
 from pages.sections.evaluate.new_evaluation import new_evaluation
 from pages.sections.evaluate.numbers import (
@@ -53,6 +54,7 @@ if scored:
             "matrix": lambda: matrix_section(run, scores, predictions, tags),
             "rows": lambda: rows_section(run, predictions, tags),
             "causes": lambda: causes_section(run, predictions, tags),
+            "influence": lambda: influence_section(run, predictions),
             "refusal": lambda: refusal_section(run, answer),
             "behaviour": lambda: behaviour_section(run),
             "chains": lambda: chains_section(run, answer, predictions),

@@ -9,6 +9,7 @@ _datasets     List, compare, export and describe frozen versions: `dataset list 
 _drafts       Let a teacher model draft think chains: `drafts`.
 _export       Export a model for another runtime, proven there: `export`.
 _imports      Import titles, list imports, undo one: `import`.
+_influence    Find the training rows behind wrong answers: `influence`.
 _models       List, check and download base models: `models`.
 _predictions  Import predictions of other programs, export those of runs: `predictions import | export`.
 _report       Write a report of a run or a comparison: `report`.

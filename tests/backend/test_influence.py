@@ -140,7 +140,7 @@ def test_a_row_that_the_others_contradict_is_the_most_suspicious():
     assert int(support.argmin()) == 4 and float(support[4]) < 0 < float(support.sort()[0][1])
     suspicion = label_suspicion([-support], [torch.tensor([0.1] * 4 + [2.0] + [0.1] * 5)])
     assert int(suspicion.argmax()) == 4 and float(suspicion[4]) == 1.0
-    assert 0 <= float(suspicion.min())
+    assert float(suspicion.min()) >= 0
 
 
 @torch.no_grad()
