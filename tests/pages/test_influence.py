@@ -84,7 +84,7 @@ def test_a_row_that_the_workspace_lacks_is_imported_for_training(tmp_path):
         sent = send_training_rows_back(db, [row], reason=reason, source="first", author="ann", scheme=SCHEME)
         assert sent == 1
     title = find_title(db, row.title)
-    assert title.status == "waiting" and title.category == "娱乐" and "绝杀" in title.chain
+    assert title.status == "waiting" and title.proposal == "娱乐" and "绝杀" in title.chain
     (split,) = db.execute("select split from imported_rows where title_id = ?", [title.id]).fetchone()
     assert split == "train"
 
