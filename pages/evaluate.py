@@ -1,10 +1,11 @@
 """Evaluate: what a run is worth, and the titles behind every number."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
 from pages.sections.evaluate.behaviour import behaviour_section
+from pages.sections.evaluate.category_errors import category_errors
 from pages.sections.evaluate.causes import causes_section
 from pages.sections.evaluate.chains import chains_section
 from pages.sections.evaluate.endpoint_choice import engine_used
@@ -29,7 +30,16 @@ from pages.shared.elements import header
 from pages.shared.feedback import report_errors
 from pages.shared.run_naming import name_and_note
 from studio import runs
+from studio.contract import Prediction, Scores
 from studio.language import say
+from studio.runs import Run
+
+
+def _categories(run: Run, scores: Scores, predictions: Sequence[Prediction]) -> None:
+    """Draw the numbers of each category, and the ways to its errors."""
+    category_table(scores)
+    category_errors(run, predictions)
+
 
 header(
     say("评估", "Evaluate"),
@@ -59,7 +69,7 @@ if scored:
             "behaviour": lambda: behaviour_section(run),
             "chains": lambda: chains_section(run, answer, predictions),
             "scaling": lambda: scaling_section(run),
-            "categories": lambda: category_table(scores),
+            "categories": lambda: _categories(run, scores, predictions),
             "text": lambda: text_score_table(scores),
         }
         views[choose_view()]()

@@ -1,6 +1,7 @@
 """Draw the Evaluate page: scores, the confusion matrix, another evaluation.
 
 behaviour        Draw the behavioural tests: how often harmless changes flip an answer.
+category_errors  Lead from the numbers of a category to its titles, its cell and its causes.
 causes           Draw the causes of errors, what can be done about each, and what paid.
 chains           Draw answers with a think chain against those without, and what chains are like.
 endpoint_choice  Draw the choice of a model at an endpoint, and what answered.
