@@ -52,11 +52,11 @@ def taught_samples(spec: TrainSpec, renderer: Renderer) -> Taught:
     """Encode the rows as training does, each sample with its row and its way.
 
     Raises:
-        InputError: the run was continued pre-training, which has no labels.
+        InputError: the run was no supervised fine-tuning: its rows have no labels.
     """
     if spec.stage != "sft":
         raise InputError(
-            say("继续预训练没有标签，算不出影响。", "Continued pre-training has no labels to judge."),
+            say("只有监督微调的训练行才有标签可查。", "Only rows of supervised fine-tuning have labels."),
             remedy=say("请选一个监督微调的运行。", "Choose a run of supervised fine-tuning."),
         )
     training, _ = encode_datasets(spec, renderer)

@@ -209,7 +209,7 @@ def test_a_cancel_ends_it_and_leaves_no_adapter_behind(tmp_path, spec, adapter):
 
 
 def test_pre_training_has_no_labels_to_judge(tmp_path, spec, adapter):
-    with pytest.raises(InputError, match="预训练"):
+    with pytest.raises(InputError, match="监督微调"):
         influence(write(tmp_path, spec.model_copy(update={"stage": "pt"}), adapter))
 
 
