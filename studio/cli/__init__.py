@@ -13,6 +13,7 @@ _drafts       Let a teacher model draft think chains: `drafts`.
 _export       Export a model for another runtime, proven there: `export`.
 _forgetting   Probe what fine-tuning made a model forget: `forgetting`.
 _imports      Import titles, list imports, undo one: `import`.
+_influence    Find the training rows behind wrong answers: `influence`.
 _models       List, check and download base models: `models`.
 _pairs        Collect, freeze and export preference pairs: `pairs list | freeze | export`.
 _predictions  Import predictions of other programs, export those of runs: `predictions import | export`.

@@ -56,6 +56,7 @@ from studio.contract._results import (
     Drafted,
     EngineUsed,
     ExportReport,
+    InfluenceFile,
     Piece,
     Prediction,
     PreviewFile,
@@ -84,6 +85,7 @@ from studio.contract._specs import (
     ExportFormat,
     ExportQuant,
     ExportSpec,
+    InfluenceSpec,
     PreviewSpec,
     RangeTestSpec,
     ServedModel,
@@ -137,6 +139,8 @@ __all__ = [
     "ForgettingSpec",
     "Frozen",
     "HeldOut",
+    "InfluenceFile",
+    "InfluenceSpec",
     "OptimizerName",
     "Piece",
     "Prediction",
@@ -187,7 +191,8 @@ RunSpec = Annotated[
     | RangeTestSpec
     | SweepSpec
     | BehaviourSpec
-    | ForgettingSpec,
+    | ForgettingSpec
+    | InfluenceSpec,
     Field(discriminator="kind"),
 ]
 run_spec: TypeAdapter[RunSpec] = TypeAdapter(RunSpec)

@@ -285,6 +285,24 @@ class VariantAnswer(Frozen):
     probability: float
 
 
+class InfluenceFile(Frozen):
+    """The content of influence.json. The numbers are in influence.npz, by the positions of these lists.
+
+    Of the arrays, `influence` is (targets, rows): positive where the row pushed the wrong answer up against
+    the label of the dataset, in a unit of its own. `suspicion`, `support` and `loss` are of the rows: how
+    doubtful the label is, 0 to 1; what the other rows' gradients say about it, 1 for it, below 0 against it;
+    the loss of its label in nats.
+    """
+
+    format_version: Literal[1] = 1
+    rows: tuple[int, ...] = Field(description="Rows of the trained entry, from 0.")
+    targets: tuple[Prediction, ...]
+    tokens: Literal["label", "chain", "all"]
+    first_pass_steps: int = Field(description="Optimizer steps before labels were judged; 0: none.")
+    sketch_length: int
+    parameters: int = Field(description="Weights of the adapter.")
+
+
 class ServerAddress(Frozen):
     """address.json: where a model server listens, written once it does."""
 

@@ -351,6 +351,35 @@ class BehaviourSpec(Frozen):
     batch_size: int = Field(64, ge=1, le=4096, description="Titles answered at once.")
 
 
+class InfluenceSpec(Frozen):
+    """Influence of training rows on the answers of targets.jsonl, beside the spec, and on each other.
+
+    targets.jsonl holds predictions, wrong ones as a rule.
+    """
+
+    format_version: Literal[1] = Field(1, description="Layout of this file.")
+    kind: Literal["influence"] = Field("influence", description="What the worker is asked to do.")
+    train: TrainSpec = Field(description="The training whose rows are judged; LoRA only.")
+    adapter_name_or_path: Path = Field(description="Folder of the adapter that it ended with.")
+    run: str = Field(description="The evaluation whose answers are explained.")
+    tokens: Literal["label", "chain", "all"] = Field(
+        "label",
+        description="Tokens of a training row whose gradients count: the category after the think chain, the"
+        " chain, or both as trained.",
+    )
+    first_pass_epochs: float = Field(
+        1.0,
+        ge=0,
+        le=100,
+        description="Passes of a fresh adapter over the rows, before which label errors are learned by"
+        " heart; 0: judge labels by the finished adapter, which finds fewer errors.",
+    )
+    sketch_length: int = Field(
+        32768, ge=256, le=2**22, description="Numbers that the gradient of a row is folded into."
+    )
+    batch_size: int = Field(16, ge=1, le=4096, description="Samples in one backward pass.")
+
+
 class RangeTestSpec(Frozen):
     """A learning-rate range test: a short training whose rate rises from very low to too high.
 
