@@ -53,7 +53,7 @@ def done_export(workspace, name, **fields):
         repetition_penalty=1.2, proof=Proof(**proof),
     )  # fmt: skip
     (spec.target / "export.json").write_text(report.model_dump_json())
-    result = Result(status="done", seconds=1.0, versions={})
+    result = Result(status="done", seconds=1.0, peak_memory_gib=0.1)
     (job.folder / "result.json").write_text(result.model_dump_json())
     return job
 
@@ -73,7 +73,7 @@ def test_an_export_is_started_proven_and_taken_away(workspace):
     app.number_input(key="export-titles").set_value(2)
     app.number_input(key="export-chains").set_value(1)
     app.button(key="export-start").click().run()
-    (job,) = list_exports(workspace)
+    job = next(iter(list_exports(workspace)))
     wait_until(lambda: runs.get_job(workspace, job.id).is_over, seconds=240)
     assert runs.get_job(workspace, job.id).state == "done", runs.read_log(job)
     app = open_page("export", export=job.id)
