@@ -6,6 +6,7 @@ import typer
 
 from studio.cli import (
     _annotations,
+    _classify,
     _compare,
     _data,
     _datasets,
@@ -13,6 +14,7 @@ from studio.cli import (
     _export,
     _models,
     _predictions,
+    _release,
     _report,
     _run_records,  # noqa: F401 - it adds its commands to `runs`
     _runs,
@@ -36,11 +38,13 @@ for module in (
     _drafts,
     _training,
     _serving,
+    _classify,
     _export,
     _models,
     _runs,
     _compare,
     _predictions,
+    _release,
     _report,
 ):
     app.add_typer(module.app)

@@ -16,13 +16,14 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
-from studio.contract._base import AnswerMode, TemplateName, Text
+from studio.contract._base import AnswerMode, Frozen, TemplateName, Text
 from studio.contract._events import Event, HeldOut, Progress, Step, event
 from studio.contract._results import (
     CALIBRATION,
     DAMAGED,
     UNPARSED,
     AnswerCalibration,
+    AnsweredTitle,
     CalibrationFile,
     CategoryScore,
     ChainTrial,
@@ -51,7 +52,9 @@ from studio.contract._specs import (
     PACKAGE_FILES,
     QUANTS_OF,
     SAFETENSORS_QUANTS,
+    AnsweringSpec,
     BehaviourSpec,
+    ClassifySpec,
     DownloadSpec,
     DraftSpec,
     EndpointSpec,
@@ -78,11 +81,14 @@ __all__ = [
     "UNPARSED",
     "AnswerCalibration",
     "AnswerMode",
+    "AnsweredTitle",
+    "AnsweringSpec",
     "BehaviourSpec",
     "CalibrationFile",
     "CategoryScore",
     "ChainTrial",
     "ChosenThreshold",
+    "ClassifySpec",
     "Confusion",
     "DamagedCheckpoints",
     "Divergence",
@@ -97,6 +103,7 @@ __all__ = [
     "ExportQuant",
     "ExportReport",
     "ExportSpec",
+    "Frozen",
     "HeldOut",
     "OptimizerName",
     "Piece",
@@ -131,6 +138,7 @@ __all__ = [
 RunSpec = Annotated[
     TrainSpec
     | EvaluateSpec
+    | ClassifySpec
     | ServeSpec
     | PreviewSpec
     | DraftSpec

@@ -55,6 +55,7 @@ class Progress(Frozen):
         "loading",
         "training",
         "evaluating",
+        "classifying",
         "saving",
         "drafting",
         "downloading",

@@ -27,6 +27,28 @@ class Prediction(Frozen):
     forced: bool = Field(False, description="The think chain reached its limit and was force-closed.")
 
 
+class AnsweredTitle(Frozen):
+    """A line of answers.jsonl: the answer to a title of titles.jsonl; of several the last counts.
+
+    `category` is None where none could be parsed, or where `problem` is the reason why there is no answer.
+    """
+
+    title: int = Field(description="Position in titles.jsonl, from 0.")
+    category: str | None
+    confidence: float | None = Field(
+        None, description="Of the category, calibrated where that is known; None: nothing tells it."
+    )
+    probabilities: dict[str, float] | None = Field(
+        None,
+        description="Over the categories, of direct scoring after an empty chain; calibrated where that is"
+        " known.",
+    )
+    chain: str | None = Field(None, description="The generated think chain.")
+    tokens: int = Field(0, description="Generated tokens.")
+    forced: bool = Field(False, description="The think chain reached its limit and was force-closed.")
+    problem: Text = ""
+
+
 class TitleToDraft(Frozen):
     """A line of titles.jsonl: a labelled title without a think chain, and the decision that labelled it."""
 
@@ -115,6 +137,7 @@ class EngineUsed(Frozen):
     device: str = Field("", description="Of an endpoint: its host.")
     batch: int | None = Field(None, description="Titles answered at once.")
     quotes_from_title: bool = Field(False, description="Quotations in a chain were held to the title.")
+    categories_only: bool = Field(False, description="Written answers were held to the categories.")
     repeated: tuple[int, int] | None = Field(
         None,
         description="How many answers came out differently when written again in other company, and of how"

@@ -21,6 +21,7 @@ neighbours         Find the nearest training rows of a title: TF-IDF over charac
 paired             Test and estimate paired differences: exact McNemar, cluster bootstrap, Holm.
 planning           Say what an evaluation can tell, before it runs and beside its score.
 power              Compute what an evaluation can tell: exact power, the smallest visible difference.
+preference         Test which of two models people prefer: exact sign test, interval, votes still needed.
 prediction_import  Import predictions of other programs as an evaluation; export those of any run.
 predictions        Read the predictions of an evaluation by columns; whole rows only where they are shown.
 refusal            Calibrate a run, and store below which confidence its model refuses to answer.

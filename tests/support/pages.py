@@ -20,6 +20,7 @@ PAGES = [
     "runs",
     "evaluate",
     "compare",
+    "release",
     "export",
     "team",
     "try_it",
