@@ -7,6 +7,7 @@ LLaMA-Factory, so that a user's own YAML reads as it is.
 
     _base      Define the base class of all models of the contract, and the types that they share.
     _events    Define the events of a worker: one JSON line each in metrics.jsonl.
+    _exports   Define an export: its spec, how it was proven, and the report beside its files.
     _results   Define the outputs of a worker: predictions, scores, drafts, previews, the result.
     _specs     Define the specs of workers: evaluate, serve, preview, draft, sweep, and others.
     _training  Define the spec of one training run.
@@ -18,6 +19,19 @@ from pydantic import Field, TypeAdapter
 
 from studio.contract._base import AnswerMode, Frozen, TemplateName, Text
 from studio.contract._events import Event, HeldOut, Progress, Step, event
+from studio.contract._exports import (
+    GGUF_QUANTS,
+    PACKAGE_FILES,
+    QUANTS_OF,
+    SAFETENSORS_QUANTS,
+    ChainTrial,
+    Divergence,
+    ExportFormat,
+    ExportQuant,
+    ExportReport,
+    ExportSpec,
+    Proof,
+)
 from studio.contract._results import (
     CALIBRATION,
     DAMAGED,
@@ -26,18 +40,14 @@ from studio.contract._results import (
     AnsweredTitle,
     CalibrationFile,
     CategoryScore,
-    ChainTrial,
     ChosenThreshold,
     Confusion,
     DamagedCheckpoints,
-    Divergence,
     Drafted,
     EngineUsed,
-    ExportReport,
     Piece,
     Prediction,
     PreviewFile,
-    Proof,
     Result,
     ScoreFile,
     Scores,
@@ -48,10 +58,6 @@ from studio.contract._results import (
     VariantAnswer,
 )
 from studio.contract._specs import (
-    GGUF_QUANTS,
-    PACKAGE_FILES,
-    QUANTS_OF,
-    SAFETENSORS_QUANTS,
     AnsweringSpec,
     BehaviourSpec,
     ClassifySpec,
@@ -59,9 +65,6 @@ from studio.contract._specs import (
     DraftSpec,
     EndpointSpec,
     EvaluateSpec,
-    ExportFormat,
-    ExportQuant,
-    ExportSpec,
     PreviewSpec,
     RangeTestSpec,
     ServedModel,
