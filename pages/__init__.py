@@ -12,6 +12,7 @@ A press runs a callback first, then the page again; fragments run alone. No page
     titles    Find titles, read their history, edit many at once.
     check     Validate a file row by row and repair a copy of it.
     datasets  Freeze dataset versions, compare them, download their files.
+    pairs     Collect preference pairs from decisions, and freeze them.
     quality   Answer the findings of the quality scan; see the coverage.
     models    List, verify and download base models.
     train     Start training runs and watch them.

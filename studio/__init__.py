@@ -26,6 +26,7 @@ Read from top to bottom; a package imports only from those below it, which impor
     jobs         The queue, the devices, the job process, Ray.
     serving      Model servers and their client.
     ingest       Rows into titles; imports and their undo.
+    preferences  Decisions into preference pairs: collected, frozen, exported.
     runs         Run folders: made, read, steered.
     datasets     Frozen versions: splits, checks, files, diff, export.
     modelfiles   What a model folder's files say.

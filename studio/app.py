@@ -49,6 +49,7 @@ def pages(person: Person | None) -> dict[str, tuple[st.Page, bool, str]]:
         (data, "titles", NOT_ANNOTATORS, say("标题", "Titles"), "list_alt"),
         (data, "quality", NOT_ANNOTATORS, say("错标与缺口", "Errors and gaps"), "fact_check"),
         (data, "datasets", NOT_ANNOTATORS, say("数据集", "Datasets"), "dataset"),
+        (data, "pairs", NOT_ANNOTATORS, say("偏好对", "Pairs"), "thumbs_up_down"),
         (use, "models", NOT_ANNOTATORS, say("模型", "Models"), "deployed_code"),
         (use, "train", NOT_ANNOTATORS, say("训练", "Train"), "model_training"),
         (use, "runs", NOT_ANNOTATORS, say("运行", "Runs"), "view_list"),

@@ -179,7 +179,8 @@ def save_adapter(model: PeftModel, folder: Path, base: Path) -> None:
 
     Source: peft, examples/pissa_finetuning, "Convert PiSSA to LoRA".
     """
-    model.save_pretrained(str(folder), save_embedding_layers=False)
+    # By name: beside it there may be the frozen copy that preferences are trained against.
+    model.save_pretrained(str(folder), selected_adapters=["default"], save_embedding_layers=False)
     changes: dict[str, Any] = {"base_model_name_or_path": str(base)}
     start: dict[str, Tensor] | None = getattr(model, "pissa_start", None)
     config = model.peft_config["default"]

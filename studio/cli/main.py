@@ -12,7 +12,9 @@ from studio.cli import (
     _datasets,
     _drafts,
     _export,
+    _forgetting,
     _models,
+    _pairs,
     _predictions,
     _release,
     _report,
@@ -35,6 +37,7 @@ for module in (
     _data,
     _annotations,
     _datasets,
+    _pairs,
     _drafts,
     _training,
     _serving,
@@ -46,6 +49,7 @@ for module in (
     _predictions,
     _release,
     _report,
+    _forgetting,
 ):
     app.add_typer(module.app)
 

@@ -5,12 +5,14 @@ A run folder is the whole interface. Studio writes `spec.json`, the worker appen
 moves `result.json` into place last. Field names are those of transformers and
 LLaMA-Factory, so that a user's own YAML reads as it is.
 
-    _base      Define the base class of all models of the contract, and the types that they share.
-    _events    Define the events of a worker: one JSON line each in metrics.jsonl.
-    _exports   Define an export: its spec, how it was proven, and the report beside its files.
-    _results   Define the outputs of a worker: predictions, scores, drafts, previews, the result.
-    _specs     Define the specs of workers: evaluate, serve, preview, draft, sweep, and others.
-    _training  Define the spec of one training run.
+    _base         Define the base class of all models of the contract, and the types that they share.
+    _calibration  Define calibration.json: confidence, and the threshold below which a model abstains.
+    _events       Define the events of a worker: one JSON line each in metrics.jsonl.
+    _exports      Define an export: its spec, how it was proven, and the report beside its files.
+    _forgetting   Define the forgetting probe: its items, the spec of its worker, what it finds.
+    _results      Define the outputs of a worker: predictions, scores, drafts, previews, the result.
+    _specs        Define the specs of workers: evaluate, serve, preview, draft, sweep, and others.
+    _training     Define the spec of one training run.
 """
 
 from typing import Annotated
@@ -18,6 +20,12 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter
 
 from studio.contract._base import AnswerMode, Frozen, TemplateName, Text
+from studio.contract._calibration import (
+    CALIBRATION,
+    AnswerCalibration,
+    CalibrationFile,
+    ChosenThreshold,
+)
 from studio.contract._events import Event, HeldOut, Progress, Step, event
 from studio.contract._exports import (
     GGUF_QUANTS,
@@ -32,15 +40,29 @@ from studio.contract._exports import (
     ExportSpec,
     Proof,
 )
+from studio.contract._forgetting import (
+    FORGETTING,
+    LETTERS,
+    CheckName,
+    ChoiceScoring,
+    CountCode,
+    ForgettingCode,
+    ForgettingFile,
+    ForgettingSpec,
+    ProbeAnswer,
+    ProbeAnswers,
+    ProbeCheck,
+    ProbeCount,
+    ProbedItem,
+    ProbeItem,
+    ProbeKind,
+)
 from studio.contract._results import (
-    CALIBRATION,
     DAMAGED,
+    START,
     UNPARSED,
-    AnswerCalibration,
     AnsweredTitle,
-    CalibrationFile,
     CategoryScore,
-    ChosenThreshold,
     Confusion,
     DamagedCheckpoints,
     Drafted,
@@ -71,16 +93,20 @@ from studio.contract._specs import (
     ServeSpec,
     SweepSpec,
 )
-from studio.contract._training import OptimizerName, SchedulerName, TrainSpec
+from studio.contract._training import PREFERENCE_STAGES, OptimizerName, SchedulerName, Stage, TrainSpec
 from studio.language import say
 
 __all__ = [
     "CALIBRATION",
     "DAMAGED",
+    "FORGETTING",
     "GGUF_QUANTS",
+    "LETTERS",
     "PACKAGE_FILES",
+    "PREFERENCE_STAGES",
     "QUANTS_OF",
     "SAFETENSORS_QUANTS",
+    "START",
     "UNPARSED",
     "AnswerCalibration",
     "AnswerMode",
@@ -90,9 +116,12 @@ __all__ = [
     "CalibrationFile",
     "CategoryScore",
     "ChainTrial",
+    "CheckName",
+    "ChoiceScoring",
     "ChosenThreshold",
     "ClassifySpec",
     "Confusion",
+    "CountCode",
     "DamagedCheckpoints",
     "Divergence",
     "DownloadSpec",
@@ -106,6 +135,9 @@ __all__ = [
     "ExportQuant",
     "ExportReport",
     "ExportSpec",
+    "ForgettingCode",
+    "ForgettingFile",
+    "ForgettingSpec",
     "Frozen",
     "HeldOut",
     "OptimizerName",
@@ -113,6 +145,13 @@ __all__ = [
     "Prediction",
     "PreviewFile",
     "PreviewSpec",
+    "ProbeAnswer",
+    "ProbeAnswers",
+    "ProbeCheck",
+    "ProbeCount",
+    "ProbeItem",
+    "ProbeKind",
+    "ProbedItem",
     "Progress",
     "Proof",
     "RangeTestSpec",
@@ -125,6 +164,7 @@ __all__ = [
     "ServeSpec",
     "ServedModel",
     "ServerAddress",
+    "Stage",
     "Step",
     "SweepSpec",
     "TemplateName",
@@ -149,7 +189,8 @@ RunSpec = Annotated[
     | ExportSpec
     | RangeTestSpec
     | SweepSpec
-    | BehaviourSpec,
+    | BehaviourSpec
+    | ForgettingSpec,
     Field(discriminator="kind"),
 ]
 run_spec: TypeAdapter[RunSpec] = TypeAdapter(RunSpec)

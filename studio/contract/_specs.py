@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from studio.contract._base import AnswerMode, Frozen, TemplateName
-from studio.contract._results import AnswerCalibration
+from studio.contract._calibration import AnswerCalibration
 from studio.contract._training import TrainSpec
 
 

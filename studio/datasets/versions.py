@@ -31,6 +31,7 @@ from studio.datasets.freeze_checks import (
     require_sealed,
     warnings_to_accept,
 )
+from studio.datasets.pair_versions import find_pair_version
 from studio.datasets.sealed_sets import SealedSet, add_sealed_set, sealed_titles
 from studio.datasets.sealing import Sealing, seal_titles
 from studio.datasets.splits import SplitOptions, split_titles
@@ -166,6 +167,7 @@ def freeze(
     """
     require_right("freeze", db, author)
     require_arguments(name, eval_share, sealed_share)
+    _require_own_name(workspace, name)
     titles = _titles_to_freeze(db, chainless)
     require_scheme(titles, scheme)
     problems = problems_of(titles, scheme)
@@ -196,6 +198,14 @@ def _seal(db: Store, titles: Sequence[Title], options: SplitOptions, share: floa
 def _used_titles(db: Store) -> set[int]:
     """Query the ids of titles that any version of any dataset trains or evaluates on."""
     return {title for (title,) in db.execute("select distinct title_id from version_rows").fetchall()}
+
+
+def _require_own_name(workspace: Workspace, name: str) -> None:
+    if find_pair_version(workspace, name) is not None:
+        raise InputError(
+            say(f"“{name}”已经是偏好对的名字。", f"“{name}” is a name of preference pairs already."),
+            remedy=say("请换一个名字。", "Choose another name."),
+        )
 
 
 def _titles_to_freeze(db: Store, chainless: Chainless) -> list[Title]:

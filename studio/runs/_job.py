@@ -34,6 +34,7 @@ from studio.contract import (
     DraftSpec,
     EvaluateSpec,
     ExportSpec,
+    ForgettingSpec,
     RangeTestSpec,
     Result,
     SweepSpec,
@@ -61,6 +62,7 @@ JobSpec = (
     | RangeTestSpec
     | SweepSpec
     | BehaviourSpec
+    | ForgettingSpec
 )
 
 RESUME_STATE = "resume/loop.json"
@@ -319,7 +321,16 @@ def _step(checkpoint: Path) -> int:
 
 
 def absolute(spec: JobSpec, base: Path) -> JobSpec:
-    names = ("model_name_or_path", "adapter_name_or_path", "dataset_dir", "key_file", "target")
+    names = (
+        "base_name_or_path",
+        "model_name_or_path",
+        "adapter_name_or_path",
+        "dataset_dir",
+        "key_file",
+        "target",
+        "cache",
+        "tasks",
+    )
     paths = {name: getattr(spec, name, None) for name in names}
     changes: dict[str, object] = {name: base / path for name, path in paths.items() if path}
     if isinstance(spec, RangeTestSpec):

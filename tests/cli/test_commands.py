@@ -46,6 +46,7 @@ COMMANDS = {
     },
     "evaluate": set(),
     "compare": set(),
+    "forgetting": set(),
     "report": set(),
     "predictions": {"import", "export"},
     "gate": {"save", "check", "list"},

@@ -14,6 +14,7 @@ PAGES = [
     "titles",
     "check",
     "datasets",
+    "pairs",
     "quality",
     "models",
     "train",

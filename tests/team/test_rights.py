@@ -14,6 +14,7 @@ from studio.datasets import freeze_process, versions
 from studio.errors import NotAllowed, StudioError
 from studio.evaluation import behaviour_runs, error_actions, refusal
 from studio.evaluation.feedback import send_predictions_back
+from studio.evaluation.forgetting import probe_jobs
 from studio.gate import releasing
 from studio.gate.gates import save_gate
 from studio.gate.judging import judge_and_record
@@ -155,6 +156,7 @@ BY_SESSION = {
         lambda at: queue.retry(at, "none"),
         lambda at: behaviour_runs.start(at, recorded(at), SCHEME),
         lambda at: classification.start(at, at.home, classification.classify_spec(at, "bundled"), SCHEME),
+        lambda at: probe_jobs.start_probe(at, recorded(at)),
         lambda at: plain_texts.add_texts(at, "x", []),
         lambda at: plain_texts.add_pasted(at, "x", ""),
     ],

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from pages.sections.try_it.answers import direct_answer
-from pages.sections.try_it.wrong_answer import open_report, report_form
+from pages.sections.try_it.wrong_answer import Said, open_report, report_form
 from pages.shared import charts, session
 from pages.shared.text import category_mark, category_name, highlighted_spans, plain
 from studio.language import say
@@ -19,12 +19,13 @@ MOST_SAID = 3
 """Words whose effect is written out; the others are only highlighted."""
 
 
-def card(answer: Classification, index: int, *, alone: bool, demonstration: bool) -> None:
+def card(answer: Classification, index: int, *, model: str, alone: bool, demonstration: bool) -> None:
     """Draw one classified title.
 
     Args:
         answer: what the model said.
         index: of the answer on the page, for the keys of its widgets.
+        model: the name of the model that said it.
         alone: it is the only one: with all its probabilities.
         demonstration: by the small bundled model, whose chains read like what they are.
     """
@@ -41,7 +42,13 @@ def card(answer: Classification, index: int, *, alone: bool, demonstration: bool
             on_click=open_report,
             args=(place,),
         )
-        report_form(place, answer.title, answer.category or answer.direct_category)
+        said = Said(
+            title=answer.title,
+            category=answer.category or answer.direct_category,
+            chain=answer.chain,
+            model=model,
+        )
+        report_form(place, said)
         if answer.ways_disagree:
             _disagreement(answer)
         if not alone:

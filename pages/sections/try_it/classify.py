@@ -257,10 +257,16 @@ def classify_section(choice: Choice) -> None:
     if name != choice.name:
         return
     if len(answers) > MOST_CARDS:
-        answer_table(answers)
+        answer_table(answers, name)
         return
     for index, classification in enumerate(answers):
-        card(classification, index, alone=len(answers) == 1, demonstration=choice.is_demonstration)
+        card(
+            classification,
+            index,
+            model=name,
+            alone=len(answers) == 1,
+            demonstration=choice.is_demonstration,
+        )
     if len(answers) > 1:
         download(answers)
 
