@@ -19,6 +19,7 @@ A press runs a callback first, then the page again; fragments run alone. No page
     runs      List every run; compare settings and curves, tag, delete and restore.
     evaluate  Read scores and the titles behind them; evaluate again.
     compare   Compare two runs and more: the verdict, what was fixed and what broke.
+    release   Judge a candidate at a gate, release it, go back to an earlier release.
     try_it    Classify titles and chat with a model.
     team      See people, their pace and agreement; set roles and settings.
     sections  What each page draws, one package a page; no page imports another's.

@@ -55,7 +55,9 @@ def pages(person: Person | None) -> dict[str, tuple[st.Page, bool, str]]:
         (use, "runs", NOT_ANNOTATORS, say("运行", "Runs"), "view_list"),
         (use, "evaluate", NOT_ANNOTATORS, say("评估", "Evaluate"), "grid_on"),
         (use, "compare", NOT_ANNOTATORS, say("比较", "Compare"), "compare_arrows"),
+        (use, "release", NOT_ANNOTATORS, say("发布", "Release"), "rocket_launch"),
         (use, "try_it", NOT_ANNOTATORS, say("分类与对话", "Classify and chat"), "forum"),
+        (use, "export", NOT_ANNOTATORS, say("导出", "Export"), "ios_share"),
         (people, "team", ROLES, say("团队", "Team"), "group"),
     ]
     menu = {}

@@ -7,6 +7,7 @@ charts               Chart categories, accuracies, probabilities and the confusi
 colors               Choose colours that can be read on the theme in use.
 digit_buttons        Draw every category as a button under its digit.
 elements             Draw the head of a page, a control that always answers, a table.
+endpoint_choice      Draw the choice of a model at an OpenAI-compatible endpoint.
 feedback             Report errors and notices; wrap callbacks and fragments.
 files                Hand files over: uploads as paths, numbers as downloads.
 garbage              Freeze what a page allocates once out of garbage collection.

@@ -46,14 +46,14 @@ class _Shown:
 QUANTITIES: Mapping[Quantity, _Shown] = {
     "loss": _Shown(
         name=("训练损失", "Training loss"),
-        unit=("训练损失（含直接回答与类别加权）", "training loss (direct answers, weighted labels)"),
+        unit=("训练损失", "training loss"),
         format=".4f",
         of_step=lambda step: step.loss,
     ),
     # Another quantity: the plain mean over the tokens of chains, without weights and direct answers.
     "held_out_loss": _Shown(
         name=("留出损失", "Held-out loss"),
-        unit=("留出损失（思维链的平均）", "held-out loss (plain mean of chains)"),
+        unit=("留出损失", "held-out loss"),
         format=".4f",
         of_held_out=lambda point: point.loss,
     ),
@@ -195,7 +195,7 @@ def _layers(
         x=alt.X(
             "x:Q",
             title=title,
-            axis=alt.Axis(grid=False, tickMinStep=1 if axis == "step" else 0.1),
+            axis=alt.Axis(grid=False, tickMinStep=1 if axis == "step" else 0.1, format="~g"),
             scale=alt.Scale(nice=False),
         ),
         color=alt.Color("line:N", scale=scale, legend=legend),
@@ -213,6 +213,9 @@ def _layers(
         base.transform_filter(held).mark_line(strokeWidth=1.5, strokeDash=[5, 3]).encode(y=y),
         base.transform_filter(held).mark_point(filled=True, size=55, opacity=1, aria=False).encode(y=y),
     ]
+    lone = [row for row in rows if row["kind"] == "train"]
+    if len({row["x"] for row in lone}) == 1:  # a line of one point would not be seen
+        layers.append(base.transform_filter(train).mark_point(filled=True, size=55, aria=False).encode(y=y))
     if smoothing:
         pale = base.transform_filter(train).mark_line(strokeWidth=1, opacity=0.25)
         layers.insert(0, pale.encode(y=alt.Y("raw:Q", title=say(*shown.unit))))

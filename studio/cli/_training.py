@@ -91,8 +91,8 @@ def evaluate(
     target: Annotated[
         str | None,
         typer.Argument(
-            metavar="[RUN|MODEL]",
-            help="Id of a training run, or a base model; with --endpoint the one that it serves, if any.",
+            metavar="[RUN|RELEASE|MODEL]",
+            help="Training run, release or base model; with --endpoint the one that it serves, if any.",
         ),
     ] = None,
     dataset: Annotated[
@@ -110,6 +110,13 @@ def evaluate(
         list[str] | None, typer.Option(help="key=value; a further field of every request to the endpoint.")
     ] = None,
     concurrency: Annotated[int, typer.Option(min=1, max=256, help="Titles in flight at an endpoint.")] = 4,
+    categories_only: Annotated[
+        bool,
+        typer.Option(
+            "--categories-only",
+            help="Hold written answers to the categories, and stop at them; not at an endpoint.",
+        ),
+    ] = False,
     max_new_tokens: Annotated[
         int | None, typer.Option(min=8, max=32768, help="Longest answer in tokens.")
     ] = None,
@@ -138,6 +145,7 @@ def evaluate(
             limit=limit,
             endpoint=asked,
             max_new_tokens=max_new_tokens,
+            categories_only=categories_only,
             watcher=shown,
         )
         scores = _scores_of(run)[answer]

@@ -6,14 +6,17 @@ import typer
 
 from studio.cli import (
     _annotations,
+    _classify,
     _compare,
     _data,
     _datasets,
     _drafts,
     _export,
+    _forgetting,
     _models,
     _pairs,
     _predictions,
+    _release,
     _report,
     _run_records,  # noqa: F401 - it adds its commands to `runs`
     _runs,
@@ -38,12 +41,15 @@ for module in (
     _drafts,
     _training,
     _serving,
+    _classify,
     _export,
     _models,
     _runs,
     _compare,
     _predictions,
+    _release,
     _report,
+    _forgetting,
 ):
     app.add_typer(module.app)
 

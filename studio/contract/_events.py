@@ -61,6 +61,7 @@ class Progress(Frozen):
         "loading",
         "training",
         "evaluating",
+        "classifying",
         "saving",
         "drafting",
         "downloading",

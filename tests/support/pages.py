@@ -21,6 +21,8 @@ PAGES = [
     "runs",
     "evaluate",
     "compare",
+    "release",
+    "export",
     "team",
     "try_it",
 ]

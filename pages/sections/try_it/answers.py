@@ -1,4 +1,4 @@
-"""Draw many answers as one table of bounded height, read titles from a sheet, hand answers over as a file."""
+"""Draw many answers as one table of bounded height, and hand answers over as a file."""
 
 from collections.abc import Sequence
 from datetime import date
