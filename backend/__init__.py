@@ -9,6 +9,7 @@
     evaluate       Answer held-out rows and score the answers.
     classify       Answer the titles of a sheet.
     behaviour      Answer the changed titles of behavioural tests.
+    sample         Sample several answers to every row, for its label to judge.
     forgetting     Probe what fine-tuning made a model forget.
     serve          Serve models over the OpenAI protocol, with /v1/classify.
     preview        Count and show the tokens that training would see.

@@ -6,6 +6,7 @@ moves `result.json` into place last. Field names are those of transformers and
 LLaMA-Factory, so that a user's own YAML reads as it is.
 
     _base        Define the base class of all models of the contract, and the types that they share.
+    _calibration  Define calibration.json: confidence, and the threshold below which a model abstains.
     _events      Define the events of a worker: one JSON line each in metrics.jsonl.
     _forgetting  Define the forgetting probe: its items, the spec of its worker, what it finds.
     _results     Define the outputs of a worker: predictions, scores, drafts, previews, the result.
@@ -18,6 +19,12 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter
 
 from studio.contract._base import AnswerMode, Frozen, TemplateName, Text
+from studio.contract._calibration import (
+    CALIBRATION,
+    AnswerCalibration,
+    CalibrationFile,
+    ChosenThreshold,
+)
 from studio.contract._events import Event, HeldOut, Progress, Step, event
 from studio.contract._forgetting import (
     FORGETTING,
@@ -37,16 +44,12 @@ from studio.contract._forgetting import (
     ProbeKind,
 )
 from studio.contract._results import (
-    CALIBRATION,
     DAMAGED,
     START,
     UNPARSED,
-    AnswerCalibration,
     AnsweredTitle,
-    CalibrationFile,
     CategoryScore,
     ChainTrial,
-    ChosenThreshold,
     Confusion,
     DamagedCheckpoints,
     Divergence,
@@ -58,6 +61,7 @@ from studio.contract._results import (
     PreviewFile,
     Proof,
     Result,
+    SampledAnswer,
     ScoreFile,
     Scores,
     SeenRow,
@@ -83,6 +87,7 @@ from studio.contract._specs import (
     ExportSpec,
     PreviewSpec,
     RangeTestSpec,
+    SampleSpec,
     ServedModel,
     ServeSpec,
     SweepSpec,
@@ -151,6 +156,8 @@ __all__ = [
     "RangeTestSpec",
     "Result",
     "RunSpec",
+    "SampleSpec",
+    "SampledAnswer",
     "SchedulerName",
     "ScoreFile",
     "Scores",
@@ -184,6 +191,7 @@ RunSpec = Annotated[
     | RangeTestSpec
     | SweepSpec
     | BehaviourSpec
+    | SampleSpec
     | ForgettingSpec,
     Field(discriminator="kind"),
 ]

@@ -5,6 +5,7 @@ doctor       Diagnose the machine and the workspace: what is missing, and what t
 evaluations  Build the spec of an evaluation, of a model here or at an endpoint.
 exports      Export a run or a model for another runtime, as a job.
 next_step    Suggest the next step of the loop from the state of a workspace.
+sampling     Sample several answers to every row as a job.
 supervisor   Supervise web app and job process: `news-studio up`, kept alive until Ctrl-C.
 waiting      Run a job and wait for its end; Ctrl-C cancels it.
 """

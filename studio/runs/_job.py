@@ -37,6 +37,7 @@ from studio.contract import (
     ForgettingSpec,
     RangeTestSpec,
     Result,
+    SampleSpec,
     SweepSpec,
     TrainSpec,
 )
@@ -62,6 +63,7 @@ JobSpec = (
     | RangeTestSpec
     | SweepSpec
     | BehaviourSpec
+    | SampleSpec
     | ForgettingSpec
 )
 

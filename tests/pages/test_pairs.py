@@ -11,6 +11,7 @@ from studio.store import open_store
 from tests.support.evaluations import finished, predictions, titles
 from tests.support.pages import open_page, words
 from tests.support.preference_day import DayTitle, work_a_day
+from tests.support.sampled_answers import sampled_job
 from tests.support.samples import SCHEME
 
 
@@ -93,3 +94,17 @@ def test_a_finished_training_says_whether_it_won(workspace, before, after, said)
     app = open_page("train", run=run.id)
     assert not app.exception
     assert any(said in box.value for box in (*app.warning, *app.success))
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_sampled_answers_show_how_often_they_are_right_and_make_pairs(workspace, lang):
+    job = sampled_job(workspace)
+    app = open_page("pairs", lang, annotator="zhao")
+    app.multiselect(key="pairs-samples").set_value([job.id]).run()
+    assert not app.exception
+    assert any("25%" in box.label and "50%" in box.label for box in app.expander)
+    assert say_pairs(lang) in "\n".join(each.value for each in app.markdown)
+
+
+def say_pairs(lang):
+    return "1 个偏好对" if lang == "zh" else "1 preference pairs"
