@@ -21,6 +21,7 @@ _release      Judge candidates, release them, go back: `release`, `releases`, `g
 _report       Write a report of a run or a comparison: `report`.
 _run_records  List, show, name, note, tag, delete and restore runs: more of `news-studio runs`.
 _runs         Manage runs and the machine: `up`, `runs`, `doctor`.
+_sample       Sample several answers to every row, judged by their labels: `sample`.
 _serving      Serve models over the OpenAI protocol: `serve`.
 _status       Show the progress of a job on one line of stderr.
 _training     Train and evaluate a model: `train`, `evaluate`.

@@ -23,6 +23,7 @@ from studio.cli import (
     _report,
     _run_records,  # noqa: F401 - it adds its commands to `runs`
     _runs,
+    _sample,
     _serving,
     _training,
 )
@@ -43,6 +44,7 @@ for module in (
     _pairs,
     _drafts,
     _training,
+    _sample,
     _serving,
     _classify,
     _export,

@@ -72,6 +72,7 @@ from studio.contract._results import (
     Prediction,
     PreviewFile,
     Result,
+    SampledAnswer,
     ScoreFile,
     Scores,
     SeenRow,
@@ -91,6 +92,7 @@ from studio.contract._specs import (
     InfluenceSpec,
     PreviewSpec,
     RangeTestSpec,
+    SampleSpec,
     ServedModel,
     ServeSpec,
     SweepSpec,
@@ -161,6 +163,8 @@ __all__ = [
     "RangeTestSpec",
     "Result",
     "RunSpec",
+    "SampleSpec",
+    "SampledAnswer",
     "SchedulerName",
     "ScoreFile",
     "Scores",
@@ -194,6 +198,7 @@ RunSpec = Annotated[
     | RangeTestSpec
     | SweepSpec
     | BehaviourSpec
+    | SampleSpec
     | ForgettingSpec
     | InfluenceSpec,
     Field(discriminator="kind"),

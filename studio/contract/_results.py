@@ -47,6 +47,19 @@ class AnsweredTitle(Frozen):
     problem: Text = ""
 
 
+class SampledAnswer(Frozen):
+    """A line of samples.jsonl: a sampled answer to a row; `predicted` is None where it names no category."""
+
+    row: int = Field(description="Position in the answered entry, from 0.")
+    sample: int = Field(ge=0, description="Number of the answer to this row, from 0.")
+    title: str
+    label: str = Field(description="The category in the dataset.")
+    predicted: str | None
+    chain: str | None = Field(description="The sampled think chain; None when none could be parsed.")
+    tokens: int = Field(0, description="Generated tokens.")
+    forced: bool = Field(False, description="The think chain reached its limit and was force-closed.")
+
+
 class TitleToDraft(Frozen):
     """A line of titles.jsonl: a labelled title without a think chain, and the decision that labelled it."""
 

@@ -319,6 +319,31 @@ class InfluenceSpec(Frozen):
     batch_size: int = Field(16, ge=1, le=4096, description="Samples in one backward pass.")
 
 
+class SampleSpec(Frozen):
+    """Several sampled answers with a think chain to every row of a dataset, whose labels judge them."""
+
+    format_version: Literal[1] = Field(1, description="Layout of this file.")
+    kind: Literal["sample"] = Field("sample", description="What the worker is asked to do.")
+    model_name_or_path: Path = Field(description="Folder of the base model.")
+    adapter_name_or_path: Path | None = Field(
+        None, description="Folder of a LoRA adapter; empty: the base alone."
+    )
+    template: TemplateName = Field("auto", description="Chat template that renders a conversation.")
+    dataset_dir: Path = Field(description="Folder with dataset_info.json.")
+    dataset: str = Field("train", description="Entry of dataset_info.json whose rows are answered.")
+    samples: int = Field(8, ge=2, le=256, description="Answers to each row.")
+    temperature: float = Field(1.0, gt=0, le=2, description="Sampling temperature.")
+    top_p: float = Field(
+        1.0, gt=0, le=1, description="Sample from the likeliest tokens of so much probability."
+    )
+    limit: int | None = Field(None, ge=1, description="Answer at most this many rows; empty: all.")
+    batch_size: int = Field(128, ge=1, le=4096, description="Answers computed at once.")
+    max_new_tokens: int = Field(256, ge=8, le=32768, description="Longest answer in tokens.")
+    quotes_from_title: bool = Field(True, description="Hold the quotations in a chain to the title.")
+    seed: int = Field(42, ge=0, lt=2**32, description="Seed of the samples.")
+    run: str | None = Field(None, description="The training run that answers, if it is one.")
+
+
 class RangeTestSpec(Frozen):
     """A learning-rate range test: a short training whose rate rises from very low to too high.
 
