@@ -9,6 +9,7 @@
     evaluate       Answer held-out rows and score the answers.
     classify       Answer the titles of a sheet.
     behaviour      Answer the changed titles of behavioural tests.
+    forgetting     Probe what fine-tuning made a model forget.
     serve          Serve models over the OpenAI protocol, with /v1/classify.
     preview        Count and show the tokens that training would see.
     draft          Let a teacher model draft think chains. Needs no torch.
@@ -23,6 +24,7 @@ merged (modeling) and answers (engine), the answers are scored by studio.evaluat
     modeling       Load base models and put adapters on them.
     engine         Answer requests with a model: continuous batching, sampling, scoring.
     training       Run the training loop: loss, held-out evaluation, checkpoints, resume.
+    harness        Run local tasks of lm-evaluation-harness, an extra.
     serving        Speak the OpenAI protocol: requests, limits, errors, streams, metrics.
     kernels        Compute the loss, LoRA and attention faster on a GPU, in pure torch.
     export         Convert models for other runtimes: GGUF for llama.cpp and Ollama.
@@ -33,7 +35,7 @@ merged (modeling) and answers (engine), the answers are scored by studio.evaluat
     machine        Report the device and the peak memory of a process.
 
 Imports go upwards in this order: machine, worker, pace, interrupts, clients, data, modeling and kernels,
-engine and export, serving, training and the programs, train, sweep and range_test.
+engine and export, serving, harness, training and the programs, train and forgetting, sweep and range_test.
 """
 
 import os

@@ -1,7 +1,7 @@
 """The workspace: one folder that holds all data of a studio.
 
     studio.db  datasets/<name>/v<k>/  runs/<id>/  models/  exports/
-    backups/   serving/  previews/  quality/  suggesting/
+    backups/   serving/  previews/  quality/  suggesting/  probes/
 
 An older studio left a queue.db, which nothing reads any more. This module knows the names of the
 folders, not what is in them.
@@ -27,7 +27,7 @@ SAMPLE_RUN = BUNDLED_DATA / "sample_run"
 
 
 PARTS = (
-    "datasets", "runs", "models", "serving", "previews", "quality", "suggesting",
+    "datasets", "runs", "models", "serving", "previews", "quality", "suggesting", "probes",
 )  # fmt: skip
 
 
@@ -63,6 +63,11 @@ class Workspace:
     """The folders and files of one studio; `home` is absolute."""
 
     home: Path
+
+    @property
+    def exports(self) -> Path:
+        """Exports that were started on the Export page; made when the first one is written."""
+        return self.home / "exports"
 
     @property
     def database(self) -> Path:
@@ -105,6 +110,11 @@ class Workspace:
         return self.home / "suggesting"
 
     @property
+    def probes(self) -> Path:
+        """Answers of base models to the forgetting probe; safe to delete."""
+        return self.home / "probes"
+
+    @property
     def serving(self) -> Path:
         """One folder for each model server."""
         return self.home / "serving"
@@ -120,9 +130,12 @@ def open_workspace(home: Path | None = None) -> Workspace:
     workspace = Workspace(home=folder)
     try:
         # Titles and names are nobody else's business; who shares a workspace sets its mode themselves.
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Asked first: every press opens the workspace, and to make what is there costs an exception.
+        if not folder.is_dir():
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for part in PARTS:
-            (folder / part).mkdir(parents=True, exist_ok=True)
+            if not (path := folder / part).is_dir():
+                path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
             say(

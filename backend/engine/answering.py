@@ -135,12 +135,20 @@ class Answerer:
         return [found[index] for index in range(len(prompts))]
 
     def scored(
-        self, prompts: Sequence[str], categories: Sequence[str], *, stop: Callable[[], bool] = never
+        self,
+        prompts: Sequence[str],
+        categories: Sequence[str],
+        *,
+        bare: bool = False,
+        stop: Callable[[], bool] = never,
     ) -> Iterator[tuple[int, dict[str, float]]]:
-        """Score as `score` does, batch by batch: (its index, its scores); `stop` leaves out the rest."""
+        """Score as `score` does, batch by batch: (its index, its scores); `stop` leaves out the rest.
+
+        `bare`: right after the prompt, without an empty chain, unless the prompt itself opens the thought.
+        """
         if not prompts:
             return
-        shared, scorer = self._scorer(prompts[0], categories)
+        shared, scorer = self._scorer(prompts[0], categories, bare=bare)
         rows = [tokenize(self.renderer, prompt) + shared for prompt in prompts]
         order = sorted(range(len(rows)), key=lambda index: len(rows[index]))
         for start in range(0, len(order), _SCORED_AT_ONCE):
@@ -151,10 +159,14 @@ class Answerer:
             for index, row in zip(batch, probabilities_BK, strict=True):
                 yield index, dict(zip(categories, row, strict=True))
 
-    def _scorer(self, prompt: str, categories: Sequence[str]) -> tuple[list[int], ContinuationScorer]:
-        answers = tuple(self.renderer.answer(write_answer("", category), prompt) for category in categories)
+    def _scorer(
+        self, prompt: str, categories: Sequence[str], *, bare: bool
+    ) -> tuple[list[int], ContinuationScorer]:
+        thinks = not bare or prompt.endswith(THOUGHT)
+        written = [write_answer("", category) if thinks else category for category in categories]
+        answers = tuple(self.renderer.answer(answer, prompt) for answer in written)
         if answers not in self._scorers:
-            shared, continuations = _split(self.renderer, answers)
+            shared, continuations = split_continuations(self.renderer, answers)
             self._scorers[answers] = shared, ContinuationScorer(self.model, continuations)
         return self._scorers[answers]
 
@@ -182,7 +194,7 @@ def marks(renderer: Renderer) -> Marks:
     )
 
 
-def _split(renderer: Renderer, answers: Sequence[str]) -> tuple[list[int], list[list[int]]]:
+def split_continuations(renderer: Renderer, answers: Sequence[str]) -> tuple[list[int], list[list[int]]]:
     """Split tokenized answers into their common prefix and each one's continuation."""
     rows = [[*thought, *label] for thought, label in (tokenize_answer(renderer, a) for a in answers)]
     shared = 0

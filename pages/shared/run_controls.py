@@ -27,6 +27,7 @@ KIND_NAMES = {
     "export": ("导出", "export"),
     "range_test": ("范围测试", "range test"),
     "behaviour": ("行为测试", "behavioural tests"),
+    "forgetting": ("遗忘检查", "forgetting probe"),
     "sweep": ("参数扫描", "sweep"),
 }
 MOVES: tuple[tuple[Move, str, tuple[str, str]], ...] = (

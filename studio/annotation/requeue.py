@@ -83,11 +83,20 @@ class WrongReport:
 
 
 def add_wrong(
-    db: Store, text: str, predicted: str | None, author: str, *, category: str | None = None, note: str = ""
+    db: Store,
+    text: str,
+    predicted: str | None,
+    author: str,
+    *,
+    category: str | None = None,
+    note: str = "",
+    chain: str | None = None,
+    model: str = "",
 ) -> WrongReport:
     """Queue a title that the classifier got wrong; a new title is taken in first.
 
-    The note of the title tells what the model said; that answer is no proposal.
+    The note of the title tells what the model said; that answer is no proposal. The whole answer is kept, so
+    that it can be held against the right one.
 
     Args:
         db: the store.
@@ -96,6 +105,8 @@ def add_wrong(
         author: who reports it.
         category: the right one, where the author knows it; it becomes the proposal.
         note: what else the author has to say.
+        chain: the model's think chain, if it wrote one.
+        model: the name of the model.
     """
     require_right("send_back", db, author)
     reason = _why_wrong(predicted, category, " ".join(note.split())[:LONGEST_NOTE], author)
@@ -112,12 +123,14 @@ def add_wrong(
                 rank=SENT_BACK,
             )
             append_decision(db, title_id, decision, follows=None)
+            _record_report(db, title_id, model, predicted, chain)
         else:
             title = get_title(db, title_id)
             if title.status != "trashed" or _is_withdrawn(db, title):
                 waiting = _waiting_again(title, "wrong", reason, author)
                 decision = replace(waiting, proposal=category or waiting.proposal)
                 _ask_one(db, title_id, decision, follows=title.revision)
+                _record_report(db, title_id, model, predicted, chain)
     if is_new:  # beside the lock: the search takes a second among a million titles
         near_duplicates.group_new(db, [title_id])
     title = get_title(db, title_id)
@@ -166,6 +179,15 @@ def _is_withdrawn(db: Store, title: Title) -> bool:
 def _action(db: Store, title: Title) -> str:
     found = db.execute("select action from decisions where id = ?", [title.decision_id]).fetchone()
     return str(found[0])
+
+
+def _record_report(db: Store, title_id: int, model: str, category: str | None, chain: str | None) -> None:
+    """Record the reported answer beside the decision that it led to, the title's newest."""
+    db.execute(
+        "insert into reported_answers (decision_id, model, category, chain)"
+        " select revision, ?, ?, ? from states where title_id = ?",
+        [model, category, chain, title_id],
+    )
 
 
 def _find_or_add(db: Store, text: str, author: str) -> tuple[int, bool]:

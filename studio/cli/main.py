@@ -12,8 +12,11 @@ from studio.cli import (
     _datasets,
     _drafts,
     _export,
+    _forgetting,
     _models,
+    _pairs,
     _predictions,
+    _release,
     _report,
     _run_records,  # noqa: F401 - it adds its commands to `runs`
     _runs,
@@ -34,6 +37,7 @@ for module in (
     _data,
     _annotations,
     _datasets,
+    _pairs,
     _drafts,
     _training,
     _serving,
@@ -43,7 +47,9 @@ for module in (
     _runs,
     _compare,
     _predictions,
+    _release,
     _report,
+    _forgetting,
 ):
     app.add_typer(module.app)
 

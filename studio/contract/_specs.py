@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from studio.contract._base import AnswerMode, Frozen, TemplateName
-from studio.contract._results import AnswerCalibration
+from studio.contract._calibration import AnswerCalibration
 from studio.contract._training import TrainSpec
 
 
@@ -127,6 +127,10 @@ class EvaluateSpec(AnsweringSpec):
     imported: str | None = Field(
         None, description="File that another program's answers were imported from; empty: answered here."
     )
+    sealed: str | None = Field(
+        None,
+        description="The sealed set that is opened, as name#1: only its scores are shown. Empty: none is.",
+    )
 
 
 class ClassifySpec(AnsweringSpec):
@@ -155,6 +159,9 @@ class ServedModel(Frozen):
         None, description="Folder of a LoRA adapter; empty: the base alone."
     )
     template: TemplateName = Field("auto", description="Chat template that renders a conversation.")
+    calibration_file: Path | None = Field(
+        None, description="calibration.json of the run, read again when it changes; it need not exist yet."
+    )
 
 
 class ServeSpec(Frozen):
@@ -171,6 +178,9 @@ class ServeSpec(Frozen):
     )
     template: TemplateName = Field("auto", description="Chat template that renders a conversation.")
     name: str = Field(description="Name of the model in the API.")
+    calibration_file: Path | None = Field(
+        None, description="calibration.json of the run, read again when it changes; it need not exist yet."
+    )
     also: tuple[ServedModel, ...] = Field((), description="More models of the same base, by their names.")
     host: str = Field("127.0.0.1", description="Address to listen on; beyond loopback only with a key.")
     port: int = Field(0, ge=0, le=65535, description="Port to listen on; 0: any free one, see address.json.")
@@ -179,7 +189,10 @@ class ServeSpec(Frozen):
     allowed_hosts: tuple[str, ...] = Field((), description="Further names that the server answers to.")
     cors_origins: tuple[str, ...] = Field((), description="Web origins whose pages may call the server.")
     threshold: float | None = Field(
-        None, ge=0, le=1, description="Confidence below which /v1/classify abstains; empty: never."
+        None,
+        ge=0,
+        le=1,
+        description="Confidence below which /v1/classify abstains; empty: the run's own; 0: never.",
     )
     quotes_from_title: bool = Field(
         True, description="Hold the quotations in a chain of /v1/classify to the title."
@@ -200,7 +213,10 @@ class ServeSpec(Frozen):
     def models(self) -> tuple[ServedModel, ...]:
         """All models of the server, the first first."""
         own = ServedModel(
-            name=self.name, adapter_name_or_path=self.adapter_name_or_path, template=self.template
+            name=self.name,
+            adapter_name_or_path=self.adapter_name_or_path,
+            template=self.template,
+            calibration_file=self.calibration_file,
         )
         return (own, *self.also)
 
@@ -260,6 +276,28 @@ class DownloadSpec(Frozen):
     max_workers: int = Field(4, ge=1, le=32, description="Files fetched at once.")
 
 
+ExportFormat = Literal["adapter", "safetensors", "gguf", "ollama", "package"]
+ExportQuant = Literal[
+    "f32", "f16", "bf16", "q8_0", "q6_k", "q5_k_m", "q5_1", "q5_0", "q4_k_m", "q4_k_s", "q4_1", "q4_0",
+    "q3_k_m", "int8", "nf4",
+]  # fmt: skip
+GGUF_QUANTS: tuple[ExportQuant, ...] = (
+    "f32", "f16", "bf16", "q8_0", "q6_k", "q5_k_m", "q5_1", "q5_0", "q4_k_m", "q4_k_s", "q4_1", "q4_0",
+    "q3_k_m",
+)  # fmt: skip
+SAFETENSORS_QUANTS: tuple[ExportQuant, ...] = ("f32", "f16", "bf16", "int8", "nf4")
+QUANTS_OF: dict[ExportFormat, tuple[ExportQuant, ...]] = {
+    "adapter": ("f32",),
+    "safetensors": SAFETENSORS_QUANTS,
+    "gguf": GGUF_QUANTS,
+    "ollama": GGUF_QUANTS,
+    "package": GGUF_QUANTS,
+}
+"""The types of weights that each format can be written in; an adapter stays in its own."""
+PACKAGE_FILES = "package"
+"""Folder in a run folder with what studio knows of a package: the card, licences, changes."""
+
+
 class ExportSpec(Frozen):
     """A model, with or without adapter, to be written for another runtime, and tried there."""
 
@@ -270,12 +308,13 @@ class ExportSpec(Frozen):
         None, description="Folder of a LoRA adapter; empty: the base alone."
     )
     template: TemplateName = Field("auto", description="Chat template that renders a conversation.")
-    format: Literal["adapter", "safetensors", "gguf", "ollama"] = Field(
+    format: ExportFormat = Field(
         description="adapter: the adapter as it is. safetensors: merged, for transformers, vLLM, SGLang."
-        " gguf: merged, for llama.cpp. ollama: the same with a Modelfile."
+        " gguf: merged, for llama.cpp. ollama: the same with a Modelfile. package: the same with a server,"
+        " a client, the card and a smoke test."
     )
-    quant: Literal["f32", "f16", "bf16", "q8_0", "q5_0", "q4_0"] = Field(
-        "f16", description="Type of the weights; safetensors: f32, f16 or bf16."
+    quant: ExportQuant = Field(
+        "f16", description="Type of the weights; safetensors: f32, f16, bf16, int8, nf4; else of llama.cpp."
     )
     max_shard_gb: float = Field(4.0, gt=0, le=1000, description="Largest safetensors file, in gigabytes.")
     target: Path = Field(description="Destination folder; it must not hold anything yet.")
@@ -284,6 +323,7 @@ class ExportSpec(Frozen):
     proof_titles: int = Field(
         100, ge=0, description="Titles that are tried in the target's runtime; 0: none."
     )
+    proof_chains: int = Field(20, ge=0, description="Of these, titles whose think chains are compared.")
     name: str = Field("news-classifier", pattern=r"^[\w.-]{1,80}$", description="Name of the model's files.")
     run: str | None = Field(None, description="The training run that is exported, if it is one.")
 
@@ -291,8 +331,9 @@ class ExportSpec(Frozen):
     def _fields_fit_together(self) -> "ExportSpec":
         if self.format == "adapter" and self.adapter_name_or_path is None:
             raise ValueError("format adapter needs an adapter; this model has none: choose safetensors.")
-        if self.format == "safetensors" and self.quant not in ("f32", "f16", "bf16"):
-            raise ValueError("safetensors are written as f32, f16 or bf16; for 8 and 4 bit choose gguf.")
+        if self.format != "adapter" and self.quant not in QUANTS_OF[self.format]:
+            known = ", ".join(QUANTS_OF[self.format])
+            raise ValueError(f"{self.format} cannot be written as {self.quant}: choose one of {known}.")
         return self
 
 

@@ -34,6 +34,7 @@ from studio.contract import (
     DraftSpec,
     EvaluateSpec,
     ExportSpec,
+    ForgettingSpec,
     RangeTestSpec,
     Result,
     SweepSpec,
@@ -42,6 +43,7 @@ from studio.contract import (
 from studio.errors import InputError, UnreadableFile
 from studio.language import say
 from studio.messages import shown
+from studio.releases.records import released_run
 from studio.runs._record import RunRecord, read_record
 from studio.system import processes as workers
 from studio.system.documents import READ_FAULTS, one_line, read_whole
@@ -60,6 +62,7 @@ JobSpec = (
     | RangeTestSpec
     | SweepSpec
     | BehaviourSpec
+    | ForgettingSpec
 )
 
 RESUME_STATE = "resume/loop.json"
@@ -207,7 +210,7 @@ def get_run(workspace: Workspace, run_id: str, *, sample: Path = SAMPLE_RUN) -> 
 
 
 def get_job(workspace: Workspace, run_id: str, *, sample: Path = SAMPLE_RUN) -> Job:
-    """Find the job of that id, whatever its kind.
+    """Find the job of that id, whatever its kind, or the run that a release of that name stands for.
 
     Raises:
         InputError: there is none.
@@ -216,9 +219,12 @@ def get_job(workspace: Workspace, run_id: str, *, sample: Path = SAMPLE_RUN) -> 
     if run_id == sample.name and (sample / "spec.json").exists():
         return read_folder(sample, recorded=True)
     folder = workspace.runs / run_id
-    if not is_run_id(run_id) or not (folder / "spec.json").exists():
+    if is_run_id(run_id) and (folder / "spec.json").exists():
+        return read_folder(folder)
+    released = released_run(workspace, run_id)
+    if released is None or released == run_id:
         raise _no_run(run_id)
-    return read_folder(folder)
+    return get_job(workspace, released, sample=sample)
 
 
 def is_run_id(text: str) -> bool:
@@ -261,7 +267,9 @@ def read_folder(folder: Path, recorded: bool = False) -> Job:
     except READ_FAULTS as error:  # a ValidationError is a ValueError
         raise unreadable(folder, error) from error
     state = _state(folder, started, alive, result)
-    kind = Run if isinstance(spec, TrainSpec | EvaluateSpec) else Job
+    # Answers to a sealed set are no run that a page or command could open or compare.
+    is_run = isinstance(spec, TrainSpec | EvaluateSpec) and not getattr(spec, "sealed", None)
+    kind = Run if is_run else Job
     return kind(
         id=folder.name,
         folder=folder,
@@ -313,7 +321,16 @@ def _step(checkpoint: Path) -> int:
 
 
 def absolute(spec: JobSpec, base: Path) -> JobSpec:
-    names = ("model_name_or_path", "adapter_name_or_path", "dataset_dir", "key_file", "target")
+    names = (
+        "base_name_or_path",
+        "model_name_or_path",
+        "adapter_name_or_path",
+        "dataset_dir",
+        "key_file",
+        "target",
+        "cache",
+        "tasks",
+    )
     paths = {name: getattr(spec, name, None) for name in names}
     changes: dict[str, object] = {name: base / path for name, path in paths.items() if path}
     if isinstance(spec, RangeTestSpec):

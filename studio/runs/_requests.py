@@ -125,7 +125,7 @@ def require_own(run: Job) -> None:
     """
     if run.recorded:
         raise InputError(
-            say("随附的记录不能改动。", "The recorded run that ships cannot be changed."),
+            say("内置的记录不能改动。", "The recorded run that ships cannot be changed."),
             remedy=say("它不占用工作区。", "It takes no space in the workspace."),
         )
 
@@ -195,7 +195,7 @@ def why_not_resumable(run: Job) -> str | None:
     if run.state == "paused" and run.result is None and not run.record.worked_by:
         return None  # put aside before it began
     if run.recorded:
-        return say("这只是随附的记录。", "It is only a record.")
+        return say("这只是内置的记录。", "It is only a record.")
     if run.record.worked_by:
         return say(f"它属于 {run.record.worked_by}。", f"It belongs to {run.record.worked_by}.")
     if not run.is_over:

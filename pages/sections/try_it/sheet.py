@@ -103,6 +103,10 @@ def _way(choice: Choice) -> tuple[AnswerMode, EndpointChoice | None]:
             "Direct scoring is dozens of times faster and gives probabilities; a think chain adds a reason.",
         ),
     )
+    if choice.endpoint is not None:
+        return answer, EndpointChoice(
+            base_url=choice.endpoint.base_url, model=choice.endpoint.model, concurrency=4, served=None
+        )
     elsewhere = st.toggle(
         say("改用 OpenAI 兼容接口上的模型", "Answer at an OpenAI-compatible endpoint instead"),
         key="sheet-endpoint",

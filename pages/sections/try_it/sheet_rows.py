@@ -6,7 +6,7 @@ from typing import cast
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pages.sections.try_it.wrong_answer import open_report, report_form
+from pages.sections.try_it.wrong_answer import Said, open_report, report_form
 from pages.shared import session
 from pages.shared.address import Filters, any_text, one_of
 from pages.shared.feedback import reporting
@@ -144,7 +144,9 @@ def _row(job: Job, row: ClassifiedRow) -> None:
                 on_click=open_report,
                 args=(f"{job.id}-{row.row}",),
             )
-    report_form(f"{job.id}-{row.row}", row.title, row.category)
+    chain = row.answer.chain if row.answer else None
+    said = Said(title=row.title, category=row.category, chain=chain, model=job.label or job.id)
+    report_form(f"{job.id}-{row.row}", said)
 
 
 def _text(row: ClassifiedRow) -> str:

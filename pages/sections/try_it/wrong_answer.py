@@ -1,5 +1,7 @@
 """Draw the report of a wrong answer: which category is right, a note, and the way to take it back."""
 
+from dataclasses import dataclass
+
 import streamlit as st
 
 from pages.shared import session
@@ -20,25 +22,34 @@ def open_report(place: str) -> None:
     st.session_state[OPEN] = None if st.session_state.get(OPEN) == place else place
 
 
-def report_form(place: str, title: str, predicted: str | None) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """What a model said of a title; `category` is None where none could be read."""
+
+    title: str
+    category: str | None
+    chain: str | None = None
+    model: str = ""
+
+
+def report_form(place: str, said: Said) -> None:
     """Draw the form where it is open, and what was reported where that is done.
 
     Args:
         place: tells this answer from others on the page.
-        title: the title.
-        predicted: what the model answered; None where that could not be parsed.
+        said: the answer.
     """
     report: WrongReport | None = st.session_state.setdefault(DONE, {}).get(place)
     if report is not None:
         _reported(place, report)
     elif st.session_state.get(OPEN) == place:
-        _form(place, title, predicted)
+        _form(place, said)
 
 
-def _form(place: str, title: str, predicted: str | None) -> None:
-    names = [name for name in session.scheme().names if name != predicted]
+def _form(place: str, said: Said) -> None:
+    names = [name for name in session.scheme().names if name != said.category]
     with st.container(border=True), st.form(f"report-{place}", border=False):
-        st.markdown(f":small[{plain(title)}]")
+        st.markdown(f":small[{plain(said.title)}]")
         with st.container(horizontal=True, vertical_alignment="bottom"):
             st.selectbox(
                 say("哪个类别才对", "Which category is right"),
@@ -60,17 +71,24 @@ def _form(place: str, title: str, predicted: str | None) -> None:
                 key=f"report-send-{place}",
                 type="primary",
                 on_click=_send,
-                args=(place, title, predicted),
+                args=(place, said),
             )
 
 
 @reporting
-def _send(place: str, title: str, predicted: str | None) -> None:
+def _send(place: str, said: Said) -> None:
     """Queue the title for labelling, with what the model said and what it should have said."""
     state = st.session_state
     category, note = state.get(f"report-category-{place}"), str(state.get(f"report-note-{place}") or "")
     report = requeue.add_wrong(
-        session.store(), title, predicted, session.annotator(), category=category, note=note
+        session.store(),
+        said.title,
+        said.category,
+        session.annotator(),
+        category=category,
+        note=note,
+        chain=said.chain,
+        model=said.model,
     )
     state.setdefault(DONE, {})[place] = report
     state[OPEN] = None
