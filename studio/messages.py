@@ -174,7 +174,9 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "Resembles “{title}”, which {run} got wrong",
     ),
     # where titles came from
+    "rebuilt_from_version": ("从版本 {ref} 重建。", "Rebuilt from version {ref}."),
     "source_pasted": ("粘贴", "pasted"),
+    "source_rebuilt": ("从冻结的版本重建", "rebuilt from frozen versions"),
     "source_wrong": ("指出的错误答案", "reported as wrong"),
 }
 """Code to template, Chinese and English. A code keeps its arguments: stored messages are read for ever."""

@@ -71,7 +71,7 @@ class ControlledTrainer(Trainer):
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Any]:
         """Load the held-out samples in a fixed order, each on one process."""
-        dataset = eval_dataset or self.eval_dataset
+        dataset: Any = eval_dataset or self.eval_dataset
         layout = BatchLayout(
             batch_size=self.args.per_device_eval_batch_size,
             processes=self.args.world_size,

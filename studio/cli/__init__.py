@@ -1,7 +1,9 @@
 """Run the studio from a shell: `news-studio COMMAND`. Only `main` is imported from outside.
 
 main          Assemble the commands; entry point of `news-studio`.
+_accounts     Manage accounts: `accounts list | invite | password | sign-out`.
 _annotations  Export and import annotations: `annotations export | import`.
+_backups      Back a workspace up, restore it, rebuild a lost database: `backup | restore | rebuild`.
 _classify     Classify a sheet of titles: `classify`.
 _common       Turn errors into one message and an exit code; options that several commands share.
 _compare      Compare runs on the same titles: `compare`.

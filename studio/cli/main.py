@@ -5,7 +5,9 @@ import logging
 import typer
 
 from studio.cli import (
+    _accounts,
     _annotations,
+    _backups,
     _classify,
     _compare,
     _data,
@@ -50,6 +52,8 @@ for module in (
     _release,
     _report,
     _forgetting,
+    _backups,
+    _accounts,
 ):
     app.add_typer(module.app)
 

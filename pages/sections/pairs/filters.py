@@ -1,5 +1,6 @@
 """Draw the filters, which the address keeps, and the runs that are held against each other."""
 
+from collections.abc import Callable
 from typing import cast
 
 import streamlit as st
@@ -53,7 +54,7 @@ def form_name(form: str) -> str:
     return say("思维链和类别", "chains and categories") if form == "chain" else say("只有类别", "categories")
 
 
-def _choice(name: str, label: str, options: list[str], shown: object) -> None:
+def _choice(name: str, label: str, options: list[str], shown: Callable[[str], str]) -> None:
     key = FILTERS.key(name)
     if st.session_state.get(key) not in (None, *options):
         st.session_state[key] = None
