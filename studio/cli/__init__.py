@@ -10,6 +10,7 @@ _drafts       Let a teacher model draft think chains: `drafts`.
 _export       Export a model for another runtime, proven there: `export`.
 _forgetting   Probe what fine-tuning made a model forget: `forgetting`.
 _imports      Import titles, list imports, undo one: `import`.
+_measuring    Measure a run further: `behaviour`, `calibrate`, `curve`.
 _models       List, check and download base models: `models`.
 _predictions  Import predictions of other programs, export those of runs: `predictions import | export`.
 _report       Write a report of a run or a comparison: `report`.

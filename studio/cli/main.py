@@ -12,6 +12,7 @@ from studio.cli import (
     _drafts,
     _export,
     _forgetting,
+    _measuring,
     _models,
     _predictions,
     _report,
@@ -44,6 +45,7 @@ for module in (
     _predictions,
     _report,
     _forgetting,
+    _measuring,
 ):
     app.add_typer(module.app)
 
