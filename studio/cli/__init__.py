@@ -18,5 +18,6 @@ _run_records  List, show, name, note, tag, delete and restore runs: more of `new
 _runs         Manage runs and the machine: `up`, `runs`, `doctor`.
 _serving      Serve models over the OpenAI protocol: `serve`.
 _status       Show the progress of a job on one line of stderr.
+_tracking     Export runs to experiment trackers: more of `news-studio runs`.
 _training     Train and evaluate a model: `train`, `evaluate`.
 """

@@ -19,6 +19,7 @@ from studio.cli import (
     _run_records,  # noqa: F401 - it adds its commands to `runs`
     _runs,
     _serving,
+    _tracking,  # noqa: F401 - it adds its command to `runs`
     _training,
 )
 from studio.cli._common import AsJson, Home, print_json, report_errors

@@ -6,5 +6,6 @@ evaluations  Build the spec of an evaluation, of a model here or at an endpoint.
 exports      Export a run or a model for another runtime, as a job.
 next_step    Suggest the next step of the loop from the state of a workspace.
 supervisor   Supervise web app and job process: `news-studio up`, kept alive until Ctrl-C.
+tracking     Export runs to experiment trackers: TensorBoard, MLflow.
 waiting      Run a job and wait for its end; Ctrl-C cancels it.
 """

@@ -43,6 +43,7 @@ COMMANDS = {
         "tag",
         "delete",
         "restore",
+        "export",
     },
     "evaluate": set(),
     "compare": set(),
