@@ -7,7 +7,7 @@ import streamlit as st
 from pages.sections.evaluate.behaviour import behaviour_section
 from pages.sections.evaluate.causes import causes_section
 from pages.sections.evaluate.chains import chains_section
-from pages.sections.evaluate.endpoint_choice import engine_used
+from pages.sections.evaluate.engine import engine_used
 from pages.sections.evaluate.forgetting import forgetting_section
 from pages.sections.evaluate.matrix import matrix_section
 from pages.sections.evaluate.new_evaluation import new_evaluation

@@ -65,6 +65,11 @@ class Workspace:
     home: Path
 
     @property
+    def exports(self) -> Path:
+        """Exports that were started on the Export page; made when the first one is written."""
+        return self.home / "exports"
+
+    @property
     def database(self) -> Path:
         """SQLite file of titles, annotations, decisions and dataset versions."""
         return self.home / "studio.db"
@@ -125,9 +130,12 @@ def open_workspace(home: Path | None = None) -> Workspace:
     workspace = Workspace(home=folder)
     try:
         # Titles and names are nobody else's business; who shares a workspace sets its mode themselves.
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Asked first: every press opens the workspace, and to make what is there costs an exception.
+        if not folder.is_dir():
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for part in PARTS:
-            (folder / part).mkdir(parents=True, exist_ok=True)
+            if not (path := folder / part).is_dir():
+                path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
             say(

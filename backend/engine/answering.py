@@ -8,7 +8,7 @@ from transformers import PreTrainedModel
 
 from backend.data.encoding import tokenize, tokenize_answer
 from backend.data.templates import THOUGHT, Renderer
-from backend.engine.constraints import Constraint
+from backend.engine.constraints import Constraint, OneOf
 from backend.engine.engine import Engine
 from backend.engine.quotation import Quotation, TokenBytes
 from backend.engine.requests import Answer, Decoding, Request
@@ -58,15 +58,40 @@ class Answerer:
         )
 
     def title_requests(
-        self, titles: Sequence[str], prompt: str, decoding: Decoding, *, quotes_from_title: bool
+        self,
+        titles: Sequence[str],
+        prompt: str,
+        decoding: Decoding,
+        *,
+        quotes_from_title: bool,
+        categories: Sequence[str] = (),
     ) -> list[Request]:
-        """Build the requests for titles; `quotes_from_title` holds quotations in a chain to the title."""
+        """Build the requests for titles.
+
+        Args:
+            titles: what is asked about.
+            prompt: of the scheme.
+            decoding: how tokens are chosen.
+            quotes_from_title: hold quotations in a chain to the title.
+            categories: what alone may follow the thought; empty: anything.
+        """
+        rendered = self.render_prompts(titles, prompt)
+        one_of = (self.one_of(categories, rendered[0]),) if categories and rendered else ()
         return [
             self.request(
-                rendered, decoding, constraints=self.constraints(title, quotes_from_title=quotes_from_title)
+                text,
+                decoding,
+                constraints=(*self.constraints(title, quotes_from_title=quotes_from_title), *one_of),
             )
-            for title, rendered in zip(titles, self.render_prompts(titles, prompt), strict=True)
+            for title, text in zip(titles, rendered, strict=True)
         ]
+
+    def one_of(self, categories: Sequence[str], prompt: str) -> OneOf:
+        """Hold what follows the thought to the categories, written as in training."""
+        answers = (self.renderer.answer(write_answer("", category), prompt) for category in categories)
+        return OneOf.of(
+            [tokenize_answer(self.renderer, answer)[1] for answer in answers], marks(self.renderer).end
+        )
 
     def constraints(self, title: str, *, quotes_from_title: bool) -> tuple[Constraint, ...]:
         """Build what restricts the answer to a title."""
@@ -141,7 +166,7 @@ class Answerer:
         written = [write_answer("", category) if thinks else category for category in categories]
         answers = tuple(self.renderer.answer(answer, prompt) for answer in written)
         if answers not in self._scorers:
-            shared, continuations = _split(self.renderer, answers)
+            shared, continuations = split_continuations(self.renderer, answers)
             self._scorers[answers] = shared, ContinuationScorer(self.model, continuations)
         return self._scorers[answers]
 
@@ -169,7 +194,7 @@ def marks(renderer: Renderer) -> Marks:
     )
 
 
-def _split(renderer: Renderer, answers: Sequence[str]) -> tuple[list[int], list[list[int]]]:
+def split_continuations(renderer: Renderer, answers: Sequence[str]) -> tuple[list[int], list[list[int]]]:
     """Split tokenized answers into their common prefix and each one's continuation."""
     rows = [[*thought, *label] for thought, label in (tokenize_answer(renderer, a) for a in answers)]
     shared = 0

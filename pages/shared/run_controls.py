@@ -21,6 +21,7 @@ from studio.workspace import Workspace
 KIND_NAMES = {
     "train": ("训练", "training"),
     "evaluate": ("评估", "evaluation"),
+    "classify": ("分类", "classification"),
     "draft": ("起草", "drafting"),
     "download": ("下载", "download"),
     "export": ("导出", "export"),

@@ -4,8 +4,9 @@ Streamlit runs callbacks and fragments in fresh threads, in which the language o
 page run is unknown: `feedback.report_errors` calls `use_language` there. Knows no page.
 """
 
+import threading
 from collections.abc import Collection
-from contextlib import closing
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -31,9 +32,31 @@ def workspace() -> Workspace:
     return open_workspace()
 
 
+_run = threading.local()
+"""The connection of the page run that owns this thread, and the file that it was opened on."""
+
+
 def store() -> Store:
-    """Open a connection for this page run; SQLite ties it to the thread that opens it."""
-    return open_store(workspace().database)
+    """Return the connection of this page run, its callbacks included; opened at the first call.
+
+    Streamlit runs every page run in a thread of its own, and SQLite ties a connection to its thread:
+    it is closed with the thread. A thread of no session gets a connection that is its own to close.
+    """
+    path = workspace().database
+    if get_script_run_ctx(suppress_warning=True) is None:
+        return open_store(path)
+    kept: tuple[Store, tuple[Path, int, int] | None] | None = getattr(_run, "store", None)
+    # By its inode, too: a backup may have been put in the place of the file meanwhile.
+    if kept is None or kept[1] is None or kept[1] != _file_of(path):
+        _run.store = kept = open_store(path), _file_of(path)
+    return kept[0]
+
+
+def _file_of(path: Path) -> tuple[Path, int, int] | None:
+    with suppress(OSError):
+        found = path.stat()
+        return path, found.st_dev, found.st_ino
+    return None
 
 
 def scheme() -> Scheme:
@@ -76,8 +99,7 @@ def acting_person() -> Person | None:
     """Return who works in the session of this thread; None in a thread of no session."""
     if get_script_run_ctx(suppress_warning=True) is None:
         return None
-    with closing(store()) as db:
-        return people.known_or_new(db, annotator())
+    return people.known_or_new(store(), annotator())
 
 
 # The services ask by themselves who is behind a press.

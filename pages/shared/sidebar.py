@@ -1,7 +1,5 @@
 """Draw what stands beside every page: the language switch and who works here."""
 
-from contextlib import closing
-
 import streamlit as st
 
 from pages.shared import colors, keyboard, session
@@ -119,7 +117,8 @@ def _ask_again() -> None:
 def _known_people(name: str) -> tuple[Person | None, list[str]]:
     """Sign the person of that name in; return them and the names of all."""
     try:
-        with database_errors(), closing(session.store()) as db:
+        with database_errors():
+            db = session.store()
             return people.sign_in(db, name), [each.name for each in people.list_people(db)]
     except StudioError:
         return None, [name]
@@ -128,8 +127,7 @@ def _known_people(name: str) -> tuple[Person | None, list[str]]:
 def sent_back_link(person: Person) -> None:
     """Say on every page how many titles were sent back to this person, and link to them."""
     try:
-        with closing(session.store()) as db:
-            count = count_sent_back(db, author=person.name).own
+        count = count_sent_back(session.store(), author=person.name).own
     except StudioError:
         return
     st.session_state[SENT_BACK_SHOWN] = count
@@ -142,11 +140,11 @@ def release_titles(person: Person, page: str) -> None:
     """Release the leases of a person who opened another page or goes on under another name."""
     before = st.session_state.get("was-annotator", person.name)
     st.session_state["was-annotator"] = person.name
-    with closing(session.store()) as db:
-        if before != person.name:
-            release(db, before)
-            review.release(db, before)
-        if page != "label":
-            release(db, person.name)
-        if page != "review":
-            review.release(db, person.name)
+    db = session.store()
+    if before != person.name:
+        release(db, before)
+        review.release(db, before)
+    if page != "label":
+        release(db, person.name)
+    if page != "review":
+        review.release(db, person.name)

@@ -2,6 +2,7 @@
 
 main          Assemble the commands; entry point of `news-studio`.
 _annotations  Export and import annotations: `annotations export | import`.
+_classify     Classify a sheet of titles: `classify`.
 _common       Turn errors into one message and an exit code; options that several commands share.
 _compare      Compare runs on the same titles: `compare`.
 _data         Check data and freeze dataset versions: `check`, `freeze`.
@@ -12,7 +13,9 @@ _forgetting   Probe what fine-tuning made a model forget: `forgetting`.
 _imports      Import titles, list imports, undo one: `import`.
 _measuring    Measure a run further: `behaviour`, `calibrate`, `curve`.
 _models       List, check and download base models: `models`.
+_pairs        Collect, freeze and export preference pairs: `pairs list | freeze | export`.
 _predictions  Import predictions of other programs, export those of runs: `predictions import | export`.
+_release      Judge candidates, release them, go back: `release`, `releases`, `gate`, `sealed`.
 _report       Write a report of a run or a comparison: `report`.
 _run_records  List, show, name, note, tag, delete and restore runs: more of `news-studio runs`.
 _runs         Manage runs and the machine: `up`, `runs`, `doctor`.

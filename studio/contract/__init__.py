@@ -6,6 +6,7 @@ moves `result.json` into place last. Field names are those of transformers and
 LLaMA-Factory, so that a user's own YAML reads as it is.
 
     _base        Define the base class of all models of the contract, and the types that they share.
+    _calibration  Define calibration.json: confidence, and the threshold below which a model abstains.
     _events      Define the events of a worker: one JSON line each in metrics.jsonl.
     _forgetting  Define the forgetting probe: its items, the spec of its worker, what it finds.
     _results     Define the outputs of a worker: predictions, scores, drafts, previews, the result.
@@ -17,7 +18,13 @@ from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
-from studio.contract._base import AnswerMode, TemplateName, Text
+from studio.contract._base import AnswerMode, Frozen, TemplateName, Text
+from studio.contract._calibration import (
+    CALIBRATION,
+    AnswerCalibration,
+    CalibrationFile,
+    ChosenThreshold,
+)
 from studio.contract._events import Event, HeldOut, Progress, Step, event
 from studio.contract._forgetting import (
     FORGETTING,
@@ -37,15 +44,15 @@ from studio.contract._forgetting import (
     ProbeKind,
 )
 from studio.contract._results import (
-    CALIBRATION,
     DAMAGED,
+    START,
     UNPARSED,
-    AnswerCalibration,
-    CalibrationFile,
+    AnsweredTitle,
     CategoryScore,
-    ChosenThreshold,
+    ChainTrial,
     Confusion,
     DamagedCheckpoints,
+    Divergence,
     Drafted,
     EngineUsed,
     ExportReport,
@@ -63,11 +70,19 @@ from studio.contract._results import (
     VariantAnswer,
 )
 from studio.contract._specs import (
+    GGUF_QUANTS,
+    PACKAGE_FILES,
+    QUANTS_OF,
+    SAFETENSORS_QUANTS,
+    AnsweringSpec,
     BehaviourSpec,
+    ClassifySpec,
     DownloadSpec,
     DraftSpec,
     EndpointSpec,
     EvaluateSpec,
+    ExportFormat,
+    ExportQuant,
     ExportSpec,
     PreviewSpec,
     RangeTestSpec,
@@ -75,26 +90,37 @@ from studio.contract._specs import (
     ServeSpec,
     SweepSpec,
 )
-from studio.contract._training import OptimizerName, SchedulerName, TrainSpec
+from studio.contract._training import PREFERENCE_STAGES, OptimizerName, SchedulerName, Stage, TrainSpec
 from studio.language import say
 
 __all__ = [
     "CALIBRATION",
     "DAMAGED",
     "FORGETTING",
+    "GGUF_QUANTS",
     "LETTERS",
+    "PACKAGE_FILES",
+    "PREFERENCE_STAGES",
+    "QUANTS_OF",
+    "SAFETENSORS_QUANTS",
+    "START",
     "UNPARSED",
     "AnswerCalibration",
     "AnswerMode",
+    "AnsweredTitle",
+    "AnsweringSpec",
     "BehaviourSpec",
     "CalibrationFile",
     "CategoryScore",
+    "ChainTrial",
     "CheckName",
     "ChoiceScoring",
     "ChosenThreshold",
+    "ClassifySpec",
     "Confusion",
     "CountCode",
     "DamagedCheckpoints",
+    "Divergence",
     "DownloadSpec",
     "DraftSpec",
     "Drafted",
@@ -102,11 +128,14 @@ __all__ = [
     "EngineUsed",
     "EvaluateSpec",
     "Event",
+    "ExportFormat",
+    "ExportQuant",
     "ExportReport",
     "ExportSpec",
     "ForgettingCode",
     "ForgettingFile",
     "ForgettingSpec",
+    "Frozen",
     "HeldOut",
     "OptimizerName",
     "Piece",
@@ -132,6 +161,7 @@ __all__ = [
     "ServeSpec",
     "ServedModel",
     "ServerAddress",
+    "Stage",
     "Step",
     "SweepSpec",
     "TemplateName",
@@ -148,6 +178,7 @@ __all__ = [
 RunSpec = Annotated[
     TrainSpec
     | EvaluateSpec
+    | ClassifySpec
     | ServeSpec
     | PreviewSpec
     | DraftSpec

@@ -1,5 +1,6 @@
 """Score a model's predictions, and lead from each error back to its title.
 
+against_start      Compare a preference training with the checkpoint that it started from.
 alignment          Join evaluations by title, and find the near-duplicate groups of their titles.
 attribution        Attribute errors to causes: a decision list over tags, each with its action.
 baselines          Train two cheap baselines that a language model has to beat: majority and TF-IDF.
@@ -22,6 +23,7 @@ neighbours         Find the nearest training rows of a title: TF-IDF over charac
 paired             Test and estimate paired differences: exact McNemar, cluster bootstrap, Holm.
 planning           Say what an evaluation can tell, before it runs and beside its score.
 power              Compute what an evaluation can tell: exact power, the smallest visible difference.
+preference         Test which of two models people prefer: exact sign test, interval, votes still needed.
 prediction_import  Import predictions of other programs as an evaluation; export those of any run.
 predictions        Read the predictions of an evaluation by columns; whole rows only where they are shown.
 refusal            Calibrate a run, and store below which confidence its model refuses to answer.
