@@ -162,7 +162,6 @@ def test_a_released_one_without_an_evaluation_there_is_not_compared(db, workspac
         ("green", "green", "met"),
         ("red", "red", "missed"),
         ("unclear", "green", "probe_unclear"),
-        ("blind", "green", "probe_unclear"),
     ],
 )
 def test_the_forgetting_probe_is_read_from_the_run(db, workspace, version, code, status, why):
