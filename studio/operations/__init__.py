@@ -12,5 +12,6 @@ rebuild      Rebuild a lost database from the frozen versions.
 restore      Restore a backup into an empty workspace.
 sampling     Sample several answers to every row as a job.
 supervisor   Supervise web app and job process: `news-studio up`, kept alive until Ctrl-C.
+tracking     Export runs to experiment trackers: TensorBoard, MLflow.
 waiting      Run a job and wait for its end; Ctrl-C cancels it.
 """
