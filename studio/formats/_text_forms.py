@@ -60,13 +60,17 @@ TOUTIAO_COLUMNS = ("id", "label", "label_desc", "title", "keywords")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TextForm:
-    """How the lines of a text are read. A bracket pair as `separator` stands around the category."""
+    """How the lines of a text are read. A bracket pair as `separator` stands around the category.
+
+    `escaped`: a quotation mark within quoted cells has a backslash before it, as Spark and MySQL write.
+    """
 
     kind: Literal["titles", "table", "fasttext", "numbered"]
     separator: str = ""
     side: Side = "all"
     quoted: bool = True
     has_hint_line: bool = False
+    escaped: bool = False
 
 
 def decide(
@@ -380,7 +384,14 @@ def cells_of(lines: Iterator[str], form: TextForm) -> Iterator[tuple[int, list[s
             yield number, split_once(line.rstrip("\r\n"), form)
     elif len(form.separator) == 1 and form.quoted:
         # Strict: otherwise an unclosed quote would silently swallow the rows behind it.
-        reader = csv.reader(lines, delimiter=form.separator, strict=True)
+        # The space of `"a", "b"` is left out: the cell behind it would be no quoted one.
+        reader = csv.reader(
+            lines,
+            delimiter=form.separator,
+            strict=True,
+            skipinitialspace=form.separator != " ",
+            escapechar="\\" if form.escaped else None,
+        )
         try:
             for cells in reader:
                 yield reader.line_num, cells
@@ -390,6 +401,12 @@ def cells_of(lines: Iterator[str], form: TextForm) -> Iterator[tuple[int, list[s
     else:
         for number, line in enumerate(lines, start=1):
             yield number, line.rstrip("\r\n").split(form.separator)
+
+
+def has_escapes(lines: Sequence[str], separator: str) -> bool:
+    """Return whether quotation marks in quoted cells have a backslash before them."""
+    within = re.compile(rf'\\"(?!\s*(?:{re.escape(separator)}|$))')
+    return any('"' in line and within.search(line) is not None for line in lines)
 
 
 def split_once(line: str, form: TextForm) -> list[str]:

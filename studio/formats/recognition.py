@@ -21,7 +21,7 @@ from studio.formats.choices import FileChoices, Option, UnclearFile, separator_n
 from studio.formats.columns import Columns, infer_columns, no_title_column, plain_name
 from studio.formats.layouts import Layout, LayoutForm, Pair
 from studio.formats.records import Records
-from studio.formats.values import label_text, lookup, paths_of
+from studio.formats.values import indicator, label_text, lookup, paths_of
 from studio.language import half, say
 from studio.samples.label_matching import Vocabulary
 from studio.samples.problems import Problem, Severity, remark
@@ -254,7 +254,19 @@ def _as_columns(
         raise no_title_column(name, names)
     if found.doubt is not None:
         raise _no_titles(name, columns.title, found.doubt)
-    remarks = [*remarks, *_remarks_on_columns(name, found.rivals, found.unused, found.unused_labels, columns)]
+    indicators = _indicators(names, rows, vocabulary) if columns.category is None else ()
+    unused = [column for column in found.unused if column not in indicators]
+    remarks = [*remarks, *_remarks_on_columns(name, found.rivals, unused, found.unused_labels, columns)]
+    if indicators:
+        remarks.append(
+            _note(
+                name,
+                "columns_inferred",
+                "hint",
+                f"类别取自各类自己的列（{len(indicators)} 列），写 1 的那一列就是答案。",
+                f"The category is read from {len(indicators)} columns, one a category: the one that holds 1.",
+            )
+        )
     if found.inferred:
         remarks.append(_note(name, "columns_inferred", "hint", *_mapping(columns)))
     words = [*_form_words(records), *([say(*_mapping(columns))] if records.names else [])]
@@ -267,7 +279,22 @@ def _as_columns(
             for part in fields(columns)
         }
     )
-    return Recognised(layout=replace(layout, inferred=inferred), remarks=remarks, read_as=words)
+    layout = replace(layout, inferred=inferred, indicators=indicators)
+    return Recognised(layout=layout, remarks=remarks, read_as=words)
+
+
+def _indicators(
+    names: Sequence[str], rows: Sequence[Mapping[str, Any]], vocabulary: Vocabulary
+) -> tuple[str, ...]:
+    """Find the columns or paths of a table that has one for each category, with 0 and 1 in them."""
+    found = tuple(path for path in names if vocabulary.is_label(path.rpartition(".")[2].strip()))
+    if len(found) < _FEWEST_INDICATORS:
+        return ()
+    cells = [indicator(lookup(row, path)) for row in rows for path in found]
+    return found if None not in cells and any(cells) else ()
+
+
+_FEWEST_INDICATORS = 3
 
 
 def _is_mixed(rows: Sequence[Mapping[str, Any]]) -> bool:
