@@ -12,14 +12,12 @@ from itertools import islice
 from typing import Any
 
 from studio.errors import UnreadableFile
+from studio.formats._text_cells import TextForm, split_off_empty, split_once
 from studio.formats._text_forms import (
     HEADING_ROWS,
     NEVER_IN_TITLES,
     TOUTIAO_COLUMNS,
-    TextForm,
     is_heading,
-    split_off_empty,
-    split_once,
 )
 from studio.formats.choices import FileChoices
 from studio.formats.columns import infer_columns, is_title_name

@@ -9,7 +9,6 @@ time: a file of a million rows needs no more memory than one of a thousand.
 import csv
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -17,18 +16,15 @@ from typing import Any
 
 from studio.errors import UnreadableFile
 from studio.formats._arrow import ArrowTable, open_arrow, open_parquet
+from studio.formats._class_files import named_classes
 from studio.formats._file_types import broken_file, require_matching_type, require_no_archive
 from studio.formats._tables import Heading, NumberedRows, find_heading, sample_rows, table_records
+from studio.formats._text_cells import TextForm, cells_of, fasttext_fields, has_escapes, without_number
 from studio.formats._text_files import LINE_CHARACTERS, TextFile, text_file
 from studio.formats._text_forms import (
     SAMPLED_LINES,
-    TextForm,
-    cells_of,
     decide,
-    fasttext_fields,
-    has_escapes,
     is_heading,
-    without_number,
 )
 from studio.formats._workbooks import Sheet, open_sheet, sheet_names
 from studio.formats.choices import UNDECIDED, FileChoices
@@ -200,7 +196,7 @@ def _read_delimited(file: _File, text: TextFile, form: TextForm) -> Records:
         text=form,
         heading=heading,
         names=() if heading.is_list else heading.names,
-        class_names=_named_classes(file.path, heading),
+        class_names=named_classes(file.path, heading),
     )
 
 
@@ -254,25 +250,6 @@ def _is_list_with_marks(text: TextFile, form: TextForm, numbered: NumberedRows) 
     except UnreadableFile:
         return True
     return False
-
-
-def _named_classes(path: Path, heading: Heading) -> dict[str, tuple[str, ...]]:
-    """Read the class names that lie beside a file without heading, as THUCNews has them in class.txt."""
-    if heading.row or heading.is_list:
-        return {}
-    for name in ("class.txt", "classes.txt", "labels.txt", "label.txt"):
-        beside = path.with_name(name)
-        with suppress(OSError, UnicodeDecodeError, ValueError):
-            if beside != path and beside.is_file() and beside.stat().st_size < _CLASS_FILE_BYTES:
-                lines = beside.read_text(encoding="utf-8-sig").split("\n")
-                names = tuple(line.strip() for line in lines if line.strip())
-                if 1 < len(names) <= _CLASSES and all(len(name) <= 30 for name in names):
-                    return dict.fromkeys(heading.names, names)
-    return {}
-
-
-_CLASS_FILE_BYTES = 1 << 16
-_CLASSES = 500
 
 
 def _read_json(file: _File) -> Records:
