@@ -50,6 +50,7 @@ def test_the_recorded_run_is_exported_and_proven(home, tmp_path):
         (["bundled", "new", "--format", "adapter"], "choose safetensors"),
         (["bundled", "new", "--quant", "Q8_0"], "choose one of f32"),
         (["bundled", "new", "--format", "package", "--quant", "nf4"], "choose one of f32"),
+        (["bundled", "new", "--format", "package", "--titles", "0"], "proof_titles"),
         (["bundled", "new", "--shard-size", "large"], "500MB"),
         (["bundled", "new", "--name", "../x"], "name"),
         (["bundled", "full"], "新的文件夹"),
