@@ -28,6 +28,7 @@ KIND_NAMES = {
     "range_test": ("范围测试", "range test"),
     "behaviour": ("行为测试", "behavioural tests"),
     "sample": ("采样", "sampling"),
+    "influence": ("训练行的影响", "influence of training rows"),
     "forgetting": ("遗忘检查", "forgetting probe"),
     "sweep": ("参数扫描", "sweep"),
 }

@@ -5,7 +5,9 @@ import logging
 import typer
 
 from studio.cli import (
+    _accounts,
     _annotations,
+    _backups,
     _classify,
     _compare,
     _data,
@@ -13,6 +15,7 @@ from studio.cli import (
     _drafts,
     _export,
     _forgetting,
+    _influence,
     _models,
     _pairs,
     _predictions,
@@ -47,11 +50,14 @@ for module in (
     _export,
     _models,
     _runs,
+    _influence,
     _compare,
     _predictions,
     _release,
     _report,
     _forgetting,
+    _backups,
+    _accounts,
 ):
     app.add_typer(module.app)
 

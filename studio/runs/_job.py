@@ -35,6 +35,7 @@ from studio.contract import (
     EvaluateSpec,
     ExportSpec,
     ForgettingSpec,
+    InfluenceSpec,
     RangeTestSpec,
     Result,
     SampleSpec,
@@ -64,6 +65,7 @@ JobSpec = (
     | SweepSpec
     | BehaviourSpec
     | SampleSpec
+    | InfluenceSpec
     | ForgettingSpec
 )
 
@@ -335,7 +337,7 @@ def absolute(spec: JobSpec, base: Path) -> JobSpec:
     )
     paths = {name: getattr(spec, name, None) for name in names}
     changes: dict[str, object] = {name: base / path for name, path in paths.items() if path}
-    if isinstance(spec, RangeTestSpec):
+    if isinstance(spec, RangeTestSpec | InfluenceSpec):
         changes["train"] = absolute(spec.train, base)
     if isinstance(spec, SweepSpec):
         changes["runs"] = tuple(base / run for run in spec.runs)
