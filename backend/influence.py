@@ -33,8 +33,9 @@ from backend.modeling.loading import load_for_training, load_with_adapter, on_de
 from backend.modeling.tokenizers import load_tokenizer
 from backend.train import make_trainer, prepare
 from backend.training.influence_functions import datainf, label_suspicion, leave_one_out_support
+from backend.training.losses import row_losses
 from backend.training.sample_gradients import SampleGradients, lora_layers
-from backend.training.trainer import StudioTrainer, row_losses
+from backend.training.trainer import StudioTrainer
 from backend.worker import Cancelled, RunFolder, run_worker
 from studio.contract import InfluenceFile, InfluenceSpec, Prediction, Progress, TrainSpec
 from studio.errors import InputError
