@@ -96,7 +96,8 @@ def evaluate(
         ),
     ] = None,
     dataset: Annotated[
-        str, typer.Option(help="Version (name or name@3), folder, or bundled.")
+        str,
+        typer.Option(help="Version (name or name@3), folder, bundled, or a file of labelled titles."),
     ] = BUNDLED_NAME,
     answer: Annotated[
         AnswerMode, typer.Option(help="chain: think, then answer. direct: score the categories.")

@@ -4,6 +4,7 @@ card            Write the dataset card in Markdown: rows, categories, lengths, n
 diff            Diff two dataset versions row by row, and in a sentence.
 eval_coverage   Find the categories that the eval rows of a dataset lack.
 eval_list       Read a fixed list of eval titles from any file that titles can be imported from.
+evaluation_files  Turn a file or folder of labelled titles into a dataset folder to evaluate.
 export          Export a dataset version for other trainers: ShareGPT, Alpaca, OpenAI messages.
 files           Serialize the files of a dataset version: what LLaMA-Factory and the workers load.
 freeze_checks   Check titles before a freeze: errors stop it, warnings have to be accepted.

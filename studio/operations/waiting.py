@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from studio import runs
 from studio.contract import AnswerMode, EndpointSpec, TrainSpec
-from studio.datasets.lookup import resolve_dataset
+from studio.datasets.lookup import resolve_evaluated
 from studio.errors import InputError
 from studio.jobs import queue as jobs
 from studio.language import say
@@ -73,7 +73,7 @@ def evaluate_and_wait(
         InputError: there is no such run, checkpoint, model or dataset, or a field cannot be used.
         RunFailed: it ended without a result, with its own problem and remedy.
     """
-    found = resolve_dataset(workspace, dataset)
+    found = resolve_evaluated(workspace, dataset)
     resolved = None if target is None else resolve_target(workspace, target)
     if checkpoint is not None:
         resolved = _at_checkpoint(workspace, resolved, checkpoint)

@@ -5,8 +5,10 @@ import shutil
 import pytest
 from typer.testing import CliRunner
 
+from backend.data.labelled_rows import labelled_rows
 from studio import runs
 from studio.cli.main import app
+from studio.samples.scheme import load_scheme
 from studio.store import open_store
 from tests.support.workspaces import fill
 
@@ -42,3 +44,28 @@ def test_a_checkpoint_that_is_not_there_names_those_that_are(workspace, run):
 def test_samples_without_a_temperature_are_refused(workspace, run):
     done = evaluate(run, "--samples", "5")
     assert done.exit_code == 2 and "temperature" in done.output
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_a_file_of_labelled_titles_is_evaluated(workspace, run, tmp_path, folder):
+    place = tmp_path / "sheets"
+    place.mkdir()
+    (place / "mine.csv").write_text(
+        "标题,类别\n主队补时绝杀夺冠,体育\n央行下调利率,经济\n看天气,旅游\n", encoding="utf-8"
+    )
+    for _ in range(2):
+        evaluate(run, "--dataset", str(place if folder else place / "mine.csv"))
+    spec = spec_of_newest(workspace)
+    assert len(list(spec.dataset_dir.parent.iterdir())) == 1  # the same rows are the same folder
+    found, skipped = labelled_rows(spec.dataset_dir, spec.dataset, load_scheme())
+    assert [(row.title, row.category) for row in found] == [
+        ("主队补时绝杀夺冠", "体育"),
+        ("央行下调利率", "经济"),
+    ]
+    assert not skipped
+
+
+def test_a_file_without_answers_is_refused(workspace, run, tmp_path):
+    (tmp_path / "titles.txt").write_text("主队补时绝杀夺冠\n", encoding="utf-8")
+    done = evaluate(run, "--dataset", str(tmp_path / "titles.txt"))
+    assert done.exit_code == 2 and "titles.txt" in done.output
