@@ -50,7 +50,7 @@ def evaluation_folder(workspace: Workspace, path: Path, scheme: Scheme) -> Path:
             ),
             remedy=say(
                 "评估要有标准答案：文件里要有标题列和类别列，或对话样本。",
-                "An evaluation needs the right answers: a column of titles and one of categories, or samples.",
+                "An evaluation needs right answers: a column of titles and one of categories, or samples.",
             ),
         )
     files = {
