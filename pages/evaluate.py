@@ -7,7 +7,8 @@ import streamlit as st
 from pages.sections.evaluate.behaviour import behaviour_section
 from pages.sections.evaluate.causes import causes_section
 from pages.sections.evaluate.chains import chains_section
-from pages.sections.evaluate.endpoint_choice import engine_used
+from pages.sections.evaluate.engine import engine_used
+from pages.sections.evaluate.forgetting import forgetting_section
 from pages.sections.evaluate.matrix import matrix_section
 from pages.sections.evaluate.new_evaluation import new_evaluation
 from pages.sections.evaluate.numbers import (
@@ -56,6 +57,7 @@ if scored:
             "refusal": lambda: refusal_section(run, answer),
             "behaviour": lambda: behaviour_section(run),
             "chains": lambda: chains_section(run, answer, predictions),
+            "forgetting": lambda: forgetting_section(run),
             "scaling": lambda: scaling_section(run),
             "categories": lambda: category_table(scores),
             "text": lambda: text_score_table(scores),

@@ -5,6 +5,7 @@ import streamlit as st
 from pages.sections.label.actions import follow_link
 from pages.sections.label.chain_mode import chain_mode
 from pages.sections.label.quick_mode import quick_mode
+from pages.shared.annotation_download import annotations_download
 from pages.shared.elements import choose_one, header
 from pages.shared.key_list import Key, keys_button
 from pages.shared.keyboard import keypad_digits
@@ -64,7 +65,12 @@ with st.container(horizontal=True, vertical_alignment="center", horizontal_align
         persist_state="session",
         width="content",
     )
-    keys_button(KEYS[mode])
+    # Not beside the title: it would be drawn again at every press.
+    with st.container(horizontal=True, width="content", gap="small", vertical_alignment="center"):
+        name = say("导出标注记录", "Export annotations")
+        with st.popover(name, icon=":material/download:", type="tertiary"):
+            annotations_download()
+        keys_button(KEYS[mode])
 if mode == "chain":
     chain_mode()
 else:

@@ -8,6 +8,7 @@ Knows specs, rows and tokenizers; no model.
     marks          Keep a tokenizer's marks apart from the same characters in what people wrote.
     shortening     Shorten think chains so that a row fits the token limit.
     encoding       Tokenize conversations into samples with labels and loss weights; pad them.
+    pairs          Read preference pairs and tokenize them.
     datasets       Encode a run's training and held-out rows; split off held-out rows.
     batching       Sample batches in a resumable order, and pack them without padding.
 """

@@ -12,6 +12,7 @@ import torch
 
 from backend.data import rows
 from backend.data.encoding import Encoded, Sample, encode_all, pack_texts, without_chain
+from backend.data.pairs import EncodedPairs, encode_pairs
 from backend.data.templates import Message, Renderer
 from studio.contract import TrainSpec
 from studio.errors import InputError
@@ -40,6 +41,20 @@ def encode_datasets(spec: TrainSpec, renderer: Renderer) -> tuple[Encoded, Encod
     for name, encoded in (("training", training), ("held-out", held_out)):
         cut, gone = len(encoded.shortened), len(encoded.left_out)
         log.info("%s: %d samples, %d rows shortened, %d left out", name, len(encoded.samples), cut, gone)
+    return training, held_out
+
+
+def encode_preferences(spec: TrainSpec, renderer: Renderer) -> tuple[EncodedPairs, Encoded]:
+    """Encode the preference pairs to train on, and the conversations of `eval_dataset`.
+
+    Raises:
+        InputError: the pairs are too few, or `overlong` is error and a row is too long.
+        UnreadableFile: a file or a row of it is not what the spec says.
+    """
+    training = encode_pairs(spec, renderer)
+    held = rows.read_conversations(spec.dataset_dir, spec.eval_dataset) if spec.eval_dataset else []
+    held_out = encode_all(renderer, held, cutoff_len=spec.cutoff_len, overlong=spec.overlong)
+    log.info("training: %d pairs, %d left out", len(training.pairs), len(training.left_out))
     return training, held_out
 
 

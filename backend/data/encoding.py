@@ -6,7 +6,7 @@ B batch, T tokens. This module knows tokens and masks, not what a model does wit
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, NoReturn
 
 import torch
 from torch import Tensor
@@ -185,14 +185,19 @@ def encode_all(
             samples = encode(shorter) if shorter else []
         encoded.samples += samples
     if overlong == "error" and encoded.left_out:
-        raise _too_long(encoded.left_out, cutoff_len)
+        refuse_too_long(encoded.left_out, cutoff_len)
     return encoded
 
 
-def _too_long(left_out: Sequence[int], cutoff_len: int) -> InputError:
+def refuse_too_long(left_out: Sequence[int], cutoff_len: int) -> NoReturn:
+    """Refuse rows, from 0, that are longer than the limit.
+
+    Raises:
+        InputError: with the numbers of the first of them.
+    """
     numbers = [str(row + 1) for row in left_out[:20]]
     more = len(left_out) - len(numbers)
-    return InputError(
+    raise InputError(
         say(
             f"{len(left_out)} 行超过 cutoff_len {cutoff_len}："
             f"第 {'、'.join(numbers)} 行{' 等' if more else ''}。",

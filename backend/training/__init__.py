@@ -4,7 +4,10 @@ Knows a trainable model and encoded samples, not how they were made.
 
     arguments               Translate a spec into TrainingArguments.
     schedules               Fill in and check the options of a learning-rate schedule.
-    trainer                 Compute the loss over supervised tokens; extend transformers' Trainer.
+    losses                  Compute the loss over supervised tokens, of a batch or row by row.
+    controlled_trainer      Extend any Trainer so that the loop control can steer it.
+    trainer                 Train on supervised tokens.
+    preference              Train on preference pairs with TRL: DPO, KTO, ORPO.
     heldout_loss            Compute the held-out loss with its cluster-robust standard error.
     category_accuracy       Score the categories of held-out rows during training.
     packing_check           Check that a model keeps packed samples apart; choose the collator.

@@ -6,6 +6,7 @@ Streamlit draws its own parts in the theme; here are the colours that we choose 
 
 import colorsys
 from collections.abc import Sequence
+from functools import lru_cache
 
 import streamlit as st
 
@@ -16,6 +17,8 @@ SERIES = (ACCENT, WARM, GREEN, "#A55BD1", "#CF4436", "#16808A", "#8A6D1B", "#6B7
 QUIET = ("#5B6573", "#A9B3C1")
 """Text beside other text, on light and on dark."""
 MARK, TEXT = 3.0, 4.5
+_MIDDLE = 0.18
+"""The luminance at which black and white stand out alike."""
 
 
 def is_dark() -> bool:
@@ -55,9 +58,14 @@ def empty_cell() -> str:
 
 def readable(color: str, *, ratio: float = MARK) -> str:
     """Move a colour's lightness until it stands out from the ground; its hue stays."""
-    ground_now = ground()
+    return _readable(color, ground(), ratio)
+
+
+@lru_cache(maxsize=1024)
+def _readable(color: str, ground_now: str, ratio: float) -> str:
+    """Compute it once for each colour: a press draws twenty of them."""
     hue, lightness, saturation = colorsys.rgb_to_hls(*(part / 255 for part in _parts(color)))
-    step = 0.02 if is_dark() else -0.02
+    step = 0.02 if _luminance(ground_now) < _MIDDLE else -0.02
     while contrast(color, ground_now) < ratio and 0 < lightness < 1:
         lightness = min(1.0, max(0.0, lightness + step))
         color = _hex([part * 255 for part in colorsys.hls_to_rgb(hue, lightness, saturation)])

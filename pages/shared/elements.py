@@ -31,10 +31,11 @@ def choose_one(label: str, options: Sequence[T], *, key: str, fallback: T | None
         fallback: the answer when the control has none; the first option if it is not given.
         more: further arguments of `st.segmented_control`.
     """
+    answer = options[0] if fallback is None else fallback
+    if key not in st.session_state:
+        more.setdefault("default", answer)  # else none is marked, though one is answered
     chosen: T | None = st.segmented_control(label, options, key=key, required=True, **more)
-    if chosen is not None:
-        return chosen
-    return options[0] if fallback is None else fallback
+    return answer if chosen is None else chosen
 
 
 def table(rows: Iterable[Mapping[str, Any]], **options: Any) -> None:

@@ -4,15 +4,19 @@ Streamlit runs callbacks and fragments in fresh threads, in which the language o
 page run is unknown: `feedback.report_errors` calls `use_language` there. Knows no page.
 """
 
+import threading
 from collections.abc import Collection
-from contextlib import closing
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from studio.language import LANGUAGES, current_language
+from studio.accounts.access import access_mode, cookie_name
+from studio.accounts.sessions import person_of
+from studio.errors import NotAllowed
+from studio.language import LANGUAGES, current_language, say
 from studio.samples.scheme import Scheme, load_scheme
 from studio.store import Store, open_store
 from studio.team import people, rights
@@ -31,9 +35,31 @@ def workspace() -> Workspace:
     return open_workspace()
 
 
+_run = threading.local()
+"""The connection of the page run that owns this thread, and the file that it was opened on."""
+
+
 def store() -> Store:
-    """Open a connection for this page run; SQLite ties it to the thread that opens it."""
-    return open_store(workspace().database)
+    """Return the connection of this page run, its callbacks included; opened at the first call.
+
+    Streamlit runs every page run in a thread of its own, and SQLite ties a connection to its thread:
+    it is closed with the thread. A thread of no session gets a connection that is its own to close.
+    """
+    path = workspace().database
+    if get_script_run_ctx(suppress_warning=True) is None:
+        return open_store(path)
+    kept: tuple[Store, tuple[Path, int, int] | None] | None = getattr(_run, "store", None)
+    # By its inode, too: a backup may have been put in the place of the file meanwhile.
+    if kept is None or kept[1] is None or kept[1] != _file_of(path):
+        _run.store = kept = open_store(path), _file_of(path)
+    return kept[0]
+
+
+def _file_of(path: Path) -> tuple[Path, int, int] | None:
+    with suppress(OSError):
+        found = path.stat()
+        return path, found.st_dev, found.st_ino
+    return None
 
 
 def scheme() -> Scheme:
@@ -41,13 +67,42 @@ def scheme() -> Scheme:
     return load_scheme()
 
 
+def is_by_account() -> bool:
+    """Return whether people sign in with accounts, so that nobody chooses a name."""
+    return access_mode() == "accounts"
+
+
+def signed_in() -> str | None:
+    """Return the name of the account behind this session's cookie; None: its session has ended."""
+    cookie = st.context.cookies.get(cookie_name(st.get_option("server.port")))
+    if not cookie:
+        return None
+    with closing(store()) as db:
+        found = person_of(db, cookie)
+    return found.name if found else None
+
+
 def annotator() -> str:
-    """Return the name under which this session decides."""
+    """Return the name under which this session decides.
+
+    Raises:
+        NotAllowed: it was signed out meanwhile.
+    """
+    if is_by_account():
+        name = signed_in()
+        if name is None:
+            raise NotAllowed(
+                say("您已退出登录。", "You are signed out."),
+                remedy=say("请重新打开网页并登录。", "Reload the page and sign in."),
+            )
+        return name
     return clean_name(st.session_state.get("annotator")) or "me"
 
 
 def is_named() -> bool:
     """Return whether somebody has said who works in this session."""
+    if is_by_account():
+        return signed_in() is not None
     return bool(clean_name(st.session_state.get("annotator")))
 
 
@@ -76,8 +131,7 @@ def acting_person() -> Person | None:
     """Return who works in the session of this thread; None in a thread of no session."""
     if get_script_run_ctx(suppress_warning=True) is None:
         return None
-    with closing(store()) as db:
-        return people.known_or_new(db, annotator())
+    return people.known_or_new(store(), annotator())
 
 
 # The services ask by themselves who is behind a press.

@@ -1,12 +1,11 @@
 """Draw what stands beside every page: the language switch and who works here."""
 
-from contextlib import closing
-
 import streamlit as st
 
 from pages.shared import colors, keyboard, session
 from pages.shared.elements import choose_one
 from pages.shared.feedback import reporting
+from pages.shared.text import plain
 from studio.annotation import review
 from studio.annotation.leases import release
 from studio.annotation.sent_back import count_sent_back
@@ -73,6 +72,8 @@ def sign_in() -> Person | None:
         The person; None where nobody has said who they are, or the workspace cannot be read.
     """
     keyboard.guard()
+    if session.is_by_account():
+        return _account()
     asked = st.query_params.get("annotator")
     # A page that another one leads to begins without the widget's state and with another address.
     kept = st.session_state.get(SIGNED_IN, asked)
@@ -95,9 +96,7 @@ def sign_in() -> Person | None:
         help=say("每个决定都会记下这个名字。", "Every decision is recorded under this name."),
     )
     if person is not None:
-        inactive = "" if person.is_active else say("　:gray[（休息中）]", " :gray[(inactive)]")
-        role = say(*people.ROLE_NAMES[person.role])
-        st.markdown(f':color[●]{{foreground="{colors.readable(person.color)}"}} {role}{inactive}')
+        _show_role(person)
     st.button(
         say("换人或新成员", "Somebody else"),
         key="who-else",
@@ -106,6 +105,27 @@ def sign_in() -> Person | None:
         on_click=_ask_again,
     )
     return person
+
+
+def _account() -> Person | None:
+    """Show whose account this is, and the way out."""
+    name = session.signed_in()
+    if name is None:
+        return None
+    person, _ = _known_people(name)
+    st.markdown(f"**{plain(name)}**")
+    if person is not None:
+        _show_role(person)
+    base = st.get_option("server.baseUrlPath").strip("/")
+    leave = f"/{base}/enter/leave" if base else "/enter/leave"
+    st.link_button(say("退出登录", "Sign out"), leave, type="tertiary", icon=":material/logout:")
+    return person
+
+
+def _show_role(person: Person) -> None:
+    inactive = "" if person.is_active else say("　:gray[（休息中）]", " :gray[(inactive)]")
+    role = say(*people.ROLE_NAMES[person.role])
+    st.markdown(f':color[●]{{foreground="{colors.readable(person.color)}"}} {role}{inactive}')
 
 
 @reporting
@@ -119,7 +139,8 @@ def _ask_again() -> None:
 def _known_people(name: str) -> tuple[Person | None, list[str]]:
     """Sign the person of that name in; return them and the names of all."""
     try:
-        with database_errors(), closing(session.store()) as db:
+        with database_errors():
+            db = session.store()
             return people.sign_in(db, name), [each.name for each in people.list_people(db)]
     except StudioError:
         return None, [name]
@@ -128,8 +149,7 @@ def _known_people(name: str) -> tuple[Person | None, list[str]]:
 def sent_back_link(person: Person) -> None:
     """Say on every page how many titles were sent back to this person, and link to them."""
     try:
-        with closing(session.store()) as db:
-            count = count_sent_back(db, author=person.name).own
+        count = count_sent_back(session.store(), author=person.name).own
     except StudioError:
         return
     st.session_state[SENT_BACK_SHOWN] = count
@@ -142,11 +162,11 @@ def release_titles(person: Person, page: str) -> None:
     """Release the leases of a person who opened another page or goes on under another name."""
     before = st.session_state.get("was-annotator", person.name)
     st.session_state["was-annotator"] = person.name
-    with closing(session.store()) as db:
-        if before != person.name:
-            release(db, before)
-            review.release(db, before)
-        if page != "label":
-            release(db, person.name)
-        if page != "review":
-            review.release(db, person.name)
+    db = session.store()
+    if before != person.name:
+        release(db, before)
+        review.release(db, before)
+    if page != "label":
+        release(db, person.name)
+    if page != "review":
+        review.release(db, person.name)

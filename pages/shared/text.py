@@ -31,6 +31,7 @@ PHASE_NAMES = {
     "loading": ("加载模型与数据", "loading"),
     "training": ("训练", "training"),
     "evaluating": ("评估", "evaluating"),
+    "classifying": ("分类", "classifying"),
     "saving": ("保存", "saving"),
     "drafting": ("起草", "drafting"),
     "downloading": ("下载", "downloading"),
@@ -56,6 +57,10 @@ _LIVE = re.compile(
 _JOINER = "\u2060"
 """Invisible, and removed from a title that is pasted back."""
 
+BASELINE_NAMES = {
+    "majority": ("总猜最多的类", "majority class"),
+    "tfidf": ("词频统计（TF-IDF）", "word statistics (TF-IDF)"),
+}
 TOKEN_NOTE = (
     "词元（token）是模型读写的最小单位，一个汉字大约一个。",
     "A token is the smallest piece that a model reads or writes, about one Chinese character.",
@@ -155,13 +160,13 @@ def answer_name(answer: AnswerMode) -> str:
 
 def baseline_name(name: str) -> str:
     """Name a baseline."""
-    return {"majority": say("总猜最多的类", "majority class"), "tfidf": "TF-IDF"}.get(name, name)
+    return say(*BASELINE_NAMES[name]) if name in BASELINE_NAMES else name
 
 
 def run_name(run: Run) -> str:
     """Name a run in lists: its label or id, and whether it only was recorded."""
     name = run.label or run.id
-    return f"{name}{say('（随附的记录）', ' (recorded)')}" if run.recorded else name
+    return f"{name}{say('（内置的记录）', ' (recorded)')}" if run.recorded else name
 
 
 def run_option(run: Run) -> str:

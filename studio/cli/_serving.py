@@ -27,11 +27,16 @@ app = typer.Typer()
 def serve(
     target: Annotated[
         str | None,
-        typer.Argument(metavar="[RUN|MODEL]", help="Run or base model; empty: the default model."),
+        typer.Argument(
+            metavar="[RUN|RELEASE|MODEL]",
+            help="Run, release or base model; empty: the released one, else the default model.",
+        ),
     ] = None,
     also: Annotated[
         list[str] | None,
-        typer.Option(metavar="RUN|MODEL", help="Another run of the same base, or the base; repeatable."),
+        typer.Option(
+            metavar="RUN|RELEASE|MODEL", help="Another run of the same base, or the base; repeatable."
+        ),
     ] = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the server.")] = 8000,
     host: Annotated[

@@ -1,11 +1,11 @@
 """Define the outputs of a worker: predictions, scores, drafts, previews, the result."""
 
-from datetime import datetime
 from typing import Literal
 
 from pydantic import ConfigDict, Field
 
 from studio.contract._base import AnswerMode, Frozen, TemplateName, Text
+from studio.contract._specs import ExportFormat, ExportQuant
 
 
 class Prediction(Frozen):
@@ -24,6 +24,28 @@ class Prediction(Frozen):
     )
     tokens: int = Field(0, description="Generated tokens.")
     forced: bool = Field(False, description="The think chain reached its limit and was force-closed.")
+
+
+class AnsweredTitle(Frozen):
+    """A line of answers.jsonl: the answer to a title of titles.jsonl; of several the last counts.
+
+    `category` is None where none could be parsed, or where `problem` is the reason why there is no answer.
+    """
+
+    title: int = Field(description="Position in titles.jsonl, from 0.")
+    category: str | None
+    confidence: float | None = Field(
+        None, description="Of the category, calibrated where that is known; None: nothing tells it."
+    )
+    probabilities: dict[str, float] | None = Field(
+        None,
+        description="Over the categories, of direct scoring after an empty chain; calibrated where that is"
+        " known.",
+    )
+    chain: str | None = Field(None, description="The generated think chain.")
+    tokens: int = Field(0, description="Generated tokens.")
+    forced: bool = Field(False, description="The think chain reached its limit and was force-closed.")
+    problem: Text = ""
 
 
 class TitleToDraft(Frozen):
@@ -114,6 +136,7 @@ class EngineUsed(Frozen):
     device: str = Field("", description="Of an endpoint: its host.")
     batch: int | None = Field(None, description="Titles answered at once.")
     quotes_from_title: bool = Field(False, description="Quotations in a chain were held to the title.")
+    categories_only: bool = Field(False, description="Written answers were held to the categories.")
     repeated: tuple[int, int] | None = Field(
         None,
         description="How many answers came out differently when written again in other company, and of how"
@@ -155,10 +178,36 @@ class ScoreFile(Frozen):
     evaluations: dict[AnswerMode, Scores]
 
 
+class Divergence(Frozen):
+    """The first title whose chain differs: both rendered prompts, both answers as tokens."""
+
+    title: str
+    prompt_before: str
+    prompt_after: str
+    tokens_before: tuple[str, ...]
+    tokens_after: tuple[str, ...]
+    at: int = Field(description="Position of the first token that differs, from 0.")
+
+
+class ChainTrial(Frozen):
+    """Think chains of the checkpoint and of the export, under one setting of the repetition penalty."""
+
+    penalty: float = Field(
+        description="Of the checkpoint; the export applies it as its runtime does. 1: none."
+    )
+    titles: int
+    right_before: int
+    right_after: int
+    ended_before: int = Field(description="Answers that came to their end within the limit.")
+    ended_after: int
+    same_category: int
+    same_text: int
+
+
 class Proof(Frozen):
     """How the answers of an export in its own runtime compare with those of the checkpoint.
 
-    Counts are of titles. Categories are by direct scores; texts are chains without repetition penalty,
+    Counts are of titles. Categories are by direct scores; `texts` are chains without repetition penalty,
     which runtimes apply differently.
     """
 
@@ -172,69 +221,51 @@ class Proof(Frozen):
     right_before: int = 0
     lost: int = Field(0, description="Titles that were right before and are wrong after.")
     gained: int = Field(0, description="Titles that were wrong before and are right after.")
+    p_value: float = Field(1.0, description="Exact McNemar test of lost against gained, two-sided.")
     largest_difference: float = Field(0.0, description="Of a category's probability.")
+    nmse: float | None = Field(
+        None,
+        description="Normalized mean squared error of the logits, centred, where a category is chosen;"
+        " None: not asked.",
+    )
     texts: int = 0
     same_text: int = 0
     same_prompt: bool | None = Field(
         None, description="Whether the export's own chat template writes the trained prompt; None: not asked."
     )
-    first_difference: tuple[str, str, str] | None = Field(
-        None, description="A title, and the end of the checkpoint's and of the export's answer to it."
-    )
+    chains: tuple[ChainTrial, ...] = Field((), description="Without the repetition penalty, then with it.")
+    first_divergence: Divergence | None = None
+
+    @property
+    def right_after(self) -> int:
+        """Titles that the export answers right."""
+        return self.right_before - self.lost + self.gained
 
 
 class ExportReport(Frozen):
     """The content of export.json, beside what was exported."""
 
     format_version: Literal[1] = 1
-    format: str
-    quant: str
+    format: ExportFormat
+    quant: ExportQuant
     run: str | None
     files: dict[str, int] = Field(description="Bytes of each file.")
     repetition_penalty: float = Field(
         1.0, description="What the model needs inside its thought; runtimes know it otherwise or not at all."
     )
+    tensor_types: dict[str, int] = Field(
+        default_factory=dict, description="How many tensors of a GGUF file have each type."
+    )
+    fallbacks: int = Field(
+        0,
+        description="Tensors whose rows are no multiple of 256: written in a type of 32 to a block instead.",
+    )
     proof: Proof
 
-
-CALIBRATION = "calibration.json"
-
-
-class ChosenThreshold(Frozen):
-    """The confidence below which answers are refused, what that was worth when chosen, and who chose it."""
-
-    confidence: float = Field(ge=0, le=1)
-    answered: int = Field(description="Evaluated rows at or above it.")
-    right: int = Field(description="Of these, how many were right.")
-    rows: int = Field(description="Evaluated rows in all.")
-    accuracy_interval: tuple[float, float] = Field(description="95 % Wilson interval of right / answered.")
-    evaluation: str = Field(description="The run on whose rows it was chosen.")
-    author: str
-    at: datetime
-
-
-class AnswerCalibration(Frozen):
-    """How the confidence of one way of answering is computed from direct scoring's probabilities.
-
-    p is softmax(log p / temperature + bias); the confidence is that of the answer's category. With
-    `agreement` (answers with a chain) it is sigmoid(a + b log(p / (1 - p)) + c [direct scoring agrees]).
-    """
-
-    answer: AnswerMode
-    signal: Literal["probability", "agreement"] = Field(description="What the confidence rests on.")
-    temperature: float = Field(gt=0)
-    bias: dict[str, float] = Field(description="Added to each category's log probability: the prior.")
-    agreement: tuple[float, float, float] | None = Field(None, description="a, b and c of above.")
-    fitted_on: str = Field(description="The evaluation that it was fitted on, or `crosswise`.")
-    rows: int = Field(description="How many rows it was fitted on.")
-    threshold: ChosenThreshold | None = None
-
-
-class CalibrationFile(Frozen):
-    """The content of calibration.json: one entry for each way of answering that was calibrated."""
-
-    format_version: Literal[1] = 1
-    answers: dict[AnswerMode, AnswerCalibration]
+    @property
+    def bytes(self) -> int:
+        """Size of all files together."""
+        return sum(self.files.values())
 
 
 class Variant(Frozen):
@@ -264,6 +295,9 @@ class ServerAddress(Frozen):
     port: int
     url: str
 
+
+START = "start"
+"""Folder in the run of a preference training: predictions and scores of the checkpoint it started from."""
 
 DAMAGED = "damaged.json"
 

@@ -1,12 +1,13 @@
-"""Define the specs of workers: evaluate, serve, preview, draft, download, sweep, range test."""
+"""Define the specs of workers: evaluate, classify, serve, preview, draft, download, sweep, range test."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from studio.contract._base import AnswerMode, Frozen, TemplateName
+from studio.contract._calibration import AnswerCalibration
 from studio.contract._training import TrainSpec
 
 
@@ -60,11 +61,9 @@ _OUR_FIELDS = {
 }  # fmt: skip
 
 
-class EvaluateSpec(Frozen):
-    """One evaluation: a model, with or without adapter or at an endpoint, on the rows of a dataset."""
+class AnsweringSpec(Frozen):
+    """A model, with or without adapter or at an endpoint, and how it answers titles."""
 
-    format_version: Literal[1] = Field(1, description="Layout of this file.")
-    kind: Literal["evaluate"] = Field("evaluate", description="What the worker is asked to do.")
     engine: Literal["local", "endpoint"] = Field(
         "local", description="local: load the model and answer here. endpoint: ask the endpoint's model."
     )
@@ -80,13 +79,42 @@ class EvaluateSpec(Frozen):
         None, description="With engine endpoint: which, and how it is asked."
     )
     template: TemplateName = Field("auto", description="Chat template that renders a conversation.")
+    answer: AnswerMode = Field(
+        "chain", description="chain: write the think chain, then the category. direct: score the categories."
+    )
+    batch_size: int = Field(128, ge=1, le=4096, description="Rows answered at once.")
+    max_new_tokens: int = Field(256, ge=8, le=32768, description="Longest generated answer in tokens.")
+    quotes_from_title: bool = Field(
+        True, description="Hold the quotations in a chain to the title; not at an endpoint."
+    )
+    categories_only: bool = Field(
+        False,
+        description="Hold a written answer to the categories, and stop as soon as it names one; not at an"
+        " endpoint.",
+    )
+    run: str | None = Field(None, description="The training run whose model answers, if it is one.")
+
+    @model_validator(mode="after")
+    def _engine_is_complete(self) -> Self:
+        if self.engine == "local" and self.model_name_or_path is None:
+            raise ValueError("model_name_or_path is needed: the folder of the model that answers.")
+        if (self.engine == "endpoint") != (self.endpoint is not None):
+            raise ValueError("engine endpoint needs endpoint, and no other engine has one.")
+        return self
+
+
+class EvaluateSpec(AnsweringSpec):
+    """One evaluation: a model on the rows of a dataset.
+
+    `categories_only` is off: an answer that is no category is an error of the model, and counted.
+    """
+
+    format_version: Literal[1] = Field(1, description="Layout of this file.")
+    kind: Literal["evaluate"] = Field("evaluate", description="What the worker is asked to do.")
     dataset_dir: Path = Field(description="Folder with dataset_info.json.")
     dataset: str = Field("eval", description="Entry of dataset_info.json to answer.")
     train_dataset: str | None = Field(
         "train", description="Entry whose rows train the TF-IDF baseline; empty: no baselines."
-    )
-    answer: AnswerMode = Field(
-        "chain", description="chain: write the think chain, then the category. direct: score the categories."
     )
     rows: tuple[int, ...] | None = Field(
         None,
@@ -94,25 +122,33 @@ class EvaluateSpec(Frozen):
         " the others train the baseline.",
     )
     limit: int | None = Field(None, ge=1, description="Answer at most this many rows; empty: all.")
-    batch_size: int = Field(128, ge=1, le=4096, description="Rows answered at once.")
     cutoff_len: int = Field(512, ge=16, le=131072, description="Longest question in tokens.")
-    max_new_tokens: int = Field(256, ge=8, le=32768, description="Longest generated answer in tokens.")
-    quotes_from_title: bool = Field(
-        True, description="Hold the quotations in a chain to the title; not at an endpoint."
-    )
     seed: int = Field(42, ge=0, lt=2**32, description="Seed of the intervals' resampling.")
-    run: str | None = Field(None, description="The training run that is evaluated, if it is one.")
     imported: str | None = Field(
         None, description="File that another program's answers were imported from; empty: answered here."
     )
+    sealed: str | None = Field(
+        None,
+        description="The sealed set that is opened, as name#1: only its scores are shown. Empty: none is.",
+    )
 
-    @model_validator(mode="after")
-    def _engine_is_complete(self) -> "EvaluateSpec":
-        if self.engine == "local" and self.model_name_or_path is None:
-            raise ValueError("model_name_or_path is needed: the folder of the model to evaluate.")
-        if (self.engine == "endpoint") != (self.endpoint is not None):
-            raise ValueError("engine endpoint needs endpoint, and no other engine has one.")
-        return self
+
+class ClassifySpec(AnsweringSpec):
+    """The classification of a sheet: the titles of titles.jsonl, beside the spec, each answered once."""
+
+    format_version: Literal[1] = Field(1, description="Layout of this file.")
+    kind: Literal["classify"] = Field("classify", description="What the worker is asked to do.")
+    answer: AnswerMode = Field(
+        "direct", description="direct: score the categories. chain: write the think chain, then the category."
+    )
+    categories_only: bool = Field(
+        True,
+        description="Hold a written answer to the categories, and stop as soon as it names one; not at an"
+        " endpoint.",
+    )
+    calibration: AnswerCalibration | None = Field(
+        None, description="How confidence is computed, and below which an answer is refused; empty: as it is."
+    )
 
 
 class ServedModel(Frozen):
@@ -240,6 +276,28 @@ class DownloadSpec(Frozen):
     max_workers: int = Field(4, ge=1, le=32, description="Files fetched at once.")
 
 
+ExportFormat = Literal["adapter", "safetensors", "gguf", "ollama", "package"]
+ExportQuant = Literal[
+    "f32", "f16", "bf16", "q8_0", "q6_k", "q5_k_m", "q5_1", "q5_0", "q4_k_m", "q4_k_s", "q4_1", "q4_0",
+    "q3_k_m", "int8", "nf4",
+]  # fmt: skip
+GGUF_QUANTS: tuple[ExportQuant, ...] = (
+    "f32", "f16", "bf16", "q8_0", "q6_k", "q5_k_m", "q5_1", "q5_0", "q4_k_m", "q4_k_s", "q4_1", "q4_0",
+    "q3_k_m",
+)  # fmt: skip
+SAFETENSORS_QUANTS: tuple[ExportQuant, ...] = ("f32", "f16", "bf16", "int8", "nf4")
+QUANTS_OF: dict[ExportFormat, tuple[ExportQuant, ...]] = {
+    "adapter": ("f32",),
+    "safetensors": SAFETENSORS_QUANTS,
+    "gguf": GGUF_QUANTS,
+    "ollama": GGUF_QUANTS,
+    "package": GGUF_QUANTS,
+}
+"""The types of weights that each format can be written in; an adapter stays in its own."""
+PACKAGE_FILES = "package"
+"""Folder in a run folder with what studio knows of a package: the card, licences, changes."""
+
+
 class ExportSpec(Frozen):
     """A model, with or without adapter, to be written for another runtime, and tried there."""
 
@@ -250,12 +308,13 @@ class ExportSpec(Frozen):
         None, description="Folder of a LoRA adapter; empty: the base alone."
     )
     template: TemplateName = Field("auto", description="Chat template that renders a conversation.")
-    format: Literal["adapter", "safetensors", "gguf", "ollama"] = Field(
+    format: ExportFormat = Field(
         description="adapter: the adapter as it is. safetensors: merged, for transformers, vLLM, SGLang."
-        " gguf: merged, for llama.cpp. ollama: the same with a Modelfile."
+        " gguf: merged, for llama.cpp. ollama: the same with a Modelfile. package: the same with a server,"
+        " a client, the card and a smoke test."
     )
-    quant: Literal["f32", "f16", "bf16", "q8_0", "q5_0", "q4_0"] = Field(
-        "f16", description="Type of the weights; safetensors: f32, f16 or bf16."
+    quant: ExportQuant = Field(
+        "f16", description="Type of the weights; safetensors: f32, f16, bf16, int8, nf4; else of llama.cpp."
     )
     max_shard_gb: float = Field(4.0, gt=0, le=1000, description="Largest safetensors file, in gigabytes.")
     target: Path = Field(description="Destination folder; it must not hold anything yet.")
@@ -264,6 +323,7 @@ class ExportSpec(Frozen):
     proof_titles: int = Field(
         100, ge=0, description="Titles that are tried in the target's runtime; 0: none."
     )
+    proof_chains: int = Field(20, ge=0, description="Of these, titles whose think chains are compared.")
     name: str = Field("news-classifier", pattern=r"^[\w.-]{1,80}$", description="Name of the model's files.")
     run: str | None = Field(None, description="The training run that is exported, if it is one.")
 
@@ -271,8 +331,9 @@ class ExportSpec(Frozen):
     def _fields_fit_together(self) -> "ExportSpec":
         if self.format == "adapter" and self.adapter_name_or_path is None:
             raise ValueError("format adapter needs an adapter; this model has none: choose safetensors.")
-        if self.format == "safetensors" and self.quant not in ("f32", "f16", "bf16"):
-            raise ValueError("safetensors are written as f32, f16 or bf16; for 8 and 4 bit choose gguf.")
+        if self.format != "adapter" and self.quant not in QUANTS_OF[self.format]:
+            known = ", ".join(QUANTS_OF[self.format])
+            raise ValueError(f"{self.format} cannot be written as {self.quant}: choose one of {known}.")
         return self
 
 

@@ -1,5 +1,6 @@
 """Score a model's predictions, and lead from each error back to its title.
 
+against_start      Compare a preference training with the checkpoint that it started from.
 alignment          Join evaluations by title, and find the near-duplicate groups of their titles.
 attribution        Attribute errors to causes: a decision list over tags, each with its action.
 baselines          Train two cheap baselines that a language model has to beat: majority and TF-IDF.
@@ -14,6 +15,7 @@ entries            List and find what can be compared: an evaluation, or several
 error_actions      Act on errors by their cause, remember it, and tell later what paid.
 feedback           Requeue the titles of wrong predictions for labelling.
 foreign_answers    Read the answers of other programs: LLaMA-Factory, OpenAI batch output, tables.
+forgetting         Probe what fine-tuning cost in knowledge, instructions, arithmetic and refusals.
 homophones         List characters of the same sound.
 names              List names of places and companies, by type.
 nearest_rows       Find the training rows nearest to a title: what a model was taught about it.

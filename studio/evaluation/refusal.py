@@ -87,7 +87,7 @@ def choose_threshold(
     holder = model_run(workspace, run)
     if holder.recorded:
         raise InputError(
-            say("随附的记录不能改动。", "The recorded run that ships cannot be changed."),
+            say("内置的记录不能改动。", "The recorded run that ships cannot be changed."),
             remedy=say("请先自己训练一次。", "Train a run of your own first."),
         )
     point = report.at(threshold)

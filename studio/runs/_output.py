@@ -31,6 +31,7 @@ Phase = Literal[
     "loading",
     "training",
     "evaluating",
+    "classifying",
     "saving",
     "drafting",
     "downloading",
@@ -158,7 +159,7 @@ def read_log(run: Job, tail: int = 200) -> str:
     return read_tail(run.folder / "log.txt", tail)
 
 
-def load_scores(run: Run) -> ScoreFile | None:
+def load_scores(run: Job) -> ScoreFile | None:
     """Load the scores of the run; None when it measured nothing (yet).
 
     Raises:

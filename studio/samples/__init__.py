@@ -7,6 +7,7 @@ chain_phrases    Find the phrases of a think chain that are in the title, and th
 chain_scaffolds  Scaffold a think chain from the title's own words and the scheme.
 label_matching   Match a faulty label to the categories it may mean, for a person to confirm.
 occlusion        Find the words that carry a decision: delete each, and see how far the probability falls.
+preferences      Judge whether preference pairs are enough to train on.
 problems         Define a problem of a row: one shape for files, store, page and command.
 scheme           Load a category scheme: names, keys, definitions, borderline examples, pair rules.
 similarity       Find near duplicates: MinHash bands, a character bitmap, edit similarity.

@@ -174,7 +174,7 @@ def test_home_compares_the_answers_to_the_bundled_titles_with_ours(workspace, db
 
 def test_the_recorded_run_is_not_shown_as_if_one_had_trained_it(workspace, db):
     shown = "\n".join(element.value for element in [*open_page("home").subheader, *open_page("home").caption])
-    assert "示例：随附运行的得分" in shown
+    assert "示例：内置运行的得分" in shown
     assert "不是您训练的" in shown
     assert "还没有自己的得分" in shown
 

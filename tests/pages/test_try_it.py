@@ -1,16 +1,15 @@
 """Classify: one answer with its own confidence, many in a table, the best finished run, all of it remembered."""
 
-import io
 from datetime import UTC, datetime
 
-import openpyxl
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.sections.try_it.classify import MOST_TITLES
 from studio import runs
 from studio.annotation.leases import offer
-from studio.corpus.titles import find_titles
+from studio.corpus.titles import find_title, find_titles
+from studio.messages import shown
 from studio.models.default_model import chosen_default, default_model
 from studio.quality.findings import Evidence, Finding, ScanFile, deciding_words, result_path
 from studio.serving import servers
@@ -63,19 +62,29 @@ def test_two_hundred_titles_are_one_table_of_bounded_height(page):
     assert app.get("download_button")
 
 
-def test_a_sheet_comes_in_and_its_wrong_answers_go_back(page, workspace):
-    book, content = openpyxl.Workbook(), io.BytesIO()
-    for row in [("编号", "标题"), *((number, f"表里第{number}个标题") for number in range(7))]:
-        book.active.append(row)
-    book.save(content)
-    page.file_uploader(key="classify-sheet").upload("标题" * 60 + ".xlsx", content.getvalue()).run()
-    page.button(key="classify-sheet-now").click().run()
-    assert not page.exception
-    assert list(page.dataframe[0].value["标题"]) == [f"表里第{number}个标题" for number in range(7)]
-    page.multiselect(key="classify-wrong-titles").select(3).run()
-    page.button(key="classify-wrong").click().run()
+def test_wrong_answers_of_a_list_go_back(page, workspace):
+    app = classified(page, "\n".join(f"第{number}个标题" for number in range(9)))
+    app.multiselect(key="classify-wrong-titles").select(3).run()
+    app.button(key="classify-wrong").click().run()
     db = open_store(workspace.database)
-    assert offer(db, author="ann", settings=LabelSettings()).title.text == "表里第3个标题"
+    assert offer(db, author="ann", settings=LabelSettings()).title.text == "第3个标题"
+
+
+def test_a_wrong_answer_asks_which_category_is_right_and_can_be_taken_back(page, workspace):
+    title = "主队补时绝杀夺冠"
+    app = classified(page, title)
+    app.button(key="wrong-0").click().run()
+    place = f"0-{title}"
+    app.selectbox(key=f"report-category-{place}").set_value("娱乐")
+    app.text_input(key=f"report-note-{place}").set_value("说的是综艺")
+    app.button(key=f"report-send-{place}").click().run()
+    assert not app.exception
+    db = open_store(workspace.database)
+    found = find_title(db, title)
+    assert (found.status, found.proposal) == ("waiting", "娱乐")
+    assert "说的是综艺" in shown(found.note)
+    app.button(key=f"report-undo-{place}").click().run()
+    assert not app.exception and find_title(db, title).status == "trashed"
 
 
 def test_too_many_titles_are_a_sentence(page):

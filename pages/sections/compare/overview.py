@@ -117,9 +117,9 @@ def what_it_tells(found: Compared, entries: Sequence[Entry], comparison: Compari
     parts = [
         say(
             f"这 {comparison.n} 条标题（{comparison.groups} 件新闻）"
-            f"通常看不出小于 {comparison.visible:.0%} 的差别",
+            f"通常看不出小于 {100 * comparison.visible:.0f} 个百分点的差别",
             f"With these {comparison.n} titles ({comparison.groups} stories) a difference under "
-            f"{comparison.visible:.0%} will usually not be visible",
+            f"{100 * comparison.visible:.0f} points will usually not be visible",
         )
     ]
     if more:
@@ -129,7 +129,7 @@ def what_it_tells(found: Compared, entries: Sequence[Entry], comparison: Compari
     parts.append(
         say(
             f"这些标题已用于 {wear.comparisons} 次比较（{wear.evaluations} 个评估）",
-            f"these titles have served {wear.comparisons} comparisons of {wear.evaluations} evaluations",
+            f"comparisons on these titles so far: {wear.comparisons}, of {wear.evaluations} evaluations",
         )
     )
     st.caption(plain(say("；", "; ").join(parts) + say("。", ".")))

@@ -27,7 +27,7 @@ def title_list(
     found: Compared, entries: Sequence[Entry], shown: int, rows: Sequence[int], *, key: str
 ) -> None:
     """Draw titles page by page; the chosen one stands beside them in full."""
-    st.markdown(say(f"**{len(rows)} 条标题**", f"**{len(rows)} titles**"))
+    st.markdown(say(f"**{len(rows)} 条标题**", f"**Titles: {len(rows)}**"))
     if not rows:
         st.caption(say("这里没有标题。", "There are no titles here."))
         return

@@ -7,9 +7,11 @@ import streamlit as st
 from pages.shared import session
 from pages.shared.elements import table
 from pages.shared.text import category_name, plain
+from pages.shared.token_preview import SPLIT_NAMES
 from studio.datasets.diff import CHANGES, RowChange, VersionDiff, diff_versions
 from studio.datasets.versions import Version
 from studio.language import say
+from studio.samples.title_text import Split
 from studio.store import Store
 
 CHANGE_NAMES: dict[RowChange, tuple[str, str]] = {
@@ -20,6 +22,8 @@ CHANGE_NAMES: dict[RowChange, tuple[str, str]] = {
     "moved": ("换划分", "moved"),
 }
 SHOWN_ROWS = 500
+TALLEST = 10
+"""Rows up to which the table is as tall as they are; more scroll in it."""
 
 
 def difference_section(db: Store, versions: Sequence[Version]) -> None:
@@ -66,13 +70,13 @@ def _difference_tables(found: VersionDiff) -> None:
                 say("标题", "title"): row.text,
                 say("原类别", "category before"): category_name(row.category_before or ""),
                 say("现类别", "category after"): category_name(row.category_after or ""),
-                say("原划分", "split before"): row.split_before or "",
-                say("现划分", "split after"): row.split_after or "",
+                say("原划分", "split before"): _split_name(row.split_before),
+                say("现划分", "split after"): _split_name(row.split_after),
             }
             for row in rows[:SHOWN_ROWS]
         ],
         hide_index=True,
-        height=min(420, 40 + 36 * len(rows)),
+        height="content" if len(rows) <= TALLEST else 420,
         alt=say("有变化的行", "Rows that differ"),
     )
     if len(rows) > SHOWN_ROWS:
@@ -83,3 +87,8 @@ def _difference_tables(found: VersionDiff) -> None:
                 f"The first {SHOWN_ROWS} of {len(rows)} rows; list all with news-studio dataset diff --json",
             )
         )
+
+
+def _split_name(split: Split | None) -> str:
+    """Name the split of a row; empty for a row that this version has not."""
+    return "" if split is None else say(*SPLIT_NAMES[split])

@@ -180,7 +180,11 @@ def _estimate(db: Store, limit: int, values: dict[str, Any]) -> None:
     )
     with st.container(horizontal=True):
         st.metric(say("标题", "Titles"), f"{len(known):,}")
-        st.metric(say("输入词元（估）", "Prompt tokens (est.)"), f"{expected.prompt_tokens:,}")
+        st.metric(
+            say("输入词元（估）", "Prompt tokens (est.)"),
+            f"{expected.prompt_tokens:,}",
+            help=say(*TOKEN_NOTE),
+        )
         st.metric(say("输出词元（估）", "Completion tokens (est.)"), f"{expected.completion_tokens:,}")
         st.metric(say("费用（估）", "Cost (est.)"), price_text(expected.price))
     st.caption(

@@ -3,7 +3,8 @@
 behaviour        Draw the behavioural tests: how often harmless changes flip an answer.
 causes           Draw the causes of errors, what can be done about each, and what paid.
 chains           Draw answers with a think chain against those without, and what chains are like.
-endpoint_choice  Draw the choice of a model at an endpoint, and what answered.
+engine           Draw what answered in an evaluation.
+forgetting       Draw the forgetting probe: base against tuned, items lost and gained.
 matrix           Draw the confusion matrix and the titles in its cells.
 new_evaluation   Start another evaluation and draw its progress.
 numbers          Choose a scored run and draw its numbers.

@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages.shared import session
 from pages.shared.elements import table
-from pages.shared.text import category_name
+from pages.shared.text import TOKEN_NOTE, category_name
 from studio import runs
 from studio.contract import AnswerMode, Prediction, Scores
 from studio.evaluation.chain_quality import (
@@ -66,7 +66,7 @@ def _comparison(
         st.metric(say("只有直接打分对", "direct alone right"), compared.direct_alone)
         neither = compared.titles - compared.both - compared.chain_alone - compared.direct_alone
         st.metric(say("都错", "both wrong"), neither)
-    st.caption(_price(chains, chain, direct))
+    st.caption(_price(chains, chain, direct), help=say(*TOKEN_NOTE))
 
 
 def _verdict(compared: ChainOrDirect) -> str:
@@ -155,8 +155,9 @@ def _quality(run: Run, chains: Sequence[Prediction]) -> None:
             "照抄训练：一半以上的字连续十个以上与某条训练思维链相同。不同字对：越低越千篇一律。",
             "Quotes real: share of the quoted phrases that the title has. Agrees: the chain concludes with "
             "its own answer. Copied: more than half of it stands in training chains, ten characters in a row "
-            "or more. Distinct pairs: the lower, the more alike the chains are.",
+            "or more. Distinct pairs: the lower, the more alike the chains are. ",
         )
+        + say(*TOKEN_NOTE)
     )
 
 
@@ -172,7 +173,7 @@ def _quality_line(name: str, each: ChainQuality) -> dict[str, object]:
         say("与答案一致", "agrees"): percent(each.agrees),
         say("没说类别", "no category"): percent(each.undecided),
         say("字数（中位）", "characters (median)"): round(each.characters),
-        say("词元", "tokens"): round(each.tokens),
+        say("长度（词元）", "length (tokens)"): round(each.tokens),
         say("被截断", "cut off"): each.forced,
         say("照抄训练", "copied"): percent(each.copied),
         say("不同字对", "distinct pairs"): percent(each.distinct),

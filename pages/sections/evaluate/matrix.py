@@ -111,7 +111,7 @@ def _take_click() -> None:
 
 
 def _cell_titles(run: Run, chosen: Sequence[Prediction], tags: TagFile | None) -> None:
-    st.markdown(say(f"**{len(chosen)} 条标题**", f"**{len(chosen)} titles**"))
+    st.markdown(say(f"**{len(chosen)} 条标题**", f"**Titles: {len(chosen)}**"))
     if not chosen:
         st.caption(say("这一格是空的。", "This cell is empty."))
         return

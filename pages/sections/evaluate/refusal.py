@@ -150,7 +150,7 @@ def _save(
             )
         )
     if model_run(session.workspace(), run).recorded:
-        st.caption(say("随附的记录不能保存门槛。", "The recorded run cannot keep a threshold."))
+        st.caption(say("内置的记录不能保存门槛。", "The recorded run cannot keep a threshold."))
         return
     with st.container(horizontal=True):
         if st.button(

@@ -15,6 +15,7 @@ VIEWS: Mapping[str, tuple[str, str]] = {
     "refusal": ("把握与弃权", "Confidence and refusal"),
     "behaviour": ("行为测试", "Behavioural tests"),
     "chains": ("思维链还是直接", "Chain or direct"),
+    "forgetting": ("遗忘检查", "Forgetting"),
     "scaling": ("数据够不够", "More data?"),
     "categories": ("逐类指标", "Per category"),
     "text": ("与 LLaMA-Factory 对照", "Compare with LLaMA-Factory"),

@@ -9,7 +9,7 @@ from pages.shared.feedback import report_errors
 from pages.shared.text import local_time, plain, plain_stored
 from studio.ingest.import_batches import ImportBatch, Undone, list_import_batches, report_csv, undo_import
 from studio.language import current_language, say
-from studio.store import Store
+from studio.store import Store, open_store
 
 SHOWN = 20
 SHOWN_KEPT = 50
@@ -45,7 +45,7 @@ def report_button(label: str, batch_id: int, key: str) -> None:
 
     def rows() -> bytes:  # in a thread of its own, hence the connection and the language
         current_language.set(language)
-        with closing(session.store()) as db:
+        with closing(open_store(session.workspace().database)) as db:
             return report_csv(db, batch_id)
 
     st.download_button(

@@ -96,11 +96,11 @@ def _scores_text(now: WorkspaceState) -> str:
     best = max(now.scores.values(), key=lambda scores: scores.accuracy)
     if now.scored is not None and now.scored.recorded:
         return say(
-            f"还没有自己的得分  \n随附的示例 {best.accuracy:.1%}",
+            f"还没有自己的得分  \n内置的示例 {best.accuracy:.1%}",
             f"no score of your own  \nbundled example {best.accuracy:.1%}",
         )
     tfidf = best.baselines.get("tfidf")
-    against = "" if tfidf is None else f"  \nTF-IDF {tfidf:.1%}"
+    against = "" if tfidf is None else f"  \n{baseline_name('tfidf')} {tfidf:.1%}"
     return say(f"准确率 {best.accuracy:.1%}{against}", f"accuracy {best.accuracy:.1%}{against}")
 
 
@@ -110,7 +110,7 @@ def latest_score(now: WorkspaceState) -> None:
         return
     is_ours = now.scored.recorded
     st.subheader(
-        say("示例：随附运行的得分", "Example: the bundled run's score")
+        say("示例：内置运行的得分", "Example: the bundled run's score")
         if is_ours
         else say("最近一次得分", "Latest score"),
         anchor=False,

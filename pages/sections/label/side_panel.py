@@ -4,7 +4,6 @@ import streamlit as st
 
 from pages.sections.label import actions
 from pages.shared import session
-from pages.shared.annotation_download import annotations_download
 from pages.shared.elements import choose_one
 from pages.shared.guidelines import guidelines
 from pages.shared.sidebar import SENT_BACK_SHOWN
@@ -83,8 +82,6 @@ def side_panel(db: Store) -> None:
         guidelines()
     else:
         recent_decisions(db)
-    with st.expander(say("导出标注记录", "Export annotations"), icon=":material/download:"):
-        annotations_download()
 
 
 def recent_decisions(db: Store) -> None:

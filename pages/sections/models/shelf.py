@@ -11,7 +11,7 @@ from studio.models.catalog import ModelEntry, scan_models
 from studio.models.locations import LocationSource
 
 SOURCE_NAMES: dict[LocationSource, tuple[str, str]] = {
-    "bundled": ("随附", "bundled"),
+    "bundled": ("内置", "bundled"),
     "workspace": ("工作区", "workspace"),
     "modelscope": ("ModelScope 缓存", "ModelScope cache"),
     "huggingface": ("Hugging Face 缓存", "Hugging Face cache"),
@@ -26,7 +26,7 @@ def model_shelf(*, is_admin: bool) -> None:
     if all(model.bundled for model in found):
         st.info(
             say(
-                "除了随附的小模型还没有别的。在上面下载一个，把模型文件夹拷进工作区的 models/，"
+                "除了内置的小模型还没有别的。在上面下载一个，把模型文件夹拷进工作区的 models/，"
                 "或在下面添加已有模型的文件夹。",
                 "Only the small bundled model so far. Download one above, copy a model folder into models/ "
                 "of the workspace, or add a folder below.",

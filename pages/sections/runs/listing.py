@@ -32,7 +32,7 @@ def run_list(rows: Sequence[RunRow], found: Sequence[RunRow]) -> None:
     if all(row.run.recorded for row in rows):
         st.info(
             say(
-                "还没有自己的运行；下面只有随附的记录。",
+                "还没有自己的运行；下面只有内置的记录。",
                 "No runs of your own yet; below is only the recorded one.",
             ),
             icon=":material/model_training:",
@@ -129,13 +129,13 @@ def _cells(row: RunRow) -> dict[str, Any]:
         say("状态", "state"): state_name(run.state),
         say("思维链准确率", "chain accuracy"): _accuracy(row.scores.get("chain")),
         say("直接打分准确率", "direct accuracy"): _accuracy(row.scores.get("direct")),
-        "n": best.n if best else None,
+        "n": f"{best.n:,}" if best else "",
         say("宏 F1", "macro F1"): f"{best.macro_f1:.1%}" if best else "",
         say("方法", "method"): method_label(row.method) if row.method else "–",
         say("基座", "base"): base_label(row.base),
         say("数据", "data"): data_label(row.data),
         say("学习率", "rate"): f"{row.learning_rate:g}" if row.learning_rate is not None else "",
-        say("种子", "seed"): row.seed,
+        say("种子", "seed"): "" if row.seed is None else str(row.seed),
         say("种类", "kind"): say(*KIND_NAMES[run.spec.kind]),
         say("用时", "time"): duration(row.seconds) if row.seconds is not None else "",
         say("开始", "started"): f"{run.created_at:%m-%d %H:%M}",

@@ -67,9 +67,10 @@ def _overall(found: Agreement) -> None:
         )
     st.caption(
         say(
-            f"95% 区间（对标题做 {1000} 次自助抽样）：一致率 {low:.1%} – {high:.1%}，"
+            f"95% 区间（把标题重新抽 {1000} 次算出；标题越多，区间越窄）：一致率 {low:.1%} – {high:.1%}，"
             f"κ {interval_text(overall)}。",
-            f"95 % bootstrap intervals ({1000} resamples of the titles): agreement {low:.1%} – {high:.1%}, "
+            f"95 % bootstrap intervals ({1000} resamples; more titles make them narrower): "
+            f"agreement {low:.1%} – {high:.1%}, "
             f"κ {interval_text(overall)}.",
         )
     )

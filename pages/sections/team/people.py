@@ -75,7 +75,7 @@ def _pace_table(paces: list[progress.PersonPace], goal: int) -> None:
                 say("角色", "role"): say(*ROLE_NAMES[each.person.role]),
                 today: each.pace.today,
                 say("累计", "total"): each.pace.total,
-                say("中位秒/条", "median s per title"): _seconds(each.pace.median_seconds),
+                say("每条用时（秒，中位）", "seconds per title (median)"): _seconds(each.pace.median_seconds),
                 returned: f"{each.sent_back} / {each.sent_back_waiting}",
             }
             for each in paces

@@ -120,13 +120,24 @@ def bar(query: Query, titles: Sequence[Title], found: Count) -> None:
         )
         _action("tag", say("加标记", "Tag"), ":material/new_label:")
         _action("untag", say("去标记", "Untag"), ":material/label_off:")
-        _action("gold", say("设为金标", "Mark as gold"), ":material/star:")
+        _action(
+            "gold",
+            say("设为金标", "Mark as gold"),
+            ":material/star:",
+            help=say(
+                "金标：类别已有定论的标题，混在标注队列里，用来衡量每个人的准确率。",
+                "Gold: titles whose category is certain; mixed into the queue, they measure each person's "
+                "accuracy.",
+            ),
+        )
         _action("trash", say("移入回收站", "Trash"), ":material/delete:")
         _action("restore", say("移出回收站", "Restore"), ":material/restore_from_trash:")
 
 
-def _action(name: str, label: str, icon: str, *, disabled: bool = False) -> None:
-    st.button(label, key=f"titles-{name}", icon=icon, disabled=disabled, on_click=_edit, args=(name,))
+def _action(name: str, label: str, icon: str, *, disabled: bool = False, help: str | None = None) -> None:
+    st.button(
+        label, key=f"titles-{name}", icon=icon, disabled=disabled, help=help, on_click=_edit, args=(name,)
+    )
 
 
 @reporting
@@ -221,7 +232,7 @@ def recent_edits(db: Store) -> None:
         note = plain(category_name(edit.note or "") if edit.action == "relabel" else edit.note or "")
         text.markdown(
             f"{person_mark(edit.author, colors)}　**{what}** {note}　"
-            + say(f"{edit.titles} 条", f"{edit.titles} titles")
+            + say(f"{edit.titles} 条", "1 title" if edit.titles == 1 else f"{edit.titles} titles")
             + f"　:gray[:small[{local_time(edit.at)}]]"
         )
         button.button(

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from pages.sections.try_it.answers import direct_answer, report_wrong
+from pages.sections.try_it.answers import direct_answer
+from pages.sections.try_it.wrong_answer import Said, open_report, report_form
 from pages.shared import charts, session
 from pages.shared.text import category_mark, category_name, highlighted_spans, plain
 from studio.language import say
@@ -18,12 +19,13 @@ MOST_SAID = 4
 """Words that are highlighted and whose effect is written out: where every word is marked, none stands out."""
 
 
-def card(answer: Classification, index: int, *, alone: bool, demonstration: bool) -> None:
+def card(answer: Classification, index: int, *, model: str, alone: bool, demonstration: bool) -> None:
     """Draw one classified title.
 
     Args:
         answer: what the model said.
         index: of the answer on the page, for the keys of its widgets.
+        model: the name of the model that said it.
         alone: it is the only one: with all its probabilities.
         demonstration: by the small bundled model, whose chains read like what they are.
     """
@@ -31,10 +33,22 @@ def card(answer: Classification, index: int, *, alone: bool, demonstration: bool
         head, result, button = st.columns([3.4, 1.3, 1], vertical_alignment="center")
         head.markdown(f"**{_title(answer)}**")
         result.markdown(_result(answer))
-        if button.button(
-            say("不对？", "Wrong?"), key=f"wrong-{index}", icon=":material/thumb_down:", width="stretch"
-        ):
-            report_wrong([answer])
+        place = f"{index}-{answer.title}"
+        button.button(
+            say("不对？", "Wrong?"),
+            key=f"wrong-{index}",
+            icon=":material/thumb_down:",
+            width="stretch",
+            on_click=open_report,
+            args=(place,),
+        )
+        said = Said(
+            title=answer.title,
+            category=answer.category or answer.direct_category,
+            chain=answer.chain,
+            model=model,
+        )
+        report_form(place, said)
         if answer.ways_disagree:
             _disagreement(answer)
         if not alone:

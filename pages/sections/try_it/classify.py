@@ -9,24 +9,22 @@ import streamlit as st
 from pages.sections.try_it.answers import answer_table, download
 from pages.sections.try_it.card import card
 from pages.sections.try_it.endpoints import endpoint_button
+from pages.sections.try_it.offered import offered_runs
 from pages.shared import session
 from pages.shared.elements import choose_one
 from pages.shared.feedback import notify, report_errors, reporting
-from pages.shared.files import uploaded_path
-from pages.shared.text import answer_name, plain, run_option
+from pages.shared.text import answer_name, plain
 from studio import runs
 from studio.chats.classifying import classify_by_chat
 from studio.chats.endpoints import SavedEndpoint, list_endpoints, open_endpoint
 from studio.contract import AnswerMode, TemplateName
 from studio.errors import InputError
-from studio.ingest.title_sheets import sheet_titles
 from studio.language import say
 from studio.models.catalog import find_models
-from studio.models.default_model import choose_default, chosen_default, default_model
+from studio.models.default_model import choose_default, chosen_default, default_model, released_default
 from studio.samples.title_text import split_lines
 from studio.serving import servers
 from studio.serving.client import ChatEndpoint, Classification, classify
-from studio.system.limited import call_limited
 from studio.workspace import BUNDLED_MODEL
 
 BASE = "base-"
@@ -34,7 +32,6 @@ MOST_CARDS = 5
 """More answers than these make a table of bounded height."""
 MOST_TITLES = 20_000
 PORTION = 64
-SHEET_TYPES = ["csv", "tsv", "xlsx", "txt", "json", "jsonl", "parquet"]
 ANSWER_MODES: tuple[AnswerMode, ...] = ("chain", "direct")
 
 
@@ -67,7 +64,7 @@ class Choice:
 
 
 def choose_model() -> Choice | None:
-    """Draw the choice: tuned runs first, then base models; None, with a hint, where there is none."""
+    """Draw the choice: the release, candidates, base models; None, with a hint, where there is none."""
     choices = all_choices()
     if not choices:
         st.info(
@@ -111,7 +108,13 @@ def default_choice(choices: Mapping[str, Choice]) -> str:
 
 
 def _default_button(choices: Mapping[str, Choice], name: str, default: str) -> None:
-    """Draw the button that makes the model on screen the default, or, on the chosen default, undoes that."""
+    """Draw the button that makes the model on screen the default, or, on the chosen default, undoes that.
+
+    Where something is released that is the default, and the way to another one is its page.
+    """
+    if released_default(session.workspace()) is not None:
+        session.link("release", say("发布", "Release"), icon=":material/rocket_launch:")
+        return
     chosen = chosen_default(session.workspace())
     if name == default and chosen == choices[name].target:
         label, target = say("不再作为默认", "Not the default"), None
@@ -176,19 +179,18 @@ def _endpoint_choices() -> list[Choice]:
 def _choices() -> list[Choice]:
     workspace = session.workspace()
     tuned = []
-    for run in runs.list_runs(workspace):
-        if run.spec.kind == "train" and run.result and run.result.checkpoint:
-            model, adapter = runs.trained_model(run)
-            tuned.append(
-                Choice(
-                    name=run.id,
-                    label=say("微调：", "tuned: ") + run_option(run),
-                    model=model,
-                    adapter=adapter,
-                    template=run.spec.template,
-                    calibration_file=runs.calibration_file(workspace, run.id),
-                )
+    for run, label in offered_runs(workspace):
+        model, adapter = runs.trained_model(run)
+        tuned.append(
+            Choice(
+                name=run.id,
+                label=label,
+                model=model,
+                adapter=adapter,
+                template=run.spec.template,
+                calibration_file=runs.calibration_file(workspace, run.id),
             )
+        )
     bases = [
         Choice(
             name=f"{BASE}{base.name}",
@@ -246,26 +248,8 @@ def classify_section(choice: Choice) -> None:
             )
             threshold = _threshold_box(choice)
     titles = [line.strip() for line in split_lines(text) if line.strip()]
-    with st.expander(
-        say("或上传表格", "Or upload a sheet"), key="classify-sheet-box", icon=":material/table:"
-    ):
-        sheet = st.file_uploader(
-            say(
-                "标题表：csv、xlsx、txt、jsonl 或 parquet",
-                "A sheet of titles: csv, xlsx, txt, jsonl or parquet",
-            ),
-            type=SHEET_TYPES,
-            key="classify-sheet",
-        )
-        sheet_pressed = st.button(
-            say("给整张表分类", "Classify the sheet"), key="classify-sheet-now", disabled=sheet is None
-        )
     with report_errors():
-        if sheet_pressed and sheet is not None:
-            with uploaded_path(sheet) as path:
-                found = call_limited(sheet_titles, path, session.scheme())
-                _classify_all(choice, found, answer_mode, threshold)
-        elif pressed and titles:
+        if pressed and titles:
             _classify_all(choice, titles, answer_mode, threshold)
         elif pressed:
             st.caption(say("先粘贴一个标题。", "Paste a title first."))
@@ -273,10 +257,16 @@ def classify_section(choice: Choice) -> None:
     if name != choice.name:
         return
     if len(answers) > MOST_CARDS:
-        answer_table(answers)
+        answer_table(answers, name)
         return
     for index, classification in enumerate(answers):
-        card(classification, index, alone=len(answers) == 1, demonstration=choice.is_demonstration)
+        card(
+            classification,
+            index,
+            model=name,
+            alone=len(answers) == 1,
+            demonstration=choice.is_demonstration,
+        )
     if len(answers) > 1:
         download(answers)
 
@@ -316,7 +306,7 @@ def _classify_all(
                 f"一次最多 {MOST_TITLES:,} 个标题，这里有 {len(titles):,} 个。",
                 f"At most {MOST_TITLES:,} titles at a time, here are {len(titles):,}.",
             ),
-            remedy=say("请把表格分成几份。", "Split the sheet."),
+            remedy=say("请存成文件，在“整张表”里分类。", "Save them as a file and classify that as a sheet."),
         )
     server = server_of(choice)
     done: list[Classification] = []
