@@ -58,6 +58,7 @@ def pages(person: Person | None) -> dict[str, tuple[st.Page, bool, str]]:
         (use, "release", NOT_ANNOTATORS, say("发布", "Release"), "rocket_launch"),
         (use, "try_it", NOT_ANNOTATORS, say("分类与对话", "Classify and chat"), "forum"),
         (use, "export", NOT_ANNOTATORS, say("导出", "Export"), "ios_share"),
+        (people, "guides", ROLES, say("指南", "Guides"), "menu_book"),
         (people, "team", ROLES, say("团队", "Team"), "group"),
     ]
     menu = {}

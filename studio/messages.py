@@ -173,6 +173,15 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "与 {run} 答错的“{title}”相近",
         "Resembles “{title}”, which {run} got wrong",
     ),
+    "error_pushing_row": (
+        "{run} 答错了“{title}”，这条训练标题最用力地把它推向了错的答案：请看它的类别和思维链",
+        "{run} got “{title}” wrong, and this training title pushed hardest for the wrong answer: check its "
+        "category and chain",
+    ),
+    "label_contradicted": (
+        "训练 {run} 时，其余的训练标题与这条的标签相矛盾：请再看一次类别",
+        "In training {run} the other titles contradict this one's label: look at its category again",
+    ),
     # where titles came from
     "rebuilt_from_version": ("从版本 {ref} 重建。", "Rebuilt from version {ref}."),
     "source_pasted": ("粘贴", "pasted"),

@@ -77,8 +77,9 @@ class ControlledTrainer(Trainer):
             processes=self.args.world_size,
             rank=self.args.process_index,
         )
+        samples = SampleDataset(cast("Sequence[Sample]", dataset))
         batches = BatchSampler(_lengths(dataset), layout, seed=None, padded=True)
-        return self._loader(SampleDataset(dataset), batches, self.held_out_collator or self.data_collator)
+        return self._loader(samples, batches, self.held_out_collator or self.data_collator)
 
     def _loader(self, rows: Dataset[Any], batches: BatchSampler, collator: Any) -> DataLoader[Any]:
         return DataLoader(

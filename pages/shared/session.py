@@ -77,8 +77,7 @@ def signed_in() -> str | None:
     cookie = st.context.cookies.get(cookie_name(st.get_option("server.port")))
     if not cookie:
         return None
-    with closing(store()) as db:
-        found = person_of(db, cookie)
+    found = person_of(store(), cookie)
     return found.name if found else None
 
 

@@ -10,6 +10,7 @@ The web process learns it from its environment.
 import hmac
 import os
 import secrets
+import tempfile
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -32,12 +33,12 @@ def access_token(workspace: Workspace) -> str:
     """Return the token of the workspace's link, readable by its owner alone; made with the first call."""
     path = token_path(workspace)
     if not path.exists():
-        draft = path.with_name(f".{TOKEN_FILE}.{os.getpid()}.part")
-        draft.touch(mode=0o600)
-        draft.write_text(secrets.token_urlsafe(32), encoding="ascii")
+        opened, draft = tempfile.mkstemp(prefix=f".{TOKEN_FILE}.", suffix=".part", dir=workspace.home)
+        with os.fdopen(opened, "w", encoding="ascii") as file:
+            file.write(secrets.token_urlsafe(32))
         with suppress(FileExistsError):  # the first of two that start at once keeps its token
             path.hardlink_to(draft)
-        draft.unlink()
+        Path(draft).unlink()
     return path.read_text(encoding="ascii").strip()
 
 

@@ -53,26 +53,32 @@ def session_id(token: str) -> str:
 
 def name_of(db: sqlite3.Connection, token: str) -> str | None:
     """Find the name of a living session; None: there is none, or its person is inactive."""
-    now = time.time()
-    found = db.execute(
-        "select sessions.name from sessions join people using (name)"
-        " where id = ? and is_active and seen > ? and began > ?",
-        [session_id(token), now - IDLE_SECONDS, now - LONGEST_SECONDS],
-    ).fetchone()
-    return str(found[0]) if found else None
+    found = _find(db, token)
+    return found[0] if found else None
 
 
 def person_of(db: Store, token: str) -> Person | None:
     """Find the person of a living session, and remember that it is used."""
-    name = name_of(db.conn, token)
-    if name is None:
+    found = _find(db.conn, token)
+    if found is None:
         return None
+    name, seen = found
     now = time.time()
-    db.execute(
-        "update sessions set seen = ? where id = ? and seen < ?",
-        [now, session_id(token), now - _SEEN_EVERY_SECONDS],
-    )
+    if seen < now - _SEEN_EVERY_SECONDS:
+        with writing(db):
+            db.execute("update sessions set seen = ? where id = ?", [now, session_id(token)])
     return find_person(db, name)
+
+
+def _find(db: sqlite3.Connection, token: str) -> tuple[str, float] | None:
+    """Find whose living session a token is, and when it was last used."""
+    now = time.time()
+    found: tuple[str, float] | None = db.execute(
+        "select sessions.name, seen from sessions join people using (name)"
+        " where id = ? and is_active and seen > ? and began > ?",
+        [session_id(token), now - IDLE_SECONDS, now - LONGEST_SECONDS],
+    ).fetchone()
+    return found
 
 
 def list_sessions(db: Store, name: str | None = None) -> list[Session]:

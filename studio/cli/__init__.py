@@ -13,6 +13,7 @@ _drafts       Let a teacher model draft think chains: `drafts`.
 _export       Export a model for another runtime, proven there: `export`.
 _forgetting   Probe what fine-tuning made a model forget: `forgetting`.
 _imports      Import titles, list imports, undo one: `import`.
+_influence    Find the training rows behind wrong answers: `influence`.
 _models       List, check and download base models: `models`.
 _pairs        Collect, freeze and export preference pairs: `pairs list | freeze | export`.
 _predictions  Import predictions of other programs, export those of runs: `predictions import | export`.
@@ -20,6 +21,7 @@ _release      Judge candidates, release them, go back: `release`, `releases`, `g
 _report       Write a report of a run or a comparison: `report`.
 _run_records  List, show, name, note, tag, delete and restore runs: more of `news-studio runs`.
 _runs         Manage runs and the machine: `up`, `runs`, `doctor`.
+_sample       Sample several answers to every row, judged by their labels: `sample`.
 _serving      Serve models over the OpenAI protocol: `serve`.
 _status       Show the progress of a job on one line of stderr.
 _training     Train and evaluate a model: `train`, `evaluate`.

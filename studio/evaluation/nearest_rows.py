@@ -9,11 +9,11 @@ from rapidfuzz import fuzz, process
 from studio import runs
 from studio.contract import TrainSpec
 from studio.errors import StudioError, UnreadableFile
+from studio.evaluation.training_rows import folder_scheme
 from studio.formats.dataset_info import INFO
 from studio.formats.reader import read_entry
 from studio.language import say
 from studio.runs import Run
-from studio.samples.scheme import load_scheme
 from studio.samples.title_text import title_key
 from studio.validation.rows import judge_rows
 from studio.workspace import Workspace
@@ -80,8 +80,7 @@ def nearest_rows(data: TrainingData, title: str, limit: int = NEAREST) -> list[T
 
 @lru_cache(maxsize=2)
 def _rows(folder: Path, entry: str, state: int) -> tuple[list[tuple[str, str, str]], list[str]]:
-    own = folder / "categories.toml"
-    scheme = load_scheme(own if own.is_file() else None)
+    scheme = folder_scheme(folder)
     judged = judge_rows(read_entry(folder, entry, scheme).rows, scheme)
     rows = [
         (each.title, each.category or "", (each.answer.chain if each.answer else None) or "")

@@ -9,7 +9,7 @@ from studio.evaluation.neighbours import TrainingRow
 from studio.formats.reader import read_entry
 from studio.runs import Run, get_run
 from studio.samples.canonical import exact_category, read_answer
-from studio.samples.scheme import Scheme
+from studio.samples.scheme import Scheme, load_scheme
 from studio.validation.rows import find_title, shared_prefix
 from studio.workspace import Workspace
 
@@ -47,6 +47,12 @@ def evaluated_entry(run: Run) -> tuple[Path, str | None]:
     """Return the folder and the entry whose rows a run answered."""
     spec = run.spec
     return spec.dataset_dir, spec.dataset if isinstance(spec, EvaluateSpec) else spec.eval_dataset
+
+
+def folder_scheme(folder: Path) -> Scheme:
+    """Load the categories that a dataset folder was frozen with, or the bundled ones."""
+    own = folder / "categories.toml"
+    return load_scheme(own if own.is_file() else None)
 
 
 def labelled_rows(folder: Path, name: str, scheme: Scheme) -> DatasetRows:

@@ -10,6 +10,7 @@ health       Tell a monitor how the studio is: `/healthz`, `/metrics`.
 next_step    Suggest the next step of the loop from the state of a workspace.
 rebuild      Rebuild a lost database from the frozen versions.
 restore      Restore a backup into an empty workspace.
+sampling     Sample several answers to every row as a job.
 supervisor   Supervise web app and job process: `news-studio up`, kept alive until Ctrl-C.
 waiting      Run a job and wait for its end; Ctrl-C cancels it.
 """

@@ -221,6 +221,17 @@ def test_a_session_ends_by_time_by_its_owner_and_with_its_person(db, admin, monk
     assert sessions.person_of(db, other) is None and sessions.list_sessions(db) == []
 
 
+def test_a_session_in_use_stays_and_its_use_is_no_open_transaction(db, admin, monkeypatch):
+    token = enter(db, admin, GOOD)
+    now = time.time()
+    for day in range(1, 40):
+        monkeypatch.setattr(sessions.time, "time", lambda day=day: now + day * 86400)
+        assert sessions.person_of(db, token).name == admin
+        assert not db.conn.in_transaction
+    monkeypatch.setattr(sessions.time, "time", lambda: now + sessions.LONGEST_SECONDS + 1)
+    assert sessions.person_of(db, token) is None
+
+
 def test_the_token_of_a_link_is_its_owners_and_stays(tmp_path):
     workspace = open_workspace(tmp_path / "home")
     with concurrent.futures.ThreadPoolExecutor() as pool:

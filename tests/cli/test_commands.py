@@ -27,8 +27,10 @@ COMMANDS = {
     "freeze": set(),
     "dataset": {"list", "diff", "export", "card"},
     "models": {"list", "check", "download"},
+    "pairs": {"list", "freeze", "versions", "export"},
     "drafts": set(),
     "train": set(),
+    "sample": set(),
     "runs": {
         "pause",
         "resume",
