@@ -213,6 +213,8 @@ def curve(
             print_json({"run": trained.id, "job": found.job.id, **curve_document(found, checks)})
             return
         _print_curve(found.forecast, checks)
+        if note := scaling.steps_note(trained):
+            typer.echo(note, err=True)
 
 
 def curve_document(found: scaling.Curve, checks: Sequence[scaling.Check]) -> dict[str, Any]:
