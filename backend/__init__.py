@@ -7,7 +7,10 @@
     sweep          Train the runs of a hyperparameter sweep one after the other, the base loaded once.
     range_test     Run a learning-rate range test.
     evaluate       Answer held-out rows and score the answers.
+    influence      Compute what training rows did to wrong answers, and whose labels the others contradict.
+    classify       Answer the titles of a sheet.
     behaviour      Answer the changed titles of behavioural tests.
+    forgetting     Probe what fine-tuning made a model forget.
     serve          Serve models over the OpenAI protocol, with /v1/classify.
     preview        Count and show the tokens that training would see.
     draft          Let a teacher model draft think chains. Needs no torch.
@@ -22,16 +25,19 @@ merged (modeling) and answers (engine), the answers are scored by studio.evaluat
     modeling       Load base models and put adapters on them.
     engine         Answer requests with a model: continuous batching, sampling, scoring.
     training       Run the training loop: loss, held-out evaluation, checkpoints, resume.
+    harness        Run local tasks of lm-evaluation-harness, an extra.
     serving        Speak the OpenAI protocol: requests, limits, errors, streams, metrics.
     kernels        Compute the loss, LoRA and attention faster on a GPU, in pure torch.
     export         Convert models for other runtimes: GGUF for llama.cpp and Ollama.
     clients        Speak to services on the network: a teacher's endpoint, the model hub.
     interrupts     Interrupt blocking work when a pause or cancel is requested.
+    pace           Tell how far the work on many rows is.
     worker         Wrap every program: read the spec, emit events, write the result.
     machine        Report the device and the peak memory of a process.
 
-Imports go upwards in this order: machine, worker, interrupts, clients, data, modeling and kernels,
-engine and export, serving, training and the programs, train, sweep and range_test.
+Imports go upwards in this order: machine, worker, pace, interrupts, clients, data, modeling and kernels,
+engine and export, serving, harness, training and the programs, train and forgetting, sweep, range_test
+and influence.
 """
 
 import os

@@ -1,28 +1,27 @@
 """Answer held-out rows and score the answers: `python -m backend.evaluate RUN_FOLDER`.
 
-Reads spec.json; writes predictions.jsonl and scores.json; ends with result.json.
+Reads spec.json; writes predictions.jsonl and scores.json; ends with result.json. Started again in the
+folder of an evaluation that was cut short, it answers the rows that predictions.jsonl lacks.
 """
 
 import logging
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
-from transformers import GenerationConfig, PreTrainedModel, set_seed
+from pydantic import TypeAdapter
+from transformers import PreTrainedModel, set_seed
 from transformers.utils import logging as transformers_logging
 
 from backend.data import rows
 from backend.data.labelled_rows import LabelledRow, labelled_rows
 from backend.data.templates import Renderer
-from backend.engine.endpoint import EndpointAnswering
 from backend.engine.local import LocalAnswering
+from backend.engine.opening import open_answering
 from backend.engine.titles import Answering, Written
 from backend.machine import peak_memory_gib
-from backend.modeling.loading import load_model, on_device
-from backend.modeling.tokenizers import load_tokenizer
+from backend.pace import Pace
 from backend.worker import Cancelled, RunFolder, run_worker
 from studio.contract import AnswerMode, EvaluateSpec, Prediction, Progress, ScoreFile, Scores
 from studio.errors import InputError
@@ -31,11 +30,12 @@ from studio.evaluation.scores import score
 from studio.language import say
 from studio.samples.canonical import exact_category, read_answer
 from studio.samples.scheme import Scheme
+from studio.system.jsonl import Journal, read_lines
 
 log = logging.getLogger(__name__)
 
-_PROGRESS_SECONDS = 1.0
-"""Shortest time between two lines about the progress."""
+PREDICTIONS = "predictions.jsonl"
+_prediction: TypeAdapter[Prediction] = TypeAdapter(Prediction)
 
 
 def evaluate(folder: RunFolder) -> dict[str, Any]:
@@ -44,32 +44,9 @@ def evaluate(folder: RunFolder) -> dict[str, Any]:
     assert isinstance(spec, EvaluateSpec), spec.kind
     set_seed(spec.seed)
     folder.emit(Progress(phase="loading"))
-    if spec.endpoint is not None:
-        with closing(_at_endpoint(spec)) as answering:
-            _evaluate(folder, answering, spec, (spec.answer,))
-        return {}
-    assert spec.model_name_or_path is not None, "the spec's own check"
-    tokenizer = load_tokenizer(spec.adapter_name_or_path or spec.model_name_or_path, spec.model_name_or_path)
-    model = on_device(load_model(spec.model_name_or_path, spec.adapter_name_or_path))
-    evaluate_model(folder, model, Renderer(tokenizer, spec.template), spec, (spec.answer,))
-    return {"peak_memory_gib": peak_memory_gib()}
-
-
-def _at_endpoint(spec: EvaluateSpec) -> EndpointAnswering:
-    """Answer at the spec's endpoint; where its model is known, with that one's tokenizer and template."""
-    assert spec.endpoint is not None
-    renderer, penalty = None, 1.0
-    if spec.model_name_or_path is not None:
-        folder = spec.adapter_name_or_path or spec.model_name_or_path
-        renderer = Renderer(load_tokenizer(folder, spec.model_name_or_path), spec.template)
-        penalty = _own_penalty(spec.model_name_or_path)
-    return EndpointAnswering(
-        spec.endpoint,
-        rows.dataset_scheme(spec.dataset_dir),
-        renderer=renderer,
-        max_new_tokens=spec.max_new_tokens,
-        penalty=penalty,
-    )
+    with open_answering(spec, rows.dataset_scheme(spec.dataset_dir)) as answering:
+        _evaluate(folder, answering, spec, (spec.answer,))
+    return {} if spec.endpoint else {"peak_memory_gib": peak_memory_gib()}
 
 
 def evaluate_model(
@@ -79,24 +56,13 @@ def evaluate_model(
     spec: EvaluateSpec,
     modes: Sequence[AnswerMode],
 ) -> None:
-    """Answer the spec's rows with a loaded model in each mode; write predictions.jsonl and scores.json."""
-    answering = LocalAnswering(
-        model,
-        renderer,
-        rows.dataset_scheme(spec.dataset_dir),
-        max_new_tokens=spec.max_new_tokens,
-        batch_size=spec.batch_size,
-        quotes_from_title=spec.quotes_from_title,
-    )
-    _evaluate(folder, answering, spec, modes)
+    """Answer the spec's rows with a loaded model in each mode; write predictions.jsonl and scores.json.
 
-
-def _own_penalty(folder: Path) -> float:
-    """Read the repetition penalty of a model's generation config; 1 without one."""
-    try:
-        return float(GenerationConfig.from_pretrained(folder).repetition_penalty or 1.0)
-    except OSError:
-        return 1.0
+    Nothing of earlier answers is kept: they may be those of other weights.
+    """
+    (folder.path / PREDICTIONS).unlink(missing_ok=True)
+    scheme = rows.dataset_scheme(spec.dataset_dir)
+    _evaluate(folder, LocalAnswering.of(spec, model, renderer, scheme), spec, modes)
 
 
 def _evaluate(
@@ -121,9 +87,7 @@ def _evaluate(
     baselines = _baselines(spec, scheme, held_out)
     scores: dict[AnswerMode, Scores] = {}
     for mode in modes:
-        started = time.monotonic()
-        predictions = _answer(folder, answering, held_out, scheme, mode)
-        seconds = time.monotonic() - started
+        predictions, seconds = _answer(folder, answering, held_out, scheme, mode)
         scores[mode] = score(
             predictions,
             scheme.names,
@@ -154,26 +118,43 @@ def _answer(
     held_out: Sequence[LabelledRow],
     scheme: Scheme,
     mode: AnswerMode,
-) -> list[Prediction]:
-    """Predict the rows; each prediction is on disk as soon as it is there, all are returned in order."""
-    total, started, told = len(held_out), time.monotonic(), 0.0
-    found: dict[int, Prediction] = {}
-    folder.emit(Progress(phase="evaluating", total=total, answer=mode))
-    titles = [row.title for row in held_out]
-    for index, prediction in _predictions(answering, titles, held_out, scheme, mode, folder):
-        if folder.cancel_requested:
-            break
-        folder.append("predictions.jsonl", prediction)
-        found[index] = prediction
-        if (now := time.monotonic()) - told >= _PROGRESS_SECONDS:
-            told, eta = now, (now - started) / len(found) * (total - len(found))
-            folder.emit(
-                Progress(phase="evaluating", done=len(found), total=total, eta_seconds=eta, answer=mode)
-            )
+) -> tuple[list[Prediction], float]:
+    """Predict the rows that are not predicted yet, each on disk as soon as it is there.
+
+    Returns:
+        all predictions in order, and the seconds that all would have taken at the pace of these.
+    """
+    found = _predicted_before(folder, held_out, mode)
+    missing = [index for index in range(len(held_out)) if index not in found]
+    if found:
+        log.info("%s: %d rows are answered already", mode, len(found))
+    titles = [held_out[index].title for index in missing]
+    pace = Pace(folder, "evaluating", total=len(held_out), done=len(found), answer=mode)
+    with closing(Journal(folder.path / PREDICTIONS)) as journal:
+        for place, prediction in _predictions(
+            answering, titles, [held_out[index] for index in missing], scheme, mode, folder
+        ):
+            if folder.cancel_requested:
+                break
+            journal.append(prediction)
+            found[missing[place]] = prediction
+            pace.step()
     if folder.cancel_requested:
         raise Cancelled
-    folder.emit(Progress(phase="evaluating", done=total, total=total, answer=mode))
-    return [found[index] for index in range(total)]
+    pace.end()
+    return [found[index] for index in range(len(held_out))], pace.seconds_for_all
+
+
+def _predicted_before(
+    folder: RunFolder, held_out: Sequence[LabelledRow], mode: AnswerMode
+) -> dict[int, Prediction]:
+    """Read the predictions that an evaluation which was cut short left, by the place of their row."""
+    place = {(row.row, row.title, row.category): index for index, row in enumerate(held_out)}
+    return {
+        place[key]: one
+        for one in read_lines(folder.path / PREDICTIONS, _prediction)
+        if one.answer == mode and (key := (one.row, one.title, one.label)) in place
+    }
 
 
 def _predictions(

@@ -21,13 +21,16 @@ from torch.optim.lr_scheduler import LambdaLR
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.utils import logging as transformers_logging
 
-from backend.data.encoding import Sample
+from backend.data.encoding import Encoded, Sample
 from backend.machine import peak_memory_gib
 from backend.modeling.loading import load_for_training
 from backend.train import make_trainer, prepare
-from backend.training.trainer import StudioTrainer, summed_loss
+from backend.training.controlled_trainer import ControlledTrainer
+from backend.training.losses import summed_loss
 from backend.worker import Cancelled, RunFolder, run_worker
 from studio.contract import Progress, RangeTestSpec, TrainSpec
+from studio.errors import InputError
+from studio.language import say
 from studio.training.learning_rate import Smoothed, has_turned
 
 log = logging.getLogger(__name__)
@@ -40,6 +43,7 @@ def range_test(folder: RunFolder) -> dict[str, Any]:
     """Run the folder's range test; return the fields of Result that it knows."""
     spec = folder.read_spec()
     assert isinstance(spec, RangeTestSpec), spec.kind
+    require_conversations(spec)
     short = short_training(spec)
     ready = prepare(folder, short, load_for_training)
     trainer = make_trainer(folder.path, short, ready)
@@ -48,12 +52,29 @@ def range_test(folder: RunFolder) -> dict[str, Any]:
     trainer.optimizer = optimizer
     rise = spec.highest / spec.lowest
     trainer.lr_scheduler = LambdaLR(optimizer, lambda step: rise ** (step / (spec.steps - 1)))
+    assert isinstance(ready.training, Encoded)
     watcher = RisingRate(folder, trainer, draw_probes(ready.training.samples, spec.train.seed))
     trainer.add_callback(watcher)
     trainer.train()
     if watcher.cancelled:
         raise Cancelled
     return {"peak_memory_gib": peak_memory_gib()}
+
+
+def require_conversations(spec: RangeTestSpec) -> None:
+    """Refuse preference pairs: the loss that this test reads is that of supervised tokens.
+
+    Raises:
+        InputError: with what to do instead.
+    """
+    if spec.train.learns_preferences:
+        raise InputError(
+            say("偏好训练没有学习率测试。", "There is no learning-rate range test for preference pairs."),
+            remedy=say(
+                "请直接试几个学习率，例如用 sweep 比较 5e-5、1e-4、2e-4。",
+                "Try a few rates, such as 5e-5, 1e-4 and 2e-4 in a sweep.",
+            ),
+        )
 
 
 def short_training(spec: RangeTestSpec) -> TrainSpec:
@@ -81,7 +102,7 @@ def draw_probes(samples: list[Sample], seed: int) -> list[Sample]:
 class RisingRate(TrainerCallback):
     """Emits an event for every step; ends the test where the loss has turned or on a cancel."""
 
-    def __init__(self, folder: RunFolder, trainer: StudioTrainer, probes: list[Sample]) -> None:
+    def __init__(self, folder: RunFolder, trainer: ControlledTrainer, probes: list[Sample]) -> None:
         self.folder, self.trainer, self.probes = folder, trainer, probes
         self.cancelled = False
         self.smoothed = Smoothed()

@@ -10,7 +10,7 @@ program.
 import logging
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,19 +19,21 @@ from torch import distributed
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback, set_seed
 from transformers.utils import logging as transformers_logging
 
-from backend.data.datasets import encode_datasets
+from backend.data.datasets import encode_datasets, encode_preferences
 from backend.data.encoding import Encoded
+from backend.data.pairs import EncodedPairs
 from backend.data.templates import Renderer
-from backend.kernels.speedups import patch_model
+from backend.kernels.speedups import fuse_modules, patch_model
 from backend.machine import device_name, peak_memory_gib
 from backend.modeling.adapters import require_fitting
-from backend.modeling.loading import load_for_training
+from backend.modeling.loading import load_for_training, load_model, on_device
 from backend.modeling.methods import finished_model, make_trainable
 from backend.modeling.optimizers import make_optimizer
 from backend.modeling.tokenizers import load_tokenizer
 from backend.training.arguments import require_launcher, require_optimizer, training_arguments
 from backend.training.category_accuracy import category_scoring
 from backend.training.checkpoints import Checkpoints, damaged_checkpoints, newest_resumable, state_of
+from backend.training.controlled_trainer import ControlledTrainer
 from backend.training.gradient_checkpointing import use_gradient_checkpointing
 from backend.training.loop_control import LoopControl, StopRequest
 from backend.training.packing_check import collator_for
@@ -39,8 +41,8 @@ from backend.training.provenance import Hashing, code_version, dataset_files, mo
 from backend.training.resume import load_weights, truncate_curve
 from backend.training.schedules import require_schedule
 from backend.training.trainer import StudioTrainer
-from backend.worker import Cancelled, Paused, RunFolder, is_main_process, run_worker
-from studio.contract import DAMAGED, DamagedCheckpoints, EvaluateSpec, Progress, TrainSpec
+from backend.worker import Cancelled, PartFolder, Paused, RunFolder, is_main_process, run_worker
+from studio.contract import DAMAGED, START, DamagedCheckpoints, EvaluateSpec, Progress, TrainSpec
 from studio.language import say
 
 log = logging.getLogger(__name__)
@@ -52,7 +54,7 @@ class Prepared:
 
     tokenizer: PreTrainedTokenizerBase
     renderer: Renderer
-    training: Encoded
+    training: Encoded | EncodedPairs
     held_out: Encoded
     model: Any
 
@@ -68,6 +70,8 @@ def train(
     """
     spec = folder.read_spec()
     assert isinstance(spec, TrainSpec), spec.kind
+    if spec.learns_preferences:
+        score_start(folder, spec)
     ready = prepare(folder, spec, load)
     hash_sources(folder, spec)
     return train_prepared(folder, spec, ready)
@@ -83,7 +87,9 @@ def prepare(folder: RunFolder, spec: TrainSpec, load: Callable[[TrainSpec], PreT
     folder.emit(Progress(phase="loading"))
     tokenizer = load_tokenizer(spec.model_name_or_path)
     renderer = Renderer(tokenizer, spec.template)
-    training, held_out = encode_datasets(spec, renderer)
+    training, held_out = (
+        encode_preferences(spec, renderer) if spec.learns_preferences else encode_datasets(spec, renderer)
+    )
     base = load(spec)
     # Again: what loading draws must not decide where an adapter starts.
     set_seed(spec.seed)
@@ -108,7 +114,7 @@ def train_prepared(folder: RunFolder, spec: TrainSpec, ready: Prepared) -> dict[
     """Train a prepared model, from the start or resumed; evaluate it afterwards."""
     unusual_rows = {
         "left_out": tuple(ready.training.left_out),
-        "shortened": tuple(ready.training.shortened),
+        "shortened": tuple(ready.training.shortened) if isinstance(ready.training, Encoded) else (),
     }
     folder.known |= unusual_rows
     checkpoints = Checkpoints(folder, spec, ready.model, ready.tokenizer, ready.renderer)
@@ -116,12 +122,12 @@ def train_prepared(folder: RunFolder, spec: TrainSpec, ready: Prepared) -> dict[
     loop = LoopControl(folder, spec, trainer, checkpoints)
     try:
         train_loss = run_loop(loop, ready)
-        evaluated = spec.stage == "sft" and bool(ready.held_out.samples and spec.evaluate_after)
+        evaluated = spec.stage != "pt" and bool(ready.held_out.samples and spec.evaluate_after)
         if evaluated and folder.pause_requested:
             raise Paused(say("已按要求暂停。", "Paused as requested."))
         if evaluated and is_main_process():
             finished = finished_model(ready.model, spec, checkpoints.path(loop.end_step))
-            evaluate_after(folder, spec, finished, ready)
+            evaluate_after(folder, spec, finished, ready.renderer, ready.held_out.rows)
     except Cancelled:
         if folder.discard_requested:
             checkpoints.discard()
@@ -132,28 +138,12 @@ def train_prepared(folder: RunFolder, spec: TrainSpec, ready: Prepared) -> dict[
     return {"train_loss": train_loss, "peak_memory_gib": peak_memory_gib(), **unusual_rows}
 
 
-def make_trainer(output: Path, spec: TrainSpec, ready: Prepared) -> StudioTrainer:
+def make_trainer(output: Path, spec: TrainSpec, ready: Prepared) -> ControlledTrainer:
     """Build the trainer of a prepared model, and move the model to its device."""
-    trainer = StudioTrainer(
-        model=ready.model,
-        args=training_arguments(
-            spec,
-            output,
-            has_held_out=bool(ready.held_out.samples),
-            checkpointing=use_gradient_checkpointing(ready.model, spec, ready.training.samples),
-        ),
-        train_dataset=ready.training.samples,
-        eval_dataset=ready.held_out.samples or None,
-        processing_class=ready.tokenizer,
-        optimizers=(make_optimizer(ready.model, spec), None),
-    )
+    make = _supervised_trainer if isinstance(ready.training, Encoded) else _preference_trainer
+    trainer = make(output, spec, ready)
     # The numbers go to metrics.jsonl; the Trainer's own printing would fill the log.
     trainer.remove_callback(PrinterCallback)
-    is_varlen = patch_model(trainer.model, spec)
-    with trainer.compute_loss_context_manager():
-        trainer.data_collator = collator_for(
-            trainer.model, spec, ready.tokenizer.pad_token_id, varlen=is_varlen
-        )
     trainer.load = lambda resume: load_weights(ready.model, Path(resume).parent)
     if ready.held_out.samples:
         trainer.category_accuracy = category_scoring(
@@ -164,6 +154,68 @@ def make_trainer(output: Path, spec: TrainSpec, ready: Prepared) -> StudioTraine
             processes=trainer.args.world_size,
         )
     return trainer
+
+
+def _supervised_trainer(output: Path, spec: TrainSpec, ready: Prepared) -> ControlledTrainer:
+    assert isinstance(ready.training, Encoded)
+    lengths = [len(sample["input_ids"]) for sample in ready.training.samples]
+    trainer = StudioTrainer(
+        model=ready.model,
+        args=training_arguments(
+            spec,
+            output,
+            has_held_out=bool(ready.held_out.samples),
+            checkpointing=use_gradient_checkpointing(ready.model, spec, lengths),
+        ),
+        train_dataset=ready.training.samples,
+        eval_dataset=ready.held_out.samples or None,
+        processing_class=ready.tokenizer,
+        optimizers=(make_optimizer(ready.model, spec), None),
+    )
+    is_varlen = patch_model(trainer.model, spec)
+    with trainer.compute_loss_context_manager():
+        trainer.data_collator = collator_for(
+            trainer.model, spec, ready.tokenizer.pad_token_id, varlen=is_varlen
+        )
+    return trainer
+
+
+def _preference_trainer(output: Path, spec: TrainSpec, ready: Prepared) -> ControlledTrainer:
+    # Here, not above: TRL and datasets take seconds to import.
+    from backend.training.preference import preference_trainer
+
+    assert isinstance(ready.training, EncodedPairs)
+    lengths = [pair.length for pair in ready.training.pairs]
+    trainer = preference_trainer(
+        spec,
+        output,
+        ready.model,
+        ready.tokenizer,
+        ready.training.pairs,
+        ready.held_out.samples,
+        checkpointing=use_gradient_checkpointing(ready.model, spec, lengths),
+        optimizers=(make_optimizer(ready.model, spec), None),
+    )
+    # Not varlen attention: TRL's batches are padded.
+    fuse_modules(trainer.model)
+    return trainer
+
+
+def score_start(folder: RunFolder, spec: TrainSpec) -> None:
+    """Answer the held-out rows with the checkpoint that the training starts from, once; see START.
+
+    Loaded as it is served, so that the answers are those that `news-studio evaluate` gives.
+    """
+    part = PartFolder(folder, START)
+    wanted = bool(spec.eval_dataset and spec.evaluate_after) and is_main_process()
+    if not wanted or (part.path / "scores.json").is_file():
+        return
+    (part.path / "predictions.jsonl").unlink(missing_ok=True)
+    require_adapters(folder, spec)
+    folder.emit(Progress(phase="loading"))
+    tokenizer = load_tokenizer(spec.model_name_or_path)
+    model = on_device(load_model(spec.model_name_or_path, spec.adapter_name_or_path))
+    evaluate_after(part, spec, model, Renderer(tokenizer, spec.template), None)
 
 
 def run_loop(loop: LoopControl, ready: Prepared) -> float:
@@ -216,22 +268,32 @@ def hash_sources(folder: RunFolder, spec: TrainSpec) -> None:
     folder.known["versions"] = {name: value for name, value in known.items() if value}
 
 
-def evaluate_after(folder: RunFolder, spec: TrainSpec, model: PreTrainedModel, ready: Prepared) -> None:
-    """Answer and score the held-out rows with the model in memory."""
+def evaluate_after(
+    folder: RunFolder,
+    spec: TrainSpec,
+    model: PreTrainedModel,
+    renderer: Renderer,
+    held_rows: Sequence[int] | None,
+) -> None:
+    """Answer and score the held-out rows with the model in memory.
+
+    `held_rows` are the rows of `dataset` that val_size holds out; None: all of `eval_dataset`.
+    """
     # Here, not above: scoring brings scikit-learn and jieba, which training does not need.
     from backend.evaluate import evaluate_model
 
     evaluate_model(
         folder,
         model.eval(),
-        ready.renderer,
+        renderer,
         EvaluateSpec(
             model_name_or_path=spec.model_name_or_path,
             template=spec.template,
             dataset_dir=spec.dataset_dir,
             dataset=spec.eval_dataset or spec.dataset,
-            rows=ready.held_out.rows,
-            train_dataset=spec.dataset,
+            rows=held_rows,
+            # Pairs are no rows to learn categories from, as the baseline does.
+            train_dataset=None if spec.learns_preferences else spec.dataset,
             limit=spec.eval_limit,
             max_new_tokens=spec.max_new_tokens,
         ),

@@ -25,7 +25,16 @@ from studio.system.atomic import guard_disk
 log = logging.getLogger(__name__)
 
 STARTED = time.monotonic()
-PACKAGES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "safetensors", "news-studio")
+PACKAGES = (
+    "torch",
+    "transformers",
+    "peft",
+    "trl",
+    "accelerate",
+    "bitsandbytes",
+    "safetensors",
+    "news-studio",
+)
 PENDING_SECONDS = 5.0
 """Longest wait for pending fields of the result where the run was cut short."""
 
@@ -108,6 +117,30 @@ class RunFolder:
     def pause_requested(self) -> bool:
         """Whether a pause was requested."""
         return (self.path / "pause").exists()
+
+
+class PartFolder(RunFolder):
+    """A folder inside a run's folder, for a part of its work: events and requests are the run's."""
+
+    def __init__(self, whole: RunFolder, name: str) -> None:
+        super().__init__(whole.path / name)
+        self.whole = whole
+        if is_main_process():
+            self.path.mkdir(exist_ok=True)
+
+    def emit(self, event: Event) -> None:
+        """Append one event to the run's metrics.jsonl."""
+        self.whole.emit(event)
+
+    @property
+    def cancel_requested(self) -> bool:
+        """Whether a cancel of the run was requested."""
+        return self.whole.cancel_requested
+
+    @property
+    def pause_requested(self) -> bool:
+        """Whether a pause of the run was requested."""
+        return self.whole.pause_requested
 
 
 def run_worker(work: Callable[[RunFolder], dict[str, Any]]) -> int:

@@ -12,12 +12,14 @@ A press runs a callback first, then the page again; fragments run alone. No page
     titles    Find titles, read their history, edit many at once.
     check     Validate a file row by row and repair a copy of it.
     datasets  Freeze dataset versions, compare them, download their files.
+    pairs     Collect preference pairs from decisions, and freeze them.
     quality   Answer the findings of the quality scan; see the coverage.
     models    List, verify and download base models.
     train     Start training runs and watch them.
     runs      List every run; compare settings and curves, tag, delete and restore.
     evaluate  Read scores and the titles behind them; evaluate again.
     compare   Compare two runs and more: the verdict, what was fixed and what broke.
+    release   Judge a candidate at a gate, release it, go back to an earlier release.
     try_it    Classify titles and chat with a model.
     team      See people, their pace and agreement; set roles and settings.
     sections  What each page draws, one package a page; no page imports another's.

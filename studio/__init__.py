@@ -5,7 +5,8 @@ the scheme (samples) and imported as a title (ingest) into the workspace (corpus
 and review titles (annotation), helped by suggestions, a teacher and quality findings. Decided titles are
 frozen into a dataset version (datasets). A spec (training) on a version and a base model (models) becomes a
 run folder (runs), which a job process starts (jobs) as a worker in `backend`. What comes back is scored
-(evaluation), answers over HTTP (serving), and leads from a wrong answer to its title again.
+(evaluation), judged and released (gate, releases), answers over HTTP (serving), and leads from a wrong
+answer to its title again.
 
 Read from top to bottom; a package imports only from those below it, which import-linter holds:
 
@@ -13,19 +14,24 @@ Read from top to bottom; a package imports only from those below it, which impor
     web_server   Serve the web app under its own names, to its own pages only.
     cli          The command line, `news-studio ...`.
     operations   Start, diagnose and demonstrate a studio; say what to do next.
+    gate         A candidate judged by a rule saved before; its release.
     training     Presets, settings files, memory, learning rate, sweeps, curve health.
+    classification  A sheet of titles, answered as a job.
     suggestions  A small classifier beside the annotators.
     quality      Decided titles that deserve a second look.
+    chats        Conversations, several models at once, blind comparisons.
     teacher      A large model elsewhere drafts think chains.
     models       Base models by name: found, downloaded, resolved.
     evaluation   Scores, baselines, and the way back to the titles.
     jobs         The queue, the devices, the job process, Ray.
     serving      Model servers and their client.
     ingest       Rows into titles; imports and their undo.
+    preferences  Decisions into preference pairs: collected, frozen, exported.
     runs         Run folders: made, read, steered.
     datasets     Frozen versions: splits, checks, files, diff, export.
     modelfiles   What a model folder's files say.
     annotation   Label, review, undo, history, bulk edits.
+    releases     The ledger of releases, and which one is in force.
     workspace    The folders and settings of one studio.
     validation   What is wrong with rows, and the safe repair.
     team         People, settings, pace, agreement, gold titles.

@@ -49,12 +49,16 @@ def pages(person: Person | None) -> dict[str, tuple[st.Page, bool, str]]:
         (data, "titles", NOT_ANNOTATORS, say("标题", "Titles"), "list_alt"),
         (data, "quality", NOT_ANNOTATORS, say("错标与缺口", "Errors and gaps"), "fact_check"),
         (data, "datasets", NOT_ANNOTATORS, say("数据集", "Datasets"), "dataset"),
+        (data, "pairs", NOT_ANNOTATORS, say("偏好对", "Pairs"), "thumbs_up_down"),
         (use, "models", NOT_ANNOTATORS, say("模型", "Models"), "deployed_code"),
         (use, "train", NOT_ANNOTATORS, say("训练", "Train"), "model_training"),
         (use, "runs", NOT_ANNOTATORS, say("运行", "Runs"), "view_list"),
         (use, "evaluate", NOT_ANNOTATORS, say("评估", "Evaluate"), "grid_on"),
         (use, "compare", NOT_ANNOTATORS, say("比较", "Compare"), "compare_arrows"),
+        (use, "release", NOT_ANNOTATORS, say("发布", "Release"), "rocket_launch"),
         (use, "try_it", NOT_ANNOTATORS, say("分类与对话", "Classify and chat"), "forum"),
+        (use, "export", NOT_ANNOTATORS, say("导出", "Export"), "ios_share"),
+        (people, "guides", ROLES, say("指南", "Guides"), "menu_book"),
         (people, "team", ROLES, say("团队", "Team"), "group"),
     ]
     menu = {}
@@ -108,7 +112,7 @@ try:
     with report_errors():
         if person is not None:
             sidebar.release_titles(person, page.url_path)
-        if not session.is_named():
+        if not session.is_named() and not session.is_by_account():
             ask_who()
         elif person is None:
             # Nobody could be signed in: the same error again, said instead of the page.

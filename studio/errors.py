@@ -8,6 +8,7 @@ StudioError
 ├── NothingToFreeze       no decided title, or a split that would be empty
 ├── NotAllowed            the person's role does not cover this step
 ├── FreezeRefused         errors among the decided titles, or warnings that nobody accepted
+├── GateNotPassed         a candidate failed its gate, or not all of it was measured
 ├── NotComparable         evaluations have different rows, and how many they share
 ├── StalePress            a key was pressed for a title that was decided anew
 ├── RunFailed             a worker ended without its result
@@ -77,6 +78,14 @@ class FreezeRefused(StudioError):
         super().__init__(problem, remedy=remedy)
         self.reasons = reasons
         self.can_accept = can_accept
+
+
+class GateNotPassed(StudioError):
+    """A candidate did not pass its gate; `reasons` has one line for each line of the gate."""
+
+    def __init__(self, problem: str, *, remedy: str, reasons: tuple[str, ...]) -> None:
+        super().__init__(problem, remedy=remedy)
+        self.reasons = reasons
 
 
 class NotComparable(StudioError):

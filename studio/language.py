@@ -4,7 +4,8 @@ Both texts are written where they are used, so that neither can be forgotten or 
 away from the code. This module knows no page and no command.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Literal, get_args
 
@@ -43,6 +44,16 @@ def say(zh: str, en: str, **parts: object) -> str:
         zh = zh.format(**{name: half(part, "zh") for name, part in parts.items()})
         en = en.format(**{name: half(part, "en") for name, part in parts.items()})
     return Sentence({"zh": zh, "en": en})
+
+
+@contextmanager
+def speaking(language: Language) -> Iterator[None]:
+    """Have what is said inside the block be in that language, such as one half of a file in both."""
+    before = current_language.set(language)
+    try:
+        yield
+    finally:
+        current_language.reset(before)
 
 
 def half(text: object, language: Language | None = None) -> object:

@@ -132,6 +132,16 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "模型的答案无法解析，{author} 认为不对。",
         "The model's answer could not be parsed; {author} says that is wrong.",
     ),
+    "model_answered_instead": (
+        "模型答为“{label}”，{author} 认为应是“{category}”。",
+        "The model said “{label}”; {author} says it is “{category}”.",
+    ),
+    "model_unparsed_instead": (
+        "模型的答案无法解析，{author} 认为应是“{category}”。",
+        "The model's answer could not be parsed; {author} says it is “{category}”.",
+    ),
+    "report_note": ("备注：{text}", " Note: {text}"),
+    "report_undone": ("{author} 撤回了报错。", "{author} took the report back."),
     "run_answered": (
         "{run} 答为“{label}”，数据集是“{expected}”。",
         "{run} said “{label}”, the dataset says “{expected}”.",
@@ -156,6 +166,7 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "reason_unsure": ("拿不准，请大家看看", "Unsure; please have a look"),
     # what a run is called that nobody named
     "label_bundled_base": ("内置小模型（未微调）", "bundled small model (not tuned)"),
+    "label_sealed_set": ("封存的评估集 {sealed}：{run}", "sealed set {sealed}: {run}"),
     # why a title is queued because of an error of a model
     "error_near_training_row": (
         "{run} 答错了“{title}”，这条是它最相近的训练标题之一：请看思维链是否引用标题、落在自己的类别上",
@@ -166,8 +177,19 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "与 {run} 答错的“{title}”相近",
         "Resembles “{title}”, which {run} got wrong",
     ),
+    "error_pushing_row": (
+        "{run} 答错了“{title}”，这条训练标题最用力地把它推向了错的答案：请看它的类别和思维链",
+        "{run} got “{title}” wrong, and this training title pushed hardest for the wrong answer: check its "
+        "category and chain",
+    ),
+    "label_contradicted": (
+        "训练 {run} 时，其余的训练标题与这条的标签相矛盾：请再看一次类别",
+        "In training {run} the other titles contradict this one's label: look at its category again",
+    ),
     # where titles came from
+    "rebuilt_from_version": ("从版本 {ref} 重建。", "Rebuilt from version {ref}."),
     "source_pasted": ("粘贴", "pasted"),
+    "source_rebuilt": ("从冻结的版本重建", "rebuilt from frozen versions"),
     "source_wrong": ("指出的错误答案", "reported as wrong"),
 }
 """Code to template, Chinese and English. A code keeps its arguments: stored messages are read for ever."""

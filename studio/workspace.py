@@ -1,7 +1,7 @@
 """The workspace: one folder that holds all data of a studio.
 
     studio.db  datasets/<name>/v<k>/  runs/<id>/  models/  exports/
-    backups/   serving/  previews/  quality/  suggesting/
+    backups/   serving/  previews/  quality/  suggesting/  probes/
 
 An older studio left a queue.db, which nothing reads any more. This module knows the names of the
 folders, not what is in them.
@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from studio.errors import InputError
 from studio.language import Language, say
 from studio.samples.scheme import BUNDLED_DATA
+from studio.store import BACKUPS
 
 BUNDLED_NAME = "bundled"
 """The name of the bundled model and of the bundled samples."""
@@ -27,12 +28,12 @@ SAMPLE_RUN = BUNDLED_DATA / "sample_run"
 
 
 PARTS = (
-    "datasets", "runs", "models", "serving", "previews", "quality", "suggesting",
+    "datasets", "runs", "models", "serving", "previews", "quality", "suggesting", "probes",
 )  # fmt: skip
 
 
 class Settings(BaseSettings):
-    """Settings from the environment: STUDIO_HOME, _LANG, _SUGGESTER, _OFFLINE, _HUB_ENDPOINT.
+    """Settings from the environment, each as STUDIO_ and its name in capitals, such as STUDIO_HOME.
 
     `suggester`: whether the Label page may start the background process that trains beside it.
     """
@@ -46,6 +47,8 @@ class Settings(BaseSettings):
     hub_endpoint: str | None = None
     """Address of a mirror of ModelScope; None: the hub itself."""
     suggester: bool = True
+    nightly_copies: int = 7
+    """How many nightly copies of the database remain in `backups/`; 0: none is made."""
 
 
 def current_settings() -> Settings:
@@ -63,6 +66,11 @@ class Workspace:
     """The folders and files of one studio; `home` is absolute."""
 
     home: Path
+
+    @property
+    def exports(self) -> Path:
+        """Exports that were started on the Export page; made when the first one is written."""
+        return self.home / "exports"
 
     @property
     def database(self) -> Path:
@@ -103,6 +111,16 @@ class Workspace:
     def suggesting(self) -> Path:
         """Lock, log and state of the process that trains beside the annotators; safe to delete."""
         return self.home / "suggesting"
+
+    @property
+    def probes(self) -> Path:
+        """Answers of base models to the forgetting probe; safe to delete."""
+        return self.home / "probes"
+
+    @property
+    def backups(self) -> Path:
+        """Copies of the database that the studio makes by itself; made with the first of them."""
+        return self.home / BACKUPS
 
     @property
     def serving(self) -> Path:

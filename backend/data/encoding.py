@@ -6,7 +6,7 @@ B batch, T tokens. This module knows tokens and masks, not what a model does wit
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, NoReturn
 
 import torch
 from torch import Tensor
@@ -34,10 +34,14 @@ class Encoded:
     """The samples that fit, and the rows, from 0 in their file, that were longer than the limit.
 
     `left_out` are not in the samples; `shortened` are, with a think chain cut to fit.
-    `rows`: the rows of the file that were encoded; None: all.
+    `rows`: the rows of the file that were encoded; None: all. `sample_rows`: the row of each sample, or
+    nothing where samples are packed out of several. `direct`: how many of the samples, the last, are rows
+    once more with an empty chain.
     """
 
     samples: list[Sample]
+    sample_rows: list[int] = field(default_factory=list)
+    direct: int = 0
     left_out: list[int] = field(default_factory=list)
     shortened: list[int] = field(default_factory=list)
     rows: tuple[int, ...] | None = None
@@ -178,21 +182,27 @@ def encode_all(
 
     for index, messages in enumerate(conversations):
         samples = encode(messages)
+        row = index if rows is None else rows[index]
         if any(len(sample["input_ids"]) > cutoff_len for sample in samples):
-            row = index if rows is None else rows[index]
             shorter = shorten_chains(messages, fits) if overlong == "cut_chain" else None
             (encoded.shortened if shorter else encoded.left_out).append(row)
             samples = encode(shorter) if shorter else []
         encoded.samples += samples
+        encoded.sample_rows += [row] * len(samples)
     if overlong == "error" and encoded.left_out:
-        raise _too_long(encoded.left_out, cutoff_len)
+        refuse_too_long(encoded.left_out, cutoff_len)
     return encoded
 
 
-def _too_long(left_out: Sequence[int], cutoff_len: int) -> InputError:
+def refuse_too_long(left_out: Sequence[int], cutoff_len: int) -> NoReturn:
+    """Refuse rows, from 0, that are longer than the limit.
+
+    Raises:
+        InputError: with the numbers of the first of them.
+    """
     numbers = [str(row + 1) for row in left_out[:20]]
     more = len(left_out) - len(numbers)
-    return InputError(
+    raise InputError(
         say(
             f"{len(left_out)} 行超过 cutoff_len {cutoff_len}："
             f"第 {'、'.join(numbers)} 行{' 等' if more else ''}。",

@@ -77,9 +77,9 @@ def read_rows(folder: Path, name: str) -> list[RawRow]:
         problem = next((problem for problem in row.problems if problem.severity == "error"), None)
         if problem is not None or (row.kind == "conversation" and not row.turns):
             what = problem.message if problem else say("没有问答。", "it has no question and answer.")
-            raise _faulty(row, what)
+            raise faulty_row(row, what)
         if row.kind == "title" and not row.answer:
-            raise _faulty(row, say("没有答案，要先标注。", "it has no answer and must be labelled first."))
+            raise faulty_row(row, say("没有答案，要先标注。", "it has no answer and must be labelled first."))
     return rows
 
 
@@ -101,7 +101,8 @@ def messages_of(row: RawRow, prompt: str) -> list[Message]:
     return [{"role": role, "content": text} for role, text in row.turns]
 
 
-def _faulty(row: RawRow, what: str) -> UnreadableFile:
+def faulty_row(row: RawRow, what: str) -> UnreadableFile:
+    """Make the error of a row that cannot be trained on or answered."""
     return UnreadableFile(
         say(
             "不能用 {file} 训练或评估：第 {row} 行：{what}",

@@ -8,7 +8,7 @@ from transformers import PreTrainedModel
 
 from backend.data.encoding import tokenize, tokenize_answer
 from backend.data.templates import THOUGHT, Renderer
-from backend.engine.constraints import Constraint
+from backend.engine.constraints import Constraint, OneOf
 from backend.engine.engine import Engine
 from backend.engine.quotation import Quotation, TokenBytes
 from backend.engine.requests import Answer, Decoding, Request
@@ -58,15 +58,40 @@ class Answerer:
         )
 
     def title_requests(
-        self, titles: Sequence[str], prompt: str, decoding: Decoding, *, quotes_from_title: bool
+        self,
+        titles: Sequence[str],
+        prompt: str,
+        decoding: Decoding,
+        *,
+        quotes_from_title: bool,
+        categories: Sequence[str] = (),
     ) -> list[Request]:
-        """Build the requests for titles; `quotes_from_title` holds quotations in a chain to the title."""
+        """Build the requests for titles.
+
+        Args:
+            titles: what is asked about.
+            prompt: of the scheme.
+            decoding: how tokens are chosen.
+            quotes_from_title: hold quotations in a chain to the title.
+            categories: what alone may follow the thought; empty: anything.
+        """
+        rendered = self.render_prompts(titles, prompt)
+        one_of = (self.one_of(categories, rendered[0]),) if categories and rendered else ()
         return [
             self.request(
-                rendered, decoding, constraints=self.constraints(title, quotes_from_title=quotes_from_title)
+                text,
+                decoding,
+                constraints=(*self.constraints(title, quotes_from_title=quotes_from_title), *one_of),
             )
-            for title, rendered in zip(titles, self.render_prompts(titles, prompt), strict=True)
+            for title, text in zip(titles, rendered, strict=True)
         ]
+
+    def one_of(self, categories: Sequence[str], prompt: str) -> OneOf:
+        """Hold what follows the thought to the categories, written as in training."""
+        answers = (self.renderer.answer(write_answer("", category), prompt) for category in categories)
+        return OneOf.of(
+            [tokenize_answer(self.renderer, answer)[1] for answer in answers], marks(self.renderer).end
+        )
 
     def constraints(self, title: str, *, quotes_from_title: bool) -> tuple[Constraint, ...]:
         """Build what restricts the answer to a title."""
@@ -110,12 +135,20 @@ class Answerer:
         return [found[index] for index in range(len(prompts))]
 
     def scored(
-        self, prompts: Sequence[str], categories: Sequence[str], *, stop: Callable[[], bool] = never
+        self,
+        prompts: Sequence[str],
+        categories: Sequence[str],
+        *,
+        bare: bool = False,
+        stop: Callable[[], bool] = never,
     ) -> Iterator[tuple[int, dict[str, float]]]:
-        """Score as `score` does, batch by batch: (its index, its scores); `stop` leaves out the rest."""
+        """Score as `score` does, batch by batch: (its index, its scores); `stop` leaves out the rest.
+
+        `bare`: right after the prompt, without an empty chain, unless the prompt itself opens the thought.
+        """
         if not prompts:
             return
-        shared, scorer = self._scorer(prompts[0], categories)
+        shared, scorer = self._scorer(prompts[0], categories, bare=bare)
         rows = [tokenize(self.renderer, prompt) + shared for prompt in prompts]
         order = sorted(range(len(rows)), key=lambda index: len(rows[index]))
         for start in range(0, len(order), _SCORED_AT_ONCE):
@@ -126,10 +159,14 @@ class Answerer:
             for index, row in zip(batch, probabilities_BK, strict=True):
                 yield index, dict(zip(categories, row, strict=True))
 
-    def _scorer(self, prompt: str, categories: Sequence[str]) -> tuple[list[int], ContinuationScorer]:
-        answers = tuple(self.renderer.answer(write_answer("", category), prompt) for category in categories)
+    def _scorer(
+        self, prompt: str, categories: Sequence[str], *, bare: bool
+    ) -> tuple[list[int], ContinuationScorer]:
+        thinks = not bare or prompt.endswith(THOUGHT)
+        written = [write_answer("", category) if thinks else category for category in categories]
+        answers = tuple(self.renderer.answer(answer, prompt) for answer in written)
         if answers not in self._scorers:
-            shared, continuations = _split(self.renderer, answers)
+            shared, continuations = split_continuations(self.renderer, answers)
             self._scorers[answers] = shared, ContinuationScorer(self.model, continuations)
         return self._scorers[answers]
 
@@ -157,7 +194,7 @@ def marks(renderer: Renderer) -> Marks:
     )
 
 
-def _split(renderer: Renderer, answers: Sequence[str]) -> tuple[list[int], list[list[int]]]:
+def split_continuations(renderer: Renderer, answers: Sequence[str]) -> tuple[list[int], list[list[int]]]:
     """Split tokenized answers into their common prefix and each one's continuation."""
     rows = [[*thought, *label] for thought, label in (tokenize_answer(renderer, a) for a in answers)]
     shared = 0

@@ -1,5 +1,6 @@
 """Restrict what an answer may say: small pieces, each a state machine over the tokens of one answer."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -104,6 +105,18 @@ class OneOf:
     """
 
     choices: Sequence[Sequence[int]]
+
+    @staticmethod
+    def of(answers: Sequence[Sequence[int]], end: Sequence[int]) -> "OneOf":
+        """Build it from whole answers: the end token stays only where another answer goes on."""
+        bare = [tuple(itertools.takewhile(lambda token: token not in end, answer)) for answer in answers]
+
+        def goes_on(own: tuple[int, ...]) -> bool:
+            return any(other != own and other[: len(own)] == own for other in bare)
+
+        return OneOf(
+            [tuple(answer) if goes_on(own) else own for answer, own in zip(answers, bare, strict=True)]
+        )
 
     def start(self) -> Restriction:
         """Start before the first token."""

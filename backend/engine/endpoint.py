@@ -92,6 +92,8 @@ class EndpointAnswering:
         renderer: of the model that the endpoint serves; None: the endpoint's template writes the prompts.
         max_new_tokens: longest answer in tokens.
         penalty: the served model's repetition penalty, where the studio writes the prompts.
+        failures_in_a_row: titles that the endpoint may fail, after all attempts, before it counts as down; of
+            fewer each is an answer with its problem.
     """
 
     def __init__(
@@ -102,12 +104,14 @@ class EndpointAnswering:
         renderer: Renderer | None,
         max_new_tokens: int,
         penalty: float = 1.0,
+        failures_in_a_row: int = 1,
     ) -> None:
         self.spec = spec
         self.scheme = scheme
         self.renderer = renderer
         self.sampling = Sampling(max_new_tokens=max_new_tokens)
         self.penalty = penalty
+        self.failures_in_a_row = failures_in_a_row
         self._runner = asyncio.Runner()
         self._key = read_endpoint_key(spec)
         self._endpoint: Endpoint | None = None
@@ -133,7 +137,7 @@ class EndpointAnswering:
     ) -> Iterator[tuple[int, list[Written]]]:
         """Sample n answers to each title, as they finish: (index of the title, its answers).
 
-        A title that the endpoint refuses, and no other, gets unfinished empty answers.
+        A title that the endpoint refuses, and no other, gets unfinished empty answers with the problem.
 
         Raises:
             TeacherUnavailable: the endpoint does not answer, or refuses the first titles one after the other.
@@ -144,9 +148,10 @@ class EndpointAnswering:
         async def written(title: str) -> list[Written]:
             return await self._several(title, sampling, n, used)
 
-        yield from self._as_they_finish(
-            titles, written, [Written(text="", tokens=0, finished=False)] * n, stop
-        )
+        def lost(problem: str) -> list[Written]:
+            return [Written(text="", tokens=0, finished=False, problem=problem)] * n
+
+        yield from self._as_they_finish(titles, written, lost, stop)
 
     def score(
         self, titles: Sequence[str], *, stop: Callable[[], bool] = never
@@ -187,13 +192,13 @@ class EndpointAnswering:
         self,
         titles: Sequence[str],
         work: Callable[[str], Coroutine[Any, Any, T]],
-        lost: T | None,
+        lost: Callable[[str], T] | None,
         stop: Callable[[], bool],
     ) -> Iterator[tuple[int, T]]:
         """Work on `concurrency` titles at once; the loop runs only while the next result is waited for."""
         waiting = iter(enumerate(titles))
         tasks: dict[asyncio.Task[T], int] = {}
-        refused = 0
+        refused = failed = 0
         self._client()
         try:
             while not stop():
@@ -207,14 +212,15 @@ class EndpointAnswering:
                         result = task.result()
                     except CompletionFailed as failure:
                         refused += 1
-                        if failure.is_endpoint or lost is None:
+                        failed = failed + 1 if failure.is_endpoint else 0
+                        if failed >= self.failures_in_a_row or lost is None:
                             raise self._down(failure.problem) from failure
                         if not self._answered and refused >= min(REFUSALS_AT_FIRST, len(titles)):
                             raise self._down(failure.problem) from failure
                         log.warning("title %d of %d: %s", index + 1, len(titles), failure.problem)
-                        result = lost
+                        result = lost(failure.problem)
                     else:
-                        self._answered = True
+                        self._answered, failed = True, 0
                     yield index, result
         finally:
             for task in tasks:
@@ -333,9 +339,9 @@ class EndpointAnswering:
                 f"{self.spec.base_url} gave no usable answer: {problem}",
             ),
             remedy=say(
-                "请检查地址、模型名、附加参数和接口是否在运行，然后重新评估。",
+                "请检查地址、模型名、附加参数和接口是否在运行，然后继续这个任务；已有的回答都在。",
                 "Check the address, the model's name, the further fields and that the endpoint is running; "
-                "then evaluate again.",
+                "then resume the job. The answers so far are kept.",
             ),
         )
 

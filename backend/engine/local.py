@@ -10,7 +10,7 @@ from backend.engine.answering import Answerer, generated
 from backend.engine.requests import Request
 from backend.engine.titles import Written, never
 from backend.machine import device_name
-from studio.contract import EngineUsed
+from studio.contract import AnsweringSpec, EngineUsed
 from studio.samples.scheme import Scheme
 
 _REPEATED = 16
@@ -22,6 +22,7 @@ class LocalAnswering:
 
     `quotes_from_title`: quotations in a chain are held to the title (cross-validated over the training
     rows: chain accuracy 70.0 without and 70.8 with it, docs/experiments.md, 2026-11-27).
+    `categories_only`: what follows the thought is one of the categories, and nothing follows that.
 
     On a GPU the first answers are written once more in other company when all are there: sums are
     rounded differently there for another number of rows, and `describe` says how many differ.
@@ -36,12 +37,29 @@ class LocalAnswering:
         max_new_tokens: int,
         batch_size: int,
         quotes_from_title: bool = True,
+        categories_only: bool = False,
     ) -> None:
         self.answerer = Answerer(model, renderer, slots=batch_size)
         self.scheme = scheme
         self.max_new_tokens = max_new_tokens
         self.quotes_from_title = quotes_from_title
+        self.categories_only = categories_only
         self.repeated: tuple[int, int] | None = None
+
+    @classmethod
+    def of(
+        cls, spec: AnsweringSpec, model: PreTrainedModel, renderer: Renderer, scheme: Scheme
+    ) -> "LocalAnswering":
+        """Answer with a loaded model as a spec says."""
+        return cls(
+            model,
+            renderer,
+            scheme,
+            max_new_tokens=spec.max_new_tokens,
+            batch_size=spec.batch_size,
+            quotes_from_title=spec.quotes_from_title,
+            categories_only=spec.categories_only,
+        )
 
     def answer(
         self, titles: Sequence[str], *, stop: Callable[[], bool] = never
@@ -52,6 +70,7 @@ class LocalAnswering:
             self.scheme.prompt,
             self.answerer.decoding(self.max_new_tokens),
             quotes_from_title=self.quotes_from_title,
+            categories=self.scheme.names if self.categories_only else (),
         )
         engine = self.answerer.engine
         first: dict[int, str] = {}
@@ -91,6 +110,7 @@ class LocalAnswering:
             batch=self.answerer.slots,
             repeated=self.repeated,
             quotes_from_title=self.quotes_from_title,
+            categories_only=self.categories_only,
         )
 
 

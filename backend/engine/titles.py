@@ -11,13 +11,15 @@ from studio.contract import EngineUsed
 class Written:
     """A written answer, its number of tokens, and whether it came to its end.
 
-    `forced`: the thought ran into its limit and was closed from outside.
+    `forced`: the thought ran into its limit and was closed from outside. `problem`: why there is no
+    answer, where what was asked refused or failed this title alone.
     """
 
     text: str
     tokens: int
     finished: bool
     forced: bool = False
+    problem: str = ""
 
 
 def never() -> bool:

@@ -1,7 +1,7 @@
 """Convert a folder of safetensors to one GGUF file for llama.cpp and Ollama.
 
-Tensors are read, quantized and written one by one, so that a model needs the memory of its
-largest tensor. K-quants are llama.cpp's own tool's business.
+Tensors are read, merged, quantized and written one by one, so that a model needs the memory of its
+largest tensor.
 
 Source: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md for the names and units of the fields.
 """
@@ -9,25 +9,25 @@ Source: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md for the names 
 import json
 import logging
 import math
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import gguf
 import numpy as np
 import torch
 from gguf import MODEL_ARCH, GGMLQuantizationType, LlamaFileType
 from numpy.typing import NDArray
-from safetensors import safe_open
 
+from backend.export.gguf_types import FILE_TYPES, GgufType, Mix, encode, require_library
 from backend.export.gguf_vocab import Vocabulary, read_vocabulary
-from studio.errors import InputError, ModelUnusable
+from backend.export.weights import MergedWeights
+from studio.errors import ModelUnusable
 from studio.language import say
 
 log = logging.getLogger(__name__)
-
-GgufType = Literal["f32", "f16", "bf16", "q8_0", "q5_0", "q4_0"]
 
 _ARCHITECTURES = {
     "Qwen2ForCausalLM": MODEL_ARCH.QWEN2,
@@ -35,25 +35,20 @@ _ARCHITECTURES = {
     "LlamaForCausalLM": MODEL_ARCH.LLAMA,
     "MistralForCausalLM": MODEL_ARCH.LLAMA,
 }
-_FILE_TYPES = {
-    "f32": LlamaFileType.ALL_F32,
-    "f16": LlamaFileType.MOSTLY_F16,
-    "bf16": LlamaFileType.MOSTLY_BF16,
-    "q8_0": LlamaFileType.MOSTLY_Q8_0,
-    "q5_0": LlamaFileType.MOSTLY_Q5_0,
-    "q4_0": LlamaFileType.MOSTLY_Q4_0,
-}
-_EMBEDDINGS = ("token_embd.weight", "output.weight")
-"""Quantized no further than to 8 bit: they are what a small model loses its answers by."""
+_FACTORS = "rope_freqs.weight"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Source:
-    """A tensor of the model: where it is, and its shape."""
+class Written:
+    """What was written: the vocabulary, how many tensors of each type, and how many fell back.
 
-    file: Path | None
-    name: str
-    shape: tuple[int, ...]
+    `context`: longest prompt and answer in tokens that the model was made for.
+    """
+
+    vocabulary: Vocabulary
+    context: int
+    types: Mapping[str, int]
+    fallbacks: int
 
 
 def write_gguf(
@@ -61,44 +56,64 @@ def write_gguf(
     target: Path,
     kind: GgufType = "f16",
     *,
+    weights: MergedWeights | None = None,
     name: str = "",
     sampling: Mapping[str, float] | None = None,
-) -> Vocabulary:
-    """Convert the model of a folder; return the vocabulary that was written.
+) -> Written:
+    """Convert the model of a folder.
 
     Args:
-        folder: config, tokenizer and safetensors of a model without adapter.
+        folder: config and tokenizer of a model, and its safetensors unless `weights` are given.
         target: the file to write; it appears in one step, whole.
+        kind: type of the weights; see gguf_types for what becomes of single tensors.
+        weights: where the tensors come from; None: the folder.
         name: what the model calls itself; empty: the folder's name.
         sampling: defaults for llama.cpp, by the name of its field, such as penalty_repeat.
 
     Raises:
         ModelUnusable: an architecture, a tokenizer or a tensor that GGUF files of ours cannot hold.
-        InputError: a weight is too large for 16-bit floats.
+        InputError: a weight is too large for 16-bit floats, or a K-quant without the library for it.
     """
+    require_library(kind)
     config = json.loads((folder / "config.json").read_bytes())
     arch = _architecture(config)
-    sources = _sources(folder, config, arch)
-    vocabulary = read_vocabulary(folder, sources["token_embd.weight"].shape[0])
+    weights = weights or MergedWeights(folder, None)
+    names = _gguf_names(weights, config, arch)
+    shapes = {own: weights.shape(name) for own, name in names.items()}
+    vocabulary = read_vocabulary(folder, shapes["token_embd.weight"][0])
+    mix = Mix(kind, layers=config["num_hidden_layers"], is_tied="output.weight" not in names)
+    kinds = {tensor: mix.type_of(tensor, shape) for tensor, shape in shapes.items()}
     unfinished = target.with_name(f".{target.name}.unfinished")
     writer = gguf.GGUFWriter(unfinished, gguf.MODEL_ARCH_NAMES[arch])
     try:
-        _add_fields(writer, config, name or folder.name, _FILE_TYPES[kind])
+        _add_fields(writer, config, name or folder.name, FILE_TYPES[kind])
         _add_vocabulary(writer, vocabulary)
         _add_sampling(writer, sampling or {})
-        kinds = {tensor: _kind_of(tensor, source, kind) for tensor, source in sources.items()}
-        for tensor, source in sources.items():
-            _announce(writer, tensor, source.shape, kinds[tensor])
+        if _rope(config).get("rope_type") == "llama3":
+            _announce(writer, _FACTORS, (_head_dim(config) // 2,), GGMLQuantizationType.F32)
+        for tensor, shape in shapes.items():
+            _announce(writer, tensor, shape, kinds[tensor])
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_ti_data_to_file()
-        for tensor, values in _read(sources, config, arch):
-            writer.write_tensor_data(_encode(tensor, values, kinds[tensor]))
+        if _rope(config).get("rope_type") == "llama3":
+            writer.write_tensor_data(_llama3_factors(config))
+        for tensor, source in names.items():
+            values = weights.read(source)
+            if arch == MODEL_ARCH.LLAMA:
+                values = _interleave(values, source, config)
+            writer.write_tensor_data(encode(tensor, values.to(torch.float32).numpy(), kinds[tensor]))
         writer.close()
         unfinished.replace(target)
     finally:
         unfinished.unlink(missing_ok=True)
-    return vocabulary
+    counts = Counter(chosen.name for chosen in kinds.values())
+    return Written(
+        vocabulary=vocabulary,
+        context=int(config["max_position_embeddings"]),
+        types=dict(counts),
+        fallbacks=mix.fallbacks,
+    )
 
 
 def _architecture(config: Mapping[str, Any]) -> MODEL_ARCH:
@@ -115,49 +130,33 @@ def _architecture(config: Mapping[str, Any]) -> MODEL_ARCH:
     return _ARCHITECTURES[names[0]]
 
 
-def _sources(folder: Path, config: Mapping[str, Any], arch: MODEL_ARCH) -> dict[str, _Source]:
-    """Find every tensor by the name that GGUF gives it."""
+def _gguf_names(weights: MergedWeights, config: Mapping[str, Any], arch: MODEL_ARCH) -> dict[str, str]:
+    """Find each tensor of the model by the name that GGUF gives it."""
     names = gguf.get_tensor_name_map(arch, config["num_hidden_layers"])
-    found: dict[str, _Source] = {}
-    for file in sorted(folder.glob("*.safetensors")):
-        with safe_open(file, framework="pt") as tensors:
-            for name in tensors.keys():  # noqa: SIM118 # the handle is no mapping
-                if name.endswith("rotary_emb.inv_freq"):
-                    continue
-                own = names.get_name(name, try_suffixes=(".weight", ".bias"))
-                if own is None:
-                    raise ModelUnusable(
-                        say(f"GGUF 里没有张量 {name} 的位置。", f"GGUF has no place for the tensor {name}."),
-                        remedy=say(
-                            "如果它是适配器，请先与底座合并再转换。",
-                            "If it is an adapter's, merge it into its base first.",
-                        ),
-                    )
-                found[own] = _Source(file=file, name=name, shape=tuple(tensors.get_slice(name).get_shape()))
-    if config.get("tie_word_embeddings"):
-        # llama.cpp reads the embedding where there is no head of its own.
-        found.pop("output.weight", None)
-    wanted = {"token_embd.weight", "output_norm.weight"} | (
-        set() if config.get("tie_word_embeddings") else {"output.weight"}
-    )
+    found: dict[str, str] = {}
+    for name in weights.names:
+        if name.endswith("rotary_emb.inv_freq"):
+            continue
+        own = names.get_name(name, try_suffixes=(".weight", ".bias"))
+        if own is None:
+            raise ModelUnusable(
+                say(f"GGUF 里没有张量 {name} 的位置。", f"GGUF has no place for the tensor {name}."),
+                remedy=say(
+                    "如果它是适配器，请先与底座合并再转换。",
+                    "If it is an adapter's, merge it into its base first.",
+                ),
+            )
+        found[own] = name
+    # llama.cpp reads the embedding where there is no head of its own.
+    wanted = {"token_embd.weight", "output_norm.weight"}
+    if not config.get("tie_word_embeddings"):
+        wanted.add("output.weight")
     if missing := sorted(wanted - set(found)):
         raise ModelUnusable(
             say(f"权重不完整，缺少 {'、'.join(missing)}。", f"The weights lack {', '.join(missing)}."),
             remedy=say("请重新下载或重新导出这个模型。", "Download or export the model again."),
         )
-    if _rope(config).get("rope_type") == "llama3":
-        found["rope_freqs.weight"] = _Source(file=None, name="", shape=(_head_dim(config) // 2,))
     return found
-
-
-def _kind_of(tensor: str, source: _Source, kind: GgufType) -> GGMLQuantizationType:
-    """Choose the type of a tensor: vectors stay exact, rows that no block divides stay 16 bit."""
-    if len(source.shape) == 1:
-        return GGMLQuantizationType.F32
-    wanted = "q8_0" if kind in ("q5_0", "q4_0") and tensor in _EMBEDDINGS else kind
-    chosen = GGMLQuantizationType[wanted.upper()]
-    block, _ = gguf.GGML_QUANT_SIZES[chosen]
-    return chosen if source.shape[-1] % block == 0 else GGMLQuantizationType.F16
 
 
 def _announce(
@@ -176,20 +175,6 @@ def _announce(
     writer.add_tensor_info(tensor, stored, dtype, size, raw_dtype=kind)
 
 
-def _read(
-    sources: Mapping[str, _Source], config: Mapping[str, Any], arch: MODEL_ARCH
-) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    for tensor, source in sources.items():
-        if source.file is None:
-            yield tensor, _llama3_factors(config)
-            continue
-        with safe_open(source.file, framework="pt") as tensors:
-            values = tensors.get_tensor(source.name)
-        if arch == MODEL_ARCH.LLAMA:
-            values = _interleave(values, source.name, config)
-        yield tensor, values.to(torch.float32).numpy()
-
-
 def _interleave(values: torch.Tensor, name: str, config: Mapping[str, Any]) -> torch.Tensor:
     """Pair the rotated dimensions as llama.cpp's llama does: neighbours, not halves."""
     heads = config["num_attention_heads"]
@@ -200,23 +185,6 @@ def _interleave(values: torch.Tensor, name: str, config: Mapping[str, Any]) -> t
     rest = values.shape[1:]
     halves = values.reshape(count, 2, values.shape[0] // count // 2, *rest)
     return halves.transpose(1, 2).reshape(values.shape).contiguous()
-
-
-def _encode(tensor: str, values: NDArray[np.float32], kind: GGMLQuantizationType) -> NDArray[Any]:
-    if kind == GGMLQuantizationType.F32:
-        return values
-    if kind == GGMLQuantizationType.F16:
-        if np.abs(values).max(initial=0.0) > np.finfo(np.float16).max:
-            raise InputError(
-                say(
-                    f"{tensor} 里有超出 16 位浮点范围的权重。",
-                    f"{tensor} holds weights beyond the range of 16-bit floats.",
-                ),
-                remedy=say("请改用 bf16 或 q8_0。", "Use bf16 or q8_0 instead."),
-            )
-        return values.astype(np.float16)
-    encoded: NDArray[Any] = gguf.quants.quantize(values, kind)
-    return encoded
 
 
 def _add_fields(writer: gguf.GGUFWriter, config: Mapping[str, Any], name: str, kind: LlamaFileType) -> None:

@@ -1,20 +1,30 @@
 """Merge an adapter into its base, and save the whole so that it answers elsewhere as it was trained.
 
 What a model needs to answer elsewhere lies beside its weights: the trained chat template, which opens
-the thought; every token that ends an answer; a tokenizer without tokens that the model does not have.
+the thought; every token that ends an answer; its decoding settings; a tokenizer without tokens that the
+model does not have.
 """
 
 import json
 import logging
+import shutil
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import torch
-from transformers import PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    BitsAndBytesConfig,
+    GenerationConfig,
+    PreTrainedModel,
+)
 
 from backend.data.templates import THOUGHT, Renderer
+from backend.export.weights import MergedWeights, write_safetensors
 from backend.modeling.loading import load_model
 from backend.modeling.tokenizers import load_tokenizer
+from backend.modeling.trust import is_allowed
 from studio.contract import TemplateName
 
 log = logging.getLogger(__name__)
@@ -35,16 +45,72 @@ def load_merged(
     return load_model(model, adapter, dtype=dtype), Renderer(tokenizer, template)
 
 
-def save_merged(model: PreTrainedModel, renderer: Renderer, target: Path, *, max_shard_gb: float) -> None:
-    """Save a merged model with all that it needs to answer elsewhere; see the module."""
+def generation_config(model: Path) -> GenerationConfig:
+    """Read the decoding settings of a model; where it has none, those that its config implies."""
+    if (model / "generation_config.json").is_file():
+        return GenerationConfig.from_pretrained(model, local_files_only=True)
+    return GenerationConfig.from_model_config(_config(model))
+
+
+def save_merged(
+    weights: MergedWeights, model: Path, renderer: Renderer, target: Path, dtype: torch.dtype, *,
+    max_shard_gb: float,
+) -> None:  # fmt: skip
+    """Save merged weights of a model with all that they need to answer elsewhere; see the module."""
+    target.mkdir(parents=True, exist_ok=True)
+    save_settings(weights, model, renderer, target, dtype)
+    write_safetensors(weights, target, dtype, max_shard_gb=max_shard_gb)
+
+
+def save_settings(
+    weights: MergedWeights, model: Path, renderer: Renderer, target: Path, dtype: torch.dtype
+) -> None:
+    """Save config, decoding settings, tokenizer and the trained template: all but the weights."""
+    config = _config(model)
+    config.dtype = dtype
+    config.save_pretrained(target)
+    if is_allowed(model):
+        for code in model.glob("*.py"):
+            shutil.copy(code, target)
+    generation = generation_config(model)
     vocabulary = renderer.tokenizer.get_vocab()
-    ends = [vocabulary[token] for token in renderer.end_tokens if token in vocabulary]
-    model.generation_config.eos_token_id = ends
-    model.save_pretrained(target, max_shard_size=f"{round(max_shard_gb * 1000)}MB")
+    # In the renderer's order: the first is what llama.cpp takes for the end of a text.
+    generation.eos_token_id = [vocabulary[token] for token in renderer.end_tokens if token in vocabulary]
+    generation.save_pretrained(target)
     renderer.tokenizer.save_pretrained(target)
-    (target / "chat_template.jinja").write_text(opened_template(renderer), encoding="utf-8")
-    embedding: Any = model.get_input_embeddings()
-    _drop_tokens_without_row(target, int(embedding.weight.shape[0]))
+    template = opened_template(renderer)
+    (target / "chat_template.jinja").write_text(template, encoding="utf-8")
+    _drop_tokens_without_row(target, _embedding_rows(weights, config))
+    # Here too: what reads no chat_template.jinja looks for it in the tokenizer's config.
+    file = target / "tokenizer_config.json"
+    settings = {**json.loads(file.read_bytes()), "chat_template": template}
+    file.write_text(json.dumps(settings, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+
+
+def quantize_saved(folder: Path, target: Path, kind: Literal["int8", "nf4"], *, max_shard_gb: float) -> None:
+    """Quantize a saved model to 8 or 4 bit with bitsandbytes, into files that transformers loads again."""
+    options = (
+        BitsAndBytesConfig(load_in_8bit=True)
+        if kind == "int8"
+        else BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=torch.bfloat16,
+        )
+    )
+    logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
+    model = AutoModelForCausalLM.from_pretrained(
+        folder,
+        quantization_config=options,
+        dtype=torch.bfloat16,
+        device_map={"": "cpu"},
+        local_files_only=True,
+    )
+    model.save_pretrained(target, max_shard_size=f"{round(max_shard_gb * 1000)}MB")
+    for file in folder.iterdir():
+        if not (target / file.name).exists() and ".safetensors" not in file.name:
+            shutil.copy(file, target)
 
 
 def opened_template(renderer: Renderer) -> str:
@@ -60,6 +126,16 @@ def opened_template(renderer: Renderer) -> str:
         ),
     )
     return template if rendered.endswith(THOUGHT) else template + _OPENS_THOUGHT
+
+
+def _config(model: Path) -> Any:
+    return AutoConfig.from_pretrained(model, local_files_only=True, trust_remote_code=is_allowed(model))
+
+
+def _embedding_rows(weights: MergedWeights, config: Any) -> int:
+    named = (name for name in weights.names if name.endswith(("embed_tokens.weight", "wte.weight")))
+    embedding = next(named, None)
+    return weights.shape(embedding)[0] if embedding else int(config.get_text_config().vocab_size)
 
 
 def _drop_tokens_without_row(folder: Path, rows: int) -> None:

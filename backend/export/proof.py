@@ -1,184 +1,119 @@
 """Prove an export: its answers in its own runtime beside those of the checkpoint.
 
-llama.cpp answers for GGUF and Ollama files, transformers for safetensors and adapters. Compared are
-the category of direct scores, the text of chains without repetition penalty, and the prompt that the
-export's own template writes. What differs names its cause: template, end token, or weights.
+llama.cpp answers for GGUF files, transformers for safetensors and adapters. Compared are the category of
+direct scores, the logits, the prompt that the export's own template writes, and the text of chains, with
+and without repetition penalty. What differs names its cause: template, end token, or weights.
 """
 
 import importlib.metadata
-import importlib.util
-import logging
 import math
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
-import httpx2
-from transformers import PreTrainedModel
+import numpy as np
+from numpy.typing import NDArray
 
 from backend.data.labelled_rows import LabelledRow
 from backend.data.templates import Renderer
-from backend.engine.answering import Answerer
-from backend.engine.endpoint import EndpointAnswering
-from backend.engine.titles import Answering, Written, never
-from backend.modeling.loading import load_model
-from backend.modeling.tokenizers import load_tokenizer
-from studio.contract import EndpointSpec, Proof
-from studio.samples.canonical import write_question
-from studio.samples.scheme import Scheme
+from backend.engine.titles import Written
+from backend.export.answers import Answers, Questions, centred, folder_answers
+from backend.export.llama_cpp import gguf_answers, is_installed
+from studio.contract import ChainTrial, Divergence, ExportQuant, Proof
+from studio.evaluation.paired import ALPHA, mcnemar
+from studio.samples.canonical import CLOSE, read_answer
 
-log = logging.getLogger(__name__)
-
-TEXTS = 20
-"""Titles whose chains are compared, of those that are scored."""
-TEXT_TOKENS = 64
 SAME_CATEGORY = 0.98
-SAME_TEXT = {"f32": 0.95, "f16": 0.8, "bf16": 0.3}
+SAME_TEXT = {"f32": 0.9, "f16": 0.7, "bf16": 0.3}
 """Share of the texts that stays the same; types with fewer bits are held to their accuracy."""
 SAME_CATEGORY_QUANTIZED = 0.9
-SIGNIFICANT = 0.05
-_SHOWN = 80
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answers:
-    """The answers to the proof's titles: direct scores of all, chains of the first ones."""
-
-    scores: list[dict[str, float]]
-    chains: list[Written]
-
-
-def checkpoint_answers(
-    model: PreTrainedModel,
-    renderer: Renderer,
-    scheme: Scheme,
-    titles: Sequence[str],
-    *,
-    stop: Callable[[], bool] = never,
-) -> Answers:
-    """Answer as the checkpoint does here, without repetition penalty."""
-    answerer = Answerer(model, renderer)
-    answerer.penalty = 1.0
-    prompts = answerer.render_prompts(titles, scheme.prompt)
-    scores = answerer.score(prompts, scheme.names) if prompts else []
-    first = prompts[:TEXTS]
-    written = answerer.generate(first, max_new_tokens=TEXT_TOKENS, stop=stop) if first else []
-    chains = [Written(text=w.text, tokens=w.tokens, finished=w.finished, forced=w.forced) for w in written]
-    return Answers(scores=scores, chains=chains)
+NMSE = {"f32": 1e-6, "f16": 1e-4, "bf16": 1e-3, "q8_0": 1e-2, "int8": 1e-2, "q6_k": 1e-2}
+"""Largest error of the logits; a hundred times that of the bundled model. Fewer bits: their accuracy."""
+_ENDED = 0.8
 
 
 def prove_folder(
-    model: Path, adapter: Path | None, before: Answers, rows: Sequence[LabelledRow], scheme: Scheme,
-    renderer: Renderer, quant: str,
-) -> Proof:  # fmt: skip
-    """Prove a folder of safetensors, or an adapter beside its base, by loading it again."""
-    tokenizer = load_tokenizer(adapter or model, model)
-    asked = _asked(scheme, rows)
-    expected = renderer.prompt(asked)
-    expected += renderer.open_thought(expected)
-    same_prompt = None if adapter else Renderer(tokenizer, "tokenizer").prompt(asked) == expected
-    # Answered as the studio answers, whose prompt opens the thought itself: the weights are compared here.
-    tokenizer.chat_template = renderer.tokenizer.chat_template
-    own = Renderer(tokenizer, renderer.name)
-    after = checkpoint_answers(load_model(model, adapter), own, scheme, [row.title for row in rows])
-    return compared(
-        before, after, rows, runtime=_runtime("transformers"), quant=quant, same_prompt=same_prompt
-    )
+    model: Path, adapter: Path | None, before: Answers, rows: Sequence[LabelledRow], questions: Questions,
+    renderer: Renderer, quant: ExportQuant, *, penalty: float,
+) -> tuple[Proof, Answers]:  # fmt: skip
+    """Prove a folder of safetensors, or an adapter beside its base, by loading it; and return its answers."""
+    after = folder_answers(model, adapter, renderer, questions)
+    runtime = _runtime("transformers")
+    return compared(before, after, rows, renderer, runtime=runtime, quant=quant, penalty=penalty), after
 
 
 def prove_gguf(
-    file: Path, before: Answers, rows: Sequence[LabelledRow], scheme: Scheme, renderer: Renderer, quant: str
-) -> Proof:
-    """Prove a GGUF file in a llama.cpp server inside this process; unproven where there is none."""
-    if importlib.util.find_spec("xllamacpp") is None:
-        return Proof(runtime="", proven=False, cause="no_runtime", titles=len(rows))
-    with _llama_server(file) as url:
-        same_prompt = _same_prompt(url, renderer, _asked(scheme, rows))
-        spec = EndpointSpec(
-            base_url=f"{url}/v1",
-            model=file.stem,
-            concurrency=4,
-            timeout_seconds=600,
-            # The file has the model's penalty as its default.
-            fields={"repeat_penalty": 1.0},
-        )
-        answering = EndpointAnswering(spec, scheme, renderer=renderer, max_new_tokens=TEXT_TOKENS)
-        try:
-            after = _answered(answering, [row.title for row in rows])
-        finally:
-            answering.close()
-    return compared(before, after, rows, runtime=_runtime("xllamacpp"), quant=quant, same_prompt=same_prompt)
+    file: Path, before: Answers, rows: Sequence[LabelledRow], questions: Questions, renderer: Renderer,
+    quant: ExportQuant, *, penalty: float,
+) -> tuple[Proof, Answers | None]:  # fmt: skip
+    """Prove a GGUF file in llama.cpp; unproven where there is none."""
+    if not is_installed():
+        return Proof(runtime="", proven=False, cause="no_runtime", titles=len(rows)), None
+    after = gguf_answers(file, renderer, questions, penalty=penalty)
+    runtime = _runtime("xllamacpp")
+    return compared(before, after, rows, renderer, runtime=runtime, quant=quant, penalty=penalty), after
 
 
 def compared(
-    before: Answers, after: Answers, rows: Sequence[LabelledRow], *, runtime: str, quant: str,
-    same_prompt: bool | None,
+    before: Answers, after: Answers, rows: Sequence[LabelledRow], renderer: Renderer, *,
+    runtime: str, quant: ExportQuant, penalty: float,
 ) -> Proof:  # fmt: skip
     """Compare two rounds of answers, and name the cause where they differ too much."""
     pairs = list(zip(before.scores, after.scores, strict=True))
-    texts = [one.text == other.text for one, other in zip(before.chains, after.chains, strict=True)]
-    same_category = sum(_best(one) == _best(other) for one, other in pairs)
     right = [
         (_best(one) == row.category, _best(other) == row.category)
         for (one, other), row in zip(pairs, rows, strict=True)
     ]
     lost, gained = right.count((True, False)), right.count((False, True))
-    counts = {
-        "runtime": runtime,
-        "titles": len(pairs),
-        "same_category": same_category,
-        "right_before": sum(one for one, _ in right),
-        "lost": lost,
-        "gained": gained,
-        "largest_difference": round(
+    trials = [_trial(before.chains, after.chains, rows, 1.0)]
+    if before.penalized:
+        trials.append(_trial(before.penalized, after.penalized, rows, penalty))
+    proof = Proof(
+        runtime=runtime,
+        proven=False,
+        titles=len(pairs),
+        same_category=sum(_best(one) == _best(other) for one, other in pairs),
+        right_before=sum(one for one, _ in right),
+        lost=lost,
+        gained=gained,
+        p_value=mcnemar(fixed=gained, broken=lost),
+        largest_difference=round(
             max((abs(one[name] - other[name]) for one, other in pairs for name in one), default=0.0), 4
         ),
-        "texts": len(texts),
-        "same_text": sum(texts),
-        "same_prompt": same_prompt,
-        "first_difference": _first_difference(before, after, rows),
-    }
-    cause = _cause(before, after, same_prompt, quant, (same_category, lost, gained), texts)
-    return Proof.model_validate({**counts, "cause": cause, "proven": not cause})
+        nmse=_nmse(before.logits, after.logits),
+        texts=len(before.chains),
+        same_text=trials[0].same_text,
+        same_prompt=_same_prompt(before, after, renderer),
+        chains=tuple(trials) if before.chains else (),
+        first_divergence=_first_divergence(before, after, rows, renderer),
+    )
+    cause = _cause(proof, before, after, quant)
+    return Proof.model_validate({**dict(proof), "cause": cause, "proven": not cause})
 
 
-def _cause(
-    before: Answers,
-    after: Answers,
-    same_prompt: bool | None,
-    quant: str,
-    counts: tuple[int, int, int],
-    texts: Sequence[bool],
-) -> str:
+def _cause(proof: Proof, before: Answers, after: Answers, quant: str) -> str:
     """Name why it is not proven; "" where it is. Weights before ends: wrong ones end nowhere."""
-    if not before.scores:
+    if not proof.titles:
         return "no_titles"
-    if same_prompt is False:
+    if proof.same_prompt is False:
         return "template"
-    if not _keeps_categories(quant, len(before.scores), *counts):
+    if not _keeps_categories(proof, quant):
         return "weights"
     ended = [sum(written.finished for written in answers.chains) for answers in (before, after)]
-    if ended[1] < 0.8 * ended[0] or _runs_on(before, after):
+    if ended[1] < _ENDED * ended[0] or _runs_on(before, after):
         return "end_token"
-    return "weights" if sum(texts) < SAME_TEXT.get(quant, 0.0) * len(texts) else ""
+    return "weights" if proof.same_text < SAME_TEXT.get(quant, 0.0) * proof.texts else ""
 
 
-def _keeps_categories(quant: str, titles: int, same: int, lost: int, gained: int) -> bool:
-    """Whether the categories are the same; with few bits, whether no accuracy is lost."""
+def _keeps_categories(proof: Proof, quant: str) -> bool:
+    """Whether the logits and categories are the same; with few bits, whether no accuracy is lost."""
+    if proof.nmse is not None and proof.nmse > NMSE.get(quant, math.inf):
+        return False
     if quant in SAME_TEXT:
-        return same >= SAME_CATEGORY * titles
-    return same >= SAME_CATEGORY_QUANTIZED * titles and not (
-        lost > gained and mcnemar_p(lost, gained) < SIGNIFICANT
-    )
-
-
-def mcnemar_p(lost: int, gained: int) -> float:
-    """Compute the two-sided exact p of McNemar's test: changes this uneven, if neither were likelier."""
-    count = lost + gained
-    tail: float = sum(math.comb(count, k) for k in range(min(lost, gained) + 1)) / 2.0**count
-    return min(1.0, 2 * tail)
+        return proof.same_category >= SAME_CATEGORY * proof.titles
+    loses = proof.lost > proof.gained and proof.p_value < ALPHA
+    # One other category is no proof of anything, however few titles there were.
+    fewest = min(SAME_CATEGORY_QUANTIZED * proof.titles, proof.titles - 1)
+    return proof.same_category >= fewest and not loses
 
 
 def _runs_on(before: Answers, after: Answers) -> bool:
@@ -191,31 +126,93 @@ def _runs_on(before: Answers, after: Answers) -> bool:
     return sum(longer) > 0.2 * len(longer)
 
 
-def _first_difference(
-    before: Answers, after: Answers, rows: Sequence[LabelledRow]
-) -> tuple[str, str, str] | None:
-    for row, one, other in zip(rows, before.chains, after.chains, strict=False):
-        if one.text != other.text:
-            same = next(
-                (at for at, (a, b) in enumerate(zip(one.text, other.text, strict=False)) if a != b),
-                min(len(one.text), len(other.text)),
-            )
-            return row.title, one.text[same : same + _SHOWN], other.text[same : same + _SHOWN]
-    return None
-
-
-def _answered(answering: Answering, titles: Sequence[str]) -> Answers:
-    scores = dict(answering.score(titles))
-    chains = dict(answering.answer(titles[:TEXTS]))
-    return Answers(
-        scores=[scores[index] for index in range(len(titles))],
-        chains=[chains[index] for index in range(len(chains))],
+def _trial(
+    before: Sequence[Written], after: Sequence[Written], rows: Sequence[LabelledRow], penalty: float
+) -> ChainTrial:
+    """Count two rounds of chains. An answer that does not end by itself has no category."""
+    names = [(_named(one), _named(other)) for one, other in zip(before, after, strict=True)]
+    labels = [row.category for row in rows[: len(names)]]
+    return ChainTrial(
+        penalty=penalty,
+        titles=len(names),
+        right_before=sum(one == label for (one, _), label in zip(names, labels, strict=True)),
+        right_after=sum(other == label for (_, other), label in zip(names, labels, strict=True)),
+        ended_before=sum(_ends(one) for one in before),
+        ended_after=sum(_ends(other) for other in after),
+        same_category=sum(one == other for one, other in names),
+        same_text=sum(_same_text(one, other) for one, other in zip(before, after, strict=True)),
     )
 
 
-def _asked(scheme: Scheme, rows: Sequence[LabelledRow]) -> list[dict[str, str]]:
-    title = rows[0].title if rows else ""
-    return [{"role": "user", "content": write_question(scheme.prompt, title)}]
+def _ends(written: Written) -> bool:
+    return written.finished and not written.forced
+
+
+def _named(written: Written) -> str | None:
+    return read_answer(written.text).label if _ends(written) else None
+
+
+def _same_text(one: Written, other: Written) -> bool:
+    """Whether two texts are the same; of those that ran into a limit, as far as both go."""
+    if _ends(one) or _ends(other):
+        return one.text.strip() == other.text.strip()
+    first, second = sorted((_unclosed(one.text), _unclosed(other.text)), key=len)
+    return second.startswith(first)
+
+
+def _unclosed(text: str) -> str:
+    """Return a thought without the end that it was given from outside."""
+    return text.partition(CLOSE)[0].rstrip()
+
+
+def _nmse(before: NDArray[np.float64] | None, after: NDArray[np.float64] | None) -> float | None:
+    """Compute the normalized mean squared error of centred logits over the tokens that both know.
+
+    Source: llama.cpp, examples/model-conversion/scripts/utils/check-nmse.py.
+    """
+    if before is None or after is None or len(before) != len(after):
+        return None
+    width = min(before.shape[1], after.shape[1])
+    known = ~(np.isnan(before[:, :width]) | np.isnan(after[:, :width])).any(axis=0)
+    one, other = (centred(logits[:, :width][:, known]) for logits in (before, after))
+    power = float(np.mean(one**2))
+    return float(np.mean((one - other) ** 2) / power) if power else None
+
+
+def _same_prompt(before: Answers, after: Answers, renderer: Renderer) -> bool | None:
+    """Whether the export's own template writes the trained prompt, its thought opened."""
+    if not before.prompts:
+        return None
+    one, other = before.prompts[0], after.prompts[0]
+    # llama.cpp leaves out a beginning token that it adds to the tokens itself.
+    return other == one or renderer.bos + other == one
+
+
+def _first_divergence(
+    before: Answers, after: Answers, rows: Sequence[LabelledRow], renderer: Renderer
+) -> Divergence | None:
+    pairs = zip(rows, before.prompts, after.prompts, before.chains, after.chains, strict=False)
+    for row, prompt_before, prompt_after, one, other in pairs:
+        if _same_text(one, other):
+            continue
+        tokens = [_pieces(renderer, text) for text in (one.text, other.text)]
+        shorter = min(map(len, tokens))
+        at = next((place for place in range(shorter) if tokens[0][place] != tokens[1][place]), shorter)
+        return Divergence(
+            title=row.title,
+            prompt_before=prompt_before,
+            prompt_after=prompt_after,
+            tokens_before=tokens[0],
+            tokens_after=tokens[1],
+            at=at,
+        )
+    return None
+
+
+def _pieces(renderer: Renderer, text: str) -> tuple[str, ...]:
+    """Split a text into tokens as people can read them."""
+    ids = renderer.tokenizer(text, add_special_tokens=False)["input_ids"]
+    return tuple(str(renderer.tokenizer.decode([token])) for token in ids)
 
 
 def _best(scores: dict[str, float]) -> str:
@@ -224,34 +221,3 @@ def _best(scores: dict[str, float]) -> str:
 
 def _runtime(package: str) -> str:
     return f"{package} {importlib.metadata.version(package)}"
-
-
-def _same_prompt(url: str, renderer: Renderer, messages: list[dict[str, str]]) -> bool:
-    """Whether llama.cpp writes the trained prompt by the template in the file, its thought opened."""
-    expected = renderer.prompt(messages)
-    expected += renderer.open_thought(expected)
-    answer = httpx2.post(f"{url}/apply-template", json={"messages": messages}, timeout=60, trust_env=False)
-    found = str(answer.json().get("prompt", "")) if answer.status_code == 200 else ""
-    # The server leaves out a beginning token that it adds to the tokens itself.
-    return found == expected or renderer.bos + found == expected
-
-
-@contextmanager
-def _llama_server(file: Path) -> Iterator[str]:
-    import xllamacpp
-
-    parameters = xllamacpp.CommonParams()
-    parameters.model.path = str(file)
-    parameters.model_alias = {file.stem}
-    parameters.n_parallel, parameters.port = 4, 0
-    parameters.n_ctx = 4 * 1024
-    # Its threads spin while they wait, which starves whatever else the machine does.
-    parameters.cpuparams.n_threads = max(1, (os.cpu_count() or 2) // 2)
-    parameters.cpuparams_batch.n_threads = parameters.cpuparams.n_threads
-    parameters.warmup = False
-    parameters.verbosity = -1
-    server = xllamacpp.Server(parameters)
-    try:
-        yield str(server.listening_address)
-    finally:
-        del server

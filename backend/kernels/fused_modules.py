@@ -2,7 +2,7 @@
 
 The fused forwards compute what the modules of transformers and peft compute, with fewer
 kernels and fewer saved tensors. A module is patched only if it is the plain one; what has
-dropout, DoRA or more than one adapter is left alone. This module knows no batch and no loss.
+dropout, DoRA or more than one active adapter is left alone. This module knows no batch and no loss.
 
 T tokens of a packed batch, I and O widths of a linear layer, R rank of its adapter.
 """
@@ -87,7 +87,10 @@ def _dense(base: nn.Module, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
 
 
 def _is_plain_lora(module: nn.Module) -> bool:
-    """Whether a module is plain LoRA: one adapter, no dropout, no variant, a frozen base."""
+    """Whether a module is plain LoRA: one active adapter, no dropout, no variant, a frozen base.
+
+    Beside it there may be adapters that are not active, such as the reference of a preference training.
+    """
     if not isinstance(module, LoraLayer) or len(module.active_adapters) != 1:
         return False
     name = module.active_adapters[0]
@@ -100,20 +103,19 @@ def _is_plain_lora(module: nn.Module) -> bool:
     return (
         plain_class
         and name in module.lora_A
-        and len(module.lora_A) == 1
         and not module.lora_variant
-        and not module.lora_bias.get(name)
-        and isinstance(module.lora_dropout[name], nn.Identity)
+        and not any(module.lora_bias.values())
+        and all(isinstance(dropout, nn.Identity) for dropout in module.lora_dropout.values())
         and not getattr(module, "fan_in_fan_out", False)
         and not any(parameter.requires_grad for parameter in base.parameters())
     )
 
 
 def _lora_forward(self: Any, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    name = self.active_adapters[0]
-    if self.disable_adapters or self.merged or args or kwargs or len(self.lora_A) != 1:
+    if self.disable_adapters or self.merged or args or kwargs or len(self.active_adapters) != 1:
         plain: Tensor = type(self).forward(self, x, *args, **kwargs)
         return plain
+    name = self.active_adapters[0]
     # Autocast has nothing left to do: all products inside are of this one dtype.
     product: Tensor = _LoraProduct.apply(  # type: ignore[no-untyped-call]
         x.to(_compute_dtype(x)),

@@ -13,6 +13,12 @@ from backend.modeling.loading import uses_bf16
 from studio.contract import TrainSpec
 
 
+def fuse_modules(model: Any) -> None:
+    """Patch a model on a GPU with the fused modules alone, where its batches are padded."""
+    if torch.cuda.is_available():
+        fuse(model)
+
+
 def patch_model(model: Any, spec: TrainSpec) -> bool:
     """Patch a model on its device with the fused kernels; return whether its attention is now varlen."""
     if not torch.cuda.is_available():

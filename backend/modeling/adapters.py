@@ -8,7 +8,9 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model
+from peft.tuners.tuners_utils import BaseTunerLayer
 from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
+from peft.utils.other import AuxiliaryTrainingWrapper
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -83,6 +85,7 @@ def attach_adapter(
     *,
     is_trainable: bool = False,
     name: str = "default",
+    streamed: bool = False,
 ) -> PeftModel:
     """Put a saved adapter on the model, and require every matrix of it to be used.
 
@@ -92,6 +95,7 @@ def attach_adapter(
         base: where the model came from, for the error.
         is_trainable: whether the adapter is trained on.
         name: of the adapter, where there are several on one base.
+        streamed: the model has no storage (device meta); the adapter's own tensors get one.
 
     Raises:
         ModelUnusable: no adapter there, a pickled one, or one that was made for another base.
@@ -105,6 +109,8 @@ def attach_adapter(
             adapted = model
         else:
             adapted = get_peft_model(model, config, adapter_name=name)
+        if streamed:
+            _give_storage(adapted)
         loaded: Any = set_peft_model_state_dict(adapted, tensors, adapter_name=name)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise _other_base(folder, base, str(error)) from error
@@ -114,6 +120,16 @@ def attach_adapter(
     if misfits:
         raise _other_base(folder, base, misfits[0])
     return adapted
+
+
+def _give_storage(adapted: PeftModel) -> None:
+    """Give an adapter's own tensors storage, where its base has none; peft makes them where the base is."""
+    for module in adapted.modules():
+        if isinstance(module, BaseTunerLayer | AuxiliaryTrainingWrapper):
+            for name in module.adapter_layer_names:
+                part = getattr(module, name, None)
+                if isinstance(part, torch.nn.Module):
+                    part.to_empty(device="cpu")
 
 
 def continue_adapter(model: PreTrainedModel, spec: TrainSpec) -> PeftModel:
@@ -163,7 +179,8 @@ def save_adapter(model: PeftModel, folder: Path, base: Path) -> None:
 
     Source: peft, examples/pissa_finetuning, "Convert PiSSA to LoRA".
     """
-    model.save_pretrained(str(folder), save_embedding_layers=False)
+    # By name: beside it there may be the frozen copy that preferences are trained against.
+    model.save_pretrained(str(folder), selected_adapters=["default"], save_embedding_layers=False)
     changes: dict[str, Any] = {"base_model_name_or_path": str(base)}
     start: dict[str, Tensor] | None = getattr(model, "pissa_start", None)
     config = model.peft_config["default"]

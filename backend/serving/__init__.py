@@ -18,6 +18,8 @@ answers however busy the server is, `/metrics` is Prometheus' text.
     capacity       Decide how many answers of which length fit into memory.
     chat           Answer chats and plain completions.
     classify       Classify titles.
+    calibration    Read a run's calibration; compute confidence, top 3, and whether to abstain.
+    evidence       Find the words that carry a decision, by deleting each.
     answers        Put answers together: whole, or as chunks of a stream.
     thoughts       Split an answer into think chain and answer.
     tokens         Show single tokens, and their log probabilities.

@@ -19,7 +19,15 @@ from backend.serving.served_models import ModelSet, Served
 from studio.system.network import is_loopback
 
 PATHS = frozenset(
-    ["/health", "/metrics", "/v1/models", "/v1/chat/completions", "/v1/completions", "/v1/classify"]
+    [
+        "/health",
+        "/metrics",
+        "/v1/models",
+        "/v1/chat/completions",
+        "/v1/completions",
+        "/v1/classify",
+        "/v1/apply-template",
+    ]
 )
 
 
@@ -97,6 +105,10 @@ def _add_routes(app: FastAPI, models: ModelSet, metrics: Metrics) -> None:
     @app.post("/v1/completions", response_model=None)
     async def complete(request: Request) -> Response:
         return await chats.complete(request, models, metrics)
+
+    @app.post("/v1/apply-template", response_model=None)
+    async def apply_template(request: Request) -> Response:
+        return await chats.apply_template(request, models)
 
     @app.post("/v1/classify", response_model=None)
     async def classify(request: Request) -> Response:

@@ -43,6 +43,23 @@ async def chat(request: Request, models: ModelSet, metrics: Metrics) -> Response
     return await _respond(request, asked, answering)
 
 
+async def apply_template(request: Request, models: ModelSet) -> Response:
+    """Show the prompt that an answer to a conversation would begin from, mark for mark: no answer is written.
+
+    It is the tokens that the model would read, as text; llama.cpp has the same under this name.
+    """
+    asked = await read_request(request, ChatRequest)
+    served = models.find(asked.model)
+    turns = read_conversation(asked.messages)
+    prompt = await models.in_thread(
+        lambda: models.chat_prompt(served, turns, thinks=asked.thinks, param="messages")
+    )
+    text = served.renderer.tokenizer.decode(
+        prompt, skip_special_tokens=False, clean_up_tokenization_spaces=False
+    )
+    return JSONResponse({"model": served.name, "prompt": text, "tokens": len(prompt)})
+
+
 async def complete(request: Request, models: ModelSet, metrics: Metrics) -> Response:
     """Continue one or more texts as they are, without a template and without a think chain of their own."""
     asked = await read_request(request, CompletionRequest)

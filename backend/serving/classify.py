@@ -11,7 +11,9 @@ from backend.data.templates import THOUGHT
 from backend.engine.loop import EngineStopped
 from backend.engine.requests import Piece
 from backend.serving.bodies import read_request
+from backend.serving.calibration import Rule
 from backend.serving.errors import ApiError
+from backend.serving.evidence import find_evidence
 from backend.serving.metrics import Metrics
 from backend.serving.protocol import MOST_TITLES, ClassifyRequest
 from backend.serving.served_models import ModelSet, Served
@@ -38,7 +40,8 @@ async def classify(request: Request, models: ModelSet, metrics: Metrics) -> Resp
         metrics.classified.labels(served.name, asked.answer, result["category"] or "unparsed").inc()
     metrics.prompt_tokens.labels(served.name).inc(work.prompt_tokens)
     metrics.completion_tokens.labels(served.name).inc(work.written_tokens)
-    return JSONResponse({"model": served.name, "results": results})
+    document = {"model": served.name, "threshold": work.rule.threshold, "threshold_from": work.rule.source}
+    return JSONResponse({**document, "results": results})
 
 
 def _require_titles(titles: Sequence[str]) -> None:
@@ -81,7 +84,9 @@ class _Work:
         self.asked = asked
         self.models = models
         self.served = served
-        self.threshold = models.spec.threshold if asked.threshold is None else asked.threshold
+        self.rule = Rule.of(
+            served.calibration.of(asked.answer), request=asked.threshold, server=models.spec.threshold
+        )
         quotes = asked.quotes_from_title
         self.quotes_from_title = models.spec.quotes_from_title if quotes is None else quotes
         self.prompt_tokens = 0
@@ -97,10 +102,13 @@ class _Work:
             written = await self._chains(prompts)
         else:
             written = [None] * len(scored)
-        return [
+        results = [
             self._result(title, probabilities, text)
             for title, probabilities, text in zip(self.asked.titles, scored, written, strict=True)
         ]
+        if self.asked.evidence:
+            await self._add_evidence(results, scored)
+        return results
 
     def _prompts(self) -> list[list[int]]:
         if self.quotes_from_title:
@@ -175,18 +183,26 @@ class _Work:
             read = read_answer(text)
             category = exact_category(read.label, self.models.scheme.names) if finished else None
             chain = read.chain
-        result |= {"category": category, **standing(category, probabilities)}
-        if self.threshold is not None:
-            sure = result["confidence"] is not None and result["confidence"] >= self.threshold
-            result["decision"] = "answer" if sure else "abstain"
+        judged = self.rule.judge(category, probabilities)
+        result |= {"category": category, **judged, **standing(category, probabilities, judged["confidence"])}
         return {**result, "probabilities": probabilities, "chain": chain, "text": text}
 
+    async def _add_evidence(
+        self, results: Sequence[dict[str, Any]], scored: Sequence[dict[str, float]]
+    ) -> None:
+        categories = [result["category"] or result["direct_category"] for result in results]
+        found = await find_evidence(self.models, self.served, self.asked.titles, categories, scored)
+        for result, evidence in zip(results, found, strict=True):
+            result["evidence"] = evidence
 
-def standing(category: str | None, probabilities: dict[str, float]) -> dict[str, Any]:
-    """Say how the two ways of answering stand to one another: which category each has, and the confidence.
 
-    The confidence is of the category that is answered. Where the chain leads elsewhere than direct
-    scoring there is none: the probabilities are of another answer, and `note` says so in words.
+def standing(
+    category: str | None, probabilities: dict[str, float], confidence: float | None
+) -> dict[str, Any]:
+    """Say how the two ways of answering stand to one another: which category each has, and in words.
+
+    Where the chain leads elsewhere than direct scoring, and nobody calibrated chains, there is no
+    confidence: the probabilities are of another answer.
     """
     direct = max(probabilities, key=lambda name: probabilities[name])
     agree = category == direct
@@ -196,14 +212,19 @@ def standing(category: str | None, probabilities: dict[str, float]) -> dict[str,
             f"思维链没有得出类别；直接判断是“{direct}”。",
             f"The think chain came to no category; direct scoring says {direct}.",
         )
-    elif not agree:
+    elif not agree and confidence is None:
         note = say(
             f"思维链得出“{category}”，直接判断是“{direct}”：两种做法不一致，没有置信度。",
             f"The think chain says {category}, direct scoring says {direct}: they disagree, so there is no "
             "confidence.",
         )
+    elif not agree:
+        note = say(
+            f"思维链得出“{category}”，直接判断是“{direct}”：两种做法不一致，置信度已经计入。",
+            f"The think chain says {category}, direct scoring says {direct}: they disagree, which the "
+            "confidence accounts for.",
+        )
     return {
-        "confidence": probabilities[direct] if agree else None,
         "direct_category": direct,
         "ways_agree": agree if category is not None else None,
         "note": note,

@@ -203,6 +203,7 @@ class ClassifyRequest(BaseModel):
     model: str | None = None
     threshold: float | None = Field(None, ge=0, le=1)
     quotes_from_title: bool | None = None
+    evidence: bool = False
 
 
 def _is_one_of(value: Any, neutral: tuple[Any, ...]) -> bool:

@@ -27,6 +27,7 @@ from backend.modeling.adapters import attach_adapter, require_fitting
 from backend.modeling.loading import load_model, on_device
 from backend.modeling.tokenizers import load_tokenizer
 from backend.serving.adapters import AdapterEngines, AdapterSwitch
+from backend.serving.calibration import StoredCalibration
 from backend.serving.capacity import plan
 from backend.serving.errors import ApiError, busy, stopped
 from backend.serving.tokens import TokenTexts
@@ -49,6 +50,7 @@ class Served:
     name: str
     adapter: str | None
     answerer: Answerer
+    calibration: StoredCalibration
 
     @property
     def renderer(self) -> Renderer:
@@ -72,6 +74,7 @@ class ModelSet:
                 one.name,
                 adapters.get(one.adapter_name_or_path),
                 Answerer(self.model, _renderer(spec, one), slots=capacity.slots),
+                StoredCalibration(one.calibration_file),
             )
             for one in spec.models
         }

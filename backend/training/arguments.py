@@ -18,25 +18,44 @@ NEVER = 2**31
 """Steps between two evaluations by the Trainer itself; backend.training.loop_control decides instead."""
 
 
-class OneDeviceArguments(TrainingArguments):
-    """TrainingArguments for one device a process: several GPUs are used by torchrun, never by threads."""
+class OneDevice:
+    """Goes before TrainingArguments: one device a process; several GPUs are used by torchrun, not threads."""
 
     @property
     def n_gpu(self) -> int:
         """Number of GPUs of this process, 0 or 1, where transformers counts all that it sees."""
-        return min(int(super().n_gpu), 1)
+        return min(int(super().n_gpu), 1)  # type: ignore[misc]
+
+
+class OneDeviceArguments(OneDevice, TrainingArguments):
+    """TrainingArguments for one device a process."""
 
 
 def training_arguments(
-    spec: TrainSpec, output: Path, *, has_held_out: bool, checkpointing: bool = False
+    spec: TrainSpec,
+    output: Path,
+    *,
+    has_held_out: bool,
+    checkpointing: bool = False,
+    kind: type[TrainingArguments] = OneDeviceArguments,
+    **more: Any,
 ) -> TrainingArguments:
-    """Translate the spec. Evaluations and checkpoints are ours, so the Trainer does none by itself."""
+    """Translate the spec. Evaluations and checkpoints are ours, so the Trainer does none by itself.
+
+    Args:
+        spec: the training.
+        output: the run folder.
+        has_held_out: whether there are held-out samples.
+        checkpointing: whether activations are computed twice instead of kept.
+        kind: class of the arguments, where a trainer has its own.
+        **more: fields of that class alone.
+    """
     evaluation: dict[str, Any] = {"eval_strategy": "no"}
     if has_held_out:
         # The plateau schedule follows the held-out loss, whatever is meant by the best model.
         evaluation = {"eval_strategy": "steps", "eval_steps": NEVER, "metric_for_best_model": "eval_loss"}
         evaluation["greater_is_better"] = False
-    return OneDeviceArguments(
+    return kind(
         output_dir=str(output),
         learning_rate=spec.learning_rate,
         optim=spec.optim,
@@ -66,6 +85,7 @@ def training_arguments(
         dataloader_pin_memory=torch.cuda.is_available(),
         **_checkpointing(checkpointing),
         **evaluation,
+        **more,
     )
 
 
@@ -113,4 +133,5 @@ def _checkpointing(wanted: bool) -> dict[str, Any]:
     """Name the option as the installed version does: transformers 5.20 renamed it."""
     names = {field.name for field in dataclasses.fields(TrainingArguments)}
     name = "activation_checkpointing" if "activation_checkpointing" in names else "gradient_checkpointing"
-    return {name: wanted, f"{name}_kwargs": {"use_reentrant": False}} if wanted else {}
+    # Off is said as well: TRL's arguments have it on by default.
+    return {name: wanted, f"{name}_kwargs": {"use_reentrant": False} if wanted else None}

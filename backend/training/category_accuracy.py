@@ -51,7 +51,7 @@ def category_scoring(
     Raises:
         InputError: the best model is to be chosen by category accuracy, and no row can be scored.
     """
-    wanted = spec.eval_category_accuracy and spec.stage == "sft" and spec.has_held_out
+    wanted = spec.eval_category_accuracy and spec.stage != "pt" and spec.has_held_out
     found: list[LabelledRow] = []
     scheme = dataset_scheme(spec.dataset_dir)
     if wanted:

@@ -16,8 +16,9 @@ from torch import nn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from backend.training.checkpoints import Checkpoints
+from backend.training.controlled_trainer import ControlledTrainer
+from backend.training.losses import require_finite
 from backend.training.resume import LoopState, load_weights, resume_state
-from backend.training.trainer import StudioTrainer, require_finite
 from backend.worker import RunFolder
 from studio.contract import HeldOut, Progress, TrainSpec
 from studio.language import say
@@ -56,10 +57,10 @@ class BestPoint:
 
 
 class LoopControl(TrainerCallback):
-    """Controls a StudioTrainer: evaluation, checkpoints, early stopping, stop requests, events."""
+    """Controls a trainer: evaluation, checkpoints, early stopping, stop requests, events."""
 
     def __init__(
-        self, folder: RunFolder, spec: TrainSpec, trainer: StudioTrainer, checkpoints: Checkpoints
+        self, folder: RunFolder, spec: TrainSpec, trainer: ControlledTrainer, checkpoints: Checkpoints
     ) -> None:
         self.folder, self.spec, self.trainer, self.checkpoints = folder, spec, trainer, checkpoints
         by_accuracy = spec.metric_for_best_model == "category_accuracy" and bool(trainer.category_accuracy)
@@ -160,6 +161,8 @@ class LoopControl(TrainerCallback):
                 loss=loss,
                 learning_rate=logs["learning_rate"],
                 clipped=min(1.0, float(self.trainer.clipped) / steps),
+                preferred=logs.get("rewards/accuracies"),
+                margin=logs.get("rewards/margins"),
             )
         )
         self.trainer.clipped.zero_()

@@ -23,7 +23,7 @@ from safetensors.torch import save_file
 from torch import nn
 from transformers.trainer_callback import TrainerState
 
-from backend.training.trainer import StudioTrainer
+from backend.training.controlled_trainer import ControlledTrainer
 
 STATE = "loop.json"
 WEIGHTS = "trainable.safetensors"
@@ -83,7 +83,7 @@ class ResumeState:
         unfinished.replace(resume / STATE)
 
 
-def resume_state(trainer: StudioTrainer, loop: LoopState) -> ResumeState:
+def resume_state(trainer: ControlledTrainer, loop: LoopState) -> ResumeState:
     """Collect what resuming after this step needs. All processes must call it."""
     model = trainer.accelerator.unwrap_model(trainer.model)
     if loop.finished:

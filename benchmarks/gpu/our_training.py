@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from transformers import TrainerCallback, set_seed
 
-from backend.data.batching import BatchLayout, BatchSampler
+from backend.data.batching import BatchLayout, BatchSampler, SampleDataset
 from backend.data.encoding import Encoded, Sample, encode_all
 from backend.data.rows import read_conversations
 from backend.data.templates import Renderer
@@ -17,7 +17,7 @@ from backend.modeling.loading import load_for_training
 from backend.modeling.methods import make_trainable
 from backend.modeling.tokenizers import load_tokenizer
 from backend.train import Prepared, make_trainer
-from backend.training.trainer import StudioTrainer
+from backend.training.controlled_trainer import ControlledTrainer
 from studio.contract import TrainSpec
 
 
@@ -55,7 +55,7 @@ def encoded_rows(spec: TrainSpec) -> list[Sample]:
     return encode_all(renderer, conversations, cutoff_len=spec.cutoff_len).samples
 
 
-def build(spec: TrainSpec, samples: list[Sample], base: Any = None) -> StudioTrainer:
+def build(spec: TrainSpec, samples: list[Sample], base: Any = None) -> ControlledTrainer:
     """Build the trainer of `backend.train`, ready to run."""
     set_seed(spec.seed)
     tokenizer = load_tokenizer(spec.model_name_or_path)
@@ -69,11 +69,13 @@ def build(spec: TrainSpec, samples: list[Sample], base: Any = None) -> StudioTra
     )
     batches = BatchSampler([len(s["input_ids"]) for s in samples], layout, seed=None, padded=False)
     trainer.batches = batches
-    trainer.get_train_dataloader = lambda: trainer._loader(samples, batches)  # type: ignore[method-assign]
+    trainer.get_train_dataloader = lambda: trainer._loader(  # type: ignore[method-assign]
+        SampleDataset(samples), batches, trainer.data_collator
+    )
     return trainer
 
 
-def measure(trainer: StudioTrainer, *, profile: bool = False) -> dict[str, Any]:
+def measure(trainer: ControlledTrainer, *, profile: bool = False) -> dict[str, Any]:
     """Train; the facts of the run. Memory in GiB."""
     if profile:
         kinds = [torch.profiler.ProfilerActivity.CUDA] if torch.cuda.is_available() else None

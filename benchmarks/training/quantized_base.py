@@ -21,7 +21,7 @@ from backend.modeling.adapters import attach_adapter
 from backend.modeling.loading import load_for_training, load_model
 from backend.modeling.tokenizers import load_tokenizer
 from backend.train import train
-from backend.training.trainer import summed_loss
+from backend.training.losses import summed_loss
 from backend.worker import RunFolder
 from studio.contract import TrainSpec
 from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL

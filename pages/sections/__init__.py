@@ -9,6 +9,7 @@ home      Show the loop and its next step, import titles, list and undo imports.
 label     Offer titles, label them quickly or with a think chain, put them aside.
 models    Download models, list them, show one in detail, set where they come from.
 quality   Show coverage and the findings of the quality scan.
+release   Judge a candidate at a gate, open a sealed set, sign, go back.
 review    Show a case with its answers, and decide it.
 runs      Filter all runs, list them, show one beside others, empty the trash.
 team      Show pace, people, agreement, gold titles, settings and suggestions.

@@ -7,6 +7,7 @@ charts               Chart categories, accuracies, probabilities and the confusi
 colors               Choose colours that can be read on the theme in use.
 digit_buttons        Draw every category as a button under its digit.
 elements             Draw the head of a page, a control that always answers, a table.
+endpoint_choice      Draw the choice of a model at an OpenAI-compatible endpoint.
 feedback             Report errors and notices; wrap callbacks and fragments.
 files                Hand files over: uploads as paths, numbers as downloads.
 garbage              Freeze what a page allocates once out of garbage collection.
@@ -20,6 +21,7 @@ run_controls         Draw a run's buttons, the queue, and the choice of a device
 run_curves           Draw the curves of a run and of others on the same chart.
 run_names            Name what a run was trained or evaluated on, and its model.
 run_naming           Draw name, note and tags of a run, and the button that moves it to the trash.
+run_outcome          Draw how a preference training compares with its start.
 scan_status          Draw the state of the quality scan, and start one.
 session              Know the workspace, the store, the scheme, the language and the person; link pages.
 sidebar              Draw the language switch and the sign-in; release titles that were left.

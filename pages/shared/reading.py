@@ -1,6 +1,7 @@
 """Draw how a file will be read: its first rows, the question where that is unclear, the choices."""
 
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 
 import streamlit as st
@@ -18,26 +19,38 @@ from studio.system.limited import call_limited
 
 SEPARATORS = ("\t", ",", ";", "|", "，", "；", " ", "_!_")
 TEXT_SUFFIXES = (".txt", ".csv", ".tsv")
+PARTS = tuple(part.name for part in fields(Columns))
+"""Parts of a title that a column may hold."""
 KEPT = 8
 """Previews that a session keeps."""
 
 
-def choose_reading(path: Path, file_id: str) -> FileChoices | None:
-    """Draw the first rows as they will be read, and what may be chosen; None while a question is open."""
+def choose_reading(
+    path: Path, file_id: str, base: FileChoices = UNDECIDED, *, parts: Sequence[str] = PARTS
+) -> FileChoices | None:
+    """Draw the first rows as they will be read, and what may be chosen; None while a question is open.
+
+    Args:
+        path: the file.
+        file_id: tells it from others.
+        base: what is chosen beforehand.
+        parts: of a title, whose columns may be chosen.
+    """
     with report_errors():
-        first = _preview(path, UNDECIDED, file_id)
-        choices = UNDECIDED
+        first = _preview(path, base, file_id)
+        choices = base
         if first.options:
-            choices = _answer(first, file_id)
+            answer = _answer(first, file_id)
+            choices = replace(answer, columns=answer.columns.over(base.columns))
         choices = _form_boxes(path, first, choices, file_id)
-        preview = first if choices == UNDECIDED else _preview(path, choices, file_id)
+        preview = first if choices == base else _preview(path, choices, file_id)
         if preview.columns:
             choices = FileChoices(
                 form=choices.form,
                 separator=choices.separator,
                 header_row=choices.header_row,
                 sheet=choices.sheet,
-                columns=_column_boxes(preview, f"{file_id}-{hash(choices)}"),
+                columns=_column_boxes(preview, f"{file_id}-{hash(choices)}", parts).over(base.columns),
             )
             preview = _preview(path, choices, file_id)
         _show_preview(preview)
@@ -124,12 +137,13 @@ def _separator_label(separator: str | None) -> str:
     return separator_name(separator) if separator else say("没有，一行一个标题", "none, one title a line")
 
 
-def _column_boxes(preview: FilePreview, key: str) -> Columns:
+def _column_boxes(preview: FilePreview, key: str, parts: Sequence[str]) -> Columns:
     """Draw one box for each part of a title; a box that nobody changes has what the file shows."""
     chosen: dict[str, str | None] = {}
     nothing = say("无", "none")
     with st.container(horizontal=True, gap="small"):
-        for part, found in asdict(preview.chosen).items():
+        for part in parts:
+            found = getattr(preview.chosen, part)
             options = list(dict.fromkeys(["", *preview.columns, *([found] if found else [])]))
             column = st.selectbox(
                 _part_name(part),

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 import altair as alt
@@ -14,8 +14,18 @@ from studio.training.learning_rate import Smoothed
 
 Axis = Literal["step", "epoch"]
 Quantity = Literal[
-    "loss", "held_out_loss", "accuracy", "learning_rate", "grad_norm", "tokens_per_second", "memory_gib"
+    "loss",
+    "held_out_loss",
+    "accuracy",
+    "preferred",
+    "margin",
+    "learning_rate",
+    "grad_norm",
+    "tokens_per_second",
+    "memory_gib",
 ]
+OF_PAIRS: tuple[Quantity, ...] = ("preferred", "margin")
+"""Quantities that only trainings on preference pairs record."""
 
 KIND_NAMES = {"train": ("训练", "training"), "held": ("留出", "held out")}
 LONGEST = 600
@@ -52,6 +62,18 @@ QUANTITIES: Mapping[Quantity, _Shown] = {
         unit=("类别准确率（直接打分）", "category accuracy (direct)"),
         format=".1%",
         of_held_out=lambda point: point.accuracy,
+    ),
+    "preferred": _Shown(
+        name=("偏好对", "Preferred"),
+        unit=("选中的回答得分更高的比例", "share of pairs whose chosen answer scores higher"),
+        format=".1%",
+        of_step=lambda step: step.preferred,
+    ),
+    "margin": _Shown(
+        name=("差距", "Margin"),
+        unit=("选中减落选的奖励", "reward of the chosen answer less that of the rejected"),
+        format=".3f",
+        of_step=lambda step: step.margin,
     ),
     "learning_rate": _Shown(
         name=("学习率", "Learning rate"),
@@ -95,6 +117,8 @@ def curves(
         smoothing: weight of the past in a running mean, 0 to below 1.
     """
     shown = QUANTITIES[quantity]
+    if quantity == "loss" and any(map(has_pairs, runs.values())):
+        shown = replace(shown, unit=("偏好训练的损失", "loss of the preference training"))
     rows = [row for name, events in runs.items() for row in _rows(name, events, shown, axis, smoothing)]
     if not rows:
         return None
@@ -108,6 +132,11 @@ def curves(
     # The legend has two names a line, and its lines come out of the height.
     height = 250 + 25 * math.ceil(len(names) / 2)
     return cast(alt.LayerChart, alt.layer(*layers).properties(height=height))
+
+
+def has_pairs(events: Sequence[Event]) -> bool:
+    """Whether these events are of a training on preference pairs."""
+    return any(isinstance(event, Step) and event.margin is not None for event in events)
 
 
 def smoothed(values: Sequence[float], weight: float) -> list[float]:

@@ -21,11 +21,14 @@ from studio.workspace import Workspace
 KIND_NAMES = {
     "train": ("训练", "training"),
     "evaluate": ("评估", "evaluation"),
+    "classify": ("分类", "classification"),
     "draft": ("起草", "drafting"),
     "download": ("下载", "download"),
     "export": ("导出", "export"),
     "range_test": ("范围测试", "range test"),
     "behaviour": ("行为测试", "behavioural tests"),
+    "influence": ("训练行的影响", "influence of training rows"),
+    "forgetting": ("遗忘检查", "forgetting probe"),
     "sweep": ("参数扫描", "sweep"),
 }
 MOVES: tuple[tuple[Move, str, tuple[str, str]], ...] = (

@@ -1,13 +1,13 @@
 """Draw the curves of a run, and of others on the same chart, from their events."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import streamlit as st
 
 from pages.shared import run_charts, session
 from pages.shared.elements import choose_one
 from pages.shared.feedback import report_errors
-from pages.shared.run_charts import QUANTITIES, Axis, Quantity
+from pages.shared.run_charts import OF_PAIRS, QUANTITIES, Axis, Quantity, has_pairs
 from pages.shared.text import run_option
 from studio import runs
 from studio.contract import Event, HeldOut, Step
@@ -15,6 +15,12 @@ from studio.language import say
 from studio.runs import Run
 
 AXES: tuple[Axis, ...] = ("step", "epoch")
+_LOSSES_OF_PAIRS = (
+    "两条损失不是同一个量：上面是偏好对的损失；留出损失是思维链词元的平均，和微调时一样。"
+    "它一直升，说明模型正在忘掉怎样回答。",
+    "The two losses are different quantities: above that of the pairs; the held-out loss is the plain mean "
+    "over chains, as in fine-tuning. If it keeps rising, the model is forgetting how to answer.",
+)
 
 
 def events_of(run: Run) -> Sequence[Event]:
@@ -32,6 +38,12 @@ def _events(run_id: str, size: int, written: int, _run: Run) -> Sequence[Event]:
     return tuple(runs.read_events(_run))
 
 
+def recorded_quantities(runs_events: Iterable[Sequence[Event]]) -> list[Quantity]:
+    """List what can be charted; the quantities of preference pairs only where a run has them."""
+    with_pairs = any(map(has_pairs, runs_events))
+    return [name for name in QUANTITIES if with_pairs or name not in OF_PAIRS]
+
+
 def draw_curves(run: Run, events: Sequence[Event], others: Sequence[str]) -> None:
     """Chart one quantity of this run and of those it is compared with."""
     drawn = {run_option(run): events}
@@ -44,7 +56,7 @@ def draw_curves(run: Run, events: Sequence[Event], others: Sequence[str]) -> Non
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         quantity: Quantity = choose_one(
             say("画什么", "Quantity"),
-            list(QUANTITIES),
+            recorded_quantities(drawn.values()),
             format_func=lambda name: say(*QUANTITIES[name].name),
             default="loss",
             key=f"curve-quantity-{run.id}",
@@ -72,6 +84,9 @@ def draw_curves(run: Run, events: Sequence[Event], others: Sequence[str]) -> Non
     if held is not None:
         # On an axis of its own: drawn over the other it reads as wild overfitting.
         st.altair_chart(held, alt=say(*QUANTITIES["held_out_loss"].name), key=f"curve-held-{run.id}")
+        if has_pairs(events):
+            st.caption(say(*_LOSSES_OF_PAIRS))
+            return
         st.caption(
             say(
                 "两条损失不是同一个量：训练损失含直接回答，并加重类别词元；留出损失是思维链词元的平均。各看各的走势。",

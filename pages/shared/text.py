@@ -13,6 +13,7 @@ from studio.language import half, say
 from studio.messages import shown
 from studio.runs import Run, RunState
 from studio.samples.problems import Severity
+from studio.samples.words import Span
 from studio.store import Store
 from studio.team import people
 
@@ -30,6 +31,7 @@ PHASE_NAMES = {
     "loading": ("加载模型与数据", "loading"),
     "training": ("训练", "training"),
     "evaluating": ("评估", "evaluating"),
+    "classifying": ("分类", "classifying"),
     "saving": ("保存", "saving"),
     "drafting": ("起草", "drafting"),
     "downloading": ("下载", "downloading"),
@@ -69,6 +71,32 @@ TOKEN_NOTE = (
 def plain(text: str) -> str:
     """Escape text for Streamlit's Markdown, on one line; a sentence in the reader's language."""
     return MARKDOWN.sub(r"\\\1", _LIVE.sub(_JOINER, " ".join(str(half(text)).split())))
+
+
+def plain_lines(text: str) -> str:
+    """Escape a text of several lines for Streamlit's Markdown; its lines stay lines."""
+    return "  \n".join(plain(line) or _JOINER for line in text.strip().splitlines())
+
+
+def highlighted(text: str, ground: str | None) -> str:
+    """Escape a piece of a text on one of Streamlit's coloured grounds, such as "orange"; None: on none.
+
+    The white space at its ends, which Markdown would drop, stays outside.
+    """
+    before, after = " " * text[:1].isspace(), " " * text[-1:].isspace()
+    escaped = plain(text)
+    if not escaped:
+        return before
+    return f"{before}:{ground}-background[{escaped}]{after}" if ground else f"{before}{escaped}{after}"
+
+
+def highlighted_spans(text: str, grounds: Mapping[Span, str]) -> str:
+    """Escape a text, with spans of it, none of which overlaps another, on coloured grounds."""
+    parts, at = [], 0
+    for span in sorted(grounds):
+        parts += [highlighted(text[at : span.start], None), highlighted(span.of(text), grounds[span])]
+        at = span.end
+    return "".join([*parts, highlighted(text[at:], None)])
 
 
 def spoken(text: str) -> str:

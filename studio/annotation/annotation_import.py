@@ -21,6 +21,7 @@ from studio.messages import MESSAGES, fields_of, message, stored
 from studio.samples.scheme import Scheme
 from studio.samples.title_text import title_key
 from studio.store import Store, writing
+from studio.system.portions import portions
 from studio.team import people
 
 PORTION = 100
@@ -69,31 +70,20 @@ def import_annotations(db: Store, rows: Iterable[Mapping[str, Any]], scheme: Sch
     db.execute("drop table if exists temp.incoming")
     db.execute("create temp table incoming (key text, round integer, at text, number integer, value text)")
     try:
-        for portion in _portions(_checked(rows, scheme, done)):
+        for portion in portions(_checked(rows, scheme, done), PORTION):
             with writing(db):
                 db.conn.executemany("insert into incoming values (?, ?, ?, ?, ?)", portion)
         found = db.execute("select key, value from incoming order by key, round, at, number")
         titles = (
             (key, [json.loads(value) for _, value in each]) for key, each in groupby(found, itemgetter(0))
         )
-        for answers in _portions(titles):
+        for answers in portions(titles, PORTION):
             with writing(db):
                 for key, given in answers:
                     _add(db, key, given, done)
     finally:
         db.execute("drop table if exists temp.incoming")
     return done
-
-
-def _portions(items: Iterable[Any]) -> Iterable[list[Any]]:
-    portion: list[Any] = []
-    for item in items:
-        portion.append(item)
-        if len(portion) == PORTION:
-            yield portion
-            portion = []
-    if portion:
-        yield portion
 
 
 def _checked(

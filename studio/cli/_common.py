@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from studio.errors import FreezeRefused, StudioError
+from studio.errors import FreezeRefused, GateNotPassed, StudioError
 from studio.language import say
 from studio.store import database_errors, require_usable
 from studio.system.atomic import guard_disk
@@ -46,7 +46,7 @@ def report_errors() -> Iterator[None]:
         typer.echo(
             f"{say('问题', 'Problem')}: {error.problem}\n{say('办法', 'Remedy')}: {error.remedy}", err=True
         )
-        for reason in error.reasons[:SHOWN] if isinstance(error, FreezeRefused) else ():
+        for reason in error.reasons[:SHOWN] if isinstance(error, FreezeRefused | GateNotPassed) else ():
             typer.echo(f"  {reason}", err=True)
         raise typer.Exit(error.exit_code) from error
 

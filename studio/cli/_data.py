@@ -137,6 +137,13 @@ def freeze_(
             help="Decided titles without a think chain: keep them, as direct answers, or leave-out.",
         ),
     ] = "keep",
+    sealed_share: Annotated[
+        float | None,
+        typer.Option(
+            "--sealed-share",
+            help="Share of the titles to seal for the release: neither trained nor evaluated on.",
+        ),
+    ] = None,
     interval: Annotated[
         float,
         typer.Option(
@@ -163,6 +170,7 @@ def freeze_(
                 eval_titles=eval_titles,
                 resplit=resplit,
                 chainless=chainless,
+                sealed_share=sealed_share,
                 half_width=interval,
                 scheme=scheme,
             )
@@ -178,6 +186,7 @@ def freeze_(
                 resplit=resplit,
                 accept_warnings=accept_warnings,
                 chainless=chainless,
+                sealed_share=sealed_share,
                 author=user_name(),
                 scheme=scheme,
             )

@@ -12,13 +12,11 @@ import typer
 from studio.cli._common import AsJson, Home, print_json, report_errors, workspace_at
 from studio.datasets.card import write_card
 from studio.datasets.diff import CHANGES, diff_versions
-from studio.datasets.export import ExportForm, export_files, zip_files
+from studio.datasets.export import ExportForm, export_files, write_new
 from studio.datasets.versions import Version, find_version, list_versions
-from studio.errors import InputError
 from studio.language import say
 from studio.samples.scheme import load_scheme
 from studio.store import open_store
-from studio.system.atomic import guard_disk
 from studio.workspace import Workspace
 
 dataset = typer.Typer(help="Frozen dataset versions: list, compare, export, describe.", no_args_is_help=True)
@@ -78,7 +76,7 @@ def export(
     with report_errors():
         version = _find(workspace_at(home), ref)
         files = export_files(version.files, form, _card(version))
-        _write_new(out, files, version)
+        write_new(out, files, f"{version.name}_v{version.number}")
     if as_json:
         print_json({"ref": version.ref, "form": form, "out": str(out), "files": sorted(files)})
     else:
@@ -100,20 +98,3 @@ def _find(workspace: Workspace, ref: str) -> Version:
 def _card(version: Version) -> str:
     scheme = load_scheme(version.folder / "categories.toml")
     return write_card(version.name, version.files, scheme.names, scheme.prompt)
-
-
-def _write_new(out: Path, files: dict[str, bytes], version: Version) -> None:
-    """Write to a new path only: an export never overwrites anything."""
-    if out.exists():
-        raise InputError(
-            say(f"{out} 已经存在。", f"{out} is there already."),
-            remedy=say("请给一个新的文件夹或 .zip 文件名。", "Name a new folder, or a new .zip file."),
-        )
-    with guard_disk(out.parent):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        if out.suffix == ".zip":
-            out.write_bytes(zip_files(files, f"{version.name}_v{version.number}"))
-            return
-        out.mkdir()
-        for name, content in files.items():
-            (out / name).write_bytes(content)

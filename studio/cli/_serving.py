@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from studio import runs
 from studio.cli._common import Home, report_errors, workspace_at
 from studio.contract import ServedModel
 from studio.errors import InputError, UnreadableFile
@@ -26,11 +27,16 @@ app = typer.Typer()
 def serve(
     target: Annotated[
         str | None,
-        typer.Argument(metavar="[RUN|MODEL]", help="Run or base model; empty: the default model."),
+        typer.Argument(
+            metavar="[RUN|RELEASE|MODEL]",
+            help="Run, release or base model; empty: the released one, else the default model.",
+        ),
     ] = None,
     also: Annotated[
         list[str] | None,
-        typer.Option(metavar="RUN|MODEL", help="Another run of the same base, or the base; repeatable."),
+        typer.Option(
+            metavar="RUN|RELEASE|MODEL", help="Another run of the same base, or the base; repeatable."
+        ),
     ] = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the server.")] = 8000,
     host: Annotated[
@@ -48,7 +54,10 @@ def serve(
         list[str] | None, typer.Option(help="Further name that the server answers to; repeatable.")
     ] = None,
     threshold: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Confidence below which /v1/classify abstains.")
+        float | None,
+        typer.Option(
+            min=0, max=1, help="Confidence below which /v1/classify abstains; empty: the run's own; 0: never."
+        ),
     ] = None,
     queue: Annotated[int, typer.Option(min=0, max=65536, help="Answers that may wait; more get 429.")] = 256,
     home: Home = None,
@@ -80,7 +89,7 @@ def serve(
         if target is None:
             target = default_model(workspace)
             typer.echo(say(f"默认模型：{target}", f"The default model: {target}"), err=True)
-        model, adapter, template, _ = resolve_target(workspace, target)
+        model, adapter, template, run = resolve_target(workspace, target)
         others = _others(workspace, target, model, also or [])
         typer.echo(f"http://{f'[{host}]' if ':' in host else host}:{port}/v1")
         serve_here(
@@ -89,6 +98,7 @@ def serve(
             adapter=adapter,
             template=template,
             name=target,
+            calibration_file=runs.calibration_file(workspace, run),
             port=port,
             host=host,
             also=others,
@@ -109,7 +119,7 @@ def _others(workspace: Workspace, target: str, model: Path, names: list[str]) ->
     """
     found = []
     for name in dict.fromkeys(names):
-        base, adapter, template, _ = resolve_target(workspace, name)
+        base, adapter, template, run = resolve_target(workspace, name)
         if base.resolve() != model.resolve():
             raise InputError(
                 say(
@@ -123,7 +133,14 @@ def _others(workspace: Workspace, target: str, model: Path, names: list[str]) ->
                 ),
             )
         if name != target:
-            found.append(ServedModel(name=name, adapter_name_or_path=adapter, template=template))
+            found.append(
+                ServedModel(
+                    name=name,
+                    adapter_name_or_path=adapter,
+                    template=template,
+                    calibration_file=runs.calibration_file(workspace, run),
+                )
+            )
     return tuple(found)
 
 

@@ -22,6 +22,7 @@ from studio.cli._common import (
 )
 from studio.cli._status import StatusLine
 from studio.contract import AnswerMode, EngineUsed, Scores
+from studio.evaluation.against_start import against_start, conclusion
 from studio.jobs import queue as jobs
 from studio.language import say
 from studio.operations.waiting import evaluate_and_wait, train_and_wait
@@ -44,6 +45,10 @@ def train(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="key=value; takes any field of the spec.")
     ] = None,
+    held_out: Annotated[
+        str | None,
+        typer.Option(help="Dataset whose eval rows are held out, such as for pairs, which have none."),
+    ] = None,
     device: Device = None,
     processes: Processes = 1,
     home: Home = None,
@@ -59,7 +64,9 @@ def train(
             settings_file = with_other_dataset(settings_file, dataset)
         for line in remarks(settings_file) if settings_file else ():
             typer.echo(line, err=True)
-        train_spec, version = build_train_spec(workspace, settings_file, dataset, model, settings or [])
+        train_spec, version = build_train_spec(
+            workspace, settings_file, dataset, model, settings or [], held_out
+        )
         shown = StatusLine(quiet=as_json)
         run = train_and_wait(workspace, train_spec, version=version, place=place, watcher=shown)
         if as_json:
@@ -68,6 +75,15 @@ def train(
         typer.echo(say(f"训练完成：{run.id}", f"Trained: {run.id}"))
         for scores in _scores_of(run).values():
             typer.echo(scores_line(scores))
+        _print_against_start(run)
+
+
+def _print_against_start(run: Run) -> None:
+    found = against_start(run)
+    for each in found:
+        typer.echo(f"{each.answer:<7} {each.comparison.verdict.sentence}")
+    if found:
+        typer.echo(conclusion(found))
 
 
 @app.command()
@@ -75,8 +91,8 @@ def evaluate(
     target: Annotated[
         str | None,
         typer.Argument(
-            metavar="[RUN|MODEL]",
-            help="Id of a training run, or a base model; with --endpoint the one that it serves, if any.",
+            metavar="[RUN|RELEASE|MODEL]",
+            help="Training run, release or base model; with --endpoint the one that it serves, if any.",
         ),
     ] = None,
     dataset: Annotated[
@@ -94,6 +110,13 @@ def evaluate(
         list[str] | None, typer.Option(help="key=value; a further field of every request to the endpoint.")
     ] = None,
     concurrency: Annotated[int, typer.Option(min=1, max=256, help="Titles in flight at an endpoint.")] = 4,
+    categories_only: Annotated[
+        bool,
+        typer.Option(
+            "--categories-only",
+            help="Hold written answers to the categories, and stop at them; not at an endpoint.",
+        ),
+    ] = False,
     max_new_tokens: Annotated[
         int | None, typer.Option(min=8, max=32768, help="Longest answer in tokens.")
     ] = None,
@@ -122,6 +145,7 @@ def evaluate(
             limit=limit,
             endpoint=asked,
             max_new_tokens=max_new_tokens,
+            categories_only=categories_only,
             watcher=shown,
         )
         scores = _scores_of(run)[answer]
@@ -161,6 +185,7 @@ def engine_line(engine: EngineUsed) -> str:
 def run_document(run: Run) -> dict[str, Any]:
     """Build the document of `news-studio train --json`: the run's folder, result and scores."""
     assert run.result is not None, run.state
+    found = against_start(run)
     return {
         "run": run.id,
         "folder": str(run.folder),
@@ -170,6 +195,7 @@ def run_document(run: Run) -> dict[str, Any]:
             answer: scores.model_dump(mode="json", by_alias=True)
             for answer, scores in _scores_of(run).items()
         },
+        **({"against_start": {each.answer: each.to_json() for each in found}} if found else {}),
     }
 
 

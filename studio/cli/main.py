@@ -5,14 +5,21 @@ import logging
 import typer
 
 from studio.cli import (
+    _accounts,
     _annotations,
+    _backups,
+    _classify,
     _compare,
     _data,
     _datasets,
     _drafts,
     _export,
+    _forgetting,
+    _influence,
     _models,
+    _pairs,
     _predictions,
+    _release,
     _report,
     _run_records,  # noqa: F401 - it adds its commands to `runs`
     _runs,
@@ -33,15 +40,22 @@ for module in (
     _data,
     _annotations,
     _datasets,
+    _pairs,
     _drafts,
     _training,
     _serving,
+    _classify,
     _export,
     _models,
     _runs,
+    _influence,
     _compare,
     _predictions,
+    _release,
     _report,
+    _forgetting,
+    _backups,
+    _accounts,
 ):
     app.add_typer(module.app)
 

@@ -5,36 +5,72 @@ A run folder is the whole interface. Studio writes `spec.json`, the worker appen
 moves `result.json` into place last. Field names are those of transformers and
 LLaMA-Factory, so that a user's own YAML reads as it is.
 
-    _base      Define the base class of all models of the contract, and the types that they share.
-    _events    Define the events of a worker: one JSON line each in metrics.jsonl.
-    _results   Define the outputs of a worker: predictions, scores, drafts, previews, the result.
-    _specs     Define the specs of workers: evaluate, serve, preview, draft, sweep, and others.
-    _training  Define the spec of one training run.
+    _base         Define the base class of all models of the contract, and the types that they share.
+    _calibration  Define calibration.json: confidence, and the threshold below which a model abstains.
+    _events       Define the events of a worker: one JSON line each in metrics.jsonl.
+    _exports      Define an export: its spec, how it was proven, and the report beside its files.
+    _forgetting   Define the forgetting probe: its items, the spec of its worker, what it finds.
+    _results      Define the outputs of a worker: predictions, scores, drafts, previews, the result.
+    _specs        Define the specs of workers: evaluate, serve, preview, draft, sweep, and others.
+    _training     Define the spec of one training run.
 """
 
 from typing import Annotated
 
 from pydantic import Field, TypeAdapter
 
-from studio.contract._base import AnswerMode, TemplateName, Text
-from studio.contract._events import Event, HeldOut, Progress, Step, event
-from studio.contract._results import (
+from studio.contract._base import AnswerMode, Frozen, TemplateName, Text
+from studio.contract._calibration import (
     CALIBRATION,
-    DAMAGED,
-    UNPARSED,
     AnswerCalibration,
     CalibrationFile,
-    CategoryScore,
     ChosenThreshold,
+)
+from studio.contract._events import Event, HeldOut, Progress, Step, event
+from studio.contract._exports import (
+    GGUF_QUANTS,
+    PACKAGE_FILES,
+    QUANTS_OF,
+    SAFETENSORS_QUANTS,
+    ChainTrial,
+    Divergence,
+    ExportFormat,
+    ExportQuant,
+    ExportReport,
+    ExportSpec,
+    Proof,
+)
+from studio.contract._forgetting import (
+    FORGETTING,
+    LETTERS,
+    CheckName,
+    ChoiceScoring,
+    CountCode,
+    ForgettingCode,
+    ForgettingFile,
+    ForgettingSpec,
+    ProbeAnswer,
+    ProbeAnswers,
+    ProbeCheck,
+    ProbeCount,
+    ProbedItem,
+    ProbeItem,
+    ProbeKind,
+)
+from studio.contract._results import (
+    DAMAGED,
+    START,
+    UNPARSED,
+    AnsweredTitle,
+    CategoryScore,
     Confusion,
     DamagedCheckpoints,
     Drafted,
     EngineUsed,
-    ExportReport,
+    InfluenceFile,
     Piece,
     Prediction,
     PreviewFile,
-    Proof,
     Result,
     ScoreFile,
     Scores,
@@ -45,33 +81,51 @@ from studio.contract._results import (
     VariantAnswer,
 )
 from studio.contract._specs import (
+    AnsweringSpec,
     BehaviourSpec,
+    ClassifySpec,
     DownloadSpec,
     DraftSpec,
     EndpointSpec,
     EvaluateSpec,
-    ExportSpec,
+    InfluenceSpec,
     PreviewSpec,
     RangeTestSpec,
     ServedModel,
     ServeSpec,
     SweepSpec,
 )
-from studio.contract._training import OptimizerName, SchedulerName, TrainSpec
+from studio.contract._training import PREFERENCE_STAGES, OptimizerName, SchedulerName, Stage, TrainSpec
 from studio.language import say
 
 __all__ = [
     "CALIBRATION",
     "DAMAGED",
+    "FORGETTING",
+    "GGUF_QUANTS",
+    "LETTERS",
+    "PACKAGE_FILES",
+    "PREFERENCE_STAGES",
+    "QUANTS_OF",
+    "SAFETENSORS_QUANTS",
+    "START",
     "UNPARSED",
     "AnswerCalibration",
     "AnswerMode",
+    "AnsweredTitle",
+    "AnsweringSpec",
     "BehaviourSpec",
     "CalibrationFile",
     "CategoryScore",
+    "ChainTrial",
+    "CheckName",
+    "ChoiceScoring",
     "ChosenThreshold",
+    "ClassifySpec",
     "Confusion",
+    "CountCode",
     "DamagedCheckpoints",
+    "Divergence",
     "DownloadSpec",
     "DraftSpec",
     "Drafted",
@@ -79,14 +133,29 @@ __all__ = [
     "EngineUsed",
     "EvaluateSpec",
     "Event",
+    "ExportFormat",
+    "ExportQuant",
     "ExportReport",
     "ExportSpec",
+    "ForgettingCode",
+    "ForgettingFile",
+    "ForgettingSpec",
+    "Frozen",
     "HeldOut",
+    "InfluenceFile",
+    "InfluenceSpec",
     "OptimizerName",
     "Piece",
     "Prediction",
     "PreviewFile",
     "PreviewSpec",
+    "ProbeAnswer",
+    "ProbeAnswers",
+    "ProbeCheck",
+    "ProbeCount",
+    "ProbeItem",
+    "ProbeKind",
+    "ProbedItem",
     "Progress",
     "Proof",
     "RangeTestSpec",
@@ -99,6 +168,7 @@ __all__ = [
     "ServeSpec",
     "ServedModel",
     "ServerAddress",
+    "Stage",
     "Step",
     "SweepSpec",
     "TemplateName",
@@ -115,6 +185,7 @@ __all__ = [
 RunSpec = Annotated[
     TrainSpec
     | EvaluateSpec
+    | ClassifySpec
     | ServeSpec
     | PreviewSpec
     | DraftSpec
@@ -122,7 +193,9 @@ RunSpec = Annotated[
     | ExportSpec
     | RangeTestSpec
     | SweepSpec
-    | BehaviourSpec,
+    | BehaviourSpec
+    | ForgettingSpec
+    | InfluenceSpec,
     Field(discriminator="kind"),
 ]
 run_spec: TypeAdapter[RunSpec] = TypeAdapter(RunSpec)

@@ -26,6 +26,12 @@ class Step(Frozen):
     clipped: float | None = Field(
         None, ge=0, le=1, description="Share of the steps since the last point whose gradient was clipped."
     )
+    preferred: float | None = Field(
+        None, ge=0, le=1, description="Of preference pairs: share whose chosen answer has the higher reward."
+    )
+    margin: float | None = Field(
+        None, description="Of preferences: mean reward of the chosen answers less that of the rejected."
+    )
 
 
 class HeldOut(Frozen):
@@ -55,6 +61,7 @@ class Progress(Frozen):
         "loading",
         "training",
         "evaluating",
+        "classifying",
         "saving",
         "drafting",
         "downloading",

@@ -1,6 +1,5 @@
 """Define the outputs of a worker: predictions, scores, drafts, previews, the result."""
 
-from datetime import datetime
 from typing import Literal
 
 from pydantic import ConfigDict, Field
@@ -24,6 +23,28 @@ class Prediction(Frozen):
     )
     tokens: int = Field(0, description="Generated tokens.")
     forced: bool = Field(False, description="The think chain reached its limit and was force-closed.")
+
+
+class AnsweredTitle(Frozen):
+    """A line of answers.jsonl: the answer to a title of titles.jsonl; of several the last counts.
+
+    `category` is None where none could be parsed, or where `problem` is the reason why there is no answer.
+    """
+
+    title: int = Field(description="Position in titles.jsonl, from 0.")
+    category: str | None
+    confidence: float | None = Field(
+        None, description="Of the category, calibrated where that is known; None: nothing tells it."
+    )
+    probabilities: dict[str, float] | None = Field(
+        None,
+        description="Over the categories, of direct scoring after an empty chain; calibrated where that is"
+        " known.",
+    )
+    chain: str | None = Field(None, description="The generated think chain.")
+    tokens: int = Field(0, description="Generated tokens.")
+    forced: bool = Field(False, description="The think chain reached its limit and was force-closed.")
+    problem: Text = ""
 
 
 class TitleToDraft(Frozen):
@@ -114,6 +135,7 @@ class EngineUsed(Frozen):
     device: str = Field("", description="Of an endpoint: its host.")
     batch: int | None = Field(None, description="Titles answered at once.")
     quotes_from_title: bool = Field(False, description="Quotations in a chain were held to the title.")
+    categories_only: bool = Field(False, description="Written answers were held to the categories.")
     repeated: tuple[int, int] | None = Field(
         None,
         description="How many answers came out differently when written again in other company, and of how"
@@ -155,88 +177,6 @@ class ScoreFile(Frozen):
     evaluations: dict[AnswerMode, Scores]
 
 
-class Proof(Frozen):
-    """How the answers of an export in its own runtime compare with those of the checkpoint.
-
-    Counts are of titles. Categories are by direct scores; texts are chains without repetition penalty,
-    which runtimes apply differently.
-    """
-
-    runtime: str = Field(description="What answered, with its version; empty: nothing did.")
-    proven: bool
-    cause: Literal["", "no_runtime", "no_titles", "template", "end_token", "weights"] = Field(
-        "", description="Why it is not proven."
-    )
-    titles: int = 0
-    same_category: int = 0
-    right_before: int = 0
-    lost: int = Field(0, description="Titles that were right before and are wrong after.")
-    gained: int = Field(0, description="Titles that were wrong before and are right after.")
-    largest_difference: float = Field(0.0, description="Of a category's probability.")
-    texts: int = 0
-    same_text: int = 0
-    same_prompt: bool | None = Field(
-        None, description="Whether the export's own chat template writes the trained prompt; None: not asked."
-    )
-    first_difference: tuple[str, str, str] | None = Field(
-        None, description="A title, and the end of the checkpoint's and of the export's answer to it."
-    )
-
-
-class ExportReport(Frozen):
-    """The content of export.json, beside what was exported."""
-
-    format_version: Literal[1] = 1
-    format: str
-    quant: str
-    run: str | None
-    files: dict[str, int] = Field(description="Bytes of each file.")
-    repetition_penalty: float = Field(
-        1.0, description="What the model needs inside its thought; runtimes know it otherwise or not at all."
-    )
-    proof: Proof
-
-
-CALIBRATION = "calibration.json"
-
-
-class ChosenThreshold(Frozen):
-    """The confidence below which answers are refused, what that was worth when chosen, and who chose it."""
-
-    confidence: float = Field(ge=0, le=1)
-    answered: int = Field(description="Evaluated rows at or above it.")
-    right: int = Field(description="Of these, how many were right.")
-    rows: int = Field(description="Evaluated rows in all.")
-    accuracy_interval: tuple[float, float] = Field(description="95 % Wilson interval of right / answered.")
-    evaluation: str = Field(description="The run on whose rows it was chosen.")
-    author: str
-    at: datetime
-
-
-class AnswerCalibration(Frozen):
-    """How the confidence of one way of answering is computed from direct scoring's probabilities.
-
-    p is softmax(log p / temperature + bias); the confidence is that of the answer's category. With
-    `agreement` (answers with a chain) it is sigmoid(a + b log(p / (1 - p)) + c [direct scoring agrees]).
-    """
-
-    answer: AnswerMode
-    signal: Literal["probability", "agreement"] = Field(description="What the confidence rests on.")
-    temperature: float = Field(gt=0)
-    bias: dict[str, float] = Field(description="Added to each category's log probability: the prior.")
-    agreement: tuple[float, float, float] | None = Field(None, description="a, b and c of above.")
-    fitted_on: str = Field(description="The evaluation that it was fitted on, or `crosswise`.")
-    rows: int = Field(description="How many rows it was fitted on.")
-    threshold: ChosenThreshold | None = None
-
-
-class CalibrationFile(Frozen):
-    """The content of calibration.json: one entry for each way of answering that was calibrated."""
-
-    format_version: Literal[1] = 1
-    answers: dict[AnswerMode, AnswerCalibration]
-
-
 class Variant(Frozen):
     """A line of variants.jsonl: a title changed by a behavioural test; "" is the original."""
 
@@ -254,6 +194,24 @@ class VariantAnswer(Frozen):
     probability: float
 
 
+class InfluenceFile(Frozen):
+    """The content of influence.json. The numbers are in influence.npz, by the positions of these lists.
+
+    Of the arrays, `influence` is (targets, rows): positive where the row pushed the wrong answer up against
+    the label of the dataset, in a unit of its own. `suspicion`, `support` and `loss` are of the rows: how
+    doubtful the label is, 0 to 1; what the other rows' gradients say about it, 1 for it, below 0 against it;
+    the loss of its label in nats.
+    """
+
+    format_version: Literal[1] = 1
+    rows: tuple[int, ...] = Field(description="Rows of the trained entry, from 0.")
+    targets: tuple[Prediction, ...]
+    tokens: Literal["label", "chain", "all"]
+    first_pass_steps: int = Field(description="Optimizer steps before labels were judged; 0: none.")
+    sketch_length: int
+    parameters: int = Field(description="Weights of the adapter.")
+
+
 class ServerAddress(Frozen):
     """address.json: where a model server listens, written once it does."""
 
@@ -264,6 +222,9 @@ class ServerAddress(Frozen):
     port: int
     url: str
 
+
+START = "start"
+"""Folder in the run of a preference training: predictions and scores of the checkpoint it started from."""
 
 DAMAGED = "damaged.json"
 

@@ -1,12 +1,13 @@
-"""Define the specs of workers: evaluate, serve, preview, draft, download, sweep, range test."""
+"""Define the specs of workers: evaluate, classify, serve, preview, draft, download, sweep, range test."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from studio.contract._base import AnswerMode, Frozen, TemplateName
+from studio.contract._calibration import AnswerCalibration
 from studio.contract._training import TrainSpec
 
 
@@ -60,11 +61,9 @@ _OUR_FIELDS = {
 }  # fmt: skip
 
 
-class EvaluateSpec(Frozen):
-    """One evaluation: a model, with or without adapter or at an endpoint, on the rows of a dataset."""
+class AnsweringSpec(Frozen):
+    """A model, with or without adapter or at an endpoint, and how it answers titles."""
 
-    format_version: Literal[1] = Field(1, description="Layout of this file.")
-    kind: Literal["evaluate"] = Field("evaluate", description="What the worker is asked to do.")
     engine: Literal["local", "endpoint"] = Field(
         "local", description="local: load the model and answer here. endpoint: ask the endpoint's model."
     )
@@ -80,13 +79,42 @@ class EvaluateSpec(Frozen):
         None, description="With engine endpoint: which, and how it is asked."
     )
     template: TemplateName = Field("auto", description="Chat template that renders a conversation.")
+    answer: AnswerMode = Field(
+        "chain", description="chain: write the think chain, then the category. direct: score the categories."
+    )
+    batch_size: int = Field(128, ge=1, le=4096, description="Rows answered at once.")
+    max_new_tokens: int = Field(256, ge=8, le=32768, description="Longest generated answer in tokens.")
+    quotes_from_title: bool = Field(
+        True, description="Hold the quotations in a chain to the title; not at an endpoint."
+    )
+    categories_only: bool = Field(
+        False,
+        description="Hold a written answer to the categories, and stop as soon as it names one; not at an"
+        " endpoint.",
+    )
+    run: str | None = Field(None, description="The training run whose model answers, if it is one.")
+
+    @model_validator(mode="after")
+    def _engine_is_complete(self) -> Self:
+        if self.engine == "local" and self.model_name_or_path is None:
+            raise ValueError("model_name_or_path is needed: the folder of the model that answers.")
+        if (self.engine == "endpoint") != (self.endpoint is not None):
+            raise ValueError("engine endpoint needs endpoint, and no other engine has one.")
+        return self
+
+
+class EvaluateSpec(AnsweringSpec):
+    """One evaluation: a model on the rows of a dataset.
+
+    `categories_only` is off: an answer that is no category is an error of the model, and counted.
+    """
+
+    format_version: Literal[1] = Field(1, description="Layout of this file.")
+    kind: Literal["evaluate"] = Field("evaluate", description="What the worker is asked to do.")
     dataset_dir: Path = Field(description="Folder with dataset_info.json.")
     dataset: str = Field("eval", description="Entry of dataset_info.json to answer.")
     train_dataset: str | None = Field(
         "train", description="Entry whose rows train the TF-IDF baseline; empty: no baselines."
-    )
-    answer: AnswerMode = Field(
-        "chain", description="chain: write the think chain, then the category. direct: score the categories."
     )
     rows: tuple[int, ...] | None = Field(
         None,
@@ -94,25 +122,33 @@ class EvaluateSpec(Frozen):
         " the others train the baseline.",
     )
     limit: int | None = Field(None, ge=1, description="Answer at most this many rows; empty: all.")
-    batch_size: int = Field(128, ge=1, le=4096, description="Rows answered at once.")
     cutoff_len: int = Field(512, ge=16, le=131072, description="Longest question in tokens.")
-    max_new_tokens: int = Field(256, ge=8, le=32768, description="Longest generated answer in tokens.")
-    quotes_from_title: bool = Field(
-        True, description="Hold the quotations in a chain to the title; not at an endpoint."
-    )
     seed: int = Field(42, ge=0, lt=2**32, description="Seed of the intervals' resampling.")
-    run: str | None = Field(None, description="The training run that is evaluated, if it is one.")
     imported: str | None = Field(
         None, description="File that another program's answers were imported from; empty: answered here."
     )
+    sealed: str | None = Field(
+        None,
+        description="The sealed set that is opened, as name#1: only its scores are shown. Empty: none is.",
+    )
 
-    @model_validator(mode="after")
-    def _engine_is_complete(self) -> "EvaluateSpec":
-        if self.engine == "local" and self.model_name_or_path is None:
-            raise ValueError("model_name_or_path is needed: the folder of the model to evaluate.")
-        if (self.engine == "endpoint") != (self.endpoint is not None):
-            raise ValueError("engine endpoint needs endpoint, and no other engine has one.")
-        return self
+
+class ClassifySpec(AnsweringSpec):
+    """The classification of a sheet: the titles of titles.jsonl, beside the spec, each answered once."""
+
+    format_version: Literal[1] = Field(1, description="Layout of this file.")
+    kind: Literal["classify"] = Field("classify", description="What the worker is asked to do.")
+    answer: AnswerMode = Field(
+        "direct", description="direct: score the categories. chain: write the think chain, then the category."
+    )
+    categories_only: bool = Field(
+        True,
+        description="Hold a written answer to the categories, and stop as soon as it names one; not at an"
+        " endpoint.",
+    )
+    calibration: AnswerCalibration | None = Field(
+        None, description="How confidence is computed, and below which an answer is refused; empty: as it is."
+    )
 
 
 class ServedModel(Frozen):
@@ -123,6 +159,9 @@ class ServedModel(Frozen):
         None, description="Folder of a LoRA adapter; empty: the base alone."
     )
     template: TemplateName = Field("auto", description="Chat template that renders a conversation.")
+    calibration_file: Path | None = Field(
+        None, description="calibration.json of the run, read again when it changes; it need not exist yet."
+    )
 
 
 class ServeSpec(Frozen):
@@ -139,6 +178,9 @@ class ServeSpec(Frozen):
     )
     template: TemplateName = Field("auto", description="Chat template that renders a conversation.")
     name: str = Field(description="Name of the model in the API.")
+    calibration_file: Path | None = Field(
+        None, description="calibration.json of the run, read again when it changes; it need not exist yet."
+    )
     also: tuple[ServedModel, ...] = Field((), description="More models of the same base, by their names.")
     host: str = Field("127.0.0.1", description="Address to listen on; beyond loopback only with a key.")
     port: int = Field(0, ge=0, le=65535, description="Port to listen on; 0: any free one, see address.json.")
@@ -147,7 +189,10 @@ class ServeSpec(Frozen):
     allowed_hosts: tuple[str, ...] = Field((), description="Further names that the server answers to.")
     cors_origins: tuple[str, ...] = Field((), description="Web origins whose pages may call the server.")
     threshold: float | None = Field(
-        None, ge=0, le=1, description="Confidence below which /v1/classify abstains; empty: never."
+        None,
+        ge=0,
+        le=1,
+        description="Confidence below which /v1/classify abstains; empty: the run's own; 0: never.",
     )
     quotes_from_title: bool = Field(
         True, description="Hold the quotations in a chain of /v1/classify to the title."
@@ -168,7 +213,10 @@ class ServeSpec(Frozen):
     def models(self) -> tuple[ServedModel, ...]:
         """All models of the server, the first first."""
         own = ServedModel(
-            name=self.name, adapter_name_or_path=self.adapter_name_or_path, template=self.template
+            name=self.name,
+            adapter_name_or_path=self.adapter_name_or_path,
+            template=self.template,
+            calibration_file=self.calibration_file,
         )
         return (own, *self.also)
 
@@ -228,42 +276,6 @@ class DownloadSpec(Frozen):
     max_workers: int = Field(4, ge=1, le=32, description="Files fetched at once.")
 
 
-class ExportSpec(Frozen):
-    """A model, with or without adapter, to be written for another runtime, and tried there."""
-
-    format_version: Literal[1] = Field(1, description="Layout of this file.")
-    kind: Literal["export"] = Field("export", description="What the worker is asked to do.")
-    model_name_or_path: Path = Field(description="Folder of the base model.")
-    adapter_name_or_path: Path | None = Field(
-        None, description="Folder of a LoRA adapter; empty: the base alone."
-    )
-    template: TemplateName = Field("auto", description="Chat template that renders a conversation.")
-    format: Literal["adapter", "safetensors", "gguf", "ollama"] = Field(
-        description="adapter: the adapter as it is. safetensors: merged, for transformers, vLLM, SGLang."
-        " gguf: merged, for llama.cpp. ollama: the same with a Modelfile."
-    )
-    quant: Literal["f32", "f16", "bf16", "q8_0", "q5_0", "q4_0"] = Field(
-        "f16", description="Type of the weights; safetensors: f32, f16 or bf16."
-    )
-    max_shard_gb: float = Field(4.0, gt=0, le=1000, description="Largest safetensors file, in gigabytes.")
-    target: Path = Field(description="Destination folder; it must not hold anything yet.")
-    dataset_dir: Path = Field(description="Folder with dataset_info.json, whose titles are tried.")
-    dataset: str = Field("eval", description="Entry of dataset_info.json whose titles are tried.")
-    proof_titles: int = Field(
-        100, ge=0, description="Titles that are tried in the target's runtime; 0: none."
-    )
-    name: str = Field("news-classifier", pattern=r"^[\w.-]{1,80}$", description="Name of the model's files.")
-    run: str | None = Field(None, description="The training run that is exported, if it is one.")
-
-    @model_validator(mode="after")
-    def _fields_fit_together(self) -> "ExportSpec":
-        if self.format == "adapter" and self.adapter_name_or_path is None:
-            raise ValueError("format adapter needs an adapter; this model has none: choose safetensors.")
-        if self.format == "safetensors" and self.quant not in ("f32", "f16", "bf16"):
-            raise ValueError("safetensors are written as f32, f16 or bf16; for 8 and 4 bit choose gguf.")
-        return self
-
-
 class BehaviourSpec(Frozen):
     """Behavioural tests of a model: direct answers to the titles of variants.jsonl, beside the spec."""
 
@@ -276,6 +288,35 @@ class BehaviourSpec(Frozen):
     template: TemplateName = Field("auto", description="Chat template that renders a conversation.")
     run: str = Field(description="The evaluation whose titles are changed.")
     batch_size: int = Field(64, ge=1, le=4096, description="Titles answered at once.")
+
+
+class InfluenceSpec(Frozen):
+    """Influence of training rows on the answers of targets.jsonl, beside the spec, and on each other.
+
+    targets.jsonl holds predictions, wrong ones as a rule.
+    """
+
+    format_version: Literal[1] = Field(1, description="Layout of this file.")
+    kind: Literal["influence"] = Field("influence", description="What the worker is asked to do.")
+    train: TrainSpec = Field(description="The training whose rows are judged; LoRA only.")
+    adapter_name_or_path: Path = Field(description="Folder of the adapter that it ended with.")
+    run: str = Field(description="The evaluation whose answers are explained.")
+    tokens: Literal["label", "chain", "all"] = Field(
+        "label",
+        description="Tokens of a training row whose gradients count: the category after the think chain, the"
+        " chain, or both as trained.",
+    )
+    first_pass_epochs: float = Field(
+        1.0,
+        ge=0,
+        le=100,
+        description="Passes of a fresh adapter over the rows, before which label errors are learned by"
+        " heart; 0: judge labels by the finished adapter, which finds fewer errors.",
+    )
+    sketch_length: int = Field(
+        32768, ge=256, le=2**22, description="Numbers that the gradient of a row is folded into."
+    )
+    batch_size: int = Field(16, ge=1, le=4096, description="Samples in one backward pass.")
 
 
 class RangeTestSpec(Frozen):

@@ -25,6 +25,10 @@ SchedulerName = Literal[
 
 OptimizerName = Literal["adamw_torch", "adamw_torch_fused", "adamw_8bit", "paged_adamw_8bit", "adafactor"]
 
+Stage = Literal["sft", "pt", "dpo", "kto", "orpo"]
+PREFERENCE_STAGES: tuple[Stage, ...] = ("dpo", "kto", "orpo")
+"""The stages that learn from preference pairs: a chosen and a rejected answer to one question."""
+
 
 class TrainSpec(Frozen):
     """Everything one training run needs, and nothing it can look up."""
@@ -33,8 +37,10 @@ class TrainSpec(Frozen):
     kind: Literal["train"] = Field("train", description="What the worker is asked to do.")
 
     # What is trained on what
-    stage: Literal["sft", "pt"] = Field(
-        "sft", description="sft: learn to answer conversations. pt: continue pre-training on plain text."
+    stage: Stage = Field(
+        "sft",
+        description="sft: learn to answer conversations. pt: continue pre-training on plain text."
+        " dpo, kto, orpo: learn from preference pairs.",
     )
     model_name_or_path: Path = Field(description="Folder of the base model (config, tokenizer, safetensors).")
     adapter_name_or_path: Path | None = Field(
@@ -122,6 +128,35 @@ class TrainSpec(Frozen):
         None, gt=0, le=100, description="NEFTune: noise on the embeddings while training; empty: none."
     )
     seed: int = Field(42, ge=0, lt=2**32, description="Seed of shuffling, adapter start and dropout.")
+
+    # Preferences
+    pref_beta: float = Field(
+        0.1,
+        gt=0,
+        le=10,
+        description="Beta of DPO and KTO: how hard the model is held to the reference. ORPO: weight of the"
+        " odds ratio.",
+    )
+    pref_loss: Literal["sigmoid", "ipo", "hinge"] = Field(
+        "sigmoid",
+        description="Loss of DPO. sigmoid: the original. ipo: does not push a pair further apart than beta"
+        " says, for few or noisy pairs. hinge: SLiC.",
+    )
+    pref_ftx: float = Field(
+        1.0,
+        ge=0,
+        le=100,
+        description="Weight of the chosen answer's negative log-likelihood beside the loss of DPO; without"
+        " it the chosen answer may become unlikely, too.",
+    )
+    dpo_label_smoothing: float = Field(
+        0.0, ge=0, lt=0.5, description="Share of the pairs assumed to be the wrong way round (sigmoid loss)."
+    )
+    kto_chosen_weight: float = Field(1.0, gt=0, le=100, description="KTO: weight of the chosen answers.")
+    kto_rejected_weight: float = Field(1.0, gt=0, le=100, description="KTO: weight of the rejected answers.")
+    allow_few_pairs: bool = Field(
+        False, description="Train on fewer than 100 pairs, or on pairs of a single category, all the same."
+    )
 
     # LoRA
     lora_rank: int = Field(16, ge=1, le=1024, description="Rank of each adapter matrix: its capacity.")
@@ -238,6 +273,35 @@ class TrainSpec(Frozen):
                 " eval_dataset or val_size."
             )
         return self
+
+    @model_validator(mode="after")
+    def _preferences_fit(self) -> "TrainSpec":
+        if not self.learns_preferences:
+            return self
+        if self.stage != "orpo" and self.finetuning_type != "lora":
+            raise ValueError(
+                f"stage {self.stage} needs finetuning_type lora: its reference is the model without what"
+                " the adapter learns."
+            )
+        if self.additional_target or "lm_head" in self.lora_target:
+            raise ValueError(
+                f"stage {self.stage} cannot train lm_head or whole modules beside the adapter: leave"
+                " additional_target empty and lm_head out of lora_target."
+            )
+        if self.val_size:
+            raise ValueError(
+                f"val_size splits conversations; held-out rows of stage {self.stage} come from eval_dataset."
+            )
+        if self.overlong == "cut_chain":
+            raise ValueError("cut_chain would shorten one answer of a pair; choose overlong drop or error.")
+        if self.stage == "kto" and self.per_device_train_batch_size < 2:
+            raise ValueError("stage kto compares the rows of a batch: per_device_train_batch_size 2 or more.")
+        return self
+
+    @property
+    def learns_preferences(self) -> bool:
+        """Whether the stage learns from pairs of a chosen and a rejected answer."""
+        return self.stage in PREFERENCE_STAGES
 
     @property
     def has_held_out(self) -> bool:

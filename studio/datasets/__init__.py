@@ -12,6 +12,9 @@ freeze_process  Freeze in a subprocess: a request on stdin, an answer on stdout.
 lookup          Resolve what a person calls a dataset: a version, a folder, or the bundled samples.
 mixed_eval      Combine the train split of one dataset with the eval split of another.
 outlook         Tell what a freeze would take before it writes.
+pair_versions   List and find frozen versions of preference pairs.
+sealed_sets     Store sealed evaluation sets, and give their rows out to whoever opens one.
+sealing         Set titles aside for a sealed evaluation set, and keep them out of every version.
 splits          Split titles into train and eval, stratified by category, near duplicates on one side.
 subsets         Write part of a dataset's training rows beside its evaluation rows.
 versions        Freeze, list and verify dataset versions; a frozen one never changes.

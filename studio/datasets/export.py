@@ -1,6 +1,6 @@
 """Export a dataset version for other trainers: ShareGPT, Alpaca, OpenAI messages.
 
-Pure: a version's files in, files out. The same version gives the same bytes in each form,
+A version's files in, files out. The same version gives the same bytes in each form,
 and what is exported, imported and frozen again exports to the same bytes.
 """
 
@@ -8,11 +8,15 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from studio.datasets.files import SPLITS
+from studio.errors import InputError
 from studio.formats.layouts import DEFAULT_COLUMNS, OPENAI_TAGS
 from studio.formats.sharegpt import canonical_blocks, json_bytes
+from studio.language import say
+from studio.system.atomic import guard_disk
 
 ExportForm = Literal["sharegpt", "alpaca", "openai"]
 EXPORT_FORMS: tuple[ExportForm, ...] = get_args(ExportForm)
@@ -73,6 +77,28 @@ def zip_files(files: Mapping[str, bytes], folder: str) -> bytes:
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, content)
     return buffer.getvalue()
+
+
+def write_new(out: Path, files: Mapping[str, bytes], folder: str) -> None:
+    """Write files to a new folder, or to a new .zip file under a folder of that name.
+
+    Raises:
+        InputError: the path is there already: an export never overwrites anything.
+        DiskFull: nothing was finished.
+    """
+    if out.exists():
+        raise InputError(
+            say(f"{out} 已经存在。", f"{out} is there already."),
+            remedy=say("请给一个新的文件夹或 .zip 文件名。", "Name a new folder, or a new .zip file."),
+        )
+    with guard_disk(out.parent):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        if out.suffix == ".zip":
+            out.write_bytes(zip_files(files, folder))
+            return
+        out.mkdir()
+        for name, content in files.items():
+            (out / name).write_bytes(content)
 
 
 _Turns = list[dict[str, str]]

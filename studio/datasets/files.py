@@ -22,7 +22,7 @@ DATA_FILES = ("train.json", "eval.json", "dataset_info.json", "categories.toml")
 
 def data_files(splits: Mapping[Split, Sequence[Title]], scheme: Scheme) -> dict[str, bytes]:
     """Serialize every file of DATA_FILES, by name; all titles must be decided."""
-    samples = {f"{split}.json": [_sample(title, scheme) for title in splits[split]] for split in SPLITS}
+    samples = {f"{split}.json": [sample_of(title, scheme) for title in splits[split]] for split in SPLITS}
     files = {name: json_bytes(rows) for name, rows in samples.items()}
     files["dataset_info.json"] = json_bytes(
         {split: {"file_name": f"{split}.json", **canonical_blocks()} for split in SPLITS}
@@ -31,7 +31,8 @@ def data_files(splits: Mapping[Split, Sequence[Title]], scheme: Scheme) -> dict[
     return files
 
 
-def _sample(title: Title, scheme: Scheme) -> dict[str, Any]:
+def sample_of(title: Title, scheme: Scheme) -> dict[str, Any]:
+    """Build the conversation of a decided title."""
     assert title.category is not None, title
     question = write_question(scheme.prompt, title.text)
     return {"conversations": conversation(question, write_answer(title.chain or "", title.category))}

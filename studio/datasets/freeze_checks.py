@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from studio.corpus.titles import Title
+from studio.datasets.sealing import Sealing
 from studio.datasets.splits import Division
 from studio.errors import FreezeRefused, InputError, NothingToFreeze
 from studio.language import say
@@ -176,12 +177,60 @@ def notes_on(problems: Iterable[Problem], division: Division) -> tuple[str, ...]
     return tuple(notes)
 
 
-def require_arguments(name: str, eval_share: float | None) -> None:
-    """Require a usable name and evaluation share.
+def notes_on_sealing(sealing: Sealing) -> tuple[str, ...]:
+    """Write the notes on what was sealed, and on what stayed out because it is sealed."""
+    notes = []
+    if sealing.sealed:
+        notes.append(
+            say(
+                f"{len(sealing.sealed)} 条标题已封存：不训练、不评估，只在发布前打开。",
+                f"{len(sealing.sealed)} titles are sealed: neither trained nor evaluated on, opened only "
+                "before a release.",
+            )
+        )
+    if sealing.held_back:
+        notes.append(
+            say(
+                f"{len(sealing.held_back)} 条标题没有收进来：已封存，或与封存的标题几乎相同。",
+                f"{len(sealing.held_back)} titles stayed out: sealed earlier, or near copies of such.",
+            )
+        )
+    return tuple(notes)
+
+
+def require_sealed(sealing: Sealing, share: float | None) -> None:
+    """Require that something could be sealed where a share was asked for.
+
+    Raises:
+        InputError: every title, or a near copy of it, was trained or evaluated on.
+    """
+    if share is None or sealing.sealed:
+        return
+    raise InputError(
+        say(
+            f"没有可以封存的标题：{sealing.used} 条已被某个版本训练或评估过，或与这样的标题几乎相同。",
+            f"There is nothing to seal: {sealing.used} titles were trained or evaluated on by a version, or "
+            "are near copies of such.",
+        ),
+        remedy=say(
+            "请先标注新的标题；或第一次冻结时就封存；或用 --resplit 重新划分（以前的模型见过这些标题）。",
+            "Label new titles first, seal when freezing for the first time, or split anew with --resplit "
+            "(earlier models have seen those titles).",
+        ),
+    )
+
+
+def require_arguments(name: str, eval_share: float | None, sealed_share: float | None = None) -> None:
+    """Require a usable name and usable shares.
 
     Raises:
         InputError: names the unusable one and what would be usable.
     """
+    if sealed_share is not None and not 0 < sealed_share < 1:
+        raise InputError(
+            say(f"封存比例 {sealed_share} 不可用。", f"The sealed share {sealed_share} cannot be used."),
+            remedy=say("请给一个 0 到 1 之间的数，例如 0.1。", "Give a number between 0 and 1, such as 0.1."),
+        )
     if eval_share is not None and not 0 < eval_share < 1:
         raise InputError(
             say(f"评估比例 {eval_share} 不可用。", f"The evaluation share {eval_share} cannot be used."),

@@ -36,6 +36,7 @@ class FreezeRequest(_Message):
     resplit: bool = False
     accept_warnings: bool = False
     chainless: Chainless = "keep"
+    sealed_share: float | None = None
     author: str
 
 

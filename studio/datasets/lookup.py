@@ -4,6 +4,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from studio.datasets.pair_versions import find_pair_version
 from studio.datasets.versions import find_version
 from studio.store import open_store
 from studio.system.documents import typed_path
@@ -19,7 +20,7 @@ class Dataset:
 
 
 def resolve_dataset(workspace: Workspace, text: str) -> Dataset:
-    """Resolve `bundled`, a version (`name`, `name@3`) or a path to its dataset folder.
+    """Resolve `bundled`, a version of titles or pairs (`name`, `name@3`) or a path to its dataset folder.
 
     Raises:
         InputError: there is no such version and no such folder.
@@ -29,6 +30,9 @@ def resolve_dataset(workspace: Workspace, text: str) -> Dataset:
     folder = typed_path(text)
     if (folder / "dataset_info.json").is_file():
         return Dataset(folder=folder, version=None)
+    pairs = find_pair_version(workspace, text)
+    if pairs is not None:
+        return Dataset(folder=pairs.folder, version=pairs.ref)
     with closing(open_store(workspace.database)) as db:
         version = find_version(db, workspace, text)
     return Dataset(folder=version.folder, version=version.ref)

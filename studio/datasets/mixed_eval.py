@@ -98,12 +98,17 @@ def read_part(folder: Path, name: str) -> tuple[dict[str, Any], bytes]:
 
 
 def _questions(content: bytes) -> list[str]:
-    """Serialize the question of each row: all turns before the last, whatever the layout names them."""
+    """Serialize the question of each row: all turns before the last, whatever the layout names them.
+
+    The answers of a preference pair are beside its turns, all of which are then the question.
+    """
     rows = json.loads(content)
     return [json.dumps(_without_answer(row), ensure_ascii=False, sort_keys=True) for row in rows]
 
 
 def _without_answer(row: Any) -> Any:
+    if isinstance(row, dict) and "rejected" in row:
+        return next((value for value in row.values() if isinstance(value, list)), None)
     turns = (
         next((value for value in row.values() if isinstance(value, list)), None)
         if isinstance(row, dict)

@@ -6,7 +6,7 @@ from typing import Any
 
 from studio.datasets.files import SPLITS
 from studio.datasets.splits import SplitOptions, split_titles
-from studio.datasets.versions import Chainless, count_by_category, earlier_rows, titles_to_freeze
+from studio.datasets.versions import Chainless, count_by_category, earlier_rows, seal, titles_to_freeze
 from studio.language import say
 from studio.samples.scheme import Scheme
 from studio.samples.title_text import Split
@@ -69,6 +69,7 @@ def freeze_outlook(
     eval_titles: Sequence[str] = (),
     resplit: bool = False,
     chainless: Chainless = "keep",
+    sealed_share: float | None = None,
     half_width: float = 0.1,
     scheme: Scheme,
 ) -> Outlook:
@@ -79,7 +80,8 @@ def freeze_outlook(
     """
     titles = titles_to_freeze(db, chainless)
     options = SplitOptions(eval_share=eval_share, seed=seed, eval_titles=tuple(eval_titles), resplit=resplit)
-    splits = split_titles(titles, *earlier_rows(db, name), options).splits if titles else {}
+    sealing = seal(db, titles, options, sealed_share)
+    splits = split_titles(sealing.rest, *earlier_rows(db, name), options).splits if sealing.rest else {}
     needed = rows_for_half_width(half_width)
     counts = count_by_category(splits.get("eval", []))
     return Outlook(

@@ -83,7 +83,7 @@ def split_titles(
     titles = in_file_order(titles)
     listed, unknown = _listed(titles, options.eval_titles)
     fixed = _fixed_sides(titles, listed, evaluated, trained, options.resplit)
-    near_groups = _near_groups(titles)
+    near_groups = near_title_groups(titles)
     joined = _follow_their_near_group(near_groups, fixed)
     chosen = fixed.evaluated | _sample(titles, near_groups, fixed, listed, options)
     return Division(
@@ -128,7 +128,7 @@ def _fixed_sides(
     return fixed
 
 
-def _near_groups(titles: Sequence[Title]) -> list[list[Title]]:
+def near_title_groups(titles: Sequence[Title]) -> list[list[Title]]:
     """Find the near-duplicate groups that are small enough to be about one event."""
     groups = group_near([title.text for title in titles])
     return [[titles[index] for index in group] for group in groups if len(group) <= LARGEST_NEAR_GROUP]
@@ -169,26 +169,39 @@ def _sample(
     wanted = max(0, _at_least_one(share * len(free), free) - kept)
     settled_ids = fixed.evaluated | fixed.trained
     candidates = [title for title in free if title.id not in settled_ids]
-    return _sample_near_groups(candidates, near_groups, _quotas(candidates, wanted), options.seed)
+    return _sample_near_groups(candidates, near_groups, quotas(candidates, wanted), options.seed)
 
 
 def _sample_near_groups(
-    candidates: Sequence[Title], near_groups: Sequence[Sequence[Title]], quotas: Mapping[str, int], seed: int
+    candidates: Sequence[Title], near_groups: Sequence[Sequence[Title]], parts: Mapping[str, int], seed: int
 ) -> set[int]:
-    """Sample whole near-duplicate groups within the quotas of their categories, then within their sum.
+    """Sample whole near-duplicate groups.
 
-    Where that leaves less than half of what is wanted, hardly a title is without a
-    near copy: then titles are sampled one by one.
+    Where that leaves less than half of what is wanted, hardly a title is without a near copy: then titles
+    are sampled one by one.
     """
-    ranks = {title.id: _rank(title, seed) for title in candidates}
-    ordered = sorted(candidates, key=lambda title: ranks[title.id])
-    wanted = sum(quotas.values())
-    units = _units(ordered, near_groups)
-    chosen = _fill_quotas(units, quotas)
+    chosen = sample_whole_groups(candidates, near_groups, parts, seed)
+    if 2 * len(chosen) >= sum(parts.values()):
+        return chosen
+    return _fill_quotas([[title] for title in _by_rank(candidates, seed)], parts)
+
+
+def sample_whole_groups(
+    candidates: Sequence[Title], near_groups: Sequence[Sequence[Title]], parts: Mapping[str, int], seed: int
+) -> set[int]:
+    """Sample whole near-duplicate groups within the quotas of their categories, then within their sum."""
+    wanted = sum(parts.values())
+    units = _units(_by_rank(candidates, seed), near_groups)
+    chosen = _fill_quotas(units, parts)
     for unit in units:
         if unit[0].id not in chosen and len(chosen) + len(unit) <= wanted:
             chosen.update(title.id for title in unit)
-    return chosen if 2 * len(chosen) >= wanted else _fill_quotas([[title] for title in ordered], quotas)
+    return chosen
+
+
+def _by_rank(candidates: Sequence[Title], seed: int) -> list[Title]:
+    ranks = {title.id: _rank(title, seed) for title in candidates}
+    return sorted(candidates, key=lambda title: ranks[title.id])
 
 
 def _units(ordered: Sequence[Title], near_groups: Sequence[Sequence[Title]]) -> list[list[Title]]:
@@ -202,9 +215,9 @@ def _units(ordered: Sequence[Title], near_groups: Sequence[Sequence[Title]]) -> 
     return [members for title in ordered if (members := together.get(title.id, [title]))[0].id == title.id]
 
 
-def _fill_quotas(units: Sequence[Sequence[Title]], quotas: Mapping[str, int]) -> set[int]:
+def _fill_quotas(units: Sequence[Sequence[Title]], parts: Mapping[str, int]) -> set[int]:
     """Choose units in order, each one whole, while every category in it has quota left."""
-    left = dict(quotas)
+    left = dict(parts)
     taken: set[int] = set()
     for unit in units:
         needs = Counter(title.category for title in unit if title.category is not None)
@@ -227,7 +240,7 @@ def _at_least_one(count: float, free: Sequence[Title]) -> int:
     return int(count + 0.5) or int(count > 0 and len(free) > 1)
 
 
-def _quotas(candidates: Sequence[Title], wanted: int) -> dict[str, int]:
+def quotas(candidates: Sequence[Title], wanted: int) -> dict[str, int]:
     """Apportion `wanted` over the categories in proportion, by largest remainder.
 
     A category gives its last title only when the others have none left to give.
@@ -237,18 +250,18 @@ def _quotas(candidates: Sequence[Title], wanted: int) -> dict[str, int]:
         assert title.category is not None, title
         sizes[title.category] = sizes.get(title.category, 0) + 1
     share = wanted / len(candidates) if candidates else 0.0
-    quotas = {category: min(int(share * size), size) for category, size in sizes.items()}
-    while sum(quotas.values()) < min(wanted, len(candidates)):
-        quotas[_most_short(sizes, quotas, share)] += 1
-    return quotas
+    parts = {category: min(int(share * size), size) for category, size in sizes.items()}
+    while sum(parts.values()) < min(wanted, len(candidates)):
+        parts[_most_short(sizes, parts, share)] += 1
+    return parts
 
 
-def _most_short(sizes: Mapping[str, int], quotas: Mapping[str, int], share: float) -> str:
+def _most_short(sizes: Mapping[str, int], parts: Mapping[str, int], share: float) -> str:
     def shortage(category: str) -> tuple[bool, float, int]:
-        left = sizes[category] - quotas[category]
-        return left > 1, share * sizes[category] - quotas[category], sizes[category]
+        left = sizes[category] - parts[category]
+        return left > 1, share * sizes[category] - parts[category], sizes[category]
 
-    return max((category for category in sizes if quotas[category] < sizes[category]), key=shortage)
+    return max((category for category in sizes if parts[category] < sizes[category]), key=shortage)
 
 
 def _rank(title: Title, seed: int) -> bytes:

@@ -4,7 +4,7 @@ A version is a folder, `datasets/<name>/v<number>/`, and its rows in the store. 
 same decisions give the same bytes; the files load in LLaMA-Factory as they are.
 Which rows are evaluated is settled once: a title that was in the eval split of an
 earlier version of that name stays there, so that runs on different versions can be
-compared on the rows they share.
+compared on the rows they share. What is sealed stays out of every version.
 """
 
 import os
@@ -21,13 +21,18 @@ from studio.datasets._draft_folders import draft_folder
 from studio.datasets.files import DATA_FILES, SPLITS, content_hash, data_files, file_hash
 from studio.datasets.freeze_checks import (
     notes_on,
+    notes_on_sealing,
     require_accepted,
     require_arguments,
     require_no_errors,
     require_rows,
     require_scheme,
+    require_sealed,
     warnings_to_accept,
 )
+from studio.datasets.pair_versions import find_pair_version
+from studio.datasets.sealed_sets import SealedSet, add_sealed_set, sealed_titles
+from studio.datasets.sealing import Sealing, seal_titles
 from studio.datasets.splits import SplitOptions, split_titles
 from studio.errors import InputError, UnreadableFile
 from studio.formats.conversations import RawRow
@@ -36,7 +41,7 @@ from studio.language import say
 from studio.samples.canonical import write_answer
 from studio.samples.problems import Problem
 from studio.samples.scheme import Scheme
-from studio.samples.title_text import Split
+from studio.samples.title_text import Split, title_key
 from studio.store import Store, writing
 from studio.system.atomic import guard_disk
 from studio.team.rights import require_right
@@ -52,8 +57,8 @@ class Version:
     """One frozen version of the dataset `name`.
 
     `rows` counts rows per split, `categories` rows per split and category.
-    `created_at` is UTC, ISO 8601. `notes` are the remarks of `freeze` on this version;
-    empty when it is found again later.
+    `created_at` is UTC, ISO 8601. `notes` are the remarks of `freeze` on this version, and
+    `sealed` the set that it set aside; empty when it is found again later.
     """
 
     name: str
@@ -65,6 +70,7 @@ class Version:
     created_at: str
     author: str
     notes: tuple[str, ...] = ()
+    sealed: SealedSet | None = None
 
     @property
     def ref(self) -> str:
@@ -101,6 +107,7 @@ class Version:
             "created_at": self.created_at,
             "author": self.author,
             "notes": list(self.notes),
+            "sealed": None if self.sealed is None else {"ref": self.sealed.ref, "rows": self.sealed.rows},
         }
 
     def _damaged(self, what: str) -> UnreadableFile:
@@ -129,10 +136,14 @@ def freeze(
     resplit: bool = False,
     accept_warnings: bool = False,
     chainless: Chainless = "keep",
+    sealed_share: float | None = None,
     author: str,
     scheme: Scheme,
 ) -> Version:
     """Freeze all decided titles as the next version of `name`.
+
+    With `sealed_share` that share of the titles, none of which a version has used, becomes a new sealed
+    set of `name`. Sealed titles, of whichever dataset, and their near copies are in no version.
 
     A title without a think chain is written with an empty one, and so trained as a direct
     answer; with `chainless` leave_out it stays out of the version.
@@ -147,22 +158,50 @@ def freeze(
         NotAllowed: the author's role does not cover it.
         NothingToFreeze: no decided title, or a split would be empty.
         FreezeRefused: titles have errors, or there are warnings and nobody accepted them.
-        InputError: the name is no folder name, or a decision is outside the scheme.
+        InputError: the name is no folder name, a decision is outside the scheme, or there is nothing to seal.
         DiskFull: nothing was written.
     """
     require_right("freeze", db, author)
-    require_arguments(name, eval_share)
+    require_arguments(name, eval_share, sealed_share)
+    _require_own_name(workspace, name)
     titles = titles_to_freeze(db, chainless)
     require_scheme(titles, scheme)
     problems = problems_of(titles, scheme)
     require_no_errors(problems, titles)
     options = SplitOptions(eval_share=eval_share, seed=seed, eval_titles=tuple(eval_titles), resplit=resplit)
-    division = split_titles(titles, *earlier_rows(db, name), options)
+    sealing = seal(db, titles, options, sealed_share)
+    require_sealed(sealing, sealed_share)
+    division = split_titles(sealing.rest, *earlier_rows(db, name), options)
     require_rows(division.splits)
     reasons = warnings_to_accept(titles, division)
     require_accepted(reasons, accept_warnings)
-    version = _write_version(db, workspace.datasets / name, author, division.splits, options, scheme)
-    return replace(version, notes=(*notes_on(problems, division), *reasons))
+    version, sealed = _write_version(
+        db, workspace.datasets / name, author, division.splits, options, scheme, sealing
+    )
+    notes = (*notes_on(problems, division), *notes_on_sealing(sealing), *reasons)
+    return replace(version, notes=notes, sealed=sealed)
+
+
+def seal(db: Store, titles: Sequence[Title], options: SplitOptions, share: float | None) -> Sealing:
+    """Hold back what is sealed, and draw a further sealed set where a share is given."""
+    used = set() if options.resplit or share is None else _used_titles(db)
+    if share is not None:
+        listed = {title_key(text) for text in options.eval_titles}
+        used |= {title.id for title in titles if title_key(title.text) in listed}
+    return seal_titles(titles, sealed_titles(db), used, share=share, seed=options.seed)
+
+
+def _used_titles(db: Store) -> set[int]:
+    """Query the ids of titles that any version of any dataset trains or evaluates on."""
+    return {title for (title,) in db.execute("select distinct title_id from version_rows").fetchall()}
+
+
+def _require_own_name(workspace: Workspace, name: str) -> None:
+    if find_pair_version(workspace, name) is not None:
+        raise InputError(
+            say(f"“{name}”已经是偏好对的名字。", f"“{name}” is a name of preference pairs already."),
+            remedy=say("请换一个名字。", "Choose another name."),
+        )
 
 
 def titles_to_freeze(db: Store, chainless: Chainless) -> list[Title]:
@@ -178,8 +217,10 @@ def _write_version(
     splits: Mapping[Split, list[Title]],
     options: SplitOptions,
     scheme: Scheme,
-) -> Version:
-    """Write the files and the entry in the store, both or neither."""
+    sealing: Sealing,
+) -> tuple[Version, SealedSet | None]:
+    """Write the files, the entry in the store, and what is sealed now: all or nothing."""
+    sealed: SealedSet | None = None
     files = data_files(splits, scheme)
     with guard_disk(parent), draft_folder(parent) as draft, ExitStack() as leftovers:
         leftovers.callback(shutil.rmtree, draft, ignore_errors=True)
@@ -187,12 +228,23 @@ def _write_version(
             _write(draft / file_name, content)
         with writing(db):
             version = _record(db, parent, parent.name, author, splits, content_hash(files))
-            _write(draft / "version.json", json_bytes(_describe(version, splits, files, asdict(options))))
+            if sealing.sealed:
+                sealed = add_sealed_set(db, parent.name, sealing.sealed, scheme, author=author)
+            described = _describe(version, splits, files, asdict(options) | _sealed_part(sealing, sealed))
+            _write(draft / "version.json", json_bytes(described))
             # In one step, and last: whoever sees the folder sees all of it.
             draft.rename(version.folder)
             leftovers.callback(shutil.rmtree, version.folder, ignore_errors=True)
         leftovers.pop_all()
-    return version
+    return version, sealed
+
+
+def _sealed_part(sealing: Sealing, sealed: SealedSet | None) -> dict[str, Any]:
+    """Build what version.json says about sealing: how many titles stayed out, and no title."""
+    if sealed is None and not sealing.held_back:
+        return {}
+    opened = None if sealed is None else {"ref": sealed.ref, "rows": sealed.rows, "sha256": sealed.sha256}
+    return {"sealed_share": sealing.share, "sealed": opened, "held_back": len(sealing.held_back)}
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -1,5 +1,6 @@
 """Score a model's predictions, and lead from each error back to its title.
 
+against_start      Compare a preference training with the checkpoint that it started from.
 alignment          Join evaluations by title, and find the near-duplicate groups of their titles.
 attribution        Attribute errors to causes: a decision list over tags, each with its action.
 baselines          Train two cheap baselines that a language model has to beat: majority and TF-IDF.
@@ -14,13 +15,16 @@ entries            List and find what can be compared: an evaluation, or several
 error_actions      Act on errors by their cause, remember it, and tell later what paid.
 feedback           Requeue the titles of wrong predictions for labelling.
 foreign_answers    Read the answers of other programs: LLaMA-Factory, OpenAI batch output, tables.
+forgetting         Probe what fine-tuning cost in knowledge, instructions, arithmetic and refusals.
 homophones         List characters of the same sound.
+influence_runs     Start the influence of training rows on wrong answers as a job, and read it.
 names              List names of places and companies, by type.
 nearest_rows       Find the training rows nearest to a title: what a model was taught about it.
 neighbours         Find the nearest training rows of a title: TF-IDF over character grams.
 paired             Test and estimate paired differences: exact McNemar, cluster bootstrap, Holm.
 planning           Say what an evaluation can tell, before it runs and beside its score.
 power              Compute what an evaluation can tell: exact power, the smallest visible difference.
+preference         Test which of two models people prefer: exact sign test, interval, votes still needed.
 prediction_import  Import predictions of other programs as an evaluation; export those of any run.
 predictions        Read the predictions of an evaluation by columns; whole rows only where they are shown.
 refusal            Calibrate a run, and store below which confidence its model refuses to answer.

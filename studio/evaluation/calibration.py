@@ -230,7 +230,7 @@ def confidence_of(fitted: AnswerCalibration, answer: str | None, probabilities: 
     row = Scored(
         answer=fitted.answer,
         categories=names,
-        log_p=np.log(np.maximum(np.array([[probabilities[name] for name in names]]), _FLOOR)),
+        log_p=_log_p(probabilities),
         answers=np.array([names.index(answer) if answer in names else -1]),
         labels=np.array([-1]),
         rows=(0,),
@@ -238,6 +238,20 @@ def confidence_of(fitted: AnswerCalibration, answer: str | None, probabilities: 
         folds=np.zeros(1, dtype=np.int64),
     )
     return float(confidences(fitted, row)[0])
+
+
+def calibrated_probabilities(
+    fitted: AnswerCalibration, probabilities: Mapping[str, float]
+) -> dict[str, float]:
+    """Calibrate direct scoring's probabilities of one title: by temperature and prior; they sum to 1."""
+    bias = np.array([fitted.bias.get(name, 0.0) for name in probabilities])
+    p = _softmax(_log_p(probabilities) / fitted.temperature + bias)[0]
+    return dict(zip(probabilities, p.tolist(), strict=True))
+
+
+def _log_p(probabilities: Mapping[str, float]) -> Floats:
+    found: Floats = np.log(np.maximum(np.array([list(probabilities.values())]), _FLOOR))
+    return found
 
 
 def _fit(rows: Scored, fitted_on: str) -> AnswerCalibration:

@@ -13,6 +13,7 @@ from studio import runs
 from studio.contract import AnswerMode, Scores
 from studio.errors import InputError, UnreadableFile
 from studio.language import say
+from studio.releases.records import released_run
 from studio.runs import Run
 from studio.workspace import Workspace
 
@@ -109,8 +110,8 @@ def find_entry(workspace: Workspace, ref: str, answer: AnswerMode | None = None)
 
     Args:
         workspace: where to look.
-        ref: id or name of a run, with `:chain` or `:direct` where it matters; several joined by `+`
-            are the seeds of one training; the id of a sweep over seeds stands for all of its runs.
+        ref: id or name of a run, or name of a release, with `:chain` or `:direct` where it matters; several
+            joined by `+` are the seeds of one training; the id of a sweep over seeds stands for all its runs.
         answer: the way of answering where `ref` does not say it; without it the think chain if there is one.
 
     Raises:
@@ -120,9 +121,9 @@ def find_entry(workspace: Workspace, ref: str, answer: AnswerMode | None = None)
     if mode in MODES and name:
         ref, answer = name, "direct" if mode == "direct" else "chain"
     every = list_entries(workspace)
-    found = [_one(every, part, answer) for part in _parts(workspace, every, ref)]
+    found = [_one(workspace, every, part, answer) for part in _parts(workspace, every, ref)]
     if answer is None and len({entry.answer for entry in found}) > 1:
-        found = [_one(every, entry.runs[0].id, "direct") for entry in found]
+        found = [_one(workspace, every, entry.runs[0].id, "direct") for entry in found]
     return found[0] if len(found) == 1 else joined(found)
 
 
@@ -160,10 +161,12 @@ def _owners(workspace: Workspace, run: Run) -> set[str]:
     return owners - {""}
 
 
-def _one(entries: Sequence[Entry], name: str, answer: AnswerMode | None) -> Entry:
+def _one(workspace: Workspace, entries: Sequence[Entry], name: str, answer: AnswerMode | None) -> Entry:
     mine = [entry for entry in entries if entry.runs[0].id == name]
     if not mine:
         mine = [entry for entry in entries if entry.runs[0].label == name]
+    if not mine and (released := released_run(workspace, name)):
+        mine = [entry for entry in entries if entry.runs[0].id == released]
     ids = sorted({entry.runs[0].id for entry in mine})
     if len(ids) > 1:
         raise InputError(

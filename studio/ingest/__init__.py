@@ -9,5 +9,4 @@ importer        Import files and texts: every row is kept, duplicates are merged
 label_mapping   Map foreign labels to categories, once for all rows.
 plain_texts     Keep plain texts for continued pre-training in the one form that a worker reads.
 preview         Preview the first rows of a file and what its columns are taken for.
-title_sheets    Read the titles of a sheet, for whoever only wants them classified.
 """

@@ -56,6 +56,7 @@ def evaluate_and_wait(
     limit: int | None,
     endpoint: EndpointSpec | None = None,
     max_new_tokens: int | None = None,
+    categories_only: bool = False,
     watcher: Watcher | None = None,
 ) -> Run:
     """Queue an evaluation of a training run or a base model and wait until it is done.
@@ -73,6 +74,7 @@ def evaluate_and_wait(
         endpoint,
         answer=answer,
         limit=limit,
+        categories_only=categories_only,
         **({"max_new_tokens": max_new_tokens} if max_new_tokens else {}),
     )
     return _submit_and_wait(workspace, runs.prepare_run(workspace, spec, version=found.version), watcher)

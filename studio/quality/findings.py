@@ -15,6 +15,7 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from studio.corpus.titles import find_title
 from studio.samples.problems import Severity
 from studio.store import Store
 from studio.system.background import Background
@@ -171,6 +172,22 @@ def suspected_titles(db: Store, workspace: Workspace) -> dict[int, str]:
         for finding in findings
         if finding.evidence is not None and finding.is_clear
     }
+
+
+def deciding_words(db: Store, workspace: Workspace, text: str, category: str) -> tuple[str, ...]:
+    """Return what spoke for a category where the last scan doubts this title's label: pairs of characters.
+
+    None for a title that it does not doubt, and for a category other than the label and its rival.
+    """
+    scan, title = _read(result_path(workspace)), find_title(db, text)
+    if scan is None or title is None:
+        return ()
+    for finding in scan.findings:
+        if finding.kind == "suspect" and finding.titles == (title.id,) and finding.evidence:
+            evidence = finding.evidence
+            words = {evidence.given: evidence.for_given, evidence.suggested: evidence.for_suggested}
+            return words.get(category, ())
+    return ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

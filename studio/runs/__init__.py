@@ -33,6 +33,7 @@ from studio.runs._job import (
 from studio.runs._output import (
     Phase,
     RunProgress,
+    calibration_file,
     damaged_checkpoints,
     load_calibration,
     load_predictions,
@@ -84,6 +85,7 @@ __all__ = [
     "RunProgress",
     "RunRecord",
     "RunState",
+    "calibration_file",
     "can_pause",
     "can_retry",
     "cancel",

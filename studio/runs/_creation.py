@@ -54,14 +54,27 @@ def prepare_job(
     *,
     label: str = "",
     version: str | None = None,
-    files: Mapping[str, bytes] | None = None,
+    files: Mapping[str, bytes | Path] | None = None,
     place: DeviceChoice = ANY_DEVICE,
     retry_of: str | None = None,
 ) -> Job:
-    """Make the folder of a new job, with the files that its worker reads beside the spec."""
+    """Make the folder of a new job, with the files that its worker reads beside the spec.
+
+    With files a relative path of the spec is one in that folder, and else one in the current directory.
+
+    Args:
+        workspace: where it is made.
+        spec: what is to be done.
+        label: its name in lists.
+        version: dataset version as `name@3`, when the rows come from one.
+        files: content by name, or the file to copy.
+        place: where it shall run.
+        retry_of: the run that it repeats.
+    """
     known: dict[str, object] = {"label": label, "version": version, "retry_of": retry_of}
     known |= {"device": place.device, "processes": place.processes if spec.kind == "train" else 1}
-    return _fill(_new_folder(workspace.runs, spec.kind), spec, known, files or {})
+    folder = _new_folder(workspace.runs, spec.kind)
+    return _fill(folder, absolute(spec, folder) if files else spec, known, files or {})
 
 
 def prepare_sweep(
@@ -97,12 +110,13 @@ def prepare_sweep(
 
 def can_retry(job: Job) -> bool:
     """Whether it is over and can be repeated as it is."""
-    return (
-        job.is_over
-        and job.spec.kind in _REPEATABLE
-        and not job.record.worked_by
-        and not getattr(job.spec, "imported", None)
-    )
+    return job.is_over and _is_repeatable(job.spec) and not job.record.worked_by
+
+
+def _is_repeatable(spec: JobSpec) -> bool:
+    """Return whether a spec can be worked off again: no import, and no opening of a sealed set."""
+    is_once = getattr(spec, "imported", None) or getattr(spec, "sealed", None)
+    return spec.kind in _REPEATABLE and not is_once
 
 
 def prepare_retry(workspace: Workspace, job: Job) -> Job:
@@ -116,7 +130,7 @@ def prepare_retry(workspace: Workspace, job: Job) -> Job:
             say(f"运行 {job.id} 还没有结束。", f"Run {job.id} has not finished."),
             remedy=say("请等它完成，或先取消它。", "Wait until it finishes, or cancel it first."),
         )
-    if job.spec.kind not in _REPEATABLE or getattr(job.spec, "imported", None):
+    if not _is_repeatable(job.spec):
         raise InputError(
             say(f"{job.id} 不能原样重来。", f"{job.id} cannot be repeated as it is."),
             remedy=say("请在开始它的页面重新开始。", "Start it again on the page that started it."),
@@ -127,14 +141,18 @@ def prepare_retry(workspace: Workspace, job: Job) -> Job:
     )
 
 
-def _fill(folder: Path, spec: JobSpec, known: Mapping[str, object], files: Mapping[str, bytes]) -> Job:
+def _fill(folder: Path, spec: JobSpec, known: Mapping[str, object], files: Mapping[str, bytes | Path]) -> Job:
     """Make an empty folder a job; nothing is left of it when the disk is full."""
     record = RunRecord.model_validate({"id": folder.name, "created_at": datetime.now().astimezone(), **known})
     try:
         with guard_disk(folder):
             write_record(folder, record)
             for name, content in files.items():
-                (folder / name).write_bytes(content)
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                if isinstance(content, Path):
+                    shutil.copyfile(content, folder / name)
+                else:
+                    (folder / name).write_bytes(content)
             # spec.json last and in one step: a folder is a run when it has one.
             draft = folder / ".spec.json"
             draft.write_text(absolute(spec, Path.cwd()).model_dump_json(indent=2), encoding="utf-8")

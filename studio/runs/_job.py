@@ -27,11 +27,15 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from studio.contract import (
+    AnsweringSpec,
     BehaviourSpec,
+    ClassifySpec,
     DownloadSpec,
     DraftSpec,
     EvaluateSpec,
     ExportSpec,
+    ForgettingSpec,
+    InfluenceSpec,
     RangeTestSpec,
     Result,
     SweepSpec,
@@ -40,6 +44,7 @@ from studio.contract import (
 from studio.errors import InputError, UnreadableFile
 from studio.language import say
 from studio.messages import shown
+from studio.releases.records import released_run
 from studio.runs._record import RunRecord, read_record
 from studio.system import processes as workers
 from studio.system.documents import READ_FAULTS, one_line, read_whole
@@ -51,12 +56,15 @@ RunState = Literal["queued", "running", "done", "failed", "cancelled", "paused",
 JobSpec = (
     TrainSpec
     | EvaluateSpec
+    | ClassifySpec
     | DraftSpec
     | DownloadSpec
     | ExportSpec
     | RangeTestSpec
     | SweepSpec
     | BehaviourSpec
+    | InfluenceSpec
+    | ForgettingSpec
 )
 
 RESUME_STATE = "resume/loop.json"
@@ -101,6 +109,8 @@ class Job:
     @property
     def needs_device(self) -> bool:
         """Whether it computes; the others fetch or ask, and hold no device up."""
+        if isinstance(self.spec, AnsweringSpec) and self.spec.engine == "endpoint":
+            return False
         return not isinstance(self.spec, DownloadSpec | DraftSpec)
 
     @property
@@ -115,7 +125,7 @@ class Job:
         if self.state == "lost":
             return (
                 say(
-                    "训练进程在完成前被终止（例如内存不足或被系统杀死）。",
+                    "工作进程在完成前被终止（例如内存不足或被系统杀死）。",
                     "The worker was killed before it finished.",
                 ),
                 say(
@@ -135,6 +145,8 @@ class Job:
                 f"请从检查点 {self.resume_point.name} 继续，或重新开始一次",
                 f"Resume it from {self.resume_point.name}, or start it again",
             )
+        if self.spec.kind in ("evaluate", "classify"):
+            return "请继续它：已有的回答都在", "Resume it: the answers so far are kept"
         return "请重新开始一次", "Start it again"
 
 
@@ -200,7 +212,7 @@ def get_run(workspace: Workspace, run_id: str, *, sample: Path = SAMPLE_RUN) -> 
 
 
 def get_job(workspace: Workspace, run_id: str, *, sample: Path = SAMPLE_RUN) -> Job:
-    """Find the job of that id, whatever its kind.
+    """Find the job of that id, whatever its kind, or the run that a release of that name stands for.
 
     Raises:
         InputError: there is none.
@@ -209,9 +221,12 @@ def get_job(workspace: Workspace, run_id: str, *, sample: Path = SAMPLE_RUN) -> 
     if run_id == sample.name and (sample / "spec.json").exists():
         return read_folder(sample, recorded=True)
     folder = workspace.runs / run_id
-    if not is_run_id(run_id) or not (folder / "spec.json").exists():
+    if is_run_id(run_id) and (folder / "spec.json").exists():
+        return read_folder(folder)
+    released = released_run(workspace, run_id)
+    if released is None or released == run_id:
         raise _no_run(run_id)
-    return read_folder(folder)
+    return get_job(workspace, released, sample=sample)
 
 
 def is_run_id(text: str) -> bool:
@@ -254,7 +269,9 @@ def read_folder(folder: Path, recorded: bool = False) -> Job:
     except READ_FAULTS as error:  # a ValidationError is a ValueError
         raise unreadable(folder, error) from error
     state = _state(folder, started, alive, result)
-    kind = Run if isinstance(spec, TrainSpec | EvaluateSpec) else Job
+    # Answers to a sealed set are no run that a page or command could open or compare.
+    is_run = isinstance(spec, TrainSpec | EvaluateSpec) and not getattr(spec, "sealed", None)
+    kind = Run if is_run else Job
     return kind(
         id=folder.name,
         folder=folder,
@@ -306,10 +323,19 @@ def _step(checkpoint: Path) -> int:
 
 
 def absolute(spec: JobSpec, base: Path) -> JobSpec:
-    names = ("model_name_or_path", "adapter_name_or_path", "dataset_dir", "key_file", "target")
+    names = (
+        "base_name_or_path",
+        "model_name_or_path",
+        "adapter_name_or_path",
+        "dataset_dir",
+        "key_file",
+        "target",
+        "cache",
+        "tasks",
+    )
     paths = {name: getattr(spec, name, None) for name in names}
     changes: dict[str, object] = {name: base / path for name, path in paths.items() if path}
-    if isinstance(spec, RangeTestSpec):
+    if isinstance(spec, RangeTestSpec | InfluenceSpec):
         changes["train"] = absolute(spec.train, base)
     if isinstance(spec, SweepSpec):
         changes["runs"] = tuple(base / run for run in spec.runs)

@@ -24,12 +24,14 @@ from studio.language import say
 from studio.runs._job import Job, Run, read_bytes, unreadable
 from studio.system.documents import read_whole
 from studio.system.jsonl import TAIL_BYTES, read_lines, read_tail
+from studio.workspace import Workspace
 
 Phase = Literal[
     "waiting",
     "loading",
     "training",
     "evaluating",
+    "classifying",
     "saving",
     "drafting",
     "downloading",
@@ -157,7 +159,7 @@ def read_log(run: Job, tail: int = 200) -> str:
     return read_tail(run.folder / "log.txt", tail)
 
 
-def load_scores(run: Run) -> ScoreFile | None:
+def load_scores(run: Job) -> ScoreFile | None:
     """Load the scores of the run; None when it measured nothing (yet).
 
     Raises:
@@ -200,6 +202,11 @@ def load_calibration(run: Job) -> CalibrationFile | None:
         return CalibrationFile.model_validate_json(read_bytes(path))
     except ValidationError as error:
         raise unreadable(path, error) from error
+
+
+def calibration_file(workspace: Workspace, run_id: str | None) -> Path | None:
+    """Return where the calibration of a run is once somebody chose it; None for what is no run."""
+    return None if run_id is None else workspace.runs / run_id / contract.CALIBRATION
 
 
 def load_predictions(run: Run, answer: AnswerMode) -> list[Prediction]:

@@ -22,8 +22,10 @@ Move = Literal["first", "up", "down", "last"]
 
 DOOMED = ".deleted-"
 """Beginning of the name of a folder that is being deleted for good."""
-_PAUSABLE = ("train", "download", "sweep")
+_PAUSABLE = ("train", "download", "sweep", "classify")
 """Kinds whose worker can stop with all it needs to go on."""
+_RESUMED_FROM_FILES = ("download", "sweep", "evaluate", "classify")
+"""Kinds that go on with what their files lack; they need no checkpoint."""
 
 
 def cancel(workspace: Workspace, run_id: str) -> None:
@@ -180,8 +182,8 @@ def pause(workspace: Workspace, run_id: str) -> None:
         raise InputError(
             say(f"运行 {run_id} 不能暂停。", f"Run {run_id} cannot be paused."),
             remedy=say(
-                "只有等待中的任务、训练和下载可以暂停；其他任务可以取消后重来。",
-                "Only queued jobs, training and downloads can be paused;"
+                "只有等待中的任务、训练、分类和下载可以暂停；其他任务可以取消后重来。",
+                "Only queued jobs, training, classifications and downloads can be paused;"
                 " cancel other jobs and start them again.",
             ),
         )
@@ -200,10 +202,15 @@ def why_not_resumable(run: Job) -> str | None:
         return say("它还没有停下。", "It has not stopped.")
     if run.state == "done":
         return say("它已完成。", "It is done.")
-    if run.spec.kind in ("download", "sweep"):
-        return None
+    return None if run.spec.kind in _RESUMED_FROM_FILES else _why_no_checkpoint(run)
+
+
+def _why_no_checkpoint(run: Job) -> str | None:
     if run.spec.kind != "train":
-        return say("只有训练和下载可以继续。", "Only training and downloads can be resumed.")
+        return say(
+            "只有训练、评估、分类和下载可以继续。",
+            "Only training, evaluations, classifications and downloads can be resumed.",
+        )
     if run.resume_point:
         return None
     if (run.folder / "discard").exists():

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from studio.errors import InputError, UnreadableFile
 from studio.language import say
+from studio.releases.records import releases_of
 from studio.runs._job import Job, get_job, is_run_id, list_unfinished, read_folder
 from studio.runs._record import change_record
 from studio.runs._requests import DOOMED, require_own
@@ -24,7 +25,8 @@ def delete(workspace: Workspace, run_id: str) -> None:
     """Move a run that is over to the trash, with its curve, scores and model.
 
     Raises:
-        InputError: there is no such run, it is not over, it is only recorded, or another one needs it.
+        InputError: there is no such run, it is not over, it is only recorded, it was released, or another
+            one needs it.
     """
     require_right("change_runs")
     run = get_job(workspace, run_id)
@@ -34,6 +36,7 @@ def delete(workspace: Workspace, run_id: str) -> None:
             say(f"运行 {run_id} 还没有结束。", f"Run {run_id} has not finished."),
             remedy=say("请先取消它。", "Cancel it first."),
         )
+    _require_unreleased(workspace, run)
     needing = next((job for job in list_unfinished(workspace) if _uses(job, run.folder)), None)
     if needing is not None:
         raise InputError(
@@ -45,6 +48,32 @@ def delete(workspace: Workspace, run_id: str) -> None:
         trash.mkdir(exist_ok=True)
         change_record(run.folder, deleted_at=datetime.now().astimezone())
         run.folder.rename(trash / run.id)  # out of sight in one step
+
+
+def _require_unreleased(workspace: Workspace, run: Job) -> None:
+    """Refuse to delete the checkpoint of a release, or a model that one is an adapter of."""
+    for each in releases_of(workspace):
+        if each.release.run == run.id or _is_base_of(workspace, each.release.run, run.folder):
+            name = each.release.name
+            raise InputError(
+                say(
+                    "运行 {run} 是发布 {name} 的模型。",
+                    "Run {run} is the model of release {name}.",
+                    run=run.id,
+                    name=name,
+                ),
+                remedy=say(
+                    "发布过的运行要留着：随时可能退回去用它。",
+                    "What was released is kept: somebody may go back to it at any time.",
+                ),
+            )
+
+
+def _is_base_of(workspace: Workspace, released: str, folder: Path) -> bool:
+    try:
+        return _uses(get_job(workspace, released), folder)
+    except (InputError, UnreadableFile):
+        return False
 
 
 def list_trash(workspace: Workspace) -> list[Job]:

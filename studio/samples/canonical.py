@@ -73,6 +73,19 @@ def read_answer(text: str) -> Answer:
     return answer
 
 
+def split_thought(text: str) -> tuple[str, str]:
+    """Split what a model wrote, complete or not, into its thought and its answer; either may be empty.
+
+    The thought is what is before the closing tag, with or without an opening one, which templates write
+    themselves; or all of it, where it was opened and never closed.
+    """
+    before, closing, after = text.partition(CLOSE)
+    opened = before.lstrip()
+    if not closing and not opened.startswith(OPEN):
+        return "", text
+    return opened.removeprefix(OPEN).strip(), after.lstrip()
+
+
 def exact_category(label: str, names: Sequence[str]) -> str | None:
     """Match a label exactly, white space aside; None if it is no category."""
     stripped = label.strip()

@@ -7,12 +7,10 @@ knows no database and spells no category.
 """
 
 import re
-from collections.abc import Callable
-from functools import cache
-from typing import Any
 
 from studio.samples.chain_lint import BLANK
 from studio.samples.scheme import Scheme
+from studio.samples.words import segment
 
 _TITLE_READ = 400
 _BREAKS = re.compile(r"[\s\W_]+")
@@ -55,19 +53,9 @@ def nearest_rival(category: str, scheme: Scheme) -> str:
 def title_words(title: str) -> tuple[str, str]:
     """Extract two significant words of the title in their order: the longest, as jieba segments it."""
     title = title[:_TITLE_READ]
-    words = [word for word in dict.fromkeys(_segmenter()(title)) if len(_BREAKS.sub("", word)) >= 2]
+    words = [word for word in dict.fromkeys(segment(title)) if len(_BREAKS.sub("", word)) >= 2]
     longest = sorted(words, key=len, reverse=True)[:2]
     in_order = sorted(longest, key=title.index)
     whole = title.strip()[:12] or BLANK
     first = in_order[0] if in_order else whole
     return first, in_order[-1] if len(in_order) == 2 else whole
-
-
-@cache
-def _segmenter() -> Callable[[str], list[str]]:
-    # Imported here: its dictionary takes a second to load, and only a scaffold needs it.
-    import jieba
-
-    jieba.setLogLevel("ERROR")
-    cut: Any = jieba.lcut
-    return lambda text: [str(word) for word in cut(text)]

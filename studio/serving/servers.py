@@ -69,19 +69,26 @@ def ensure_server(
     adapter: Path | None = None,
     template: TemplateName = "auto",
     name: str,
+    calibration_file: Path | None = None,
     command: Sequence[str] = workers.DEFAULT_COMMAND,
     timeout_seconds: float = 300,
 ) -> str:
     """Return the base URL of a server for this model; start one if there is none.
 
-    Returns when the model is loaded and answers.
+    Returns when the model is loaded and answers. `calibration_file` is of the run, see `ServeSpec`.
 
     Raises:
         ServerUnavailable: it ended or did not answer in time; with the end of its log.
         ModelUnusable: the adapter does not fit the model.
     """
     require_right("serve_models")
-    spec = ServeSpec(model_name_or_path=model, adapter_name_or_path=adapter, template=template, name=name)
+    spec = ServeSpec(
+        model_name_or_path=model,
+        adapter_name_or_path=adapter,
+        template=template,
+        name=name,
+        calibration_file=calibration_file,
+    )
     folder = workspace.serving / _key(spec)
     deadline = time.monotonic() + timeout_seconds
     started = False

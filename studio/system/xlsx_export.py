@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterable, Sequence
+from typing import IO, Any
 
 from studio.system.csv_export import Cell
 
@@ -11,6 +12,13 @@ MOST_CHARACTERS = 32_767
 
 def xlsx_bytes(header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> bytes:
     """Serialize a table as a workbook, for a download."""
+    content = io.BytesIO()
+    write_workbook(content, header, rows)
+    return content.getvalue()
+
+
+def write_workbook(file: IO[bytes], header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a table as a workbook, row by row; a cell is a text, a number, a day or None."""
     # Here, since most of who imports this module never writes a workbook.
     from openpyxl import Workbook
     from openpyxl.cell import WriteOnlyCell
@@ -20,15 +28,14 @@ def xlsx_bytes(header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> bytes:
     sheet = book.create_sheet()
     sheet.freeze_panes = "A2"
 
-    def cell(value: Cell) -> object:
+    def cell(value: Any) -> object:
         if not isinstance(value, str):
             return value
         made = WriteOnlyCell(sheet, ILLEGAL_CHARACTERS_RE.sub("", value)[:MOST_CHARACTERS])
         made.data_type = "s"  # otherwise a title that begins with = is a formula
         return made
 
-    for row in (header, *rows):
+    sheet.append([cell(value) for value in header])
+    for row in rows:
         sheet.append([cell(value) for value in row])
-    content = io.BytesIO()
-    book.save(content)
-    return content.getvalue()
+    book.save(file)

@@ -31,11 +31,15 @@ Right = Literal[
     "allow_unsafe_models",
     "serve_models",
     "teacher_drafts",
+    "save_gate",
+    "open_sealed",
+    "release",
     "change_settings",
     "change_people",
 ]
 
 _TEAM: tuple[Role, ...] = ("reviewer", "analyst", "admin")
+_RELEASERS: tuple[Role, ...] = ("analyst", "admin")
 _ADMIN: tuple[Role, ...] = ("admin",)
 
 RIGHTS: Mapping[Right, tuple[Role, ...]] = {
@@ -56,6 +60,9 @@ RIGHTS: Mapping[Right, tuple[Role, ...]] = {
     "allow_unsafe_models": _ADMIN,
     "serve_models": _TEAM,
     "teacher_drafts": _TEAM,
+    "save_gate": _RELEASERS,
+    "open_sealed": _RELEASERS,
+    "release": _RELEASERS,
     "change_settings": _ADMIN,
     "change_people": _ADMIN,
 }

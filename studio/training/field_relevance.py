@@ -7,7 +7,7 @@ for a value that nobody sees.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from studio.contract import TrainSpec
+from studio.contract import PREFERENCE_STAGES, TrainSpec
 
 Values = Mapping[str, Any]
 
@@ -33,17 +33,30 @@ def _conversations(values: Values) -> bool:
     return bool(values["stage"] == "sft")
 
 
+def _pairs(values: Values) -> bool:
+    return values["stage"] in PREFERENCE_STAGES
+
+
+def _answers(values: Values) -> bool:
+    """Return whether answers are learned, from conversations or pairs, rather than plain text."""
+    return bool(values["stage"] != "pt")
+
+
+def _dpo(values: Values) -> bool:
+    return bool(values["stage"] == "dpo")
+
+
 def _held_out(values: Values) -> bool:
     return bool(values.get("eval_dataset")) or bool(values.get("val_size"))
 
 
 def _scored(values: Values) -> bool:
-    return _conversations(values) and bool(values.get("eval_dataset"))
+    return _answers(values) and bool(values.get("eval_dataset"))
 
 
 def _best(values: Values) -> bool:
     selects_best = values.get("load_best_model_at_end") or values.get("early_stopping_steps")
-    return _held_out(values) and _conversations(values) and bool(selects_best)
+    return _held_out(values) and _answers(values) and bool(selects_best)
 
 
 _WHEN: Mapping[str, Callable[[Values], bool]] = {
@@ -53,19 +66,20 @@ _WHEN: Mapping[str, Callable[[Values], bool]] = {
     "double_quantization": _four_bits,
     "loraplus_lr_ratio": _lora,
     "lora_dropout": _lora,
-    **dict.fromkeys(
-        ("lora_rank", "lora_alpha", "lora_target", "additional_target", "use_rslora", "use_dora"),
-        _new_adapter,
-    ),
+    **dict.fromkeys(("lora_rank", "lora_alpha", "lora_target", "use_rslora", "use_dora"), _new_adapter),
+    "additional_target": lambda values: _new_adapter(values) and not _pairs(values),
     "pissa_init": lambda values: _new_adapter(values) and not values.get("quantization_bit"),
     "pissa_iter": lambda values: _new_adapter(values) and bool(values.get("pissa_init")),
     **dict.fromkeys(("freeze_trainable_layers", "freeze_trainable_modules", "freeze_extra_modules"), _freeze),
-    **dict.fromkeys(
-        ("template", "overlong", "train_on_prompt", "direct_share", "label_weight"), _conversations
-    ),
+    **dict.fromkeys(("template", "overlong"), _answers),
+    **dict.fromkeys(("train_on_prompt", "direct_share", "label_weight"), _conversations),
+    "padding_free": lambda values: not _pairs(values),
+    **dict.fromkeys(("pref_beta", "allow_few_pairs"), _pairs),
+    **dict.fromkeys(("pref_loss", "pref_ftx", "dpo_label_smoothing"), _dpo),
+    **dict.fromkeys(("kto_chosen_weight", "kto_rejected_weight"), lambda values: values["stage"] == "kto"),
     "warmup_ratio": lambda values: not values.get("warmup_steps"),
     **dict.fromkeys(("eval_steps", "early_stopping_steps", "load_best_model_at_end"), _held_out),
-    "eval_category_accuracy": lambda values: _conversations(values) and _held_out(values),
+    "eval_category_accuracy": lambda values: _answers(values) and _held_out(values),
     "metric_for_best_model": _best,
     "save_total_limit": lambda values: (
         bool(values.get("save_steps")) or bool(values.get("load_best_model_at_end"))
@@ -89,8 +103,14 @@ OF_ONE_METHOD = (
     "freeze_trainable_layers",
     "freeze_trainable_modules",
     "freeze_extra_modules",
+    "pref_beta",
+    "pref_loss",
+    "pref_ftx",
+    "dpo_label_smoothing",
+    "kto_chosen_weight",
+    "kto_rejected_weight",
 )
-"""Fields of one fine-tuning method that other tools write whatever the method, and read only under theirs."""
+"""Fields of one method or stage that other tools write whatever the method, and read only under theirs."""
 
 
 def matters(name: str, values: Values) -> bool:

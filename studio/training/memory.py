@@ -20,6 +20,8 @@ GIB = 2**30
 CHUNK_ELEMENTS = 2**27
 """Logits of one chunk of the loss: 128 M, 1.25 GiB with their scores; 882 tokens of a vocabulary of
 152,064."""
+TRL_TILE = (4096, 32768)
+"""Tokens and columns of the vocabulary whose logits TRL's DPO and KTO compute at once."""
 CONTEXT_GIB = {True: 0.75, False: 0.85}
 """Fixed overhead. GPU: driver context, kernels and their workspaces. CPU: the interpreter with torch and
 transformers."""
@@ -120,7 +122,8 @@ def estimate(
             as long as cutoff_len allows.
     """
     row = min(spec.cutoff_len, longest or spec.cutoff_len)
-    tokens = row * spec.per_device_train_batch_size
+    # Both answers of a pair go through the model at once; KTO takes them one by one.
+    tokens = row * spec.per_device_train_batch_size * (2 if spec.stage in ("dpo", "orpo") else 1)
     half = on_gpu if spec.bf16 is None else spec.bf16
     trained = _trained(spec, shape)
     static = _static(spec, shape, trained, half=half)
@@ -174,8 +177,14 @@ def _static(spec: TrainSpec, shape: ModelShape, trained: int, *, half: bool) -> 
     else:
         weights = shape.parameters * size
     is_lora = spec.finetuning_type == "lora"
+    # A preference training on an adapter keeps a frozen copy of it: the reference.
+    copies = 2 if spec.stage in ("dpo", "kto") and (spec.adapter_name_or_path or spec.pissa_init) else 1
     state = {"adamw_8bit": 2.1, "paged_adamw_8bit": 2.1, "adafactor": 0.1}.get(spec.optim, 8.0)
-    return {"weights": weights, "adapter": 4.0 * trained if is_lora else 0.0, "optimizer": state * trained}
+    return {
+        "weights": weights,
+        "adapter": 4.0 * trained * copies if is_lora else 0.0,
+        "optimizer": state * trained,
+    }
 
 
 def _head(spec: TrainSpec, shape: ModelShape, learned: int, *, half: bool) -> float:
@@ -184,6 +193,13 @@ def _head(spec: TrainSpec, shape: ModelShape, learned: int, *, half: bool) -> fl
     Every token counts as learned: how long the questions are is not known here.
     """
     size = 2 if half else 4
+    if spec.stage in ("dpo", "kto"):
+        # TRL's head: one tile of logits at a time, the hidden state and its gradient in single precision.
+        tile = min(learned, TRL_TILE[0]) * min(shape.vocabulary, TRL_TILE[1])
+        return float(tile * size + learned * shape.hidden * (size + 4))
+    if spec.stage == "orpo":
+        # All logits at once, their log-probabilities, the gradient of these, and a copy of the chosen half.
+        return float(learned * shape.vocabulary * (3 * size + 2))
     chunk = min(learned, chunk_rows(shape.vocabulary))
     # Logits, the same in single precision, and their log-probabilities.
     logits = chunk * shape.vocabulary * (size + 8) + learned * shape.hidden * size

@@ -5,6 +5,7 @@ import shlex
 from typing import Any
 
 from studio.contract import TrainSpec
+from studio.training.presets import with_preferences
 
 _WITHOUT_SET = ("format_version", "kind", "model_name_or_path", "dataset_dir")
 """Fields that the command gives by options of its own, or that never change."""
@@ -20,6 +21,10 @@ def as_one_line(spec: TrainSpec, base: TrainSpec, *, model: str, dataset: str) -
         dataset: the value of `--dataset`.
     """
     words = ["news-studio", "train", "--model", model, "--dataset", dataset]
+    if spec.learns_preferences:
+        # The command starts from these, too, once it reads the stage.
+        words += ["--set", f"stage={spec.stage}"]
+        base = with_preferences(base, spec.stage)
     for name in TrainSpec.model_fields:
         value = getattr(spec, name)
         if name not in _WITHOUT_SET and value != getattr(base, name):

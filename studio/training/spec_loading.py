@@ -6,16 +6,17 @@ from typing import Any
 
 import yaml
 
-from studio.contract import TrainSpec
+from studio import runs
+from studio.contract import PREFERENCE_STAGES, TrainSpec
 from studio.datasets.lookup import Dataset, resolve_dataset
-from studio.datasets.mixed_eval import entries
+from studio.datasets.mixed_eval import entries, with_eval_of
 from studio.errors import InputError, UnreadableFile
 from studio.ingest.plain_texts import add_texts, list_texts
 from studio.language import say
 from studio.modelfiles.adapter_check import require_adapter
 from studio.models.catalog import find_models, resolve_model
 from studio.system.documents import READ_FAULTS, one_line, read_whole, typed_path
-from studio.training.presets import checked_spec, sound_default
+from studio.training.presets import checked_spec, sound_default, with_preferences
 from studio.training.settings_file import (
     NAMES,
     SettingsFile,
@@ -61,10 +62,13 @@ def build_train_spec(
     dataset: str | None,
     model: str | None,
     settings: Sequence[str],
+    held_out: str | None = None,
 ) -> tuple[TrainSpec, str | None]:
     """Merge file, options and `--set` into a training spec; returns it with the dataset version it trains on.
 
-    In rising precedence: the sound default, the file, the options, each --set.
+    In rising precedence: the sound default, the file, the options, each --set. `held_out` names a dataset
+    whose eval rows are held out beside the training rows of another. Pairs have none of their own: they
+    take those of the run whose adapter they train on from.
 
     Raises:
         InputError: unreadable file, unknown field, a value or an adapter that does not fit.
@@ -85,10 +89,29 @@ def build_train_spec(
     named = {key: given[key] for key in NAMES[1:] if key in given and key != "dataset_dir"}
     rest = {key: value for key, value in given.items() if key not in NAMES}
     base = sound_default(resolve_model(workspace, model_text), found.folder)
+    if given.get("stage") in PREFERENCE_STAGES:
+        base = with_preferences(base, given["stage"])
+        source = held_out_of_start(workspace, given.get("adapter_name_or_path"))
+        if held_out is None and source is not None and "eval" not in entries(found.folder):
+            held_out = str(source)
     values = base.model_dump() | _held_out(found.folder, given, is_foreign) | named | rest
+    if held_out is not None:
+        mixed = with_eval_of(workspace, found.folder, resolve_dataset(workspace, held_out).folder)
+        values |= {"dataset_dir": mixed.folder, "eval_dataset": "eval"}
     spec = checked_spec(values)
     require_adapter(spec.adapter_name_or_path, spec.model_name_or_path)
     return spec, found.version
+
+
+def held_out_of_start(workspace: Workspace, adapter: object) -> Path | None:
+    """Find the dataset whose eval rows scored the run that made an adapter; None where nobody knows."""
+    if not adapter:
+        return None
+    folder = Path(str(adapter)).resolve()
+    for run in runs.list_runs(workspace):
+        if isinstance(run.spec, TrainSpec) and folder.is_relative_to(run.folder.resolve()):
+            return run.spec.dataset_dir if "eval" in entries(run.spec.dataset_dir) else None
+    return None
 
 
 def _dataset(workspace: Workspace, option: str | None, given: Mapping[str, Any], is_foreign: bool) -> Dataset:
@@ -117,7 +140,8 @@ def _texts(workspace: Workspace, text: str) -> Path | None:
 
 def _held_out(folder: Path, given: Mapping[str, Any], is_foreign: bool) -> dict[str, Any]:
     """Unset the evaluation entry where the folder has none, or where rows are held out instead."""
-    has_none = (is_foreign or given.get("stage") == "pt") and "eval" not in entries(folder)
+    has_own = not is_foreign and given.get("stage", "sft") == "sft"
+    has_none = not has_own and "eval" not in entries(folder)
     return {"eval_dataset": None} if has_none or given.get("val_size") else {}
 
 

@@ -160,7 +160,7 @@ def test_titles_sent_back_come_first_with_their_proposal(db):
 
 
 def test_wrong_takes_in_a_new_title_and_puts_it_first(db):
-    title = second_look.add_wrong(db, "  火箭发射\n成功 ", "体育", "zhao")
+    title = second_look.add_wrong(db, "  火箭发射\n成功 ", "体育", "zhao").title
     assert (title.text, title.status, title.proposal) == ("火箭发射 成功", "waiting", None)
     assert "体育" in title.note
     assert "zhao" in title.note
@@ -169,7 +169,7 @@ def test_wrong_takes_in_a_new_title_and_puts_it_first(db):
 
 def test_wrong_sends_a_known_title_back(db):
     label(db, 1)
-    title = second_look.add_wrong(db, "央行 宣布降息！", None, "zhao")
+    title = second_look.add_wrong(db, "央行 宣布降息！", None, "zhao").title
     assert (title.id, title.status, title.proposal) == (1, "waiting", "经济")
     assert count_by_status(db)["waiting"] == 3
 

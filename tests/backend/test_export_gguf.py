@@ -151,8 +151,7 @@ def test_the_bundled_model_writes_the_same_20_answers_in_llama_cpp(merged, tmp_p
 def test_every_architecture_and_pre_tokenizer_is_the_same_there(tmp_path, architecture, pre, changes):
     folder = tiny_model(tmp_path / "model", architecture, pre, **changes)
     assert len(list(folder.glob("*.safetensors"))) > 1
-    vocabulary = write_gguf(folder, tmp_path / "exact.gguf", "f32")
-    assert vocabulary.pre == pre
+    assert write_gguf(folder, tmp_path / "exact.gguf", "f32").vocabulary.pre == pre
     tokenizer = load_tokenizer(folder)
     texts = [*HOSTILE, *TITLES[:30]]
     rows = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
@@ -166,14 +165,17 @@ def test_every_architecture_and_pre_tokenizer_is_the_same_there(tmp_path, archit
 
 
 @needs_llama_cpp
-@pytest.mark.parametrize("kind", ["bf16", "q8_0", "q5_0", "q4_0"])
+@pytest.mark.parametrize("kind", ["bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "q4_k_m"])
 def test_a_smaller_type_is_smaller_and_still_names_the_likely_token(merged, tmp_path, kind):
     write_gguf(merged, tmp_path / "small.gguf", kind)
     assert (tmp_path / "small.gguf").stat().st_size < {
         "bf16": 23e6,
         "q8_0": 12.5e6,
+        "q5_1": 11.5e6,
         "q5_0": 11e6,
+        "q4_1": 10e6,
         "q4_0": 9e6,
+        "q4_k_m": 10e6,
     }[kind]
     tokenizer = load_tokenizer(merged)
     renderer = Renderer(tokenizer)
@@ -183,16 +185,60 @@ def test_a_smaller_type_is_smaller_and_still_names_the_likely_token(merged, tmp_
     assert answer["choices"][0]["text"] == "<think>"
 
 
+@needs_llama_cpp
+@pytest.mark.parametrize(
+    ("kind", "types"),
+    [
+        ("q6_k", {"Q6_K": 29}),
+        ("q5_k_m", {"Q5_K": 24, "Q6_K": 5}),
+        ("q4_k_m", {"Q4_K": 24, "Q6_K": 5}),
+        ("q4_k_s", {"Q4_K": 24, "Q5_K": 4, "Q6_K": 1}),
+        ("q3_k_m", {"Q3_K": 16, "Q4_K": 10, "Q5_K": 2, "Q6_K": 1}),
+    ],
+)
+def test_k_quants_load_on_a_width_of_256_and_keep_the_logits(tmp_path, wide, kind, types):
+    folder, prompt, expected = wide
+    written = write_gguf(folder, tmp_path / "k.gguf", kind)
+    assert not written.fallbacks and {name: n for name, n in written.types.items() if name != "F32"} == types
+    with llama_server(tmp_path / "k.gguf", context=512) as server:
+        body = {"prompt": prompt, "n_predict": 1, "n_probs": len(expected), "temperature": 0}
+        told = server.post("/completion", body)["completion_probabilities"][0]["top_logprobs"]
+    found = torch.zeros(len(expected))
+    for one in told:
+        found[one["id"]] = one["logprob"]
+    error = (found - found.mean() - expected).square().mean() / expected.square().mean()
+    assert error < {"q6_k": 0.01, "q5_k_m": 0.04, "q4_k_m": 0.12, "q4_k_s": 0.12, "q3_k_m": 0.3}[kind]
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory):
+    """A random model whose rows are multiples of 256, a prompt, and the centred logits after it."""
+    folder = tiny_model(
+        tmp_path_factory.mktemp("wide"), "qwen2", "qwen2",
+        hidden_size=256, intermediate_size=512, num_hidden_layers=4, tie_word_embeddings=True,
+        initializer_range=0.05,
+    )  # fmt: skip
+    prompt = [5, 9, 17, 33, 65]
+    with torch.inference_mode():
+        logits = load_model(folder, dtype=torch.float32).eval()(torch.tensor([prompt])).logits[0, -1]
+    return folder, prompt, logits - logits.mean()
+
+
+def test_a_width_that_no_k_quant_divides_falls_back_and_is_counted(merged, tmp_path):
+    written = write_gguf(merged, tmp_path / "small.gguf", "q4_k_m")
+    assert written.fallbacks == 43 and written.types == {"Q5_0": 38, "Q8_0": 5, "F32": 31}
+
+
 def test_an_embedding_row_without_token_and_a_token_without_row_are_both_minded(merged, tmp_path):
     folder = tiny_model(tmp_path / "model", "qwen2", "qwen2")
-    padded = write_gguf(folder, tmp_path / "padded.gguf")
+    padded = write_gguf(folder, tmp_path / "padded.gguf").vocabulary
     assert padded.tokens[-1].startswith("[PAD") and padded.types[-1] == gguf.TokenType.UNUSED
-    assert write_gguf(merged, tmp_path / "whole.gguf").left_out == ()
+    assert write_gguf(merged, tmp_path / "whole.gguf").vocabulary.left_out == ()
     more = load_tokenizer(merged)
     more.add_tokens(["<|beyond|>"])
     beyond = shutil.copytree(merged, tmp_path / "beyond")
     more.save_pretrained(beyond)
-    assert write_gguf(beyond, tmp_path / "tuned.gguf").left_out == ("<|beyond|>",)
+    assert write_gguf(beyond, tmp_path / "tuned.gguf").vocabulary.left_out == ("<|beyond|>",)
 
 
 def test_the_end_of_an_answer_and_the_template_are_in_the_file(tmp_path):

@@ -13,7 +13,7 @@ from backend.modeling.loading import load_model
 from backend.modeling.tokenizers import load_tokenizer
 from backend.train import train
 from backend.training.heldout_loss import loss_and_error, row_sums
-from backend.training.trainer import row_losses
+from backend.training.losses import row_losses
 from backend.worker import RunFolder
 from tests.support.samples import sample, write_folder
 from tests.support.tiny_models import events_of, quick_spec, samples_of, save_tiny_model, write_run

@@ -10,7 +10,7 @@ from backend.kernels.fused_modules import fuse
 from backend.kernels.varlen_attention import NAME, attention
 from backend.modeling.loading import load_for_training
 from backend.modeling.methods import make_trainable
-from backend.training.trainer import summed_loss
+from backend.training.losses import summed_loss
 from studio.training.memory import chunk_rows
 from tests.support.tiny_models import quick_spec, save_tiny_model
 
@@ -102,3 +102,30 @@ def test_without_sample_boundaries_the_attention_is_transformers_own(tmp_path):
     model.get_base_model().set_attn_implementation(NAME)
     assert_same(loss_and_gradients(model, batch), plain)
     assert callable(attention)
+
+
+def test_a_fused_product_follows_the_adapter_that_is_active(tmp_path):
+    """As TRL switches them: the trained adapter, its frozen copy, none."""
+    folder = save_tiny_model(tmp_path)
+    spec = quick_spec(folder, folder)
+    model = make_trainable(load_for_training(spec), spec)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if "lora_B" in name:
+                weight.normal_(std=0.1)
+    model.add_adapter("ref", model.peft_config["default"])
+    ids = torch.arange(5, 25)[None]
+
+    def answers():
+        model.set_adapter("default")
+        trained = model(ids).logits
+        with model.disable_adapter():
+            without = model(ids).logits
+        model.set_adapter("ref")
+        return [each.detach() for each in (trained, model(ids).logits, without)]
+
+    plain = answers()
+    assert fuse(model)["LoRA products"] > 0
+    for ours, theirs in zip(answers(), plain, strict=True):
+        assert torch.allclose(ours, theirs, atol=1e-4)
+    assert torch.allclose(plain[1], plain[2], atol=1e-4) and not torch.allclose(plain[0], plain[1], atol=1e-2)

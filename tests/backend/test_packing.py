@@ -6,8 +6,8 @@ import torch
 from backend.data.batching import BatchLayout, BatchSampler, PackingCollator, SampleDataset
 from backend.data.encoding import PaddingCollator
 from backend.modeling.loading import load_model
+from backend.training.losses import summed_loss
 from backend.training.packing_check import collator_for, separates_samples
-from backend.training.trainer import summed_loss
 from tests.support.tiny_models import quick_spec, samples_of, save_tiny_model
 
 

@@ -1,14 +1,20 @@
 """The model server for real: the bundled model, the official client, and the thought told apart."""
 
 import re
+from datetime import UTC, datetime
 
 import httpx2 as httpx
 import openai
 import pytest
 
+from backend.serving.calibration import StoredCalibration
 from backend.serving.thoughts import split_thought
-from studio.errors import ServerUnavailable
+from studio.contract import CALIBRATION, AnswerCalibration, CalibrationFile, ChosenThreshold
+from studio.errors import ServerUnavailable, UnreadableFile
+from studio.evaluation.calibration import calibrated_probabilities, confidence_of
+from studio.samples.occlusion import MOST_EVIDENCE, without
 from studio.samples.scheme import load_scheme
+from studio.samples.words import Span
 from studio.serving import servers as serving
 from studio.serving.client import classify, stream_chat
 from studio.workspace import BUNDLED_MODEL, SAMPLE_RUN, open_workspace
@@ -25,9 +31,17 @@ def workspace(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def url(workspace):
+def calibration(tmp_path_factory):
+    """Where the served run's calibration is once somebody chose a threshold; nobody did so far."""
+    return tmp_path_factory.mktemp("run") / CALIBRATION
+
+
+@pytest.fixture(scope="module")
+def url(workspace, calibration):
     adapter = next((SAMPLE_RUN / "checkpoints").glob("step_*"))
-    return serving.ensure_server(workspace, model=BUNDLED_MODEL, adapter=adapter, name="tuned")
+    return serving.ensure_server(
+        workspace, model=BUNDLED_MODEL, adapter=adapter, name="tuned", calibration_file=calibration
+    )
 
 
 @pytest.mark.parametrize("answer", ["chain", "direct"])
@@ -138,3 +152,119 @@ def test_what_a_chain_quotes_is_in_its_title_unless_the_request_lets_it_quote_fr
 
     assert foreign() == []
     assert foreign(quotes_from_title=False) != []
+
+
+# --- evidence ---------------------------------------------------------------------------------------------
+
+TITLES = ["央行下调存款准备金率", "主场三比一逆转，年轻门将扑出关键点球", "量子芯片公司上市", "高考"]
+
+
+@pytest.mark.parametrize("answer", ["direct", "chain"])
+def test_evidence_is_what_the_same_scores_say_without_the_words(url, answer):
+    found = classify(url, TITLES, answer=answer, evidence=True)
+    assert any(one.evidence for one in found)
+    for one in found:
+        category = one.category or one.direct_category
+        assert len(one.evidence) <= MOST_EVIDENCE
+        sizes = [abs(word.effect) for word in one.evidence]
+        assert sizes == sorted(sizes, reverse=True)
+        assert all(word.text == one.title[word.start : word.end] for word in one.evidence)
+        rests = {word: without(one.title, Span(word.start, word.end)) for word in one.evidence}
+        words = [word for word in one.evidence if rests[word]]  # the API takes no empty title
+        for word, again in zip(words, classify(url, [rests[w] for w in words], answer="direct"), strict=True):
+            fall = one.probabilities[category] - again.probabilities[category]
+            assert word.effect == pytest.approx(fall, abs=2e-4)
+
+
+def test_evidence_is_the_same_alone_and_in_a_list_and_absent_unless_asked_for(url):
+    together = classify(url, TITLES, answer="direct", evidence=True)
+    alone = [classify(url, [title], answer="direct", evidence=True)[0] for title in TITLES]
+    assert [one.evidence for one in together] == [one.evidence for one in alone]
+    assert classify(url, TITLES[:1], answer="direct")[0].evidence is None
+
+
+# --- calibration and refusal ------------------------------------------------------------------------------
+
+
+def fitted(answer, threshold, agreement=None):
+    """Build a calibration as Evaluate stores it, with its threshold."""
+    chosen = ChosenThreshold(
+        confidence=threshold,
+        answered=80,
+        right=72,
+        rows=100,
+        accuracy_interval=(0.82, 0.95),
+        evaluation="run",
+        author="ann",
+        at=datetime.now(UTC),
+    )
+    return AnswerCalibration(
+        answer=answer,
+        signal="agreement" if agreement else "probability",
+        temperature=2.5,
+        bias={name: 0.1 * number for number, name in enumerate(SCHEME.names)},
+        agreement=agreement,
+        fitted_on="crosswise",
+        rows=100,
+        threshold=chosen,
+    )
+
+
+def ask_for(url, answer, **fields):
+    document = httpx.post(
+        f"{url}/v1/classify", json={"titles": TITLES, "answer": answer, **fields}, timeout=60
+    ).json()
+    return (document["threshold"], document["threshold_from"]), document["results"]
+
+
+def test_a_stored_threshold_is_abided_by_while_the_server_runs(url, calibration):
+    in_force, before = ask_for(url, "direct")
+    assert in_force == (None, None)
+    assert all("decision" not in one and not one["calibrated"] for one in before)
+    sure = [confidence_of(fitted("direct", 0), one["category"], one["probabilities"]) for one in before]
+    between = (min(sure) + max(sure)) / 2
+    direct, chain = fitted("direct", between), fitted("chain", 0.3, agreement=(-0.5, 0.8, 1.2))
+    stored = CalibrationFile(answers={"direct": direct, "chain": chain})
+    calibration.write_text(stored.model_dump_json(), encoding="utf-8")
+    try:
+        for rule in (direct, chain):
+            in_force, results = ask_for(url, rule.answer)
+            assert in_force == (rule.threshold.confidence, "run")
+            for one in results:
+                assert one["calibrated"] and one["confidence"] == pytest.approx(
+                    confidence_of(rule, one["category"], one["probabilities"])
+                )
+                sure = one["confidence"] >= rule.threshold.confidence
+                assert one["decision"] == ("answer" if sure else "abstain")
+                best = calibrated_probabilities(rule, one["probabilities"])
+                assert [each["category"] for each in one["top3"]] == sorted(best, key=lambda n: -best[n])[:3]
+        decisions = {one["decision"] for one in ask_for(url, "direct")[1]}
+        assert decisions == {"answer", "abstain"}  # or the test would show nothing
+        in_force, results = ask_for(url, "direct", threshold=0)
+        assert in_force == (0, "request") and {one["decision"] for one in results} == {"answer"}
+        assert {one["decision"] for one in ask_for(url, "direct", threshold=1)[1]} == {"abstain"}
+        # half a file, as a full disk leaves it: the last good one counts on
+        calibration.write_text("{", encoding="utf-8")
+        assert ask_for(url, "direct")[0] == (between, "run")
+    finally:
+        calibration.unlink()
+    assert ask_for(url, "direct")[0] == (None, None)
+
+
+def test_the_client_reads_decision_confidence_and_top_3(url, calibration):
+    calibration.write_text(
+        CalibrationFile(answers={"direct": fitted("direct", 1.0)}).model_dump_json(), encoding="utf-8"
+    )
+    try:
+        found = classify(url, TITLES, answer="direct")
+        assert all(one.abstains and one.calibrated and len(one.top3) == 3 for one in found)
+        assert not any(one.abstains for one in classify(url, TITLES, answer="direct", threshold=0.0))
+    finally:
+        calibration.unlink()
+
+
+def test_a_calibration_that_cannot_be_read_keeps_a_server_from_starting(tmp_path):
+    (tmp_path / CALIBRATION).write_text("{", encoding="utf-8")
+    with pytest.raises(UnreadableFile, match=CALIBRATION):
+        StoredCalibration(tmp_path / CALIBRATION)
+    assert StoredCalibration(tmp_path / "none").of("direct") is None

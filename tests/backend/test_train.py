@@ -15,7 +15,8 @@ from backend.modeling.methods import make_trainable
 from backend.modeling.optimizers import make_optimizer
 from backend.modeling.tokenizers import load_tokenizer
 from backend.train import train
-from backend.training.trainer import StudioTrainer, summed_loss
+from backend.training.losses import summed_loss
+from backend.training.trainer import StudioTrainer
 from backend.worker import Cancelled, RunFolder
 from studio.errors import ModelUnusable
 from studio.samples.canonical import write_answer

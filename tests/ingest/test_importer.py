@@ -255,7 +255,7 @@ def test_a_title_between_two_groups_joins_them(db):
 
 def test_a_wrong_answer_brings_its_title_into_its_group(db):
     import_text(db, "今年高考报名人数创下历史新高", SCHEME)
-    title = second_look.add_wrong(db, "今年高考报名人数创下历史新低", "社会", "li")
+    title = second_look.add_wrong(db, "今年高考报名人数创下历史新低", "社会", "li").title
     assert near_group(db, title.id) == [1, 2]
     assert import_text(db, "今年高考报名人数又创历史新高", SCHEME).near == 1
 

@@ -1,14 +1,17 @@
 """Classify: one answer with its own confidence, many in a table, the best finished run, all of it remembered."""
 
-import io
+from datetime import UTC, datetime
 
-import openpyxl
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from pages.sections.try_it.classify import MOST_TITLES
 from studio import runs
 from studio.annotation.leases import offer
+from studio.corpus.titles import find_title, find_titles
+from studio.messages import shown
 from studio.models.default_model import chosen_default, default_model
+from studio.quality.findings import Evidence, Finding, ScanFile, deciding_words, result_path
 from studio.serving import servers
 from studio.store import open_store
 from studio.team.settings import LabelSettings
@@ -59,19 +62,29 @@ def test_two_hundred_titles_are_one_table_of_bounded_height(page):
     assert app.get("download_button")
 
 
-def test_a_sheet_comes_in_and_its_wrong_answers_go_back(page, workspace):
-    book, content = openpyxl.Workbook(), io.BytesIO()
-    for row in [("编号", "标题"), *((number, f"表里第{number}个标题") for number in range(7))]:
-        book.active.append(row)
-    book.save(content)
-    page.file_uploader(key="classify-sheet").upload("标题" * 60 + ".xlsx", content.getvalue()).run()
-    page.button(key="classify-sheet-now").click().run()
-    assert not page.exception
-    assert list(page.dataframe[0].value["标题"]) == [f"表里第{number}个标题" for number in range(7)]
-    page.multiselect(key="classify-wrong-titles").select(3).run()
-    page.button(key="classify-wrong").click().run()
+def test_wrong_answers_of_a_list_go_back(page, workspace):
+    app = classified(page, "\n".join(f"第{number}个标题" for number in range(9)))
+    app.multiselect(key="classify-wrong-titles").select(3).run()
+    app.button(key="classify-wrong").click().run()
     db = open_store(workspace.database)
-    assert offer(db, author="ann", settings=LabelSettings()).title.text == "表里第3个标题"
+    assert offer(db, author="ann", settings=LabelSettings()).title.text == "第3个标题"
+
+
+def test_a_wrong_answer_asks_which_category_is_right_and_can_be_taken_back(page, workspace):
+    title = "主队补时绝杀夺冠"
+    app = classified(page, title)
+    app.button(key="wrong-0").click().run()
+    place = f"0-{title}"
+    app.selectbox(key=f"report-category-{place}").set_value("娱乐")
+    app.text_input(key=f"report-note-{place}").set_value("说的是综艺")
+    app.button(key=f"report-send-{place}").click().run()
+    assert not app.exception
+    db = open_store(workspace.database)
+    found = find_title(db, title)
+    assert (found.status, found.proposal) == ("waiting", "娱乐")
+    assert "说的是综艺" in shown(found.note)
+    app.button(key=f"report-undo-{place}").click().run()
+    assert not app.exception and find_title(db, title).status == "trashed"
 
 
 def test_too_many_titles_are_a_sentence(page):
@@ -105,3 +118,75 @@ def test_the_default_is_chosen_stored_and_shown_first(page, workspace, run):
     assert other.button(key="make-default-model").label == "不再作为默认"
     other.button(key="make-default-model").click().run()
     assert default_model(workspace) == run.id
+
+
+def test_evidence_is_highlighted_in_the_title_and_said_in_numbers(page):
+    shown = all_text(classified(page, "主队补时绝杀夺冠"))
+    assert "**:green-background[主队]补时绝杀夺冠**" in shown
+    assert ":green-background[主队]　体育 75% → 35%" in shown
+
+
+def test_a_title_that_no_word_decides_says_so_and_markup_in_a_title_stays_text(page):
+    assert "没有哪个词单独起决定作用" in all_text(classified(page, "夺冠"))
+    shown = all_text(classified(page, "**粗** <b>![x](http://127.0.0.1:9)"))
+    assert "![x](" not in shown and "<b>" not in shown and "**粗**" not in shown
+
+
+def test_a_model_that_is_unsure_abstains_with_the_top_3_and_a_threshold_overrides_it(page):
+    shown = all_text(classified(page, "这个标题拿不准"))
+    assert "请人工判断" in shown and "社会 :gray[30%]" in shown and "国内 :gray[12%]" in shown
+    page.number_input(key="classify-threshold").set_value(0)
+    shown = all_text(classified(page, "这个标题拿不准"))
+    assert "请人工判断" not in shown and ":gray[41%]" in shown
+
+
+def test_a_reason_that_takes_nothing_from_the_title_is_folded_and_called_free_text(page):
+    app = classified(page, "主队补时绝杀夺冠")  # the tiny server's chain is "chain"
+    (reason,) = [box for box in app.expander if "理由" in box.label]
+    assert "自由文本，不是依据" in reason.label
+
+
+def test_a_quotation_is_marked_by_whether_the_title_has_it():
+    def draw():
+        from pages.sections.try_it.card import card
+        from studio.serving.client import Classification
+
+        chain = "“夺冠”是赛事结果，“加息”与此无关，所以归“体育”。"
+        answer = Classification(title="主队补时绝杀夺冠", category="体育", chain=chain, evidence=())
+        card(answer, 0, alone=True, demonstration=False)
+
+    app = AppTest.from_function(draw).run()
+    shown = all_text(app)
+    assert ":green-background[夺冠]" in shown and ":orange-background[加息]" in shown
+    assert "标题里没有：加息" in shown and "background[体育]" not in shown
+
+
+def test_the_words_that_the_quality_scan_goes_by_are_said_beside(page, workspace, run):
+    db = open_store(workspace.database)
+    title = find_titles(db, status="decided")[0]
+    evidence = Evidence(
+        given=title.category,
+        suggested="体育",
+        margin=0.6,
+        right=0.2,
+        probabilities={"体育": 0.8},
+        nearest=(),
+        for_given=(),
+        for_suggested=(title.text[1:3],),
+    )
+    finding = Finding(kind="suspect", titles=(title.id,), decisions=(title.decision_id,), evidence=evidence)
+    scan = ScanFile(
+        revision=1,
+        made_at=datetime.now(UTC),
+        seconds=1,
+        titles=1,
+        findings=(finding,),
+        found={"suspect": 1},
+        patterns=0,
+        left_out=(),
+        problems={},
+    )
+    result_path(workspace).write_text(scan.model_dump_json(), encoding="utf-8")
+    assert deciding_words(db, workspace, title.text, "体育") == (title.text[1:3],)
+    assert deciding_words(db, workspace, title.text, "健康") == ()
+    assert f"“错标与缺口”里的分类器也看中：{title.text[:2]}" in all_text(classified(page, title.text))

@@ -7,6 +7,7 @@ from studio.samples.canonical import (
     proposed_category,
     read_answer,
     read_question,
+    split_thought,
     write_answer,
     write_question,
 )
@@ -66,3 +67,19 @@ def test_only_white_space_is_forgiven_in_a_category(label, category):
 )
 def test_a_proposal_is_made_only_where_one_category_is_meant(label, proposal):
     assert proposed_category(label, SCHEME.names) == proposal
+
+
+@pytest.mark.parametrize(
+    ("text", "thought", "answer"),
+    [
+        ("<think>\n想\n</think>\n\n体育", "想", "体育"),
+        ("想一想\n</think>\n\n体育", "想一想", "体育"),  # the template opened it
+        ("\n<think>想到一半", "想到一半", ""),
+        ("只有回答，a < b", "", "只有回答，a < b"),
+        ("<think></think>体育", "", "体育"),
+        ("想</think>甲</think>乙", "想", "甲</think>乙"),
+        ("", "", ""),
+    ],
+)
+def test_a_thought_is_split_off_whatever_tag_is_missing(text, thought, answer):
+    assert split_thought(text) == (thought, answer)

@@ -127,6 +127,7 @@ def test_the_thought_is_streamed_apart_from_the_answer(workspace):
         ChatPiece(kind="reasoning", text="想"),
         ChatPiece(kind="reasoning", text="一想"),
         ChatPiece(kind="content", text="你好"),
+        ChatPiece(kind="end", text="stop"),
     ]
 
 

@@ -7,12 +7,18 @@ import pytest
 
 from studio import runs
 from studio.annotation import annotations, bulk_edits, history, queue_order, requeue, review
+from studio.classification import jobs as classification
 from studio.contract import Prediction
 from studio.corpus.titles import count_by_status, get_title
 from studio.datasets import freeze_process, versions
 from studio.errors import NotAllowed, StudioError
 from studio.evaluation import behaviour_runs, error_actions, refusal
 from studio.evaluation.feedback import send_predictions_back
+from studio.evaluation.forgetting import probe_jobs
+from studio.gate import releasing
+from studio.gate.gates import save_gate
+from studio.gate.judging import judge_and_record
+from studio.gate.sealed_evaluation import open_sealed
 from studio.ingest import plain_texts
 from studio.ingest.check_session import send_to_queue
 from studio.ingest.import_batches import undo_import
@@ -22,6 +28,7 @@ from studio.modelfiles import settings as model_settings
 from studio.models import downloads, unsafe_allowlist
 from studio.quality import answers
 from studio.quality.findings import Finding
+from studio.releases.records import put_back, put_in_force
 from studio.runs import ANY_DEVICE
 from studio.serving import servers
 from studio.store import open_store
@@ -69,6 +76,11 @@ def prediction():
     )
 
 
+def reported(db):
+    title = get_title(db, 1)
+    return requeue.WrongReport(title=title, revision=title.revision, wanted=1)
+
+
 def recorded(at):
     return runs.get_run(at, "sample_run")
 
@@ -100,6 +112,7 @@ BY_AUTHOR = {
     "send_back": [
         lambda db, at, by: requeue.send_back(db, [1], reason="x", author=by),
         lambda db, at, by: requeue.add_wrong(db, "新题", None, by),
+        lambda db, at, by: requeue.undo_wrong(db, reported(db), author=by),
         lambda db, at, by: send_predictions_back(db, [prediction()], run_name="r", author=by, scheme=SCHEME),
         lambda db, at, by: requeue.put_first(db, [1], reason="x", author=by),
         lambda db, at, by: error_actions.act(
@@ -123,6 +136,18 @@ BY_AUTHOR = {
     ],
     "change_people": [lambda db, at, by: people.change_person(db, "rita", by=by, role="reviewer")],
 }
+BY_AUTHOR |= {
+    "save_gate": [lambda db, at, by: save_gate(db, at, dataset="bundled", author=by, accuracy=0.5)],
+    "open_sealed": [lambda db, at, by: open_sealed(db, at, "news", "none", reason="x", author=by)],
+    "release": [
+        lambda db, at, by: releasing.release(db, at, "none", signed_by=by, author=by),
+        lambda db, at, by: judge_and_record(
+            db, at, save_gate(db, at, dataset="bundled", author="boss", accuracy=0.5), recorded(at), author=by
+        ),
+        lambda db, at, by: put_in_force(db, 9, author=by),
+        lambda db, at, by: put_back(db, author=by),
+    ],
+}
 BY_SESSION = {
     "freeze": [lambda at: freeze_process.freeze_apart(at, None)],
     "run_jobs": [
@@ -130,6 +155,8 @@ BY_SESSION = {
         lambda at: queue.resume(at, "none"),
         lambda at: queue.retry(at, "none"),
         lambda at: behaviour_runs.start(at, recorded(at), SCHEME),
+        lambda at: classification.start(at, at.home, classification.classify_spec(at, "bundled"), SCHEME),
+        lambda at: probe_jobs.start_probe(at, recorded(at)),
         lambda at: plain_texts.add_texts(at, "x", []),
         lambda at: plain_texts.add_pasted(at, "x", ""),
     ],

@@ -145,9 +145,23 @@ def test_the_worker_counts_its_longest_rows(tmp_path):
     folder = save_tiny_model(tmp_path)
     model = load_for_training(quick_spec(folder, folder))
     spec = quick_spec(folder, folder, per_device_train_batch_size=2, cutoff_len=512)
-    rows = [{"input_ids": [0] * length} for length in (7, 100, 60, 3)]
-    found = needed_bytes(model, spec, rows)
+    found = needed_bytes(model, spec, (7, 100, 60, 3))
     assert isinstance(shape_of(model.config.to_dict()), ModelShape)
     # The two longest come together at worst: 160 tokens.
-    two_of_80 = needed_bytes(model, spec, [{"input_ids": [0] * 80}] * 4)
+    two_of_80 = needed_bytes(model, spec, [80] * 4)
     assert found == pytest.approx(two_of_80, rel=0.01) and found < 1 * GIB
+
+
+def test_pairs_take_both_answers_and_a_copy_of_the_adapter():
+    shape = shape_of(SHAPES["1.5B"].config().to_dict())
+    sft = quick_spec(Path("m"), Path("d"), cutoff_len=512, lora_rank=16)
+    parts = {
+        stage: estimate(sft.model_copy(update={"stage": stage}), shape)
+        for stage in ("sft", "dpo", "kto", "orpo")
+    }
+    assert parts["dpo"].activations_gib == pytest.approx(2 * parts["kto"].activations_gib)
+    assert parts["kto"].activations_gib == parts["sft"].activations_gib
+    # DPO and KTO never hold the logits of a whole batch, ORPO does.
+    assert parts["dpo"].logits_gib < 1 < parts["orpo"].logits_gib
+    on = sft.model_copy(update={"stage": "dpo", "adapter_name_or_path": Path("a")})
+    assert estimate(on, shape).adapter_gib == pytest.approx(2 * parts["dpo"].adapter_gib)

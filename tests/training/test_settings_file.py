@@ -157,7 +157,7 @@ def test_another_word_for_the_same_thing(line, field, value):
     [
         "use_galore: true",
         "finetuning_type: oft",
-        "stage: dpo",
+        "stage: ppo",
         "dataset: one,two",
         "rope_scaling: dynamic",
         "optim: lion_32bit",
@@ -274,3 +274,32 @@ def test_what_would_change_something_there_is_not_called_without_effect():
     assert found["max_samples"] == found["report_to"] == found["deepspeed"] == "not_done"
     off = outcomes(read_settings_file("dataset: a\nreport_to: none\ndeepspeed: null\nmax_samples: null"))
     assert off["report_to"] == off["deepspeed"] == off["max_samples"] == "ignored"
+
+
+DPO_FILE = """
+stage: dpo
+do_train: true
+finetuning_type: lora
+pref_beta: 0.2
+pref_loss: {loss}
+dpo_label_smoothing: 0.1
+output_dir: saves/dpo
+"""
+
+
+def test_a_dpo_file_trains_the_same_loss_here():
+    spec = as_spec(read_settings_file(DPO_FILE.format(loss="ipo")))
+    assert (spec.stage, spec.pref_loss, spec.pref_beta, spec.dpo_label_smoothing) == ("dpo", "ipo", 0.2, 0.1)
+    assert spec.pref_ftx == 0.0  # that tool adds no likelihood unless it is told to
+
+
+def test_orpo_is_a_loss_there_and_a_stage_here():
+    assert as_spec(read_settings_file(DPO_FILE.format(loss="orpo"))).stage == "orpo"
+    [note] = read_settings_file(DPO_FILE.format(loss="simpo")).noted("refused")
+    assert note.key == "pref_loss"
+
+
+def test_what_belongs_to_preferences_is_idle_in_a_file_about_conversations():
+    settings_file = read_settings_file("stage: sft\ndo_train: true\npref_beta: 0.5\npref_loss: simpo")
+    assert {note.key for note in settings_file.noted("ignored")} >= {"pref_beta", "pref_loss"}
+    assert as_spec(settings_file).pref_beta == 0.1

@@ -7,7 +7,7 @@ import streamlit as st
 
 from pages.shared import session
 from pages.shared.feedback import report_errors, reporting
-from pages.shared.text import category_mark, plain, plain_stored
+from pages.shared.text import category_mark, highlighted, plain, plain_stored
 from pages.shared.title_history import history_button
 from studio.contract import Prediction
 from studio.corpus.titles import find_title
@@ -108,17 +108,10 @@ def _differences(a: str, b: str) -> tuple[str, str]:
         return plain(a), plain(b)
     left, right = [], []
     for kind, a_from, a_to, b_from, b_to in SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
-        left.append(_marked(a[a_from:a_to], kind != "equal"))
-        right.append(_marked(b[b_from:b_to], kind != "equal"))
+        ground = None if kind == "equal" else "orange"
+        left.append(highlighted(a[a_from:a_to], ground))
+        right.append(highlighted(b[b_from:b_to], ground))
     return "".join(left), "".join(right)
-
-
-def _marked(text: str, differs: bool) -> str:
-    before, after = " " * text[:1].isspace(), " " * text[-1:].isspace()
-    escaped = plain(text)
-    if not escaped:
-        return before
-    return f"{before}:orange-background[{escaped}]{after}" if differs else f"{before}{escaped}{after}"
 
 
 def _nearest(entries: Sequence[Entry], shown: int, title: str) -> None:

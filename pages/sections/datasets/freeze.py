@@ -91,6 +91,20 @@ def _freeze_form(without_chain: int) -> None:
                 say("固定的评估标题（每行一个）", "A fixed list of evaluation titles, one per line"),
                 key="freeze-list",
             )
+            sealed = st.number_input(
+                say("封存比例", "Sealed share"),
+                value=None,
+                min_value=0.01,
+                max_value=0.9,
+                step=0.05,
+                key="freeze-sealed",
+                placeholder=say("不封存", "none"),
+                help=say(
+                    "取一份从没用过的标题封存：不训练、不评估，发布前才打开一次，同一件新闻不会分在两边。",
+                    "Seals titles that no version has used: neither trained nor evaluated on, opened once "
+                    "before a release. Stories are never split.",
+                ),
+            )
             resplit = st.checkbox(
                 say("重新划分训练集和评估集", "Split into training and evaluation anew"),
                 key="freeze-resplit",
@@ -142,6 +156,7 @@ def _freeze_form(without_chain: int) -> None:
                     resplit=resplit,
                     accept_warnings=accepted,
                     chainless=chainless,
+                    sealed_share=sealed,
                     author=session.annotator(),
                 )
             )

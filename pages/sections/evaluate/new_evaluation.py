@@ -6,8 +6,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.sections.evaluate.endpoint_choice import AT_ENDPOINT, endpoint_choice
 from pages.shared import session
+from pages.shared.endpoint_choice import AT_ENDPOINT, endpoint_choice
 from pages.shared.feedback import live_fragment, report_errors, show_failure
 from pages.shared.text import answer_name, plain, run_name, run_option, state_name
 from studio import runs
@@ -95,7 +95,7 @@ def _choices(workspace: Workspace, subjects: dict[str, Subject]) -> None:
             placeholder=say("全部", "all"),
             key="new-limit",
         )
-    elsewhere = endpoint_choice(list(subjects)) if option == AT_ENDPOINT else None
+    elsewhere = endpoint_choice(list(subjects), key="new") if option == AT_ENDPOINT else None
     rows = EVAL_ROWS if ref == BUNDLED_NAME else versions[ref].rows.get("eval", 0)
     if rows:
         tells = what_it_tells(list_entries(workspace), datasets[ref], min(rows, limit or rows))

@@ -11,6 +11,7 @@ from pages.shared.feedback import show_failure
 from pages.shared.run_controls import run_controls
 from pages.shared.run_curves import draw_curves, events_of
 from pages.shared.run_naming import name_and_note
+from pages.shared.run_outcome import draw_outcome
 from pages.shared.text import plain, run_name, run_option
 from studio import runs
 from studio.contract import TrainSpec
@@ -37,6 +38,7 @@ def one_run(row: RunRow, rows: Sequence[RunRow]) -> None:
         if row.scores:
             session.link("evaluate", say("看评估结果", "See scores"), evaluation=run.id)
     run_controls(run)
+    draw_outcome(run)
     name_and_note(run)
     beside = _choose_beside(row, rows)
     curves_tab, differences_tab, settings_tab, log_tab = st.tabs(

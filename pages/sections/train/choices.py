@@ -9,9 +9,9 @@ import streamlit as st
 
 from pages.sections.train import settings_files
 from pages.sections.train.data import (
+    STAGE_HELP,
     STAGE_NAMES,
     Data,
-    Stage,
     add_texts_form,
     choose_data,
     choose_held_out,
@@ -24,13 +24,13 @@ from pages.shared.elements import choose_one
 from pages.shared.run_names import METHOD_NAMES
 from pages.shared.text import run_option
 from studio import runs
-from studio.contract import TrainSpec
+from studio.contract import Stage, TrainSpec
 from studio.errors import StudioError
 from studio.language import say
 from studio.models.catalog import ModelEntry
 from studio.runs import Run
 from studio.store import Store
-from studio.training.presets import PRESETS, Method, method_of, with_texts
+from studio.training.presets import PRESETS, Method, method_of, with_preferences, with_texts
 
 PRESET_NAMES = {
     "sound_default": ("稳妥默认", "Sound default"),
@@ -80,8 +80,20 @@ def choose(db: Store, models: Mapping[str, ModelEntry]) -> Chosen | None:
         preset = _choose_preset()
         start = _start(preset, models[name], data, stage)
         held_out = choose_held_out(db, data, start, preset) if data else {}
+    if stage in STAGE_HELP:
+        st.caption(say(*STAGE_HELP[stage]))
     if stage == "pt":
         add_texts_form(is_open=data is None)
+    if data is None and stage in STAGE_HELP:
+        st.info(
+            say(
+                "还没有冻结的偏好对：在“偏好对”页冻结一个版本。",
+                "There are no frozen preference pairs yet: freeze a version on the Pairs page.",
+            ),
+            icon=":material/compare:",
+        )
+        session.link("pairs", say("打开偏好对", "Open Pairs"))
+        return None
     if data is None:
         st.info(
             say(
@@ -92,7 +104,7 @@ def choose(db: Store, models: Mapping[str, ModelEntry]) -> Chosen | None:
         )
         return None
     leak_warning()
-    if stage == "sft":
+    if stage != "pt":
         coverage_warning(data, held_out)
     return Chosen(model=models[name], data=data, preset=preset, start=start, held_out=held_out)
 
@@ -130,6 +142,8 @@ def _start(preset: str, model: ModelEntry, data: Data | None, stage: Stage) -> T
         start = PRESETS[preset](model.path, folder)
     if stage == "pt" and start.stage == "sft":
         return with_texts(start)
+    if stage in STAGE_HELP and start.stage == "sft":
+        return with_preferences(start, stage)
     return start if stage == start.stage else start.model_copy(update={"stage": stage})
 
 

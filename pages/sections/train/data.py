@@ -11,21 +11,42 @@ import streamlit as st
 from pages.shared import session
 from pages.shared.feedback import notify, report_errors
 from pages.shared.files import uploaded_path
-from studio.contract import TrainSpec
+from studio.contract import PREFERENCE_STAGES, Stage, TrainSpec
 from studio.datasets import mixed_eval
 from studio.datasets.eval_coverage import lacking_categories
+from studio.datasets.pair_versions import list_pair_versions
 from studio.datasets.versions import list_versions
 from studio.ingest import plain_texts
 from studio.language import say
 from studio.store import Store
 from studio.workspace import BUNDLED_DATASET, BUNDLED_NAME
 
-Stage = Literal["sft", "pt"]
 HeldOutChoice = Literal["own", "share", "other", "none"]
 
 STAGE_NAMES: Mapping[Stage, tuple[str, str]] = {
     "sft": ("有监督微调（对话）", "Supervised fine-tuning (conversations)"),
     "pt": ("继续预训练（纯文本）", "Continued pre-training (plain text)"),
+    "dpo": ("偏好：DPO", "Preferences: DPO"),
+    "kto": ("偏好：KTO", "Preferences: KTO"),
+    "orpo": ("偏好：ORPO", "Preferences: ORPO"),
+}
+STAGE_HELP: Mapping[Stage, tuple[str, str]] = {
+    "dpo": (
+        "DPO 让选中的回答比落选的更可能，同时不离开起点太远；再加选中回答的似然（1 : 1），免得两边一起变差。"
+        "先有一个微调好的运行，从它的适配器开始。",
+        "DPO makes the chosen answer likelier than the rejected one without leaving the start too far, and"
+        " adds the likelihood of the chosen one (1 : 1), so that both do not get worse together. Start from"
+        " the adapter of a fine-tuned run.",
+    ),
+    "kto": (
+        "KTO 把每个回答单独看成好或坏，不要求成对，对标错的对不那么敏感；批大小至少 2。",
+        "KTO takes each answer as good or bad by itself, without its partner, and minds wrong pairs less;"
+        " its batches have 2 rows or more.",
+    ),
+    "orpo": (
+        "ORPO 一步做完微调和偏好，不需要参考模型：可以直接从基座开始。",
+        "ORPO fine-tunes and prefers in one step and needs no reference: it can start from the base.",
+    ),
 }
 HELD_OUT_NAMES: Mapping[HeldOutChoice, tuple[str, str]] = {
     "own": ("本版本的评估集", "this version's eval rows"),
@@ -39,7 +60,8 @@ HELD_OUT_NAMES: Mapping[HeldOutChoice, tuple[str, str]] = {
 class Data:
     """A dataset that can be trained on: its folder, its name, its version if it is one, its training rows.
 
-    `characters` counts those of texts; 0 for conversations.
+    `characters` counts those of texts; 0 for conversations. `chosen` are the chosen categories of pairs,
+    one a pair.
     """
 
     folder: Path
@@ -47,20 +69,34 @@ class Data:
     version: str | None
     rows: int
     characters: int = 0
+    chosen: tuple[str, ...] = ()
 
 
 def choose_data(db: Store, stage: Stage) -> Data | None:
     """Draw the select box of versions or texts; None where there is none to choose."""
-    found = _versions(db) if stage == "sft" else _texts()
+    if stage in PREFERENCE_STAGES:
+        found, label, key = _pairs(), say("偏好对", "Preference pairs"), "choose-train-pairs"
+    elif stage == "sft":
+        found, label, key = _versions(db), say("数据集版本", "Dataset version"), "choose-train-dataset"
+    else:
+        found, label, key = _texts(), say("文本", "Texts"), "choose-train-texts"
     if not found:
         return None
-    name = st.selectbox(
-        say("数据集版本", "Dataset version") if stage == "sft" else say("文本", "Texts"),
-        list(found),
-        format_func=lambda name: _data_label(found[name]),
-        key="choose-train-dataset" if stage == "sft" else "choose-train-texts",
-    )
+    name = st.selectbox(label, list(found), format_func=lambda name: _data_label(found[name]), key=key)
     return found[name]
+
+
+def _pairs() -> dict[str, Data]:
+    return {
+        version.ref: Data(
+            folder=version.folder,
+            name=version.ref,
+            version=version.ref,
+            rows=version.pairs,
+            chosen=tuple(name for name, count in version.counts["by_category"].items() for _ in range(count)),
+        )
+        for version in list_pair_versions(session.workspace())
+    }
 
 
 def _versions(db: Store) -> dict[str, Data]:
@@ -89,6 +125,8 @@ def dataset_label(ref: str) -> str:
 
 
 def _data_label(data: Data) -> str:
+    if data.chosen:
+        return f"{data.name} · {data.rows:,} {say('对', 'pairs')}"
     if data.name == BUNDLED_NAME or data.version:
         return dataset_label(data.name)
     return f"{data.name} · {data.rows:,} {say('段', 'texts')}"
@@ -144,9 +182,7 @@ def add_texts_form(is_open: bool) -> None:
 
 def choose_held_out(db: Store, data: Data, start: TrainSpec, form: str) -> dict[str, Any]:
     """Draw the choice of held-out rows; return it as fields of the spec, `dataset_dir` where it changes."""
-    choices: list[HeldOutChoice] = (
-        ["own", "share", "other", "none"] if start.stage == "sft" else ["share", "none"]
-    )
+    choices = _held_out_choices(start.stage)
     others = {name: other for name, other in _versions(db).items() if name != data.name}
     if not others and "other" in choices:
         choices.remove("other")
@@ -182,7 +218,15 @@ def choose_held_out(db: Store, data: Data, start: TrainSpec, form: str) -> dict[
     return {"eval_dataset": None, "val_size": 0.0}
 
 
+def _held_out_choices(stage: Stage) -> list[HeldOutChoice]:
+    if stage in PREFERENCE_STAGES:
+        return ["other", "none"]  # pairs have no eval rows of their own
+    return ["own", "share", "other", "none"] if stage == "sft" else ["share", "none"]
+
+
 def _choice_of(start: TrainSpec) -> HeldOutChoice:
+    if start.learns_preferences:
+        return "other"
     if start.val_size:
         return "share"
     return "own" if start.eval_dataset and start.stage == "sft" else "none"

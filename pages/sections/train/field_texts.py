@@ -11,7 +11,10 @@ from studio.language import say
 FIELD_TEXTS: dict[str, tuple[str, str]] = {
     "format_version": ("文件版本", "这个文件的格式版本。"),
     "kind": ("任务", "要工作进程做的事。"),
-    "stage": ("阶段", "sft：用对话做有监督微调。pt：在纯文本上继续预训练。"),
+    "stage": (
+        "阶段",
+        "sft：用对话做有监督微调。pt：在纯文本上继续预训练。dpo、kto、orpo：用偏好对训练。",
+    ),
     "model_name_or_path": ("基座模型", "基座模型的文件夹（配置、分词器、safetensors 权重）。"),
     "dataset_dir": ("数据集文件夹", "含 dataset_info.json 的文件夹，即冻结版本写出的那一个。"),
     "dataset": ("训练集", "用 dataset_info.json 里的哪一项来训练。"),
@@ -74,6 +77,23 @@ FIELD_TEXTS: dict[str, tuple[str, str]] = {
     "load_best_model_at_end": ("取最好的检查点", "训练结束时用留出表现最好的检查点，而不是最后一个。"),
     "metric_for_best_model": ("最优标准", "eval_loss：留出损失最低。category_accuracy：类别准确率最高。"),
     "save_total_limit": ("检查点数目", "除最好的以外最多留几个检查点；留空则全留。"),
+    "pref_beta": (
+        "beta",
+        "DPO 和 KTO 的 beta：越大，越不许离开参考模型。ORPO：胜率比这一项的权重。",
+    ),
+    "pref_loss": (
+        "偏好损失",
+        "DPO 的损失。sigmoid：最初的那种。ipo：两个回答拉开到 beta 说的程度为止，适合对数少或有错的。"
+        "hinge：SLiC。",
+    ),
+    "pref_ftx": (
+        "似然权重",
+        "DPO 之外再加选中回答的负对数似然，这是它的权重；不加的话，选中的回答也可能变得不像样。",
+    ),
+    "dpo_label_smoothing": ("标签平滑", "假定有多大比例的偏好对写反了（sigmoid 损失）。"),
+    "kto_chosen_weight": ("选中权重", "KTO：选中的回答的权重。"),
+    "kto_rejected_weight": ("落选权重", "KTO：落选的回答的权重。"),
+    "allow_few_pairs": ("允许少量偏好对", "少于 100 个偏好对，或全是同一个类别时也照样训练。"),
     "bf16": ("bf16", "用 bfloat16 计算；留空则在支持它的显卡上使用。"),
 }
 
@@ -87,6 +107,10 @@ _SPELLED = {
     "neftune": "NEFTune",
     "lr": "rate",
     "optim": "optimizer",
+    "pref": "preference",
+    "ftx": "likelihood",
+    "dpo": "DPO",
+    "kto": "KTO",
     "kwargs": "numbers",
     "len": "length",
     "init": "start",

@@ -24,6 +24,7 @@ from studio.errors import StudioError
 from studio.jobs import queue
 from studio.language import say
 from studio.models.catalog import ModelEntry, find_models
+from studio.samples.preferences import too_few
 from studio.store import Store
 from studio.training.presets import (
     PRESETS,
@@ -33,6 +34,7 @@ from studio.training.presets import (
     rate_parts,
     rate_reason,
     with_method,
+    with_preferences,
 )
 
 
@@ -67,13 +69,16 @@ def new_run(db: Store) -> None:
         **adapter,
     }
     form = settings_files.imported_form() if chosen.preset == IMPORTED else chosen.preset
+    if start.learns_preferences:
+        form += "-pairs"  # other values to begin with: those of fine-tuning stay in its own form
     values = spec_widgets(start, form, settled)
     _explain(values, start, chosen.model, chosen.data)
     _checks(chosen.model, chosen.data, values)
     spec = _spec(values)
     if spec:
         memory_box(spec, chosen.model.parameters)
-        rates_box(spec, form, chosen.data.version)
+        if not spec.learns_preferences:
+            rates_box(spec, form, chosen.data.version)
     with st.expander(
         say("设置文件与命令", "Settings files and commands"), key="settings-files", icon=":material/code:"
     ):
@@ -96,8 +101,9 @@ def _explain(values: Mapping[str, Any], start: TrainSpec, model: ModelEntry, dat
             text += say(
                 f"，每条正好 {values['cutoff_len']} 个词元", f" of exactly {values['cutoff_len']} tokens each"
             )
-        if values["stage"] == "sft" and not values["val_size"]:
-            samples = data.rows + round(data.rows * (values["direct_share"] or 0))
+        if values["stage"] != "pt" and not values["val_size"]:
+            twice = {"sft": values["direct_share"] or 0, "kto": 1}.get(values["stage"], 0)
+            samples = data.rows + round(data.rows * twice)
             steps = values["max_steps"] if values["max_steps"] and values["max_steps"] > 0 else None
             steps = steps or math.ceil(math.ceil(samples / each) * (values["num_train_epochs"] or 0))
             text += say(f"，共约 {steps:,} 步", f", about {steps:,} steps in all")
@@ -111,6 +117,8 @@ def _explain(values: Mapping[str, Any], start: TrainSpec, model: ModelEntry, dat
             )
         )
     usual = with_method(PRESETS["sound_default"](model.path, data.folder), method_of(start))
+    if start.learns_preferences:
+        usual = with_preferences(usual, start.stage)
     reason = rate_reason(usual, model.parameters)
     spec = _spec(values)
     advised = adjusted_rate(usual.learning_rate, spec) if spec else usual.learning_rate
@@ -135,6 +143,15 @@ def _checks(model: ModelEntry, data: Data, values: Mapping[str, Any]) -> None:
                 f"{values['cutoff_len']} tokens: add texts, or lower the cutoff length.",
             ),
             icon=":material/short_text:",
+        )
+    if data.chosen and not values["allow_few_pairs"] and (reason := too_few(data.chosen)) is not None:
+        st.warning(
+            say(*reason)
+            + say(
+                " 多收集一些，或在“更多设置 → 偏好”里打开“允许少量偏好对”。",
+                " Collect more, or turn on “Allow few pairs” under More settings → Preferences.",
+            ),
+            icon=":material/compare:",
         )
     for problem in model.problems:
         st.warning(f"{plain(problem.message)} {plain(problem.remedy)}")

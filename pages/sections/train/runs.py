@@ -11,6 +11,7 @@ from pages.shared.feedback import failure_text, live_fragment, report_errors, sh
 from pages.shared.run_controls import queue_view, run_controls
 from pages.shared.run_curves import draw_curves, events_of
 from pages.shared.run_names import data_name
+from pages.shared.run_outcome import draw_outcome
 from pages.shared.text import (
     PHASE_NAMES,
     answer_name,
@@ -102,6 +103,7 @@ def run_panel(run: Run, others: Sequence[str] = ()) -> None:
     _damaged(run)
     _concerns(run, events)
     _rows_and_best(run)
+    draw_outcome(run)
     draw_curves(run, events, others)
     if (run.folder / "scores.json").exists():
         session.link("evaluate", say("看评估结果", "See scores"), evaluation=run.id)

@@ -1,7 +1,7 @@
 """Import settings from a YAML file, reporting every key; export them as files and commands."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 import streamlit as st
 
@@ -10,7 +10,7 @@ from pages.shared.elements import table
 from pages.shared.feedback import report_errors, show_failure
 from pages.shared.text import plain
 from studio import runs
-from studio.contract import TrainSpec
+from studio.contract import Stage, TrainSpec
 from studio.errors import InputError
 from studio.language import say
 from studio.models.catalog import ModelEntry
@@ -112,7 +112,7 @@ def take(found: SettingsFile, models: Sequence[ModelEntry], *, dataset: str | No
     if name:
         follow["choose-train-model"] = name
     st.session_state["settings-file-model"] = "" if name else wanted
-    if found.values.get("stage") in ("sft", "pt"):
+    if found.values.get("stage") in get_args(Stage):
         follow["choose-train-stage"] = found.values["stage"]
     st.session_state["settings-file-follow"] = follow
     st.rerun()

@@ -69,6 +69,18 @@ GROUPS: dict[str, tuple[tuple[str, str], tuple[str, ...]]] = {
             "padding_free",
         ),
     ),
+    "preferences": (
+        ("偏好", "Preferences"),
+        (
+            "pref_beta",
+            "pref_loss",
+            "pref_ftx",
+            "dpo_label_smoothing",
+            "kto_chosen_weight",
+            "kto_rejected_weight",
+            "allow_few_pairs",
+        ),
+    ),
     "memory": (
         ("内存", "Memory"),
         (

@@ -1,4 +1,4 @@
-"""Draw many answers as one table of bounded height, read titles from a sheet, hand answers over as a file."""
+"""Draw many answers as one table of bounded height, and hand answers over as a file."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -20,7 +20,7 @@ HEIGHT = 420
 """Pixels of the table, however many answers there are."""
 
 
-def answer_table(answers: Sequence[Classification]) -> None:
+def answer_table(answers: Sequence[Classification], model: str) -> None:
     """Draw the answers as a table, what was counted above it, and what can be done with them."""
     unread = sum(answer.category is None for answer in answers)
     differ = sum(answer.ways_disagree for answer in answers)
@@ -61,7 +61,7 @@ def answer_table(answers: Sequence[Classification]) -> None:
         if st.button(
             say("放进标注队列", "Add to the label queue"), key="classify-wrong", disabled=not numbers
         ):
-            report_wrong([answers[number] for number in numbers])
+            report_wrong([answers[number] for number in numbers], model)
 
 
 def download(answers: Sequence[Classification]) -> None:
@@ -86,9 +86,16 @@ def direct_answer(answer: Classification) -> str:
     return f"{plain(answer.direct_category)} {answer.probabilities[answer.direct_category]:.0%}"
 
 
-def report_wrong(answers: Sequence[Classification]) -> None:
-    """Queue the titles of wrong answers for labelling."""
+def report_wrong(answers: Sequence[Classification], model: str) -> None:
+    """Queue the titles of a model's wrong answers for labelling, and keep the answers."""
     with report_errors():
         for answer in answers:
-            requeue.add_wrong(session.store(), answer.title, answer.category, session.annotator())
+            requeue.add_wrong(
+                session.store(),
+                answer.title,
+                answer.category,
+                session.annotator(),
+                chain=answer.chain,
+                model=model,
+            )
         st.toast(say("已放进标注队列。", "Added to the label queue."), icon=":material/check:")

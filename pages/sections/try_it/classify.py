@@ -6,47 +6,56 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.sections.try_it.answers import answer_table, direct_answer, download, report_wrong
-from pages.shared import charts, session
+from pages.sections.try_it.answers import answer_table, download
+from pages.sections.try_it.card import card
+from pages.sections.try_it.endpoints import endpoint_button
+from pages.sections.try_it.offered import offered_runs
+from pages.shared import session
 from pages.shared.elements import choose_one
 from pages.shared.feedback import notify, report_errors, reporting
-from pages.shared.files import uploaded_path
-from pages.shared.text import answer_name, category_mark, plain, run_option
+from pages.shared.text import answer_name, plain
 from studio import runs
+from studio.chats.classifying import classify_by_chat
+from studio.chats.endpoints import SavedEndpoint, list_endpoints, open_endpoint
 from studio.contract import AnswerMode, TemplateName
 from studio.errors import InputError
-from studio.ingest.title_sheets import sheet_titles
 from studio.language import say
 from studio.models.catalog import find_models
-from studio.models.default_model import choose_default, chosen_default, default_model
+from studio.models.default_model import choose_default, chosen_default, default_model, released_default
 from studio.samples.title_text import split_lines
 from studio.serving import servers
-from studio.serving.client import Classification, classify
-from studio.system.limited import call_limited
+from studio.serving.client import ChatEndpoint, Classification, classify
+from studio.workspace import BUNDLED_MODEL
 
 BASE = "base-"
 MOST_CARDS = 5
 """More answers than these make a table of bounded height."""
 MOST_TITLES = 20_000
 PORTION = 64
-SHEET_TYPES = ["csv", "tsv", "xlsx", "txt", "json", "jsonl", "parquet"]
 ANSWER_MODES: tuple[AnswerMode, ...] = ("chain", "direct")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """A model to talk to: base or tuned."""
+    """A model to talk to: base or tuned, served here, or one at an endpoint, which has no files."""
 
     name: str
     label: str
-    model: Path
-    adapter: Path | None
-    template: TemplateName
+    model: Path | None = None
+    adapter: Path | None = None
+    template: TemplateName = "auto"
+    calibration_file: Path | None = None
+    endpoint: SavedEndpoint | None = None
 
     @property
     def is_run(self) -> bool:
         """Whether it was trained here."""
-        return not self.name.startswith(BASE)
+        return self.endpoint is None and not self.name.startswith(BASE)
+
+    @property
+    def is_demonstration(self) -> bool:
+        """Whether it is the small bundled model, or tuned from it."""
+        return self.model == BUNDLED_MODEL
 
     @property
     def target(self) -> str:
@@ -55,8 +64,8 @@ class Choice:
 
 
 def choose_model() -> Choice | None:
-    """Draw the choice: tuned runs first, then base models; None, with a hint, where there is none."""
-    choices = {choice.name: choice for choice in _choices()}
+    """Draw the choice: the release, candidates, base models; None, with a hint, where there is none."""
+    choices = all_choices()
     if not choices:
         st.info(
             say(
@@ -81,7 +90,9 @@ def choose_model() -> Choice | None:
             key="choose-try-model",
             persist_state="session",
         )
-        _default_button(choices, name, default)
+        if choices[name].endpoint is None:
+            _default_button(choices, name, default)
+        endpoint_button()
     if name in {choice.name for choice in choices.values() if choice.is_run}:
         st.query_params["run"] = st.session_state["try-asked"] = name
     elif "run" in st.query_params:
@@ -97,7 +108,13 @@ def default_choice(choices: Mapping[str, Choice]) -> str:
 
 
 def _default_button(choices: Mapping[str, Choice], name: str, default: str) -> None:
-    """Draw the button that makes the model on screen the default, or, on the chosen default, undoes that."""
+    """Draw the button that makes the model on screen the default, or, on the chosen default, undoes that.
+
+    Where something is released that is the default, and the way to another one is its page.
+    """
+    if released_default(session.workspace()) is not None:
+        session.link("release", say("发布", "Release"), icon=":material/rocket_launch:")
+        return
     chosen = chosen_default(session.workspace())
     if name == default and chosen == choices[name].target:
         label, target = say("不再作为默认", "Not the default"), None
@@ -132,6 +149,8 @@ def _make_default(target: str | None) -> None:
 
 def address_line(choice: Choice) -> str:
     """Format where the choice's server listens, or that it is still to be started."""
+    if choice.endpoint is not None:
+        return say(f"接口：`{choice.endpoint.base_url}`", f"Endpoint: `{choice.endpoint.base_url}`")
     url = st.session_state.get("served", {}).get(choice.name)
     if url is None:
         return say(
@@ -141,21 +160,37 @@ def address_line(choice: Choice) -> str:
     return say(f"本机的 OpenAI 兼容接口：`{url}/v1`", f"OpenAI-compatible API on this computer: `{url}/v1`")
 
 
+def all_choices() -> dict[str, Choice]:
+    """List whom one can talk to, by name: tuned runs, base models, endpoints."""
+    return {choice.name: choice for choice in [*_choices(), *_endpoint_choices()]}
+
+
+def _endpoint_choices() -> list[Choice]:
+    return [
+        Choice(
+            name=f"{one.model} @ {one.base_url}",
+            label=say("接口：", "endpoint: ") + f"{one.model} @ {one.base_url}",
+            endpoint=one,
+        )
+        for one in list_endpoints(session.store())
+    ]
+
+
 def _choices() -> list[Choice]:
     workspace = session.workspace()
     tuned = []
-    for run in runs.list_runs(workspace):
-        if run.spec.kind == "train" and run.result and run.result.checkpoint:
-            model, adapter = runs.trained_model(run)
-            tuned.append(
-                Choice(
-                    name=run.id,
-                    label=say("微调：", "tuned: ") + run_option(run),
-                    model=model,
-                    adapter=adapter,
-                    template=run.spec.template,
-                )
+    for run, label in offered_runs(workspace):
+        model, adapter = runs.trained_model(run)
+        tuned.append(
+            Choice(
+                name=run.id,
+                label=label,
+                model=model,
+                adapter=adapter,
+                template=run.spec.template,
+                calibration_file=runs.calibration_file(workspace, run.id),
             )
+        )
     bases = [
         Choice(
             name=f"{BASE}{base.name}",
@@ -171,8 +206,11 @@ def _choices() -> list[Choice]:
     return tuned + bases
 
 
-def server_url(choice: Choice) -> str:
-    """Return the address of the choice's server, started when it does not run."""
+def server_of(choice: Choice) -> str | ChatEndpoint:
+    """Return what answers for a choice: the URL of its server, started if need be, or its endpoint."""
+    if choice.endpoint is not None:
+        return open_endpoint(session.workspace(), choice.endpoint)
+    assert choice.model is not None, choice.name
     with st.spinner(say("正在启动模型服务…", "Starting the model server…"), show_time=True):
         url = servers.ensure_server(
             session.workspace(),
@@ -180,6 +218,7 @@ def server_url(choice: Choice) -> str:
             adapter=choice.adapter,
             template=choice.template,
             name=choice.name,
+            calibration_file=choice.calibration_file,
         )
     st.session_state.setdefault("served", {})[choice.name] = url
     return url
@@ -207,105 +246,85 @@ def classify_section(choice: Choice) -> None:
                 format_func=answer_name,
                 label_visibility="collapsed",
             )
+            threshold = _threshold_box(choice)
     titles = [line.strip() for line in split_lines(text) if line.strip()]
-    with st.expander(
-        say("或上传表格", "Or upload a sheet"), key="classify-sheet-box", icon=":material/table:"
-    ):
-        sheet = st.file_uploader(
-            say(
-                "标题表：csv、xlsx、txt、jsonl 或 parquet",
-                "A sheet of titles: csv, xlsx, txt, jsonl or parquet",
-            ),
-            type=SHEET_TYPES,
-            key="classify-sheet",
-        )
-        sheet_pressed = st.button(
-            say("给整张表分类", "Classify the sheet"), key="classify-sheet-now", disabled=sheet is None
-        )
     with report_errors():
-        if sheet_pressed and sheet is not None:
-            with uploaded_path(sheet) as path:
-                _classify_all(choice, call_limited(sheet_titles, path, session.scheme()), answer_mode)
-        elif pressed and titles:
-            _classify_all(choice, titles, answer_mode)
+        if pressed and titles:
+            _classify_all(choice, titles, answer_mode, threshold)
         elif pressed:
             st.caption(say("先粘贴一个标题。", "Paste a title first."))
     name, answers = st.session_state.get("classified", (None, []))
     if name != choice.name:
         return
     if len(answers) > MOST_CARDS:
-        answer_table(answers)
+        answer_table(answers, name)
         return
     for index, classification in enumerate(answers):
-        _card(classification, index, with_bars=len(answers) == 1)
+        card(
+            classification,
+            index,
+            model=name,
+            alone=len(answers) == 1,
+            demonstration=choice.is_demonstration,
+        )
     if len(answers) > 1:
         download(answers)
 
 
-def _classify_all(choice: Choice, titles: Sequence[str], answer_mode: AnswerMode) -> None:
-    """Classify in portions, so that progress shows; what is done stays when it breaks off."""
+def _threshold_box(choice: Choice) -> float | None:
+    """Draw the threshold that overrides the run's own; None: that of the run counts, if it has one."""
+    if choice.endpoint is not None:
+        return None
+    percent: int | None = st.number_input(
+        say("门槛（%）", "Threshold (%)"),
+        min_value=0,
+        max_value=100,
+        value=None,
+        step=5,
+        key="classify-threshold",
+        placeholder=say("按运行", "the run's"),
+        width=150,
+        help=say(
+            "置信度低于门槛的标题不作答，请人工判断。留空：用评估页为这个运行选定的门槛；0：从不弃权。",
+            "Titles answered with less confidence are left to you. Empty: the threshold that was chosen for "
+            "this run on the Evaluate page; 0: answer all.",
+        ),
+    )
+    return None if percent is None else percent / 100
+
+
+def _classify_all(
+    choice: Choice, titles: Sequence[str], answer_mode: AnswerMode, threshold: float | None
+) -> None:
+    """Classify in portions, so that progress shows; what is done stays when it breaks off.
+
+    Few titles come with the words that carry the answer; of many, nobody would read them.
+    """
     if len(titles) > MOST_TITLES:
         raise InputError(
             say(
                 f"一次最多 {MOST_TITLES:,} 个标题，这里有 {len(titles):,} 个。",
                 f"At most {MOST_TITLES:,} titles at a time, here are {len(titles):,}.",
             ),
-            remedy=say("请把表格分成几份。", "Split the sheet."),
+            remedy=say("请存成文件，在“整张表”里分类。", "Save them as a file and classify that as a sheet."),
         )
-    url = server_url(choice)
+    server = server_of(choice)
     done: list[Classification] = []
     st.session_state["classified"] = (choice.name, done)
     with st.spinner(say("正在分类…", "Classifying…")):
         bar = st.progress(0.0) if len(titles) > PORTION else None
+        if not isinstance(server, str):
+            done.extend(classify_by_chat(server, titles, session.scheme()))
+            return
         for start in range(0, len(titles), PORTION):
-            done += classify(url, titles[start : start + PORTION], answer=answer_mode)
+            done += classify(
+                server,
+                titles[start : start + PORTION],
+                answer=answer_mode,
+                threshold=threshold,
+                evidence=len(titles) <= MOST_CARDS,
+            )
             if bar:
                 bar.progress(len(done) / len(titles), text=f"{len(done):,} / {len(titles):,}")
         if bar:
             bar.empty()
-
-
-def _card(answer: Classification, index: int, *, with_bars: bool) -> None:
-    """Draw one classified title; a single one with all its probabilities, several in short."""
-    with st.container(border=True, gap="small"):
-        head, result, button = st.columns([3.4, 1.3, 1], vertical_alignment="center")
-        head.markdown(f"**{plain(answer.title)}**")
-        result.markdown(_result(answer))
-        if button.button(
-            say("不对？", "Wrong?"), key=f"wrong-{index}", icon=":material/thumb_down:", width="stretch"
-        ):
-            report_wrong([answer])
-        if answer.ways_disagree:
-            st.caption(
-                say(
-                    "两种回答方式不一致：思维链得出“{chain}”，直接打分是 {direct}。这样的标题请自己看一眼。",
-                    "The two ways disagree: the think chain says {chain}, direct scoring {direct}. "
-                    "Have a look at such a title yourself.",
-                    chain=plain(answer.category or ""),
-                    direct=direct_answer(answer),
-                )
-            )
-        reason = plain(answer.chain or "") or say("没有写思维链。", "No think chain was written.")
-        if not with_bars:
-            with st.expander(say("理由", "Reason"), key=f"reason-{index}", type="compact"):
-                st.markdown(f":small[{reason}]")
-            return
-        words, bars = st.columns([1.2, 1], gap="large")
-        words.caption(say("理由", "Reason"))
-        words.markdown(reason)
-        if answer.probabilities:
-            bars.caption(say("直接打分的概率", "Probabilities of direct scoring"))
-            bars.altair_chart(
-                charts.probability_bars(answer.probabilities, session.scheme()),
-                alt=say("各类别的概率", "Probabilities"),
-            )
-
-
-def _result(answer: Classification) -> str:
-    if answer.category is None:
-        return f":orange[{say('无法读出类别', 'no category')}]"
-    if answer.ways_disagree:
-        other = say("直接打分", "direct scoring")
-        return f"**{category_mark(answer.category)}**  \n:orange[{other}: {direct_answer(answer)}]"
-    share = "" if answer.confidence is None else f" :gray[{answer.confidence:.0%}]"
-    return f"**{category_mark(answer.category)}**{share}"

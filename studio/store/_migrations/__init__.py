@@ -19,6 +19,10 @@ the order of the imports here.
     m018_sent_back  Count what was sent back to each person: m018.
     m019_comparisons  Record which comparisons an evaluation set has served: m019.
     m020_evaluation  Remember what was done about the errors of an evaluation: m020.
+    m022_chats      Keep conversations, chat endpoints, blind comparisons and their votes: m022.
+    m023_ledger     Keep a hash-chained ledger of releases, and the sealed sets: m023 and m024.
+    m026_reported    Remember the answers that people reported as wrong: m026.
+    m028_accounts   Keep accounts, sessions, invitations and refused sign-ins: m028.
 """
 
 from studio.store._migrations import (  # noqa: F401  (each registers its migrations)
@@ -31,5 +35,9 @@ from studio.store._migrations import (  # noqa: F401  (each registers its migrat
     m018_sent_back,
     m019_comparisons,
     m020_evaluation,
+    m022_chats,
+    m023_ledger,
+    m026_reported,
+    m028_accounts,
 )
 from studio.store._migrations.base import migrations as migrations

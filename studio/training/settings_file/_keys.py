@@ -20,8 +20,8 @@ CURVES: Reason = ("曲线、日志和词元数总会记录", "curve, log and tok
 HUB: Reason = ("训练时不从网上取也不上传", "nothing is fetched from or sent to a hub while training")
 CODE: Reason = ("从不运行模型自带的代码", "code that a model brings is never run")
 STAGES: Reason = (
-    "属于别的训练阶段（奖励、PPO、DPO、KTO）",
-    "belongs to other stages (reward model, PPO, DPO, KTO)",
+    "属于这里没有的训练阶段或损失（奖励模型、PPO、SimPO、BCO）",
+    "belongs to a stage or a loss that is not here (reward model, PPO, SimPO, BCO)",
 )
 METHODS: Reason = ("属于没有启用的方法", "belongs to a method that is off")
 MEDIA: Reason = ("用于图像、视频或音频模型", "for models of images, video or sound")
@@ -81,8 +81,7 @@ IGNORED: Mapping[str, Reason] = {
     **_all(CODE, "trust_remote_code"),
     **_all(
         STAGES,
-        "pref_beta pref_ftx pref_bco_weight pref_loss dpo_label_smoothing kto_chosen_weight"
-        " kto_rejected_weight simpo_gamma ppo_buffer_size ppo_epochs ppo_score_norm ppo_target"
+        "pref_bco_weight simpo_gamma ppo_buffer_size ppo_epochs ppo_score_norm ppo_target"
         " ppo_whiten_rewards ref_model ref_model_adapters ref_model_quantization_bit reward_model"
         " reward_model_adapters reward_model_quantization_bit reward_model_type ld_alpha ranking",
     ),
@@ -178,6 +177,8 @@ BOARD_STAGES = {
     "KTO": "kto",
 }
 
+PREFERENCE_DEFAULTS: Mapping[str, object] = {"pref_beta": 0.1, "pref_ftx": 0.0}
+"""The same for a file about preference pairs."""
 DEFAULTS: Mapping[str, object] = {
     "cutoff_len": 2048,
     "learning_rate": 5e-5,

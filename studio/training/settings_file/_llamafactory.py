@@ -8,9 +8,10 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from studio.contract import PREFERENCE_STAGES
 from studio.language import say
 from studio.training.field_relevance import OF_ONE_METHOD, matters
-from studio.training.settings_file._keys import BOARD, BOARD_STAGES, DEFAULTS
+from studio.training.settings_file._keys import BOARD, BOARD_STAGES, DEFAULTS, PREFERENCE_DEFAULTS
 from studio.training.settings_file._meanings import KNOWN, Given, is_on, read_key
 from studio.training.settings_file._notes import Note, SettingsFile
 
@@ -18,7 +19,7 @@ from studio.training.settings_file._notes import Note, SettingsFile
 def translate(given: Given) -> SettingsFile:
     """Translate a training YAML (also `training_args.yaml`), with the tool's defaults for omitted keys."""
     notes = [read_key(key, value, given) or unknown(key, value) for key, value in given.items()]
-    method = {"finetuning_type": "lora"} | _sets(notes)
+    method = {"finetuning_type": "lora", "stage": "sft"} | _sets(notes)
     notes = [_of_other_method(note) if _is_idle(note, method) else note for note in notes]
     values = _sets(notes)
     notes += [
@@ -51,7 +52,7 @@ def _is_idle(note: Note, values: Given) -> bool:
 
 
 def _of_other_method(note: Note) -> Note:
-    text = say("属于别的微调方式", "belongs to another finetuning type")
+    text = say("属于别的微调方式或阶段", "belongs to another finetuning type or stage")
     return Note(key=note.key, value=note.value, outcome="ignored", text=text)
 
 
@@ -100,7 +101,8 @@ def _extra_args(text: Any) -> dict[str, Any]:
 def _defaults(given: Given, values: Given) -> dict[str, Any]:
     """Select the defaults that apply: of omitted keys only, and of LoRA's only where it is the method."""
     method = str(given.get("finetuning_type", "lora"))
-    missing = {key: value for key, value in DEFAULTS.items() if key not in given and key not in values}
+    defaults = {**DEFAULTS, **(PREFERENCE_DEFAULTS if values.get("stage") in PREFERENCE_STAGES else {})}
+    missing = {key: value for key, value in defaults.items() if key not in given and key not in values}
     if method != "lora":
         missing.pop("lora_rank", None)
     if is_on(given.get("warmup_steps")):

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
-from studio.contract import OptimizerName, SchedulerName, TrainSpec
+from studio.contract import OptimizerName, SchedulerName, Stage, TrainSpec
 from studio.language import say
 from studio.training.settings_file._keys import DEFAULTS, FAMILIES, IGNORED, OPTIMIZERS, REFUSED, TEMPLATES
 from studio.training.settings_file._notes import Note
@@ -36,6 +36,10 @@ _SAME = (
     "cutoff_len",
     "model_name_or_path",
     "val_size",
+    "pref_beta",
+    "dpo_label_smoothing",
+    "kto_chosen_weight",
+    "kto_rejected_weight",
 )
 """Fields of the same name and meaning in both tools."""
 _OPTIONAL = ("early_stopping_steps", "save_total_limit", "loraplus_lr_ratio", "neftune_noise_alpha")
@@ -125,9 +129,34 @@ def _names(key: str, value: Any) -> Note:
 
 
 def _stage(key: str, value: Any, given: Given) -> Note:
-    if value in ("sft", "pt"):
+    if value == "dpo" and given.get("pref_loss") == "orpo":
+        text = say("这里是一个阶段：orpo", "a stage of its own here: orpo")
+        return _translated(key, value, text, stage="orpo")
+    if value in get_args(Stage):
         return _taken(key, value)
-    return _refused(key, value, say("这里只有 sft 和 pt", "the stages here are sft and pt"))
+    choices = ", ".join(get_args(Stage))
+    return _refused(key, value, say(f"这里的阶段有 {choices}", f"the stages here are {choices}"))
+
+
+def _preference_loss(key: str, value: Any, given: Given) -> Note:
+    if value in ("sigmoid", "ipo", "hinge"):
+        return _taken(key, value)
+    if value == "orpo" and given.get("stage") in ("dpo", "orpo"):
+        return _ignored(key, value, say("由阶段决定：orpo", "decided by the stage: orpo"))
+    if given.get("stage") != "dpo":
+        return _ignored(key, value, say("属于阶段 dpo", "belongs to stage dpo"))
+    return _refused(
+        key,
+        value,
+        say("这里有 sigmoid、ipo、hinge、orpo", "the losses here are sigmoid, ipo, hinge and orpo"),
+    )
+
+
+def _preference_nll(key: str, value: Any, given: Given) -> Note:
+    if is_on(value) and given.get("stage") == "kto":
+        text = say("KTO 在这里没有这一项", "KTO has no such term here")
+        return _not_done(key, value, text)
+    return _taken(key, value if value is not None else 0.0)
 
 
 def _method(key: str, value: Any, given: Given) -> Note:
@@ -373,6 +402,8 @@ def _sharding(key: str, value: Any, given: Given) -> Note:
 _Converter = Callable[[str, Any, Given], Note]
 _SPECIAL: Mapping[str, _Converter] = {
     "stage": _stage,
+    "pref_loss": _preference_loss,
+    "pref_ftx": _preference_nll,
     "finetuning_type": _method,
     "template": _template,
     "dataset": _dataset,

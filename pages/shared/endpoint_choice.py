@@ -1,4 +1,4 @@
-"""Draw the choice of a model at an OpenAI-compatible endpoint, and what answered in an evaluation."""
+"""Draw the choice of a model at an OpenAI-compatible endpoint."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from pages.shared import session
-from pages.shared.text import plain
-from studio.contract import EndpointSpec, Scores
+from studio.contract import EndpointSpec
 from studio.language import say
 from studio.teacher.endpoints import endpoint_spec, travels_in_the_clear
 from studio.teacher.key import key_place
@@ -36,19 +35,24 @@ class EndpointChoice:
         )
 
 
-def endpoint_choice(options: Sequence[str]) -> EndpointChoice:
-    """Draw address, model, and which of the local models it is, with a note on the key."""
+def endpoint_choice(options: Sequence[str], *, key: str) -> EndpointChoice:
+    """Draw address, model, and which of the local models it is, with a note on the key.
+
+    Args:
+        options: the local models.
+        key: prefix of the widgets' keys.
+    """
     with st.grid(4, min_column_width=150):
         base_url = st.text_input(
-            say("接口地址", "Endpoint"), key="new-endpoint-url", placeholder="http://127.0.0.1:8000/v1"
+            say("接口地址", "Endpoint"), key=f"{key}-endpoint-url", placeholder="http://127.0.0.1:8000/v1"
         )
-        model = st.text_input(say("接口上的模型名", "Model's name there"), key="new-endpoint-model")
+        model = st.text_input(say("接口上的模型名", "Model's name there"), key=f"{key}-endpoint-model")
         unknown = say("不是这里的模型", "none of these")
         served = st.selectbox(
             say("它是这里的哪个模型", "Which model of here it is"),
             ["", *options],
             format_func=lambda option: option or unknown,
-            key="new-endpoint-served",
+            key=f"{key}-endpoint-served",
             help=say(
                 "知道是哪个，提示就由这里按它的模板写成词元：思考会被打开并按时收尾，也能直接打分。"
                 "不知道时用接口自己的对话模板。",
@@ -57,7 +61,7 @@ def endpoint_choice(options: Sequence[str]) -> EndpointChoice:
             ),
         )
         concurrency = st.number_input(
-            say("同时几条", "At once"), min_value=1, max_value=256, value=4, key="new-endpoint-concurrency"
+            say("同时几条", "At once"), min_value=1, max_value=256, value=4, key=f"{key}-endpoint-concurrency"
         )
     _notes(base_url)
     return EndpointChoice(base_url=base_url, model=model, concurrency=int(concurrency), served=served or None)
@@ -78,26 +82,5 @@ def _notes(base_url: str) -> None:
                 "这个地址没有密钥。需要的话，在教师草稿页为它填写；密钥只发给它所属的地址。",
                 "There is no key for this address. If it needs one, enter it on the Teacher drafts page; "
                 "a key is sent to its own address only.",
-            )
-        )
-
-
-def engine_used(scores: Scores) -> None:
-    """Draw what answered, as far as it is recorded."""
-    engine = scores.engine
-    if engine is None:
-        return
-    name = say("本机", "this studio") if engine.name == "studio" else engine.name
-    known = (name, engine.version, engine.model, engine.dtype, engine.device)
-    batch_zh, batch_en = (f"同时 {engine.batch} 条", f"{engine.batch} at once") if engine.batch else ("", "")
-    parts = " · ".join(plain(part) for part in (*known, say(batch_zh, batch_en)) if part)
-    st.caption(say(f"引擎：{parts}", f"Engine: {parts}"))
-    if engine.repeated:
-        other, count = engine.repeated
-        st.caption(
-            say(
-                f"换一种批次重新生成了 {count} 条回答，有 {other} 条文字不同：显卡上行数不同，舍入就不同。",
-                f"{count} answers were written again in another batch, {other} came out in other words: "
-                "a GPU rounds differently for another number of rows.",
             )
         )
