@@ -54,7 +54,7 @@ def classify(
         str | None,
         typer.Option(
             metavar="RUN|RELEASE|MODEL",
-            help="Run or base model (default: the default model); with --endpoint the one that it serves.",
+            help="What answers (default: the default model); with --endpoint the model that it serves.",
         ),
     ] = None,
     endpoint: Annotated[

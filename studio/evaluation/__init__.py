@@ -13,10 +13,12 @@ compared           Load evaluations and compare them: what the command, the page
 comparison         Compare evaluations on the same titles: what was fixed, what broke, is it more than chance.
 entries            List and find what can be compared: an evaluation, or several seeds of one training.
 error_actions      Act on errors by their cause, remember it, and tell later what paid.
+export_proof  Put the proof of an export into words and a table.
 feedback           Requeue the titles of wrong predictions for labelling.
 foreign_answers    Read the answers of other programs: LLaMA-Factory, OpenAI batch output, tables.
 forgetting         Probe what fine-tuning cost in knowledge, instructions, arithmetic and refusals.
 homophones         List characters of the same sound.
+influence_runs     Start the influence of training rows on wrong answers as a job, and read it.
 names              List names of places and companies, by type.
 nearest_rows       Find the training rows nearest to a title: what a model was taught about it.
 neighbours         Find the nearest training rows of a title: TF-IDF over character grams.
