@@ -70,7 +70,6 @@ def freeze_outlook(
     resplit: bool = False,
     sealed_share: float | None = None,
     chainless: Chainless = "keep",
-    sealed_share: float | None = None,
     half_width: float = 0.1,
     scheme: Scheme,
 ) -> Outlook:
