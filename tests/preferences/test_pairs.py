@@ -102,7 +102,7 @@ def test_what_was_sent_back_loses_to_what_it_became(db):
 def test_a_reported_answer_loses_to_the_category_that_people_gave(db):
     title = requeue.add_wrong(
         db, "火箭发射成功", "体育", "zhao", chain="“成功”像赛场，归体育。", model="demo"
-    )
+    ).title
     assert collect(db) == []
     chain = "“火箭发射”是航天，归科技。"
     annotations.annotate(
