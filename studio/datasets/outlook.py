@@ -69,6 +69,7 @@ def freeze_outlook(
     eval_titles: Sequence[str] = (),
     resplit: bool = False,
     chainless: Chainless = "keep",
+    sealed_share: float | None = None,
     half_width: float = 0.1,
     scheme: Scheme,
 ) -> Outlook:
