@@ -10,6 +10,7 @@
     influence      Compute what training rows did to wrong answers, and whose labels the others contradict.
     classify       Answer the titles of a sheet.
     behaviour      Answer the changed titles of behavioural tests.
+    sample         Sample several answers to every row, for its label to judge.
     forgetting     Probe what fine-tuning made a model forget.
     serve          Serve models over the OpenAI protocol, with /v1/classify.
     preview        Count and show the tokens that training would see.

@@ -87,3 +87,4 @@ else:
     )
     session.link("train", say("去训练", "Train"))
 new_evaluation()
+session.link("guides", say("分析员指南", "Guide for analysts"), icon=":material/menu_book:", guide="analyst")

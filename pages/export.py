@@ -8,6 +8,8 @@ from pages.shared.feedback import report_errors
 from pages.shared.run_controls import queue_view
 from studio.language import say
 
+MENU_BOOK = ":material/menu_book:"
+
 header(
     say("导出", "Export"),
     say(
@@ -21,3 +23,5 @@ with report_errors():
     queue_view()
     new_export()
     exports_section()
+    session.link("guides", say("产品同事指南", "Guide for product staff"), icon=MENU_BOOK, guide="product")
+    session.link("guides", say("运维指南", "Guide for operators"), icon=MENU_BOOK, guide="operator")

@@ -50,3 +50,9 @@ with right:
             ),
             icon=":material/bar_chart:",
         )
+session.link(
+    "guides",
+    say("指南：各角色五分钟", "Guides: five minutes for each role"),
+    icon=":material/menu_book:",
+    guide="annotator",
+)

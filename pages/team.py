@@ -47,3 +47,6 @@ else:
     if settings.open:
         with settings:
             settings_section(db, viewer)
+session.link(
+    "guides", say("标注员指南", "Guide for annotators"), icon=":material/menu_book:", guide="annotator"
+)

@@ -5,6 +5,7 @@ import streamlit as st
 from pages.sections.try_it.chat import chat_section
 from pages.sections.try_it.classify import address_line, choose_model, classify_section
 from pages.sections.try_it.sheet import sheet_section
+from pages.shared import session
 from pages.shared.elements import header
 from studio.language import say
 
@@ -36,3 +37,6 @@ if model is not None:
             chat_section(model)
     # Once more: by now the server may have been started.
     address.caption(address_line(model))
+session.link(
+    "guides", say("产品同事指南", "Guide for product staff"), icon=":material/menu_book:", guide="product"
+)

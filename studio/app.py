@@ -58,6 +58,7 @@ def pages(person: Person | None) -> dict[str, tuple[st.Page, bool, str]]:
         (use, "release", NOT_ANNOTATORS, say("发布", "Release"), "rocket_launch"),
         (use, "try_it", NOT_ANNOTATORS, say("分类与对话", "Classify and chat"), "forum"),
         (use, "export", NOT_ANNOTATORS, say("导出", "Export"), "ios_share"),
+        (people, "guides", ROLES, say("指南", "Guides"), "menu_book"),
         (people, "team", ROLES, say("团队", "Team"), "group"),
     ]
     menu = {}
@@ -111,7 +112,7 @@ try:
     with report_errors():
         if person is not None:
             sidebar.release_titles(person, page.url_path)
-        if not session.is_named():
+        if not session.is_named() and not session.is_by_account():
             ask_who()
         elif person is None:
             # Nobody could be signed in: the same error again, said instead of the page.

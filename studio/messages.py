@@ -71,6 +71,10 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     ),
     # why a row was refused, or what is wrong with how it is built
     "title_missing": ("没有标题。", "There is no title."),
+    "title_is_category": (
+        "“{category}”只是类别名，没有标题。",
+        "“{category}” is the name of a category, not a title.",
+    ),
     "title_too_long": (
         "标题有 {count} 个字符，最多 {most} 个。",
         "The title has {count} characters, more than {most}.",
@@ -183,7 +187,9 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "In training {run} the other titles contradict this one's label: look at its category again",
     ),
     # where titles came from
+    "rebuilt_from_version": ("从版本 {ref} 重建。", "Rebuilt from version {ref}."),
     "source_pasted": ("粘贴", "pasted"),
+    "source_rebuilt": ("从冻结的版本重建", "rebuilt from frozen versions"),
     "source_wrong": ("指出的错误答案", "reported as wrong"),
 }
 """Code to template, Chinese and English. A code keeps its arguments: stored messages are read for ever."""

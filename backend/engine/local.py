@@ -91,7 +91,7 @@ class LocalAnswering:
             if index < _REPEATED:
                 first[index] = answer.text
             yield index, generated(answer)
-        if engine.decoder.device.type == "cuda" and not stop():
+        if self.repeated is None and engine.decoder.device.type == "cuda" and not stop():
             self.repeated = self._count_flips(requests[:_REPEATED], first, stop)
 
     def _count_flips(

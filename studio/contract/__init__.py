@@ -5,13 +5,14 @@ A run folder is the whole interface. Studio writes `spec.json`, the worker appen
 moves `result.json` into place last. Field names are those of transformers and
 LLaMA-Factory, so that a user's own YAML reads as it is.
 
-    _base        Define the base class of all models of the contract, and the types that they share.
+    _base         Define the base class of all models of the contract, and the types that they share.
     _calibration  Define calibration.json: confidence, and the threshold below which a model abstains.
-    _events      Define the events of a worker: one JSON line each in metrics.jsonl.
-    _forgetting  Define the forgetting probe: its items, the spec of its worker, what it finds.
-    _results     Define the outputs of a worker: predictions, scores, drafts, previews, the result.
-    _specs       Define the specs of workers: evaluate, serve, preview, draft, sweep, and others.
-    _training    Define the spec of one training run.
+    _events       Define the events of a worker: one JSON line each in metrics.jsonl.
+    _exports      Define an export: its spec, how it was proven, and the report beside its files.
+    _forgetting   Define the forgetting probe: its items, the spec of its worker, what it finds.
+    _results      Define the outputs of a worker: predictions, scores, drafts, previews, the result.
+    _specs        Define the specs of workers: evaluate, serve, preview, draft, sweep, and others.
+    _training     Define the spec of one training run.
 """
 
 from typing import Annotated
@@ -26,6 +27,19 @@ from studio.contract._calibration import (
     ChosenThreshold,
 )
 from studio.contract._events import Event, HeldOut, Progress, Step, event
+from studio.contract._exports import (
+    GGUF_QUANTS,
+    PACKAGE_FILES,
+    QUANTS_OF,
+    SAFETENSORS_QUANTS,
+    ChainTrial,
+    Divergence,
+    ExportFormat,
+    ExportQuant,
+    ExportReport,
+    ExportSpec,
+    Proof,
+)
 from studio.contract._forgetting import (
     FORGETTING,
     LETTERS,
@@ -49,19 +63,16 @@ from studio.contract._results import (
     UNPARSED,
     AnsweredTitle,
     CategoryScore,
-    ChainTrial,
     Confusion,
     DamagedCheckpoints,
-    Divergence,
     Drafted,
     EngineUsed,
-    ExportReport,
     InfluenceFile,
     Piece,
     Prediction,
     PreviewFile,
-    Proof,
     Result,
+    SampledAnswer,
     ScoreFile,
     Scores,
     SeenRow,
@@ -71,10 +82,6 @@ from studio.contract._results import (
     VariantAnswer,
 )
 from studio.contract._specs import (
-    GGUF_QUANTS,
-    PACKAGE_FILES,
-    QUANTS_OF,
-    SAFETENSORS_QUANTS,
     AnsweringSpec,
     BehaviourSpec,
     ClassifySpec,
@@ -82,12 +89,10 @@ from studio.contract._specs import (
     DraftSpec,
     EndpointSpec,
     EvaluateSpec,
-    ExportFormat,
-    ExportQuant,
-    ExportSpec,
     InfluenceSpec,
     PreviewSpec,
     RangeTestSpec,
+    SampleSpec,
     ServedModel,
     ServeSpec,
     SweepSpec,
@@ -158,6 +163,8 @@ __all__ = [
     "RangeTestSpec",
     "Result",
     "RunSpec",
+    "SampleSpec",
+    "SampledAnswer",
     "SchedulerName",
     "ScoreFile",
     "Scores",
@@ -191,6 +198,7 @@ RunSpec = Annotated[
     | RangeTestSpec
     | SweepSpec
     | BehaviourSpec
+    | SampleSpec
     | ForgettingSpec
     | InfluenceSpec,
     Field(discriminator="kind"),

@@ -5,7 +5,6 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 
 from studio.contract._base import AnswerMode, Frozen, TemplateName, Text
-from studio.contract._specs import ExportFormat, ExportQuant
 
 
 class Prediction(Frozen):
@@ -49,6 +48,19 @@ class AnsweredTitle(Frozen):
     tokens: int = Field(0, description="Generated tokens.")
     forced: bool = Field(False, description="The think chain reached its limit and was force-closed.")
     problem: Text = ""
+
+
+class SampledAnswer(Frozen):
+    """A line of samples.jsonl: a sampled answer to a row; `predicted` is None where it names no category."""
+
+    row: int = Field(description="Position in the answered entry, from 0.")
+    sample: int = Field(ge=0, description="Number of the answer to this row, from 0.")
+    title: str
+    label: str = Field(description="The category in the dataset.")
+    predicted: str | None
+    chain: str | None = Field(description="The sampled think chain; None when none could be parsed.")
+    tokens: int = Field(0, description="Generated tokens.")
+    forced: bool = Field(False, description="The think chain reached its limit and was force-closed.")
 
 
 class TitleToDraft(Frozen):
@@ -179,96 +191,6 @@ class ScoreFile(Frozen):
 
     format_version: Literal[1] = 1
     evaluations: dict[AnswerMode, Scores]
-
-
-class Divergence(Frozen):
-    """The first title whose chain differs: both rendered prompts, both answers as tokens."""
-
-    title: str
-    prompt_before: str
-    prompt_after: str
-    tokens_before: tuple[str, ...]
-    tokens_after: tuple[str, ...]
-    at: int = Field(description="Position of the first token that differs, from 0.")
-
-
-class ChainTrial(Frozen):
-    """Think chains of the checkpoint and of the export, under one setting of the repetition penalty."""
-
-    penalty: float = Field(
-        description="Of the checkpoint; the export applies it as its runtime does. 1: none."
-    )
-    titles: int
-    right_before: int
-    right_after: int
-    ended_before: int = Field(description="Answers that came to their end within the limit.")
-    ended_after: int
-    same_category: int
-    same_text: int
-
-
-class Proof(Frozen):
-    """How the answers of an export in its own runtime compare with those of the checkpoint.
-
-    Counts are of titles. Categories are by direct scores; `texts` are chains without repetition penalty,
-    which runtimes apply differently.
-    """
-
-    runtime: str = Field(description="What answered, with its version; empty: nothing did.")
-    proven: bool
-    cause: Literal["", "no_runtime", "no_titles", "template", "end_token", "weights"] = Field(
-        "", description="Why it is not proven."
-    )
-    titles: int = 0
-    same_category: int = 0
-    right_before: int = 0
-    lost: int = Field(0, description="Titles that were right before and are wrong after.")
-    gained: int = Field(0, description="Titles that were wrong before and are right after.")
-    p_value: float = Field(1.0, description="Exact McNemar test of lost against gained, two-sided.")
-    largest_difference: float = Field(0.0, description="Of a category's probability.")
-    nmse: float | None = Field(
-        None,
-        description="Normalized mean squared error of the logits, centred, where a category is chosen;"
-        " None: not asked.",
-    )
-    texts: int = 0
-    same_text: int = 0
-    same_prompt: bool | None = Field(
-        None, description="Whether the export's own chat template writes the trained prompt; None: not asked."
-    )
-    chains: tuple[ChainTrial, ...] = Field((), description="Without the repetition penalty, then with it.")
-    first_divergence: Divergence | None = None
-
-    @property
-    def right_after(self) -> int:
-        """Titles that the export answers right."""
-        return self.right_before - self.lost + self.gained
-
-
-class ExportReport(Frozen):
-    """The content of export.json, beside what was exported."""
-
-    format_version: Literal[1] = 1
-    format: ExportFormat
-    quant: ExportQuant
-    run: str | None
-    files: dict[str, int] = Field(description="Bytes of each file.")
-    repetition_penalty: float = Field(
-        1.0, description="What the model needs inside its thought; runtimes know it otherwise or not at all."
-    )
-    tensor_types: dict[str, int] = Field(
-        default_factory=dict, description="How many tensors of a GGUF file have each type."
-    )
-    fallbacks: int = Field(
-        0,
-        description="Tensors whose rows are no multiple of 256: written in a type of 32 to a block instead.",
-    )
-    proof: Proof
-
-    @property
-    def bytes(self) -> int:
-        """Size of all files together."""
-        return sum(self.files.values())
 
 
 class Variant(Frozen):

@@ -304,67 +304,6 @@ class DownloadSpec(Frozen):
     max_workers: int = Field(4, ge=1, le=32, description="Files fetched at once.")
 
 
-ExportFormat = Literal["adapter", "safetensors", "gguf", "ollama", "package"]
-ExportQuant = Literal[
-    "f32", "f16", "bf16", "q8_0", "q6_k", "q5_k_m", "q5_1", "q5_0", "q4_k_m", "q4_k_s", "q4_1", "q4_0",
-    "q3_k_m", "int8", "nf4",
-]  # fmt: skip
-GGUF_QUANTS: tuple[ExportQuant, ...] = (
-    "f32", "f16", "bf16", "q8_0", "q6_k", "q5_k_m", "q5_1", "q5_0", "q4_k_m", "q4_k_s", "q4_1", "q4_0",
-    "q3_k_m",
-)  # fmt: skip
-SAFETENSORS_QUANTS: tuple[ExportQuant, ...] = ("f32", "f16", "bf16", "int8", "nf4")
-QUANTS_OF: dict[ExportFormat, tuple[ExportQuant, ...]] = {
-    "adapter": ("f32",),
-    "safetensors": SAFETENSORS_QUANTS,
-    "gguf": GGUF_QUANTS,
-    "ollama": GGUF_QUANTS,
-    "package": GGUF_QUANTS,
-}
-"""The types of weights that each format can be written in; an adapter stays in its own."""
-PACKAGE_FILES = "package"
-"""Folder in a run folder with what studio knows of a package: the card, licences, changes."""
-
-
-class ExportSpec(Frozen):
-    """A model, with or without adapter, to be written for another runtime, and tried there."""
-
-    format_version: Literal[1] = Field(1, description="Layout of this file.")
-    kind: Literal["export"] = Field("export", description="What the worker is asked to do.")
-    model_name_or_path: Path = Field(description="Folder of the base model.")
-    adapter_name_or_path: Path | None = Field(
-        None, description="Folder of a LoRA adapter; empty: the base alone."
-    )
-    template: TemplateName = Field("auto", description="Chat template that renders a conversation.")
-    format: ExportFormat = Field(
-        description="adapter: the adapter as it is. safetensors: merged, for transformers, vLLM, SGLang."
-        " gguf: merged, for llama.cpp. ollama: the same with a Modelfile. package: the same with a server,"
-        " a client, the card and a smoke test."
-    )
-    quant: ExportQuant = Field(
-        "f16", description="Type of the weights; safetensors: f32, f16, bf16, int8, nf4; else of llama.cpp."
-    )
-    max_shard_gb: float = Field(4.0, gt=0, le=1000, description="Largest safetensors file, in gigabytes.")
-    target: Path = Field(description="Destination folder; it must not hold anything yet.")
-    dataset_dir: Path = Field(description="Folder with dataset_info.json, whose titles are tried.")
-    dataset: str = Field("eval", description="Entry of dataset_info.json whose titles are tried.")
-    proof_titles: int = Field(
-        100, ge=0, description="Titles that are tried in the target's runtime; 0: none."
-    )
-    proof_chains: int = Field(20, ge=0, description="Of these, titles whose think chains are compared.")
-    name: str = Field("news-classifier", pattern=r"^[\w.-]{1,80}$", description="Name of the model's files.")
-    run: str | None = Field(None, description="The training run that is exported, if it is one.")
-
-    @model_validator(mode="after")
-    def _fields_fit_together(self) -> "ExportSpec":
-        if self.format == "adapter" and self.adapter_name_or_path is None:
-            raise ValueError("format adapter needs an adapter; this model has none: choose safetensors.")
-        if self.format != "adapter" and self.quant not in QUANTS_OF[self.format]:
-            known = ", ".join(QUANTS_OF[self.format])
-            raise ValueError(f"{self.format} cannot be written as {self.quant}: choose one of {known}.")
-        return self
-
-
 class BehaviourSpec(Frozen):
     """Behavioural tests of a model: direct answers to the titles of variants.jsonl, beside the spec."""
 
@@ -406,6 +345,31 @@ class InfluenceSpec(Frozen):
         32768, ge=256, le=2**22, description="Numbers that the gradient of a row is folded into."
     )
     batch_size: int = Field(16, ge=1, le=4096, description="Samples in one backward pass.")
+
+
+class SampleSpec(Frozen):
+    """Several sampled answers with a think chain to every row of a dataset, whose labels judge them."""
+
+    format_version: Literal[1] = Field(1, description="Layout of this file.")
+    kind: Literal["sample"] = Field("sample", description="What the worker is asked to do.")
+    model_name_or_path: Path = Field(description="Folder of the base model.")
+    adapter_name_or_path: Path | None = Field(
+        None, description="Folder of a LoRA adapter; empty: the base alone."
+    )
+    template: TemplateName = Field("auto", description="Chat template that renders a conversation.")
+    dataset_dir: Path = Field(description="Folder with dataset_info.json.")
+    dataset: str = Field("train", description="Entry of dataset_info.json whose rows are answered.")
+    samples: int = Field(8, ge=2, le=256, description="Answers to each row.")
+    temperature: float = Field(1.0, gt=0, le=2, description="Sampling temperature.")
+    top_p: float = Field(
+        1.0, gt=0, le=1, description="Sample from the likeliest tokens of so much probability."
+    )
+    limit: int | None = Field(None, ge=1, description="Answer at most this many rows; empty: all.")
+    batch_size: int = Field(128, ge=1, le=4096, description="Answers computed at once.")
+    max_new_tokens: int = Field(256, ge=8, le=32768, description="Longest answer in tokens.")
+    quotes_from_title: bool = Field(True, description="Hold the quotations in a chain to the title.")
+    seed: int = Field(42, ge=0, lt=2**32, description="Seed of the samples.")
+    run: str | None = Field(None, description="The training run that answers, if it is one.")
 
 
 class RangeTestSpec(Frozen):

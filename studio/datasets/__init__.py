@@ -1,5 +1,6 @@
 """Freeze decided titles into dataset versions: splits, checks, files, diff, card and export.
 
+_draft_folders    Make the folder in which a version is written, locked while it is.
 card              Write the dataset card in Markdown: rows, categories, lengths, near copies, hashes.
 diff              Diff two dataset versions row by row, and in a sentence.
 eval_coverage     Find the categories that the eval rows of a dataset lack.
@@ -11,6 +12,7 @@ freeze_checks     Check titles before a freeze: errors stop it, warnings have to
 freeze_process    Freeze in a subprocess: a request on stdin, an answer on stdout.
 lookup            Resolve what a person calls a dataset: a version, a folder, or the bundled samples.
 mixed_eval        Combine the train split of one dataset with the eval split of another.
+outlook           Tell what a freeze would take before it writes.
 pair_versions     List and find frozen versions of preference pairs.
 sealed_sets       Store sealed evaluation sets, and give their rows out to whoever opens one.
 sealing           Set titles aside for a sealed evaluation set, and keep them out of every version.

@@ -1,29 +1,22 @@
-"""Find the released run, where releases are kept; a studio without them has none."""
-
-import importlib
-import importlib.util
+"""Find the released run."""
 
 from studio import runs
 from studio.errors import InputError
+from studio.releases.records import current_release
 from studio.runs import Run
 from studio.workspace import Workspace
 
-_RECORDS = "studio.releases.records"
-
 
 def released_run(workspace: Workspace) -> Run | None:
-    """Return the run whose checkpoint is released now; None where nothing is.
+    """Return the run whose checkpoint is released now; None where nothing is, or its folder is gone.
 
     Raises:
         StudioError: the releases cannot be read.
     """
-    if importlib.util.find_spec("studio.releases") is None:
-        return None
-    records = importlib.import_module(_RECORDS)
-    found = records.find_release(workspace, records.RELEASED)
-    if found is None:
+    current = current_release(workspace)
+    if current is None:
         return None
     try:
-        return runs.get_run(workspace, found.release.run)
+        return runs.get_run(workspace, current.release.run)
     except InputError:
-        return None  # moved to the trash since
+        return None

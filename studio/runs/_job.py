@@ -38,6 +38,7 @@ from studio.contract import (
     InfluenceSpec,
     RangeTestSpec,
     Result,
+    SampleSpec,
     SweepSpec,
     TrainSpec,
 )
@@ -64,6 +65,7 @@ JobSpec = (
     | SweepSpec
     | BehaviourSpec
     | InfluenceSpec
+    | SampleSpec
     | ForgettingSpec
 )
 

@@ -53,7 +53,7 @@ def done_export(workspace, name, **fields):
         repetition_penalty=1.2, proof=Proof(**proof),
     )  # fmt: skip
     (spec.target / "export.json").write_text(report.model_dump_json())
-    result = Result(status="done", seconds=1.0, versions={})
+    result = Result(status="done", seconds=1.0, peak_memory_gib=0.1)
     (job.folder / "result.json").write_text(result.model_dump_json())
     return job
 
@@ -73,13 +73,13 @@ def test_an_export_is_started_proven_and_taken_away(workspace):
     app.number_input(key="export-titles").set_value(2)
     app.number_input(key="export-chains").set_value(1)
     app.button(key="export-start").click().run()
-    (job,) = list_exports(workspace)
+    job = next(iter(list_exports(workspace)))
     wait_until(lambda: runs.get_job(workspace, job.id).is_over, seconds=240)
     assert runs.get_job(workspace, job.id).state == "done", runs.read_log(job)
     app = open_page("export", export=job.id)
     assert "已核对" in app.success[0].value and not app.exception
     assert "类别相同 2" in text_of(app)  # what q8_0 cost, under the choice
-    assert app.dataframe[0].value["项目"][0].startswith("直接打分答对")
+    assert next(iter(app.dataframe[0].value["项目"])).startswith("直接打分答对")
     with zipfile.ZipFile(io.BytesIO(zip_bytes(job.spec.target))) as packed:
         names = {name.split("/")[1] for name in packed.namelist()}
     assert {"news-classifier-q8_0.gguf", "proof.json", "proof.md", "export.json"} == names
@@ -97,7 +97,7 @@ def test_what_is_not_proven_is_red_and_shows_both_prompts_and_streams(workspace,
     app = open_page("export", lang, export=job.id)
     assert ("模板" if lang == "zh" else "template") in app.error[0].value
     codes = [element.value for element in app.code]
-    assert "a<think>\n" in codes and "甲|[乙]" in codes and "甲|[丙]" in codes
+    assert "a<think>" in [code.strip() for code in codes] and "甲|[乙]" in codes and "甲|[丙]" in codes
     shutil.rmtree(job.spec.target)
     assert not open_page("export", lang, export=job.id).exception
 

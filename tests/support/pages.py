@@ -23,6 +23,7 @@ PAGES = [
     "compare",
     "release",
     "export",
+    "guides",
     "team",
     "try_it",
 ]

@@ -177,4 +177,5 @@ def _live_evaluations() -> None:
 def _failure(run: Run) -> None:
     assert run.failure is not None, run.id
     show_failure(*run.failure)
+    run_controls(run)
     st.code(runs.read_log(run, tail=20), language=None)

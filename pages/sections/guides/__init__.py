@@ -1,0 +1,4 @@
+"""Draw the Guides page.
+
+guide  Choose a guide and draw its text and pictures.
+"""
