@@ -62,6 +62,11 @@ COMMANDS = {
     "classify": set(),
     "serve": set(),
     "export": set(),
+    "influence": set(),
+    "backup": set(),
+    "restore": set(),
+    "rebuild": set(),
+    "accounts": {"list", "invite", "password", "sign-out"},
     "doctor": set(),
 }
 """Every command of `news-studio --help` with its subcommands; scripts rely on the names."""
