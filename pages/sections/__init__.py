@@ -5,6 +5,8 @@ compare   Choose runs, read the verdict, and the titles behind every number.
 datasets  Freeze, list and compare versions; list what was put aside.
 drafts    Set up a teacher's endpoint, start and watch its runs.
 evaluate  Choose a run, read its numbers and its confusion matrix, evaluate again.
+export    Choose model, format and type; show exports with their proof and download.
+guides    Choose a guide, draw its text and pictures.
 home      Show the loop and its next step, import titles, list and undo imports.
 label     Offer titles, label them quickly or with a think chain, put them aside.
 models    Download models, list them, show one in detail, set where they come from.
