@@ -7,8 +7,10 @@
     sweep          Train the runs of a hyperparameter sweep one after the other, the base loaded once.
     range_test     Run a learning-rate range test.
     evaluate       Answer held-out rows and score the answers.
+    influence      Compute what training rows did to wrong answers, and whose labels the others contradict.
     classify       Answer the titles of a sheet.
     behaviour      Answer the changed titles of behavioural tests.
+    sample         Sample several answers to every row, for its label to judge.
     forgetting     Probe what fine-tuning made a model forget.
     serve          Serve models over the OpenAI protocol, with /v1/classify.
     preview        Count and show the tokens that training would see.
@@ -35,7 +37,8 @@ merged (modeling) and answers (engine), the answers are scored by studio.evaluat
     machine        Report the device and the peak memory of a process.
 
 Imports go upwards in this order: machine, worker, pace, interrupts, clients, data, modeling and kernels,
-engine and export, serving, harness, training and the programs, train and forgetting, sweep and range_test.
+engine and export, serving, harness, training and the programs, train and forgetting, sweep, range_test
+and influence.
 """
 
 import os

@@ -1,14 +1,16 @@
 """Evaluate: what a run is worth, and the titles behind every number."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
 from pages.sections.evaluate.behaviour import behaviour_section
+from pages.sections.evaluate.category_errors import category_errors
 from pages.sections.evaluate.causes import causes_section
 from pages.sections.evaluate.chains import chains_section
 from pages.sections.evaluate.engine import engine_used
 from pages.sections.evaluate.forgetting import forgetting_section
+from pages.sections.evaluate.influence import influence_section
 from pages.sections.evaluate.matrix import matrix_section
 from pages.sections.evaluate.new_evaluation import new_evaluation
 from pages.sections.evaluate.numbers import (
@@ -29,7 +31,16 @@ from pages.shared.elements import header
 from pages.shared.feedback import report_errors
 from pages.shared.run_naming import name_and_note
 from studio import runs
+from studio.contract import Prediction, Scores
 from studio.language import say
+from studio.runs import Run
+
+
+def _categories(run: Run, scores: Scores, predictions: Sequence[Prediction]) -> None:
+    """Draw the numbers of each category, and the ways to its errors."""
+    category_table(scores)
+    category_errors(run, predictions)
+
 
 header(
     say("评估", "Evaluate"),
@@ -54,12 +65,13 @@ if scored:
             "matrix": lambda: matrix_section(run, scores, predictions, tags),
             "rows": lambda: rows_section(run, predictions, tags),
             "causes": lambda: causes_section(run, predictions, tags),
+            "influence": lambda: influence_section(run, predictions),
             "refusal": lambda: refusal_section(run, answer),
             "behaviour": lambda: behaviour_section(run),
             "chains": lambda: chains_section(run, answer, predictions),
             "forgetting": lambda: forgetting_section(run),
             "scaling": lambda: scaling_section(run),
-            "categories": lambda: category_table(scores),
+            "categories": lambda: _categories(run, scores, predictions),
             "text": lambda: text_score_table(scores),
         }
         views[choose_view()]()

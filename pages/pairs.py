@@ -2,6 +2,7 @@
 
 from pages.sections.pairs.filters import FILTERS, filter_bar
 from pages.sections.pairs.listing import pair_list
+from pages.sections.pairs.samples import pass_rates
 from pages.sections.pairs.summary import summary
 from pages.sections.pairs.versions import freeze_form, version_list
 from pages.shared import session
@@ -21,10 +22,14 @@ header(
 )
 with report_errors():
     db = session.store()
-    wanted, run_ids = filter_bar(db)
-    everything = select(db, session.workspace(), run_ids=run_ids)
+    wanted, run_ids, sample_ids = filter_bar(db)
+    everything = select(
+        db, session.workspace(), run_ids=run_ids, sample_ids=sample_ids, scheme=session.scheme()
+    )
     found = everything.filtered(wanted)
     summary(everything, found)
+    for job_id in sample_ids:
+        pass_rates(job_id)
     pair_list(found)
     freeze_form(db, found)
     FILTERS.write()

@@ -112,7 +112,7 @@ try:
     with report_errors():
         if person is not None:
             sidebar.release_titles(person, page.url_path)
-        if not session.is_named():
+        if not session.is_named() and not session.is_by_account():
             ask_who()
         elif person is None:
             # Nobody could be signed in: the same error again, said instead of the page.

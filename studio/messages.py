@@ -71,6 +71,10 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     ),
     # why a row was refused, or what is wrong with how it is built
     "title_missing": ("没有标题。", "There is no title."),
+    "title_is_category": (
+        "“{category}”只是类别名，没有标题。",
+        "“{category}” is the name of a category, not a title.",
+    ),
     "title_too_long": (
         "标题有 {count} 个字符，最多 {most} 个。",
         "The title has {count} characters, more than {most}.",
@@ -173,8 +177,19 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "与 {run} 答错的“{title}”相近",
         "Resembles “{title}”, which {run} got wrong",
     ),
+    "error_pushing_row": (
+        "{run} 答错了“{title}”，这条训练标题最用力地把它推向了错的答案：请看它的类别和思维链",
+        "{run} got “{title}” wrong, and this training title pushed hardest for the wrong answer: check its "
+        "category and chain",
+    ),
+    "label_contradicted": (
+        "训练 {run} 时，其余的训练标题与这条的标签相矛盾：请再看一次类别",
+        "In training {run} the other titles contradict this one's label: look at its category again",
+    ),
     # where titles came from
+    "rebuilt_from_version": ("从版本 {ref} 重建。", "Rebuilt from version {ref}."),
     "source_pasted": ("粘贴", "pasted"),
+    "source_rebuilt": ("从冻结的版本重建", "rebuilt from frozen versions"),
     "source_wrong": ("指出的错误答案", "reported as wrong"),
 }
 """Code to template, Chinese and English. A code keeps its arguments: stored messages are read for ever."""

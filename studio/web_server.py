@@ -4,11 +4,13 @@
 
 A page of another site can point its own name at this computer (DNS rebinding), and a page of another
 local port is a stranger too: a request has to name a host of `server.allowedHosts`, and a request of
-a page has to come from the studio's own pages or from one of `server.corsAllowedOrigins`.
+a page has to come from the studio's own pages or from one of `server.corsAllowedOrigins`. Then
+`studio.web` asks who it is.
 """
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -19,8 +21,13 @@ from urllib.parse import urlsplit
 import streamlit as st
 from starlette.middleware import Middleware
 
+from studio.accounts.access import Access, access_mode
 from studio.operations.supervisor import PARENT_VARIABLE
-from studio.system.network import LOOPBACK
+from studio.system.network import LOOPBACK, is_loopback
+from studio.web.access import RequireEntry
+from studio.web.entrance import Entrance
+from studio.web.monitor import monitor_routes
+from studio.workspace import open_workspace
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -99,8 +106,27 @@ def end_with(parent: int) -> None:
     threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
+def require_accounts(mode: Access, address: str | None) -> None:
+    """End the process where others could reach it and nobody would be asked who they are."""
+    if mode != "accounts" and not is_loopback(address or ""):
+        sys.stderr.write(
+            f"News Studio is not served to other computers ({address or 'every address'}) without accounts: "
+            "news-studio up --host ADDRESS --accounts\n"
+        )
+        os._exit(2)
+
+
 os.umask(0o077)  # what it writes is its owner's alone
 if (starter := os.environ.get(PARENT_VARIABLE, "")).isdigit():
     end_with(int(starter))
 
-app = st.App(Path(__file__).with_name("app.py"), middleware=[Middleware(OwnAddressOnly)])
+mode = access_mode()
+require_accounts(mode, st.get_option("server.address"))
+base = f"/{st.get_option('server.baseUrlPath').strip('/')}".rstrip("/")
+entrance = Entrance(mode=mode, workspace=open_workspace(), base=base, port=st.get_option("server.port"))
+
+app = st.App(
+    Path(__file__).with_name("app.py"),
+    middleware=[Middleware(OwnAddressOnly), Middleware(RequireEntry, gate=entrance)],
+    routes=[*monitor_routes(base), *entrance.routes()],
+)

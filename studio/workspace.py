@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from studio.errors import InputError
 from studio.language import Language, say
 from studio.samples.scheme import BUNDLED_DATA
+from studio.store import BACKUPS
 
 BUNDLED_NAME = "bundled"
 """The name of the bundled model and of the bundled samples."""
@@ -32,7 +33,7 @@ PARTS = (
 
 
 class Settings(BaseSettings):
-    """Settings from the environment: STUDIO_HOME, _LANG, _SUGGESTER, _OFFLINE, _HUB_ENDPOINT.
+    """Settings from the environment, each as STUDIO_ and its name in capitals, such as STUDIO_HOME.
 
     `suggester`: whether the Label page may start the background process that trains beside it.
     """
@@ -46,6 +47,8 @@ class Settings(BaseSettings):
     hub_endpoint: str | None = None
     """Address of a mirror of ModelScope; None: the hub itself."""
     suggester: bool = True
+    nightly_copies: int = 7
+    """How many nightly copies of the database remain in `backups/`; 0: none is made."""
 
 
 def current_settings() -> Settings:
@@ -113,6 +116,11 @@ class Workspace:
     def probes(self) -> Path:
         """Answers of base models to the forgetting probe; safe to delete."""
         return self.home / "probes"
+
+    @property
+    def backups(self) -> Path:
+        """Copies of the database that the studio makes by itself; made with the first of them."""
+        return self.home / BACKUPS
 
     @property
     def serving(self) -> Path:

@@ -2,6 +2,7 @@
 
 Knows specs, rows and tokenizers; no model.
 
+    label_samples  Encode rows and answers so that the category is told from the chain.
     rows           Read the rows of a dataset folder as conversations or texts.
     labelled_rows  Select the rows whose answer is a category, for scoring.
     templates      Render conversations as text: one function for training, evaluation and serving.

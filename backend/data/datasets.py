@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 
 from backend.data import rows
-from backend.data.encoding import Encoded, Sample, encode_all, pack_texts, without_chain
+from backend.data.encoding import Encoded, encode_all, pack_texts, without_chain
 from backend.data.pairs import EncodedPairs, encode_pairs
 from backend.data.templates import Message, Renderer
 from studio.contract import TrainSpec
@@ -110,7 +110,10 @@ def _encoded(spec: TrainSpec, renderer: Renderer) -> tuple[Encoded, Encoded]:
         overlong=spec.overlong,
         rows=kept,
     )
-    training.samples += _direct(spec, renderer, learned, training)
+    direct = _direct(spec, renderer, learned, training)
+    training.samples += direct.samples
+    training.sample_rows += direct.sample_rows
+    training.direct = len(direct.samples)
     held_out = encode_all(renderer, held, cutoff_len=spec.cutoff_len, overlong=spec.overlong, rows=held_rows)
     return training, held_out
 
@@ -125,20 +128,21 @@ def _held_rows(spec: TrainSpec, conversations: Sequence[Sequence[Message]]) -> t
 
 def _direct(
     spec: TrainSpec, renderer: Renderer, learned: Sequence[list[Message]], training: Encoded
-) -> list[Sample]:
+) -> Encoded:
     """Encode `direct_share` of the rows with an empty chain; of rows that were left out, none."""
     gone = set(training.left_out)
     eligible = [i for i in range(len(learned)) if (training.rows[i] if training.rows else i) not in gone]
     # A seeded draw without replacement: the same rows for the same spec.
     drawn = torch.randperm(len(eligible), generator=torch.Generator().manual_seed(spec.seed))
-    chosen = drawn[: round(spec.direct_share * len(eligible))].tolist()
+    chosen = [eligible[index] for index in drawn[: round(spec.direct_share * len(eligible))].tolist()]
     return encode_all(
         renderer,
-        [without_chain(learned[eligible[index]]) for index in chosen],
+        [without_chain(learned[index]) for index in chosen],
         cutoff_len=spec.cutoff_len,
         label_weight=spec.label_weight,
         train_on_prompt=spec.train_on_prompt,
-    ).samples
+        rows=[training.rows[index] if training.rows else index for index in chosen],
+    )
 
 
 def _packed(spec: TrainSpec, renderer: Renderer) -> tuple[Encoded, Encoded]:

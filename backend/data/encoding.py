@@ -34,10 +34,14 @@ class Encoded:
     """The samples that fit, and the rows, from 0 in their file, that were longer than the limit.
 
     `left_out` are not in the samples; `shortened` are, with a think chain cut to fit.
-    `rows`: the rows of the file that were encoded; None: all.
+    `rows`: the rows of the file that were encoded; None: all. `sample_rows`: the row of each sample, or
+    nothing where samples are packed out of several. `direct`: how many of the samples, the last, are rows
+    once more with an empty chain.
     """
 
     samples: list[Sample]
+    sample_rows: list[int] = field(default_factory=list)
+    direct: int = 0
     left_out: list[int] = field(default_factory=list)
     shortened: list[int] = field(default_factory=list)
     rows: tuple[int, ...] | None = None
@@ -178,12 +182,13 @@ def encode_all(
 
     for index, messages in enumerate(conversations):
         samples = encode(messages)
+        row = index if rows is None else rows[index]
         if any(len(sample["input_ids"]) > cutoff_len for sample in samples):
-            row = index if rows is None else rows[index]
             shorter = shorten_chains(messages, fits) if overlong == "cut_chain" else None
             (encoded.shortened if shorter else encoded.left_out).append(row)
             samples = encode(shorter) if shorter else []
         encoded.samples += samples
+        encoded.sample_rows += [row] * len(samples)
     if overlong == "error" and encoded.left_out:
         refuse_too_long(encoded.left_out, cutoff_len)
     return encoded

@@ -10,7 +10,6 @@ from backend.data.templates import Renderer
 from backend.engine.endpoint import EndpointAnswering
 from backend.engine.local import LocalAnswering
 from backend.engine.titles import Answering
-from backend.modeling.loading import load_model, on_device
 from backend.modeling.tokenizers import load_tokenizer
 from studio.contract import AnsweringSpec
 from studio.samples.scheme import Scheme
@@ -32,6 +31,9 @@ def open_answering(spec: AnsweringSpec, scheme: Scheme, *, failures_in_a_row: in
         with closing(_at_endpoint(spec, scheme, failures_in_a_row)) as answering:
             yield answering
         return
+    # Here: it imports peft, which an endpoint's job does without and which takes half of its start.
+    from backend.modeling.loading import load_model, on_device
+
     assert spec.model_name_or_path is not None, "the spec's own check"
     tokenizer = load_tokenizer(spec.adapter_name_or_path or spec.model_name_or_path, spec.model_name_or_path)
     model = on_device(load_model(spec.model_name_or_path, spec.adapter_name_or_path))

@@ -2,9 +2,10 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
+from peft import PeftModel
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from backend.modeling.adapters import attach_adapter, require_fitting
@@ -12,8 +13,10 @@ from backend.modeling.tokenizers import unusable
 from backend.modeling.trust import is_allowed, require_safe
 from studio.contract import TrainSpec
 
+AnyModel = TypeVar("AnyModel", PreTrainedModel, PeftModel)
 
-def on_device(model: PreTrainedModel) -> PreTrainedModel:
+
+def on_device(model: AnyModel) -> AnyModel:
     """Move the model to the first GPU, or to the CPU where there is none."""
     torch.nn.Module.to(model, "cuda" if torch.cuda.is_available() else "cpu")
     return model
@@ -56,6 +59,16 @@ def load_model(
         return model
     merged: PreTrainedModel = attach_adapter(model, adapter, folder).merge_and_unload()
     return merged
+
+
+def load_with_adapter(folder: Path, adapter: Path) -> PeftModel:
+    """Load a model in float32 with a LoRA adapter whose matrices require gradients, unmerged.
+
+    Raises:
+        ModelUnusable: see load_model.
+    """
+    require_fitting(adapter, folder)
+    return attach_adapter(_load(folder, torch.float32), adapter, folder, is_trainable=True)
 
 
 def load_for_training(spec: TrainSpec) -> PreTrainedModel:

@@ -15,5 +15,7 @@ Knows a trainable model and encoded samples, not how they were made.
     loop_control            Decide when to evaluate, save and stop; emit events.
     checkpoints             Write, prune and find checkpoints.
     resume                  Save and restore the state that resuming needs.
+    sample_gradients        Compute the gradient of each sample with respect to the LoRA matrices.
+    influence_functions     Compute what rows did to an answer, and which rows contradict the others.
     provenance              Hash the dataset and the base model; name the code version.
 """

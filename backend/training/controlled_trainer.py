@@ -71,14 +71,15 @@ class ControlledTrainer(Trainer):
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Any]:
         """Load the held-out samples in a fixed order, each on one process."""
-        dataset = eval_dataset or self.eval_dataset
+        dataset: Any = eval_dataset or self.eval_dataset
         layout = BatchLayout(
             batch_size=self.args.per_device_eval_batch_size,
             processes=self.args.world_size,
             rank=self.args.process_index,
         )
+        samples = SampleDataset(cast("Sequence[Sample]", dataset))
         batches = BatchSampler(_lengths(dataset), layout, seed=None, padded=True)
-        return self._loader(SampleDataset(dataset), batches, self.held_out_collator or self.data_collator)
+        return self._loader(samples, batches, self.held_out_collator or self.data_collator)
 
     def _loader(self, rows: Dataset[Any], batches: BatchSampler, collator: Any) -> DataLoader[Any]:
         return DataLoader(

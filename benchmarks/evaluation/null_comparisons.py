@@ -14,6 +14,7 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from studio.evaluation.paired import (
     ALPHA,
@@ -28,14 +29,32 @@ from studio.evaluation.power import effective_rows, power
 from studio.evaluation.seeds import compare_seeds
 
 CATEGORIES = 10
-STORIES = {"2 titles a story": (2, 0.7), "3 titles a story": (3, 0.7), "5 titles a story": (5, 0.7)}
+STORIES = {
+    "2 titles a story": (2, 0.7),
+    "3 titles a story": (3, 0.7),
+    "5 titles a story": (5, 0.7),
+    "1 to 30, heavy tail": (None, 0.7),
+}
+LARGEST_STORY, TAIL = 30, 1.5
+"""A story of k titles is k^-1.5 as frequent as one of a single title, up to 30: most are alone, and the few
+that every outlet carries hold most titles. The bundled data have no near copies to take sizes from."""
+
+
+def stories(rng: np.random.Generator, n: int, size: int | None) -> NDArray[np.int64]:
+    """Assign n titles to stories: of `size` titles each, or of sizes with a heavy tail."""
+    if size is not None:
+        return np.arange(n) // size
+    sizes = np.arange(1, LARGEST_STORY + 1)
+    frequency = sizes**-TAIL
+    drawn = rng.choice(sizes, size=n, p=frequency / frequency.sum())
+    return np.repeat(np.arange(n), drawn)[:n]
 
 
 def comparison(
-    rng: np.random.Generator, n: int, size: int, correlation: float, rates: tuple[float, float]
+    rng: np.random.Generator, n: int, size: int | None, correlation: float, rates: tuple[float, float]
 ) -> PairedRows:
     """Simulate two models that answer n titles in stories of `size`, right with the given rates."""
-    group = np.arange(n) // size
+    group = stories(rng, n, size)
     label = rng.integers(0, CATEGORIES, n)
     # Both find the same titles hard: half of what decides is the title's own.
     hard = rng.standard_normal(group.max() + 1)[group]
@@ -105,7 +124,7 @@ def false_alarms(count: int) -> None:
 def printed_power(count: int) -> None:
     print(f"\nPrinted against simulated power, {count} comparisons each\n")
     print(f"{'titles':>8}{'a story':>9}{'A, B':>14}{'printed':>10}{'simulated':>11}{'apart':>8}")
-    for size, correlation in ((1, 0.0), (2, 0.7), (3, 0.7), (5, 0.7)):
+    for size, correlation in ((1, 0.0), (2, 0.7), (3, 0.7), (5, 0.7), (None, 0.7)):
         for n, rates in ((100, (0.7, 0.86)), (300, (0.72, 0.8)), (1000, (0.74, 0.785))):
             rng = np.random.default_rng(3)
             many = comparison(rng, 60_000, size, correlation, rates)
@@ -114,14 +133,14 @@ def printed_power(count: int) -> None:
             rows = comparison(rng, n, size, correlation, rates).group
             worth = effective_rows(many.group, many.difference) / len(many) * len(rows)
             gain = round(rates[1] - rates[0], 4)
-            printed = power(round(worth), round(discordance, 4), gain, grouped=size > 1)
+            printed = power(round(worth), round(discordance, 4), gain, grouped=size != 1)
             found = []
             for _ in range(count):
                 one = comparison(rng, n, size, correlation, rates)
                 found.append(flip_signs(group_sums(one.group, one.difference)) < ALPHA)
             simulated = float(np.mean(found))
             print(
-                f"{n:>8}{size:>9}{rates[0]:>8.3f}{rates[1]:>6.3f}{printed:>10.1%}{simulated:>11.1%}"
+                f"{n:>8}{size or '1-30':>9}{rates[0]:>8.3f}{rates[1]:>6.3f}{printed:>10.1%}{simulated:>11.1%}"
                 f"{abs(printed - simulated):>8.1%}"
             )
 

@@ -27,6 +27,8 @@ KIND_NAMES = {
     "export": ("导出", "export"),
     "range_test": ("范围测试", "range test"),
     "behaviour": ("行为测试", "behavioural tests"),
+    "influence": ("训练行的影响", "influence of training rows"),
+    "sample": ("采样", "sampling"),
     "forgetting": ("遗忘检查", "forgetting probe"),
     "sweep": ("参数扫描", "sweep"),
 }
@@ -36,6 +38,7 @@ MOVES: tuple[tuple[Move, str, tuple[str, str]], ...] = (
     ("down", "arrow_downward", ("后移一位", "Move down")),
 )
 _NEXT_FREE = ""
+_WITHOUT_CHECKPOINTS = ("evaluate", "classify")
 
 
 def run_controls(run: Job) -> None:
@@ -81,8 +84,8 @@ def _stop_button(run: Job) -> None:
         label,
         _cancel,
         help_text=say(
-            "保留已存的检查点，之后可以继续。",
-            "Keeps the checkpoints saved so far; the run can be resumed.",
+            "做完的都保留，之后可以继续。",
+            "Keeps what is done so far; the run can be resumed.",
         )
         if keeps
         else None,
@@ -91,7 +94,7 @@ def _stop_button(run: Job) -> None:
 
 def _discard_button(run: Job) -> None:
     """Draw the button that asks first: discarded checkpoints cannot be restored."""
-    if run.state == "queued" and run.resume_point is None:
+    if (run.state == "queued" and run.resume_point is None) or run.spec.kind in _WITHOUT_CHECKPOINTS:
         return  # nothing to throw away
     label = say("丢弃检查点", "Discard") if run.is_over else say("停止并丢弃", "Stop and discard")
     with st.popover(label, icon=":material/delete:", key=f"discard-{run.id}"):
@@ -145,7 +148,7 @@ def _acts(words: tuple[str, str], act: Callable[[Workspace, str], object]) -> Ca
 _pause = _acts(("已请求暂停。", "Pause requested."), runs.pause)
 _cancel = _acts(("已请求停止，将在下一步结束。", "Stop requested; it ends at the next step."), runs.cancel)
 _discard = _acts(("检查点将被删除。", "The checkpoints are deleted."), runs.discard)
-_resume = _acts(("已排队，将从检查点继续。", "Queued; it resumes from its checkpoint."), queue.resume)
+_resume = _acts(("已排队，将从停下的地方继续。", "Queued; it goes on where it stopped."), queue.resume)
 
 
 @reporting

@@ -13,7 +13,10 @@ from typing import Literal
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from studio.language import LANGUAGES, current_language
+from studio.accounts.access import access_mode, cookie_name
+from studio.accounts.sessions import person_of
+from studio.errors import NotAllowed
+from studio.language import LANGUAGES, current_language, say
 from studio.samples.scheme import Scheme, load_scheme
 from studio.store import Store, open_store
 from studio.team import people, rights
@@ -64,13 +67,41 @@ def scheme() -> Scheme:
     return load_scheme()
 
 
+def is_by_account() -> bool:
+    """Return whether people sign in with accounts, so that nobody chooses a name."""
+    return access_mode() == "accounts"
+
+
+def signed_in() -> str | None:
+    """Return the name of the account behind this session's cookie; None: its session has ended."""
+    cookie = st.context.cookies.get(cookie_name(st.get_option("server.port")))
+    if not cookie:
+        return None
+    found = person_of(store(), cookie)
+    return found.name if found else None
+
+
 def annotator() -> str:
-    """Return the name under which this session decides."""
+    """Return the name under which this session decides.
+
+    Raises:
+        NotAllowed: it was signed out meanwhile.
+    """
+    if is_by_account():
+        name = signed_in()
+        if name is None:
+            raise NotAllowed(
+                say("您已退出登录。", "You are signed out."),
+                remedy=say("请重新打开网页并登录。", "Reload the page and sign in."),
+            )
+        return name
     return clean_name(st.session_state.get("annotator")) or "me"
 
 
 def is_named() -> bool:
     """Return whether somebody has said who works in this session."""
+    if is_by_account():
+        return signed_in() is not None
     return bool(clean_name(st.session_state.get("annotator")))
 
 

@@ -5,6 +5,7 @@ import streamlit as st
 from pages.shared import colors, keyboard, session
 from pages.shared.elements import choose_one
 from pages.shared.feedback import reporting
+from pages.shared.text import plain
 from studio.annotation import review
 from studio.annotation.leases import release
 from studio.annotation.sent_back import count_sent_back
@@ -71,6 +72,8 @@ def sign_in() -> Person | None:
         The person; None where nobody has said who they are, or the workspace cannot be read.
     """
     keyboard.guard()
+    if session.is_by_account():
+        return _account()
     asked = st.query_params.get("annotator")
     # A page that another one leads to begins without the widget's state and with another address.
     kept = st.session_state.get(SIGNED_IN, asked)
@@ -93,9 +96,7 @@ def sign_in() -> Person | None:
         help=say("每个决定都会记下这个名字。", "Every decision is recorded under this name."),
     )
     if person is not None:
-        inactive = "" if person.is_active else say("　:gray[（休息中）]", " :gray[(inactive)]")
-        role = say(*people.ROLE_NAMES[person.role])
-        st.markdown(f':color[●]{{foreground="{colors.readable(person.color)}"}} {role}{inactive}')
+        _show_role(person)
     st.button(
         say("换人或新成员", "Somebody else"),
         key="who-else",
@@ -104,6 +105,27 @@ def sign_in() -> Person | None:
         on_click=_ask_again,
     )
     return person
+
+
+def _account() -> Person | None:
+    """Show whose account this is, and the way out."""
+    name = session.signed_in()
+    if name is None:
+        return None
+    person, _ = _known_people(name)
+    st.markdown(f"**{plain(name)}**")
+    if person is not None:
+        _show_role(person)
+    base = st.get_option("server.baseUrlPath").strip("/")
+    leave = f"/{base}/enter/leave" if base else "/enter/leave"
+    st.link_button(say("退出登录", "Sign out"), leave, type="tertiary", icon=":material/logout:")
+    return person
+
+
+def _show_role(person: Person) -> None:
+    inactive = "" if person.is_active else say("　:gray[（休息中）]", " :gray[(inactive)]")
+    role = say(*people.ROLE_NAMES[person.role])
+    st.markdown(f':color[●]{{foreground="{colors.readable(person.color)}"}} {role}{inactive}')
 
 
 @reporting

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from studio.classification.sheets import ROWS, SHEET, TITLES, Sheet, problem_text
 from studio.contract import AnsweredTitle, ClassifySpec
 from studio.errors import UnreadableFile
-from studio.language import say
+from studio.language import half, say
 from studio.runs import Job
 from studio.system.documents import READ_FAULTS, one_line, read_whole
 from studio.system.jsonl import read_lines
@@ -63,7 +63,7 @@ class ClassifiedRow:
         """Why there is no answer, in the reader's language; empty where there is one."""
         if self.problem:
             return problem_text(self.problem)
-        return str(self.answer.problem) if self.answer else ""
+        return str(half(self.answer.problem)) if self.answer else ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -203,7 +203,7 @@ def _responses(job: Job, path: Path, classified: Classified) -> Iterator[dict[st
             )
             continue
         assert row.answer is not None
-        added = {"confidence": row.confidence, "top3": _top(row)}
+        added: dict[str, object] = {"confidence": row.confidence, "top3": _top(row)}
         if classified.threshold is not None:
             added["decision"] = row.outcome
         yield openai_batch.response(

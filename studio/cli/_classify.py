@@ -53,8 +53,8 @@ def classify(
     model: Annotated[
         str | None,
         typer.Option(
-            metavar="RUN|MODEL",
-            help="Run or base model (default: the default model); with --endpoint the one that it serves.",
+            metavar="RUN|RELEASE|MODEL",
+            help="What answers (default: the default model); with --endpoint the model that it serves.",
         ),
     ] = None,
     endpoint: Annotated[

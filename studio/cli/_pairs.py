@@ -33,6 +33,10 @@ Runs = Annotated[
     list[str] | None,
     typer.Option("--runs", help="Also what runs answered differently: an id, given twice or more."),
 ]
+Samples = Annotated[
+    list[str] | None,
+    typer.Option("--samples", help="Also what a job of `news-studio sample` answered, by its id."),
+]
 OfKind = Annotated[Kind | None, typer.Option("--kind", help="Of this kind alone.")]
 Category = Annotated[str, typer.Option(help="Of this chosen category alone.")]
 Rejected = Annotated[str, typer.Option(help="Of this rejected category alone.")]
@@ -45,6 +49,7 @@ def list_(
     category: Category = "",
     rejected: Rejected = "",
     runs: Runs = None,
+    samples: Samples = None,
     limit: Limit = 20,
     home: Home = None,
     as_json: AsJson = False,
@@ -53,7 +58,7 @@ def list_(
     with report_errors():
         workspace = workspace_at(home)
         with closing(open_store(workspace.database)) as db:
-            found = select(db, workspace, run_ids=runs or ())
+            found = select(db, workspace, run_ids=runs or (), sample_ids=samples or ())
         found = found.filtered(_wanted(kind, category, rejected))
     if as_json:
         print_json({**found.to_json(), "rows": [pair.to_json() for pair in found.pairs]})
@@ -70,6 +75,7 @@ def freeze(
     category: Category = "",
     rejected: Rejected = "",
     runs: Runs = None,
+    samples: Samples = None,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
@@ -77,7 +83,9 @@ def freeze(
     with report_errors():
         workspace = workspace_at(home)
         with closing(open_store(workspace.database)) as db:
-            found = select(db, workspace, run_ids=runs or ()).filtered(_wanted(kind, category, rejected))
+            found = select(db, workspace, run_ids=runs or (), sample_ids=samples or ()).filtered(
+                _wanted(kind, category, rejected)
+            )
             version = freeze_pairs(db, workspace, name, found, author=user_name(), scheme=load_scheme())
     if as_json:
         print_json(version.to_json())

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -9,6 +10,8 @@ from typing import Annotated, Any, Literal
 import typer
 
 from studio import runs
+from studio.accounts.access import access_token
+from studio.accounts.invitations import invite_first_admin
 from studio.cli._common import AsJson, Device, Home, Processes, print_json, report_errors, workspace_at
 from studio.contract import EvaluateSpec
 from studio.jobs import queue as jobs
@@ -16,6 +19,8 @@ from studio.language import say
 from studio.operations import supervisor
 from studio.operations.doctor import DATABASE, diagnose
 from studio.runs import DeviceChoice, Job, Run
+from studio.store import open_store
+from studio.system.network import LOOPBACK
 from studio.workspace import Workspace, open_workspace
 
 app = typer.Typer()
@@ -31,18 +36,50 @@ def up(
     port: Annotated[
         int, typer.Option(min=1, max=65535, help="Port of the web app.")
     ] = supervisor.DEFAULT_PORT,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; any but 127.0.0.1 needs --accounts.")
+    ] = LOOPBACK[0],
+    accounts: Annotated[
+        bool, typer.Option("--accounts", help="Everybody signs in with an account of their own.")
+    ] = False,
+    base_path: Annotated[str, typer.Option(help="Path under which a proxy shows it, such as studio.")] = "",
+    name: Annotated[
+        list[str] | None,
+        typer.Option("--name", help="Host name under which it answers, such as that of a proxy; repeatable."),
+    ] = None,
 ) -> None:
     """Run the web app and the job process until Ctrl-C."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     with report_errors():
-        supervisor.up(workspace_at(home), port, on_ready=_echo_ready)
+        workspace = workspace_at(home)
+        supervisor.up(
+            workspace,
+            port,
+            host=host,
+            names=name or (),
+            base_path=base_path,
+            access="accounts" if accounts else "token",
+            on_ready=lambda url: _echo_ready(workspace, url, by_account=accounts),
+        )
         typer.echo(say("网页已停止；正在运行的任务会继续。", "The web app has stopped; running jobs go on."))
 
 
-def _echo_ready(url: str) -> None:
+def _echo_ready(workspace: Workspace, url: str, *, by_account: bool) -> None:
+    link = url if by_account else f"{url}/?token={access_token(workspace)}"
     typer.echo(
-        say(f"News Studio 已启动：{url}（Ctrl-C 停止）", f"News Studio is up: {url} (Ctrl-C stops it)")
+        say(f"News Studio 已启动：{link}（Ctrl-C 停止）", f"News Studio is up: {link} (Ctrl-C stops it)")
     )
+    if by_account:
+        with closing(open_store(workspace.database)) as db:
+            code = invite_first_admin(db)
+        if code:
+            join = f"{url}/enter/join?code={code}"
+            typer.echo(
+                say(
+                    f"还没有账号。一小时内打开这个链接，成为第一位管理员：{join}",
+                    f"There is no account yet. Within an hour, open this link to be the first admin: {join}",
+                )
+            )
 
 
 @runs_app.callback()

@@ -5,7 +5,9 @@ import logging
 import typer
 
 from studio.cli import (
+    _accounts,
     _annotations,
+    _backups,
     _classify,
     _compare,
     _data,
@@ -13,6 +15,8 @@ from studio.cli import (
     _drafts,
     _export,
     _forgetting,
+    _influence,
+    _measuring,
     _models,
     _pairs,
     _predictions,
@@ -20,7 +24,9 @@ from studio.cli import (
     _report,
     _run_records,  # noqa: F401 - it adds its commands to `runs`
     _runs,
+    _sample,
     _serving,
+    _tracking,  # noqa: F401 - it adds its command to `runs`
     _training,
 )
 from studio.cli._common import AsJson, Home, print_json, report_errors
@@ -40,16 +46,21 @@ for module in (
     _pairs,
     _drafts,
     _training,
+    _sample,
     _serving,
     _classify,
     _export,
     _models,
     _runs,
+    _influence,
     _compare,
     _predictions,
     _release,
     _report,
     _forgetting,
+    _backups,
+    _accounts,
+    _measuring,
 ):
     app.add_typer(module.app)
 

@@ -67,10 +67,12 @@ from studio.contract._results import (
     DamagedCheckpoints,
     Drafted,
     EngineUsed,
+    InfluenceFile,
     Piece,
     Prediction,
     PreviewFile,
     Result,
+    SampledAnswer,
     ScoreFile,
     Scores,
     SeenRow,
@@ -87,8 +89,10 @@ from studio.contract._specs import (
     DraftSpec,
     EndpointSpec,
     EvaluateSpec,
+    InfluenceSpec,
     PreviewSpec,
     RangeTestSpec,
+    SampleSpec,
     ServedModel,
     ServeSpec,
     SweepSpec,
@@ -140,6 +144,8 @@ __all__ = [
     "ForgettingSpec",
     "Frozen",
     "HeldOut",
+    "InfluenceFile",
+    "InfluenceSpec",
     "OptimizerName",
     "Piece",
     "Prediction",
@@ -157,6 +163,8 @@ __all__ = [
     "RangeTestSpec",
     "Result",
     "RunSpec",
+    "SampleSpec",
+    "SampledAnswer",
     "SchedulerName",
     "ScoreFile",
     "Scores",
@@ -190,7 +198,9 @@ RunSpec = Annotated[
     | RangeTestSpec
     | SweepSpec
     | BehaviourSpec
-    | ForgettingSpec,
+    | SampleSpec
+    | ForgettingSpec
+    | InfluenceSpec,
     Field(discriminator="kind"),
 ]
 run_spec: TypeAdapter[RunSpec] = TypeAdapter(RunSpec)

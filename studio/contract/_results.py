@@ -23,6 +23,9 @@ class Prediction(Frozen):
     )
     tokens: int = Field(0, description="Generated tokens.")
     forced: bool = Field(False, description="The think chain reached its limit and was force-closed.")
+    votes: dict[str, int] | None = Field(
+        None, description="Of several samples, how many named each category; None: one answer."
+    )
 
 
 class AnsweredTitle(Frozen):
@@ -45,6 +48,19 @@ class AnsweredTitle(Frozen):
     tokens: int = Field(0, description="Generated tokens.")
     forced: bool = Field(False, description="The think chain reached its limit and was force-closed.")
     problem: Text = ""
+
+
+class SampledAnswer(Frozen):
+    """A line of samples.jsonl: a sampled answer to a row; `predicted` is None where it names no category."""
+
+    row: int = Field(description="Position in the answered entry, from 0.")
+    sample: int = Field(ge=0, description="Number of the answer to this row, from 0.")
+    title: str
+    label: str = Field(description="The category in the dataset.")
+    predicted: str | None
+    chain: str | None = Field(description="The sampled think chain; None when none could be parsed.")
+    tokens: int = Field(0, description="Generated tokens.")
+    forced: bool = Field(False, description="The think chain reached its limit and was force-closed.")
 
 
 class TitleToDraft(Frozen):
@@ -192,6 +208,24 @@ class VariantAnswer(Frozen):
     test: str
     predicted: str
     probability: float
+
+
+class InfluenceFile(Frozen):
+    """The content of influence.json. The numbers are in influence.npz, by the positions of these lists.
+
+    Of the arrays, `influence` is (targets, rows): positive where the row pushed the wrong answer up against
+    the label of the dataset, in a unit of its own. `suspicion`, `support` and `loss` are of the rows: how
+    doubtful the label is, 0 to 1; what the other rows' gradients say about it, 1 for it, below 0 against it;
+    the loss of its label in nats.
+    """
+
+    format_version: Literal[1] = 1
+    rows: tuple[int, ...] = Field(description="Rows of the trained entry, from 0.")
+    targets: tuple[Prediction, ...]
+    tokens: Literal["label", "chain", "all"]
+    first_pass_steps: int = Field(description="Optimizer steps before labels were judged; 0: none.")
+    sketch_length: int
+    parameters: int = Field(description="Weights of the adapter.")
 
 
 class ServerAddress(Frozen):

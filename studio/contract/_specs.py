@@ -92,6 +92,18 @@ class AnsweringSpec(Frozen):
         description="Hold a written answer to the categories, and stop as soon as it names one; not at an"
         " endpoint.",
     )
+    temperature: float = Field(
+        0.0,
+        ge=0,
+        le=2,
+        description="Sampling temperature of written answers; 0: the likeliest token. At an endpoint it is a"
+        " field of its requests instead.",
+    )
+    top_p: float = Field(
+        1.0, gt=0, le=1, description="Sample from the likeliest tokens of this probability together."
+    )
+    top_k: int = Field(0, ge=0, description="Sample from this many likeliest tokens; 0: from all.")
+    sampling_seed: int = Field(0, ge=0, lt=2**32, description="Seed of the samples.")
     run: str | None = Field(None, description="The training run whose model answers, if it is one.")
 
     @model_validator(mode="after")
@@ -100,6 +112,8 @@ class AnsweringSpec(Frozen):
             raise ValueError("model_name_or_path is needed: the folder of the model that answers.")
         if (self.engine == "endpoint") != (self.endpoint is not None):
             raise ValueError("engine endpoint needs endpoint, and no other engine has one.")
+        if self.endpoint is not None and self.temperature:
+            raise ValueError("temperature: at an endpoint set it among the endpoint's fields.")
         return self
 
 
@@ -122,6 +136,12 @@ class EvaluateSpec(AnsweringSpec):
         " the others train the baseline.",
     )
     limit: int | None = Field(None, ge=1, description="Answer at most this many rows; empty: all.")
+    samples: int = Field(
+        1,
+        ge=1,
+        le=101,
+        description="Written answers to each title, of which the category counts that most of them name.",
+    )
     cutoff_len: int = Field(512, ge=16, le=131072, description="Longest question in tokens.")
     seed: int = Field(42, ge=0, lt=2**32, description="Seed of the intervals' resampling.")
     imported: str | None = Field(
@@ -131,6 +151,14 @@ class EvaluateSpec(AnsweringSpec):
         None,
         description="The sealed set that is opened, as name#1: only its scores are shown. Empty: none is.",
     )
+
+    @model_validator(mode="after")
+    def _samples_differ(self) -> Self:
+        if self.samples > 1 and self.answer != "chain":
+            raise ValueError("samples: only written answers (answer chain) can be sampled several times.")
+        if self.samples > 1 and self.endpoint is None and not self.temperature:
+            raise ValueError("samples need a temperature above 0; without one they are all alike.")
+        return self
 
 
 class ClassifySpec(AnsweringSpec):
@@ -288,6 +316,60 @@ class BehaviourSpec(Frozen):
     template: TemplateName = Field("auto", description="Chat template that renders a conversation.")
     run: str = Field(description="The evaluation whose titles are changed.")
     batch_size: int = Field(64, ge=1, le=4096, description="Titles answered at once.")
+
+
+class InfluenceSpec(Frozen):
+    """Influence of training rows on the answers of targets.jsonl, beside the spec, and on each other.
+
+    targets.jsonl holds predictions, wrong ones as a rule.
+    """
+
+    format_version: Literal[1] = Field(1, description="Layout of this file.")
+    kind: Literal["influence"] = Field("influence", description="What the worker is asked to do.")
+    train: TrainSpec = Field(description="The training whose rows are judged; LoRA only.")
+    adapter_name_or_path: Path = Field(description="Folder of the adapter that it ended with.")
+    run: str = Field(description="The evaluation whose answers are explained.")
+    tokens: Literal["label", "chain", "all"] = Field(
+        "label",
+        description="Tokens of a training row whose gradients count: the category after the think chain, the"
+        " chain, or both as trained.",
+    )
+    first_pass_epochs: float = Field(
+        1.0,
+        ge=0,
+        le=100,
+        description="Passes of a fresh adapter over the rows, before which label errors are learned by"
+        " heart; 0: judge labels by the finished adapter, which finds fewer errors.",
+    )
+    sketch_length: int = Field(
+        32768, ge=256, le=2**22, description="Numbers that the gradient of a row is folded into."
+    )
+    batch_size: int = Field(16, ge=1, le=4096, description="Samples in one backward pass.")
+
+
+class SampleSpec(Frozen):
+    """Several sampled answers with a think chain to every row of a dataset, whose labels judge them."""
+
+    format_version: Literal[1] = Field(1, description="Layout of this file.")
+    kind: Literal["sample"] = Field("sample", description="What the worker is asked to do.")
+    model_name_or_path: Path = Field(description="Folder of the base model.")
+    adapter_name_or_path: Path | None = Field(
+        None, description="Folder of a LoRA adapter; empty: the base alone."
+    )
+    template: TemplateName = Field("auto", description="Chat template that renders a conversation.")
+    dataset_dir: Path = Field(description="Folder with dataset_info.json.")
+    dataset: str = Field("train", description="Entry of dataset_info.json whose rows are answered.")
+    samples: int = Field(8, ge=2, le=256, description="Answers to each row.")
+    temperature: float = Field(1.0, gt=0, le=2, description="Sampling temperature.")
+    top_p: float = Field(
+        1.0, gt=0, le=1, description="Sample from the likeliest tokens of so much probability."
+    )
+    limit: int | None = Field(None, ge=1, description="Answer at most this many rows; empty: all.")
+    batch_size: int = Field(128, ge=1, le=4096, description="Answers computed at once.")
+    max_new_tokens: int = Field(256, ge=8, le=32768, description="Longest answer in tokens.")
+    quotes_from_title: bool = Field(True, description="Hold the quotations in a chain to the title.")
+    seed: int = Field(42, ge=0, lt=2**32, description="Seed of the samples.")
+    run: str | None = Field(None, description="The training run that answers, if it is one.")
 
 
 class RangeTestSpec(Frozen):

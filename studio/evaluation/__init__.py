@@ -18,6 +18,7 @@ feedback           Requeue the titles of wrong predictions for labelling.
 foreign_answers    Read the answers of other programs: LLaMA-Factory, OpenAI batch output, tables.
 forgetting         Probe what fine-tuning cost in knowledge, instructions, arithmetic and refusals.
 homophones         List characters of the same sound.
+influence_runs     Start the influence of training rows on wrong answers as a job, and read it.
 names              List names of places and companies, by type.
 nearest_rows       Find the training rows nearest to a title: what a model was taught about it.
 neighbours         Find the nearest training rows of a title: TF-IDF over character grams.

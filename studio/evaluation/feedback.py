@@ -1,10 +1,11 @@
-"""Requeue the titles of wrong predictions for labelling.
+"""Requeue titles for labelling: of wrong predictions, and of the training rows behind them.
 
-Knows predictions and titles; it does not know which cell of which confusion matrix they are from.
+Knows predictions, rows and titles; it does not know which cell of which confusion matrix they are from.
 """
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Protocol
 
 from studio.annotation.requeue import send_back
 from studio.contract import Prediction
@@ -16,6 +17,26 @@ from studio.samples.canonical import write_answer, write_question
 from studio.samples.scheme import Scheme
 from studio.store import Store
 from studio.team.rights import require_right
+
+
+class TaughtRow(Protocol):
+    """A row that a model was trained on."""
+
+    @property
+    def row(self) -> int:
+        """Its number in the file, from 0."""
+
+    @property
+    def title(self) -> str:
+        """Its title."""
+
+    @property
+    def category(self) -> str:
+        """The category that was trained."""
+
+    @property
+    def chain(self) -> str:
+        """The think chain that was trained; often empty."""
 
 
 def send_predictions_back(
@@ -42,6 +63,42 @@ def send_predictions_back(
     return waiting + sum(
         send_back(db, title_ids, reason=reason, author=author) for reason, title_ids in by_reason.items()
     )
+
+
+def send_training_rows_back(
+    db: Store, rows: Sequence[TaughtRow], *, reason: str, source: str, author: str, scheme: Scheme
+) -> int:
+    """Requeue the titles of training rows for labelling; return how many wait now.
+
+    A title that the workspace lacks is imported first, with the category and the chain that were trained.
+
+    Args:
+        db: store.
+        rows: of the trained data.
+        reason: a stored message: why they are looked at again.
+        source: name of the run, where titles have to be imported.
+        author: who asks.
+        scheme: the categories.
+    """
+    require_right("send_back", db, author)
+    missing = [
+        RawRow(
+            file=source,
+            row=row.row + 1,
+            split="train",
+            kind="conversation",
+            record=row.title,
+            question=write_question(scheme.prompt, row.title),
+            answer=write_answer(row.chain, row.category),
+        )
+        for row in rows
+        if find_title(db, row.title) is None
+    ]
+    if missing:
+        import_rows(db, missing, scheme, source=source)
+    found = [title for title in (find_title(db, row.title) for row in rows) if title is not None]
+    waiting = sum(title.status == "waiting" for title in found)
+    return waiting + send_back(db, [title.id for title in found], reason=reason, author=author)
 
 
 def _row(prediction: Prediction, run_name: str, scheme: Scheme) -> RawRow:

@@ -9,7 +9,7 @@ from studio.evaluation.neighbours import TrainingRow
 from studio.formats.reader import read_entry
 from studio.runs import Run, get_run
 from studio.samples.canonical import exact_category, read_answer
-from studio.samples.scheme import Scheme
+from studio.samples.scheme import Scheme, load_scheme
 from studio.validation.rows import find_title, shared_prefix
 from studio.workspace import Workspace
 
@@ -22,17 +22,23 @@ class DatasetRows:
     chains: tuple[str, ...] = ()
 
 
-def training_of(workspace: Workspace, run: Run) -> TrainSpec | None:
-    """Return the training that a run is about: its own, or that of the model it evaluates; None: a base."""
+def training_run(workspace: Workspace, run: Run) -> Run | None:
+    """Return the training run behind a run: itself, or that of the model it evaluates; None: a base."""
     if isinstance(run.spec, TrainSpec):
-        return run.spec
+        return run
     if run.spec.run is None:
         return None
     try:
-        spec = get_run(workspace, run.spec.run).spec
+        found = get_run(workspace, run.spec.run)
     except StudioError:
         return None
-    return spec if isinstance(spec, TrainSpec) else None
+    return found if isinstance(found.spec, TrainSpec) else None
+
+
+def training_of(workspace: Workspace, run: Run) -> TrainSpec | None:
+    """Return the settings of the training that a run is about; None: a base model."""
+    found = training_run(workspace, run)
+    return found.spec if found is not None and isinstance(found.spec, TrainSpec) else None
 
 
 def trained_rows(workspace: Workspace, run: Run, scheme: Scheme) -> DatasetRows:
@@ -47,6 +53,12 @@ def evaluated_entry(run: Run) -> tuple[Path, str | None]:
     """Return the folder and the entry whose rows a run answered."""
     spec = run.spec
     return spec.dataset_dir, spec.dataset if isinstance(spec, EvaluateSpec) else spec.eval_dataset
+
+
+def folder_scheme(folder: Path) -> Scheme:
+    """Load the categories that a dataset folder was frozen with, or the bundled ones."""
+    own = folder / "categories.toml"
+    return load_scheme(own if own.is_file() else None)
 
 
 def labelled_rows(folder: Path, name: str, scheme: Scheme) -> DatasetRows:

@@ -1,7 +1,6 @@
 """Judge a candidate by a rule that was saved before it was evaluated, and release it.
 
 evidence           Find what a candidate is judged by: its evaluations, tests, probe, sealed answers.
-forgetting         Read whether a run's model has forgotten what its base knew.
 gates              Save gates, append-only, and list them.
 judging            Judge a candidate line by line, and write the judgement down.
 lineage            Trace a model from its titles to its release, with the command that repeats each step.

@@ -13,6 +13,7 @@ from studio.errors import InputError
 from studio.evaluation.chain_quality import chain_quality
 from studio.evaluation.compared import Compared, compare_entries, load_entries
 from studio.evaluation.entries import Entry, find_entries
+from studio.evaluation.forgetting.verdict import forgetting_verdict
 from studio.evaluation.wear import record_comparison, wear_of
 from studio.gate.evidence import (
     Evaluated,
@@ -22,7 +23,6 @@ from studio.gate.evidence import (
     sealed_titles_trained,
     worst_flips,
 )
-from studio.gate.forgetting import forgetting_verdict
 from studio.gate.gates import Gate
 from studio.releases import ledger
 from studio.releases.models import GateResult, GateRule, LineCode, LineResult, Release, Status, Why

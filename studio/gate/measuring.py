@@ -32,7 +32,8 @@ def evaluate_for(workspace: Workspace, rule: GateRule, target: str, answer: Answ
             say("{target} 不是运行。", "{target} is no run.", target=target),
             remedy=say("请写一个训练运行的编号。", "Name a training run by its id."),
         )
-    if being_evaluated(workspace, rule, run) is not None:
+    last = last_evaluation(workspace, rule, run)
+    if last is not None and not last.is_over:
         raise InputError(
             say("{run} 正在评估。", "{run} is being evaluated.", run=run),
             remedy=say("请等它结束。", "Wait until it is over."),
@@ -52,6 +53,6 @@ def evaluate_for(workspace: Workspace, rule: GateRule, target: str, answer: Answ
     return job
 
 
-def being_evaluated(workspace: Workspace, rule: GateRule, run_id: str) -> Run | None:
-    """Find an evaluation of a run's model on a gate's rows that is not over."""
-    return next((run for run in evaluations(workspace, run_id, rule) if not run.is_over), None)
+def last_evaluation(workspace: Workspace, rule: GateRule, run_id: str) -> Run | None:
+    """Find the newest evaluation of a run's model on a gate's rows, over or not; None: there is none."""
+    return next((run for run in evaluations(workspace, run_id, rule) if run.id != run_id), None)

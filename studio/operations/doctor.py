@@ -25,6 +25,7 @@ from studio.errors import StudioError
 from studio.jobs import queue as jobs
 from studio.language import say
 from studio.models.catalog import check_model
+from studio.operations.database_copies import list_copies
 from studio.store import integrity_problem, require_usable
 from studio.workspace import BUNDLED_MODEL, Workspace
 
@@ -73,6 +74,7 @@ def diagnose(
         lambda: _disk(workspace),
         lambda: _sqlite(workspace),
         lambda: _database(workspace),
+        lambda: _copies(workspace),
         lambda: _queue(workspace),
         lambda: _runs(workspace),
     ]
@@ -224,8 +226,10 @@ def _database(workspace: Workspace) -> MachineCheck:
             ok=False,
             message=say(f"数据库 {path} 已损坏：{damage}", f"The database {path} is damaged: {damage}"),
             remedy=say(
-                "请先停止 News Studio，移走该文件（不要删除），再从备份恢复。",
-                "Stop News Studio, move the file away (do not delete it) and restore a backup.",
+                "请先停止 News Studio，移走该文件（不要删除）；再用 backups/ 里的副本代替它，"
+                "或运行 news-studio rebuild。",
+                "Stop News Studio and move the file away (do not delete it); then put a copy from "
+                "backups/ in its place, or run: news-studio rebuild",
             ),
         )
     if not path.exists():
@@ -236,6 +240,22 @@ def _database(workspace: Workspace) -> MachineCheck:
         )
     size = f"{path.stat().st_size / 2**20:.1f} MiB"
     return MachineCheck(name=DATABASE, ok=True, message=say(f"{size}，完好", f"{size}, sound"))
+
+
+def _copies(workspace: Workspace) -> MachineCheck:
+    copies = list_copies(workspace)
+    message = (
+        say(
+            f"{len(copies)} 份数据库副本，最新 {copies[0].made_at:%Y-%m-%d %H:%M} UTC",
+            f"{len(copies)} copies of the database, the newest of {copies[0].made_at:%Y-%m-%d %H:%M} UTC",
+        )
+        if copies
+        else say(
+            "还没有副本；news-studio up 每晚留一份，news-studio backup 备份整个工作区",
+            "none yet; news-studio up makes one every night, news-studio backup saves the whole workspace",
+        )
+    )
+    return MachineCheck(name="backups", ok=True, message=message)
 
 
 def _queue(workspace: Workspace) -> MachineCheck:

@@ -1,4 +1,4 @@
-"""Find the run of the release in force."""
+"""Find the released run."""
 
 from studio import runs
 from studio.errors import InputError
@@ -8,11 +8,15 @@ from studio.workspace import Workspace
 
 
 def released_run(workspace: Workspace) -> Run | None:
-    """Return the run whose checkpoint is released now; None: nothing is, or the run was deleted since."""
-    found = current_release(workspace)
-    if found is None:
+    """Return the run whose checkpoint is released now; None where nothing is, or its folder is gone.
+
+    Raises:
+        StudioError: the releases cannot be read.
+    """
+    current = current_release(workspace)
+    if current is None:
         return None
     try:
-        return runs.get_run(workspace, found.release.run)
+        return runs.get_run(workspace, current.release.run)
     except InputError:
         return None

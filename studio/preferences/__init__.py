@@ -7,6 +7,8 @@ stored only when a version of them is frozen.
 pairs       Define a preference pair: its kind, its two answers, who preferred one, and why.
 collecting  Collect pairs from disputes, corrections, drafts and reports of wrong answers.
 run_pairs   Collect pairs from what two runs answered to one title.
+sampling    Judge sampled answers by their labels: pass@k, never right, pairs.
+title_ids   Look up titles by their keys.
 selection   Select pairs: near duplicates once, titles that are evaluated never; filter and count.
 freezing    Freeze pairs into a version beside the datasets; it never changes.
 export      Export a version of pairs in TRL's and LLaMA-Factory's forms.

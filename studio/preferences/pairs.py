@@ -8,7 +8,7 @@ from studio.language import say
 from studio.messages import shown
 from studio.samples.canonical import write_answer
 
-Kind = Literal["dispute", "edit", "draft", "wrong", "runs"]
+Kind = Literal["dispute", "edit", "draft", "wrong", "sampled", "runs"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 """In the order of trust: of near duplicates the first is kept."""
 Form = Literal["chain", "direct"]
@@ -18,6 +18,7 @@ _NAMES: Mapping[Kind, tuple[str, str]] = {
     "edit": ("改过的决定", "corrected decisions"),
     "draft": ("改过或退掉的草稿", "edited and rejected drafts"),
     "wrong": ("报错的回答", "answers reported as wrong"),
+    "sampled": ("采样的回答，对的胜过错的", "sampled answers, right over wrong"),
     "runs": ("两个运行答得不同", "two runs that differ"),
 }
 

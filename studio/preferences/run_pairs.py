@@ -11,6 +11,7 @@ from studio.contract import Prediction
 from studio.errors import InputError
 from studio.language import say
 from studio.preferences.pairs import AnswerSide, PreferencePair
+from studio.preferences.title_ids import title_ids
 from studio.runs import Run
 from studio.samples.title_text import title_key
 from studio.store import Store
@@ -35,7 +36,7 @@ def collect_from_runs(db: Store, workspace: Workspace, run_ids: Sequence[str]) -
         )
     answered = [(run, _chains(run)) for run in (runs.get_run(workspace, run_id) for run_id in chosen)]
     every = dict.fromkeys(key for _, predictions in answered for key in predictions)
-    known = _title_ids(db, list(every))
+    known = title_ids(db, list(every))
     found = (_pair(key, answered, known.get(key)) for key in every)
     return [pair for pair in found if pair is not None]
 
@@ -71,12 +72,3 @@ def _pair(
 def _side(run: Run, prediction: Prediction) -> AnswerSide:
     assert prediction.predicted is not None, prediction
     return AnswerSide(category=prediction.predicted, chain=prediction.chain, by=run.label or run.id)
-
-
-def _title_ids(db: Store, keys: list[str]) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for start in range(0, len(keys), 500):
-        part = keys[start : start + 500]
-        marks = ", ".join("?" * len(part))
-        found.update(db.execute(f"select key, id from titles where key in ({marks})", part).fetchall())
-    return found

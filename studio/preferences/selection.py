@@ -11,8 +11,9 @@ from studio.formats.reader import read_entry
 from studio.preferences.collecting import collect
 from studio.preferences.pairs import KINDS, Form, Kind, PreferencePair
 from studio.preferences.run_pairs import collect_from_runs
+from studio.preferences.sampling import read_samples, sampled_pairs
 from studio.samples.canonical import read_question
-from studio.samples.scheme import load_scheme
+from studio.samples.scheme import Scheme, load_scheme
 from studio.samples.title_text import title_key
 from studio.store import Store
 from studio.workspace import BUNDLED_DATASET, Workspace
@@ -84,17 +85,34 @@ class PairFilter:
         return all(wanted)
 
 
-def select(db: Store, workspace: Workspace, *, run_ids: Sequence[str] = ()) -> Selection:
+def select(
+    db: Store,
+    workspace: Workspace,
+    *,
+    run_ids: Sequence[str] = (),
+    sample_ids: Sequence[str] = (),
+    scheme: Scheme | None = None,
+) -> Selection:
     """Collect all pairs and select what can be trained on.
 
     Of pairs about near duplicates that confuse the same two categories the first counts, by the order of
     KINDS and then the newest. Titles that some version evaluates, and their near duplicates, are left
     out: a model that has learned their answer would be scored too high.
 
+    Args:
+        db: the store.
+        workspace: where the runs are.
+        run_ids: runs that are held against each other.
+        sample_ids: jobs that sampled answers.
+        scheme: that the chains of samples are linted by; None: the bundled one.
+
     Raises:
-        InputError: runs that cannot be held against each other; see collect_from_runs.
+        InputError: runs that cannot be held against each other, or jobs without samples.
+        RunFailed: a sampling job is not done.
     """
     found = collect(db) + (collect_from_runs(db, workspace, run_ids) if run_ids else [])
+    for job_id in dict.fromkeys(sample_ids):
+        found += sampled_pairs(db, read_samples(workspace, job_id), scheme or load_scheme())
     groups = _groups(db, found)
     evaluated = _evaluated(db, groups)
     kept: dict[tuple[object, ...], PreferencePair] = {}

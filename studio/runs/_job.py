@@ -35,8 +35,10 @@ from studio.contract import (
     EvaluateSpec,
     ExportSpec,
     ForgettingSpec,
+    InfluenceSpec,
     RangeTestSpec,
     Result,
+    SampleSpec,
     SweepSpec,
     TrainSpec,
 )
@@ -62,6 +64,8 @@ JobSpec = (
     | RangeTestSpec
     | SweepSpec
     | BehaviourSpec
+    | InfluenceSpec
+    | SampleSpec
     | ForgettingSpec
 )
 
@@ -333,7 +337,7 @@ def absolute(spec: JobSpec, base: Path) -> JobSpec:
     )
     paths = {name: getattr(spec, name, None) for name in names}
     changes: dict[str, object] = {name: base / path for name, path in paths.items() if path}
-    if isinstance(spec, RangeTestSpec):
+    if isinstance(spec, RangeTestSpec | InfluenceSpec):
         changes["train"] = absolute(spec.train, base)
     if isinstance(spec, SweepSpec):
         changes["runs"] = tuple(base / run for run in spec.runs)

@@ -139,7 +139,7 @@ def classify(
         titles: at most 1,000.
         answer: with a think chain, or by direct scoring alone.
         threshold: confidence below which it abstains, 0 to 1; 0: never; None: the run's own.
-        evidence: find the words that carry each answer, at about 20 times the work of direct scoring.
+        evidence: find the words that carry each answer, at about 13 times the work of direct scoring.
         timeout_seconds: until when it has to answer.
 
     Raises:

@@ -28,7 +28,7 @@ def require_usable(path: Path) -> None:
     """
     require_present(path)
     if path.exists():
-        with database_errors(path), closing(_read_only(path)) as connection:
+        with database_errors(path), closing(read_only(path)) as connection:
             require_ours(connection, path)
 
 
@@ -47,10 +47,12 @@ def require_present(path: Path) -> None:
                 "versions were in it.",
             ),
             remedy=say(
-                "请从备份恢复这个文件（及其 -wal 文件）；要重新开始，用 --home 或 STUDIO_HOME 指定新文件夹。"
+                "请把 backups/ 里最新的副本放回这里，或用 news-studio restore 恢复整个备份，"
+                "或用 news-studio rebuild 从冻结的版本重建；要重新开始，用 --home 指定新文件夹。"
                 "没有新建任何数据库。",
-                "Put the file back from a backup (with its -wal file); to begin afresh, name a new folder "
-                "with --home or STUDIO_HOME. No new database was made.",
+                "Put the newest copy in backups/ in its place, or restore a backup (news-studio restore), or "
+                "rebuild it from the frozen versions (news-studio rebuild); to begin afresh, name a new "
+                "folder with --home or STUDIO_HOME. No new database was made.",
             ),
         )
     if path.exists() and not (path.is_file() and _writable(path) and _writable(path.parent)):
@@ -90,8 +92,9 @@ def require_ours(connection: sqlite3.Connection, path: Path) -> None:
                 f"The database {path} was written by a newer News Studio (unknown here: {names}).",
             ),
             remedy=say(
-                "请升级 News Studio，或恢复升级前的备份；文件没有改动。",
-                "Update News Studio, or restore a backup from before the update; the file was left as it is.",
+                "请升级 News Studio，或换回升级前的副本（backups/before-update-*.db）；文件没有改动。",
+                "Update News Studio, or put back the copy from before the update "
+                "(backups/before-update-*.db); the file was left as it is.",
             ),
         )
 
@@ -102,7 +105,7 @@ def integrity_problem(path: Path) -> str | None:
     Raises:
         DatabaseUnusable: it cannot even be opened.
     """
-    with database_errors(path), closing(_read_only(path)) as connection:
+    with database_errors(path), closing(read_only(path)) as connection:
         lines = [line for (line,) in connection.execute(f"pragma quick_check({_PROBLEMS_SHOWN})")]
     return None if lines == ["ok"] else "; ".join(str(line) for line in lines)
 
@@ -131,7 +134,8 @@ def _writable(path: Path) -> bool:
     return os.access(path, os.W_OK)
 
 
-def _read_only(path: Path) -> sqlite3.Connection:
+def read_only(path: Path) -> sqlite3.Connection:
+    """Open the file for reading alone: whoever holds this connection cannot change it."""
     return sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=5)
 
 
@@ -187,9 +191,10 @@ def _as_studio_error(error: sqlite3.DatabaseError, path: Path | None) -> StudioE
                 f"The workspace's database {file} is damaged, or is no database file: {error}.",
             ),
             remedy=say(
-                "请先停止 News Studio，移走该文件（不要删除），再从备份恢复；news-studio doctor 会检查。",
-                "Stop News Studio, move the file away (do not delete it) and restore a backup; "
-                "news-studio doctor checks it.",
+                "请先停止 News Studio，移走该文件（不要删除），再放回 backups/ 里的副本，"
+                "或用 news-studio rebuild 重建；news-studio doctor 会检查。",
+                "Stop News Studio and move the file away (do not delete it); then put back a copy from "
+                "backups/, or run: news-studio rebuild. news-studio doctor checks it.",
             ),
         )
     return None

@@ -14,6 +14,7 @@ from sqlite_utils import Database
 from studio.language import Sentence
 from studio.store._condition import database_errors, note_made, require_ours, require_present
 from studio.store._migrations import migrations
+from studio.store._snapshot import BACKUPS, keep_newest, snapshot, snapshot_name
 
 Store = Database
 
@@ -26,6 +27,9 @@ def _refuse(sentence: Sentence) -> None:
 sqlite3.register_adapter(Sentence, _refuse)
 
 BUSY_TIMEOUT_MS = 5000
+BEFORE_UPDATE = "before-update"
+COPIES_KEPT = 5
+"""Copies from before a migration; an older one goes when a newer is there."""
 CACHE_KIB = 32 * 1024
 """Filled only as far as a connection needs it; an import of 100,000 titles needs it."""
 
@@ -62,9 +66,19 @@ def open_store(path: Path, *, anew: bool = False) -> Store:
             # Under the write lock, so that two processes that open a new workspace
             # at once do not both create the tables.
             with writing(db):
+                if migrations.pending(db) and db.table_names():
+                    _keep_copy(path)
                 migrations.apply(db)
     note_made(path)
     return db
+
+
+def _keep_copy(path: Path) -> None:
+    """Copy the database as the earlier studio left it: going back to that studio needs it."""
+    folder = path.parent / BACKUPS
+    folder.mkdir(mode=0o700, exist_ok=True)
+    snapshot(path, folder / snapshot_name(BEFORE_UPDATE))
+    keep_newest(folder, BEFORE_UPDATE, COPIES_KEPT)
 
 
 def _make_private(path: Path) -> None:

@@ -62,7 +62,9 @@ def concerns(events: Sequence[Event], spec: TrainSpec) -> list[Concern]:
     if non_finite:
         return [non_finite]
     diverging = _diverging(steps)
-    found = [diverging, None if diverging else _flat(steps), _clipping(steps, spec)]
+    # The loss of pairs begins at a coin's and has its floor there where they are hard: flat says nothing.
+    flat = None if diverging or spec.learns_preferences else _flat(steps)
+    found = [diverging, flat, _clipping(steps, spec)]
     return [*(each for each in found if each), *_overfitting(steps, held_out)]
 
 

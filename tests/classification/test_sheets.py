@@ -17,7 +17,7 @@ from studio.contract import AnswerCalibration, ChosenThreshold
 from studio.errors import InputError, UnreadableFile
 from studio.formats.choices import UNDECIDED, FileChoices, UnclearFile
 from studio.formats.columns import Columns
-from studio.language import current_language
+from studio.language import current_language, say
 from tests.support.classified_sheets import SCHEME, answer, answered, prepared
 
 ROWS = [
@@ -211,6 +211,17 @@ def test_a_threshold_adds_the_decision_and_english_readers_get_english_names(wor
     write_folder(job.folder, tmp_path / "out.csv")
     rows = list(csv.DictReader((tmp_path / "out.csv").open(encoding="utf-8")))
     assert [row["decision"] for row in rows] == ["answer", "abstain"]
+
+
+def test_why_a_title_has_no_answer_is_read_in_the_language_of_its_reader(workspace, tmp_path):
+    (tmp_path / "a.csv").write_text("title\n央行降准，释放长期资金\n", encoding="utf-8")
+    job = prepared(workspace, tmp_path / "a.csv")
+    job = answered(workspace, job, {0: answer(0, None, problem=say("接口停了", "the endpoint is down"))})
+    for language, reason in (("zh", "接口停了"), ("en", "the endpoint is down")):
+        current_language.set(language)
+        write_folder(job.folder, tmp_path / f"{language}.csv")
+        (row,) = csv.reader((tmp_path / f"{language}.csv").read_text(encoding="utf-8").splitlines()[1:])
+        assert row[-1] == reason == load_classified(job).rows[0].reason
 
 
 def test_an_encoding_without_room_for_the_categories_becomes_utf8(workspace, tmp_path):

@@ -40,6 +40,7 @@ COMMANDS = [
     ("predictions", "import", TITLES),
     ("predictions", "export", "some", "/no/where.csv"),
     ("serve", "bundled", "--port", "8"),
+    ("backup", "/no/where.tar"),
     ("demo",),
 ]
 

@@ -72,6 +72,18 @@ def _row(row: dict) -> dict:
     return {"system": row["_system"], "turns": turns, "kept": len(prompt) % 2 == 1 and len(response) == 1}
 
 
+def rank(folder: str, dataset: str) -> dict:
+    """The pairs that its converter gives for the stages rm and dpo: the question, and both answers."""
+    arguments = _arguments(folder, dataset, "default", 2048)
+    rows = _get_merged_dataset(arguments["data_args"].dataset, **arguments, stage="rm")
+    return {
+        "rows": [
+            [row["_prompt"][0]["content"], *(answer["content"] for answer in row["_response"])]
+            for row in rows
+        ]
+    }
+
+
 def load(folder: str, dataset: str, tokenizer: str, template: str, cutoff_len: int = 2048) -> dict:
     """Token ids and labels of the rows that training would see, through its own get_dataset."""
     rows = _load(folder, dataset, tokenizer, template, cutoff_len)
@@ -112,7 +124,7 @@ def _arguments(folder: str, dataset: str, template: str, cutoff_len: int) -> dic
     }
 
 
-ACTIONS = {action.__name__: action for action in (versions, convert, load, count)}
+ACTIONS = {action.__name__: action for action in (versions, convert, rank, load, count)}
 
 if __name__ == "__main__":
     main()

@@ -13,6 +13,9 @@ from studio.annotation import annotations
 from studio.datasets import export as exporting
 from studio.datasets.versions import freeze
 from studio.ingest.importer import import_path, import_text
+from studio.preferences.freezing import pair_files
+from studio.preferences.pairs import AnswerSide, PreferencePair
+from studio.preferences.selection import Selection
 from studio.validation.repair import write_repaired
 from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL
 from tests.support.conformance import PROOF
@@ -167,3 +170,24 @@ def test_sharegpt_stops_trl_instead_of_teaching_nothing(version, trl):
 
 def test_alpaca_is_no_form_of_trl(exported, trl):
     assert "died" in trl.ask("train", file=exported["alpaca"] / "train.json", model=BUNDLED_MODEL, steps=1)
+
+
+def test_llamafactory_reads_every_preference_pair_word_for_word(tmp_path, llamafactory):
+    pairs = [
+        PreferencePair(
+            kind="edit",
+            title_id=number,
+            title=title,
+            chosen=AnswerSide(category="社会", chain="“字”在标题里。", by="wang"),
+            rejected=AnswerSide(category="国内", chain="看着像国内。", by="chen"),
+            person="zhao",
+            at="2026-11-27T00:00:00.000Z",
+        )
+        for number, title in enumerate(ODD_TITLES)
+    ]
+    for name, content in pair_files(Selection(pairs=tuple(pairs)), SCHEME).items():
+        (tmp_path / name).write_bytes(content)
+    asked = [f"{SCHEME.prompt}{pair.title}" for pair in pairs]
+    answered = [[pair.answer("chosen"), pair.answer("rejected")] for pair in pairs]
+    rows = llamafactory.ask("rank", folder=tmp_path, dataset="train")["rows"]
+    assert rows == [[question, *answers] for question, answers in zip(asked, answered, strict=True)]

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from studio import errors
 from studio.contract import (
+    ClassifySpec,
     DownloadSpec,
     DraftSpec,
     EndpointSpec,
@@ -28,6 +29,7 @@ from studio.errors import StudioError
     [
         TrainSpec,
         EvaluateSpec,
+        ClassifySpec,
         EndpointSpec,
         ExportSpec,
         ServeSpec,

@@ -1,10 +1,9 @@
 """A gate is judged line by line: green and red by the numbers, not measured where nobody measured."""
 
-import json
-
 import pytest
 
 from studio import runs
+from studio.contract import FORGETTING, ForgettingFile, ProbeCount
 from studio.errors import InputError
 from studio.evaluation.entries import entries_of
 from studio.evaluation.wear import record_comparison
@@ -156,25 +155,39 @@ def test_a_released_one_without_an_evaluation_there_is_not_compared(db, workspac
     assert line_of(result, "not_worse").why == "released_not_evaluated" and result.outcome == "incomplete"
 
 
+def probe(run, code, checkpoint):
+    """Write the result of a forgetting probe."""
+    count = ProbeCount(
+        n=10, base=9, tuned=9, lost=0, gained=0, difference=0, interval=(0, 0), p_value=1, chance=0, code=code
+    )  # fmt: skip
+    file = ForgettingFile(
+        probe_sha256="x",
+        base_sha256="y",
+        checkpoint=checkpoint,
+        choices="probability",
+        code=code,
+        all=count,
+        kinds={},
+        items=(),
+    )
+    (run.folder / FORGETTING).write_text(file.model_dump_json(), encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("code", "status", "why"),
     [
         ("green", "green", "met"),
         ("red", "red", "missed"),
         ("unclear", "green", "probe_unclear"),
-        ("blind", "green", "probe_unclear"),
     ],
 )
 def test_the_forgetting_probe_is_read_from_the_run(db, workspace, version, code, status, why):
     gate = saved(db, workspace, not_worse=False, forgetting=True)
     run = candidate(workspace, version)
-    file = run.folder / "forgetting.json"
-    file.write_text(json.dumps({"code": code, "checkpoint": run.result.checkpoint, "more": 1}))
+    probe(run, code, run.result.checkpoint)
     line = line_of(judged(db, workspace, gate, run), "forgetting")
     assert (line.status, line.why) == (status, why)
-    file.write_text(json.dumps({"code": code, "checkpoint": "checkpoints/another"}))
-    assert line_of(judged(db, workspace, gate, run), "forgetting").why == "no_probe"
-    file.write_text("{")
+    probe(run, code, "checkpoints/another")
     assert line_of(judged(db, workspace, gate, run), "forgetting").why == "no_probe"
 
 

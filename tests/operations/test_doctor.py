@@ -40,6 +40,7 @@ def test_this_installation_is_sound_model_aside(workspace):
         "disk",
         "sqlite",
         "database",
+        "backups",
         "queue",
         "runs",
     }
@@ -93,7 +94,7 @@ def test_json_lists_the_findings_and_the_exit_code_reports_a_problem(workspace, 
     shown = CliRunner().invoke(cli, ["doctor", "--json", "--home", str(workspace.home)])
     listed = json.loads(shown.stdout)
     assert shown.exit_code == 1
-    assert {key: listed[8][key] for key in ("name", "ok")} == {"name": "queue", "ok": False}
+    assert {key: listed[9][key] for key in ("name", "ok")} == {"name": "queue", "ok": False}
 
 
 def test_a_workspace_that_cannot_be_written_is_reported():

@@ -628,6 +628,7 @@ def test_a_pasted_title_is_classified(server):
 def test_a_wrong_answer_goes_to_the_label_queue(server, db):
     app = classified("主队补时绝杀夺冠\n另一个标题")
     app.button(key="wrong-1").click().run()
+    app.button(key="report-send-1-另一个标题").click().run()
     [title] = next_waiting(db, limit=5)
     assert (title.text, "体育" in title.note) == ("另一个标题", True)
 

@@ -13,6 +13,7 @@ from studio.messages import parsed, shown
 from studio.runs import list_jobs
 from studio.store import open_store
 from studio.workspace import BUNDLED_DATA, BUNDLED_DATASET, Workspace, open_workspace
+from tests.support.classified_sheets import answer, answered, prepared
 from tests.support.old_workspaces import unpack
 from tests.support.pages import PAGES, open_page, words
 
@@ -157,3 +158,14 @@ def test_every_view_of_an_evaluation_opens_over_it_and_speaks_english(old, data,
     near = (BUNDLED_DATASET / "train.json").read_text(encoding="utf-8")
     left = [text for text in CHINESE.findall(words(app, kinds=kinds)) if text not in data + near]
     assert set(left) <= {"中文", "快讯", "新华网"}
+
+
+def test_the_sheets_of_the_classify_page_open_over_it_and_speak_english(old, data, tmp_path):
+    (tmp_path / "morning.csv").write_text("title\nA storm makes landfall\nShares fall\n", encoding="utf-8")
+    made = prepared(old, tmp_path / "morning.csv")
+    answered(old, made, {0: answer(0, "社会"), 1: answer(1, None, problem="no answer")})
+    app = open_page("try_it", "en", annotator="li", sheet=made.id)
+    assert not app.exception and not app.error
+    kinds = ("caption", "info", "success", "warning", "markdown")
+    assert [text for text in CHINESE.findall(words(app, kinds=kinds)) if text not in data + "中文"] == []
+    assert app.button(key="sheet-wrong-1").label == "Wrong?"

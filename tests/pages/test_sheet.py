@@ -145,3 +145,22 @@ def test_a_sheet_can_be_answered_at_an_endpoint_and_what_cannot_be_asked_is_said
         None,
         False,
     )
+
+
+def test_a_sheet_goes_to_the_trash_and_comes_back(job, workspace):
+    app = opened(job)
+    app.button(key=f"sheet-delete-sure-{job.id}").click().run()
+    assert not app.exception and not list_classifications(workspace)
+    runs.restore(workspace, job.id)
+    assert [one.id for one in list_classifications(workspace)] == [job.id]
+
+
+def test_what_was_answered_before_a_kill_is_shown_and_can_be_gone_on_with(job, workspace):
+    lines = (job.folder / "answers.jsonl").read_text().splitlines(keepends=True)
+    (job.folder / "answers.jsonl").write_text("".join(lines[:30]) + lines[30][:9])
+    (job.folder / "result.json").unlink()
+    app = opened(job)
+    assert app.error and "继续" in app.error[0].value
+    assert {metric.label: metric.value for metric in app.metric}["还没有回答"] == "29"
+    app.button(key=f"resume-{job.id}").click().run()
+    assert not app.exception and runs.get_job(workspace, job.id).state in ("queued", "running", "done")

@@ -13,7 +13,8 @@ from studio.datasets.mixed_eval import with_eval_of
 from studio.datasets.pair_versions import find_pair_version, list_pair_versions
 from studio.datasets.versions import freeze
 from studio.errors import InputError, NothingToFreeze, UnreadableFile
-from studio.ingest.importer import import_text
+from studio.ingest.importer import import_path, import_text
+from studio.operations.rebuild import rebuild
 from studio.preferences.collecting import collect
 from studio.preferences.export import export_pairs
 from studio.preferences.freezing import freeze_pairs
@@ -101,7 +102,7 @@ def test_what_was_sent_back_loses_to_what_it_became(db):
 def test_a_reported_answer_loses_to_the_category_that_people_gave(db):
     title = requeue.add_wrong(
         db, "火箭发射成功", "体育", "zhao", chain="“成功”像赛场，归体育。", model="demo"
-    )
+    ).title
     assert collect(db) == []
     chain = "“火箭发射”是航天，归科技。"
     annotations.annotate(
@@ -241,3 +242,58 @@ def test_the_commands_list_freeze_and_export(tmp_path, db, workspace):
     assert run(app, ["pairs", "export", "duels", str(out), *home]).exit_code == 2
     assert run(app, ["pairs", "export", "nobody", str(tmp_path / "o"), *home]).exit_code == 2
     assert run(app, ["pairs", "freeze", "empty", "--kind", "draft", *home]).exit_code == 1
+
+
+@pytest.mark.parametrize("form", ["trl", "unpaired"])
+def test_trl_trains_on_what_is_exported(tmp_path, monkeypatch, db, workspace, form):
+    """On its own, with its own template: nothing of ours is between the file and its trainer."""
+    from datasets import load_dataset
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer
+
+    from backend.data.templates import Renderer
+    from tests.support.tiny_models import save_tiny_model
+
+    names = ["央行昨天宣布降息二十五个基点", "村民起诉开发商一审胜诉"]
+    import_text(db, "\n".join(names), SCHEME)
+    for name in names:
+        corrected(db, name)
+    version = freeze_pairs(db, workspace, "pairs", select(db, workspace), author="zhao", scheme=SCHEME)
+    file = tmp_path / "pairs.jsonl"
+    file.write_bytes(export_pairs(version.files, form)["pairs.jsonl"])
+    model = save_tiny_model(tmp_path / "model")
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    tokenizer.chat_template = Renderer(tokenizer).chat_template
+    config, trainer, more = {
+        "trl": (DPOConfig, DPOTrainer, {}),
+        "unpaired": (KTOConfig, KTOTrainer, {"train_sampling_strategy": "sequential"}),
+    }[form]
+    monkeypatch.setattr(trainer, "_send_telemetry", lambda _: None)  # it would tell its hub of our test
+    trained = trainer(
+        model=AutoModelForCausalLM.from_pretrained(model),
+        args=config(
+            output_dir=str(tmp_path / "out"),
+            max_steps=1,
+            per_device_train_batch_size=2,
+            report_to="none",
+            save_strategy="no",
+            use_cpu=True,
+            bf16=False,
+            **more,
+        ),
+        train_dataset=load_dataset(
+            "json", data_files=str(file), split="train", cache_dir=str(tmp_path / "cache")
+        ),
+        processing_class=tokenizer,
+    )
+    assert trained.train().training_loss > 0
+
+
+def test_a_lost_database_is_rebuilt_beside_pairs_which_need_none(db, workspace, version):
+    import_path(db, BUNDLED_DATASET, SCHEME)
+    freeze(db, workspace, "titles", author="zhao", scheme=SCHEME, accept_warnings=True)
+    db.conn.close()
+    for file in workspace.home.glob("studio.db*"):
+        file.unlink()
+    assert rebuild(workspace).versions == ["titles@1"]
+    assert find_pair_version(workspace, "pairs") == version

@@ -4,8 +4,11 @@ import json
 import shutil
 from pathlib import Path
 
+from studio.gate.gates import save_gate
+from studio.gate.releasing import release
 from studio.store import open_store
-from studio.workspace import Workspace
+from studio.team.rights import as_owner
+from studio.workspace import BUNDLED_NAME, SAMPLE_RUN, Workspace
 from tests.support.old_workspaces import unpack
 
 OUTSIDE = "evil.invalid"
@@ -68,6 +71,9 @@ def make_hostile(home: Path) -> None:
             "update decisions set category = ? where id = (select decision_id from states where title_id = ?)",
             [MARKS, decided],
         )
+    with as_owner():
+        save_gate(db, workspace, dataset=BUNDLED_NAME, author=MARKS, accuracy=0.99)
+        release(db, workspace, SAMPLE_RUN.name, signed_by=MARKS, author=MARKS, despite=MARKS)
     db.close()
     for folder in workspace.runs.iterdir():
         _make_run_hostile(folder)

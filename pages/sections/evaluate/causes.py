@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from pages.sections.evaluate.category_errors import cause_filter
 from pages.sections.evaluate.rows import FILTERS
 from pages.sections.evaluate.titles import SHOWN, tick_titles
 from pages.sections.evaluate.views import VIEW
@@ -32,8 +33,10 @@ def causes_section(run: Run, predictions: Sequence[Prediction], tags: TagFile) -
         st.success(say("没有答错的标题。", "No title was answered wrong."), icon=":material/check_circle:")
         return
     _cohorts(run, predictions, tags)
-    grouped = by_cause(predictions, causes)
-    _overview(grouped, len(causes))
+    label = cause_filter(predictions)
+    shown = [row for row in predictions if label is None or row.label == label]
+    grouped = by_cause(shown, causes)
+    _overview(grouped, sum(map(len, grouped.values())))
     done = acted_on(session.store(), run, answer)
     for cause, rows in grouped.items():
         _cause_box(run, cause, rows, tags, done)

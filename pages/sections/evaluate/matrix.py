@@ -12,7 +12,7 @@ from pages.sections.evaluate.titles import SHOWN, title_list
 from pages.shared import charts
 from pages.shared.feedback import reporting
 from pages.shared.text import category_name
-from studio.contract import UNPARSED, Confusion, Prediction, Scores
+from studio.contract import UNPARSED, AnswerMode, Confusion, Prediction, Scores
 from studio.evaluation.row_tags import TagFile
 from studio.language import say
 from studio.runs import Run
@@ -82,6 +82,14 @@ def _begin_with_worst_cell(run: Run, scores: Scores) -> None:
     _, st.session_state["choose-cell-true"], st.session_state["choose-cell-pred"] = max(
         cells, key=lambda cell: cell[0]
     )
+
+
+def open_cell(run: Run, answer: AnswerMode, label: str, said: str) -> None:
+    """Choose a cell of an evaluation's matrix before it is drawn; for a callback."""
+    st.session_state["cell-run"] = (run.id, answer)
+    st.session_state["choose-cell-true"], st.session_state["choose-cell-pred"] = label, said
+    if CELL in st.query_params:
+        st.session_state["cell-followed"] = st.query_params[CELL]
 
 
 def _take_address(asked: str, confusion: Confusion) -> bool:

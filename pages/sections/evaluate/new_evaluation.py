@@ -9,6 +9,7 @@ import streamlit as st
 from pages.shared import session
 from pages.shared.endpoint_choice import AT_ENDPOINT, endpoint_choice
 from pages.shared.feedback import live_fragment, report_errors, show_failure
+from pages.shared.run_controls import run_controls
 from pages.shared.text import answer_name, plain, run_name, run_option, state_name
 from studio import runs
 from studio.contract import AnswerMode, TemplateName
@@ -170,9 +171,11 @@ def _live_evaluations() -> None:
         now = runs.progress(run)
         count = f" · {now.done} / {now.total}" if now.total else ""
         st.progress(now.fraction, text=f"{plain(run_name(run))} · {state_name(run.state)}{count}")
+        run_controls(run)
 
 
 def _failure(run: Run) -> None:
     assert run.failure is not None, run.id
     show_failure(*run.failure)
+    run_controls(run)
     st.code(runs.read_log(run, tail=20), language=None)

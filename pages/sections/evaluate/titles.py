@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from pages.sections.evaluate.pushers import influences_of, pushers_button
 from pages.shared import session
 from pages.shared.charts import column_name
 from pages.shared.feedback import report_errors
@@ -57,6 +58,7 @@ def tick_titles(
         height: pixels of the list, in which it scrolls.
     """
     picked = []
+    influences = influences_of(run) if any(row.predicted != row.label for row in chosen) else None
     # A few titles need no scroll bar, and no empty room above the button.
     with st.container(height=height if len(chosen) > 3 else "content", border=False, gap="small"):
         for prediction in chosen:
@@ -64,6 +66,8 @@ def tick_titles(
             if st.checkbox(plain(prediction.title), value=ticked, key=f"pick-{key}"):
                 picked.append(prediction)
             _details(prediction, tags, key)
+            if influences is not None and influences.explains(prediction):
+                pushers_button(run, prediction, influences, key)
     return picked
 
 

@@ -12,6 +12,7 @@ VIEWS: Mapping[str, tuple[str, str]] = {
     "matrix": ("混淆矩阵", "Confusion matrix"),
     "rows": ("标题与标签", "Rows and tags"),
     "causes": ("错因", "Causes of errors"),
+    "influence": ("哪些训练行教的", "Training rows"),
     "refusal": ("把握与弃权", "Confidence and refusal"),
     "behaviour": ("行为测试", "Behavioural tests"),
     "chains": ("思维链还是直接", "Chain or direct"),

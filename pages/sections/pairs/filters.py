@@ -1,22 +1,26 @@
 """Draw the filters, which the address keeps, and the runs that are held against each other."""
 
-from typing import cast
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 import streamlit as st
 
 from pages.shared import session
 from pages.shared.address import Filters, any_text, one_of
-from pages.shared.text import category_name, run_option
+from pages.shared.text import category_name, local_time, run_option
 from studio import runs
+from studio.contract import SampleSpec
 from studio.language import say
 from studio.preferences.pairs import KINDS, Form, kind_name
 from studio.preferences.run_pairs import MOST
 from studio.preferences.selection import PairFilter
+from studio.runs import Job
 from studio.store import Store
 from studio.team.people import list_people
 
 FORMS = ("chain", "direct")
 RUNS_KEY = "pairs-runs"
+SAMPLES_KEY = "pairs-samples"
 FILTERS = Filters(
     page="pairs",
     readers={
@@ -30,8 +34,8 @@ FILTERS = Filters(
 )
 
 
-def filter_bar(db: Store) -> tuple[PairFilter, list[str]]:
-    """Draw the filters; return what is wanted, and the ids of the runs to hold against each other."""
+def filter_bar(db: Store) -> tuple[PairFilter, list[str], list[str]]:
+    """Draw the filters; return what is wanted, the runs to hold against each other, and sampling jobs."""
     FILTERS.read()
     categories = list(session.scheme().names)
     with st.grid(6, min_column_width=140):
@@ -45,7 +49,12 @@ def filter_bar(db: Store) -> tuple[PairFilter, list[str]]:
         _choice("rejected", say("落选", "Rejected"), categories, category_name)
         _choice("person", say("谁定的", "Preferred by"), [person.name for person in list_people(db)], str)
         _choice("form", say("比较什么", "Compared"), list(FORMS), form_name)
-    return _wanted(), _choose_runs()
+    left, right = st.columns(2)
+    with left:
+        run_ids = _choose_runs()
+    with right:
+        sample_ids = _choose_samples()
+    return _wanted(), run_ids, sample_ids
 
 
 def form_name(form: str) -> str:
@@ -53,7 +62,7 @@ def form_name(form: str) -> str:
     return say("思维链和类别", "chains and categories") if form == "chain" else say("只有类别", "categories")
 
 
-def _choice(name: str, label: str, options: list[str], shown: object) -> None:
+def _choice(name: str, label: str, options: Sequence[str], shown: Callable[[Any], str]) -> None:
     key = FILTERS.key(name)
     if st.session_state.get(key) not in (None, *options):
         st.session_state[key] = None
@@ -101,3 +110,28 @@ def _choose_runs() -> list[str]:
         placeholder=say("选两个或更多：答对的胜过答错的", "two or more: the right answer over the wrong one"),
     )
     return chosen if len(chosen) > 1 else []
+
+
+def _choose_samples() -> list[str]:
+    """Draw the choice of finished sampling jobs, whose right answers win over the wrong ones."""
+    jobs = {
+        job.id: job
+        for job in runs.list_jobs(session.workspace())
+        if job.state == "done" and isinstance(job.spec, SampleSpec)
+    }
+    if not jobs:
+        return []
+    kept = st.session_state.get(SAMPLES_KEY)
+    if kept and not set(kept) <= set(jobs):
+        st.session_state[SAMPLES_KEY] = [job_id for job_id in kept if job_id in jobs]
+    return st.multiselect(
+        say("再加上采样的回答", "Also sampled answers"),
+        list(jobs),
+        format_func=lambda job_id: f"{jobs[job_id].label or job_id} · {local_time(_made(jobs[job_id]))}",
+        key=SAMPLES_KEY,
+        placeholder=say("news-studio sample 采样得到", "made by news-studio sample"),
+    )
+
+
+def _made(job: Job) -> str:
+    return job.created_at.isoformat()

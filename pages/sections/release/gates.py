@@ -6,14 +6,14 @@ import streamlit as st
 
 from pages.sections.release.progress import job_progress
 from pages.shared import session
-from pages.shared.feedback import notify, report_errors, reporting
+from pages.shared.feedback import notify, report_errors, reporting, show_failure
 from pages.shared.text import answer_name, plain
 from studio.contract import AnswerMode
 from studio.datasets.versions import list_versions
 from studio.gate import sentences
 from studio.gate.gates import Gate, find_gate, list_gates, save_gate
 from studio.gate.judging import judge_and_record, last_judgement
-from studio.gate.measuring import being_evaluated, evaluate_for
+from studio.gate.measuring import evaluate_for, last_evaluation
 from studio.gate.releasing import require_candidate
 from studio.language import say
 from studio.releases.models import GateResult, LineCode, Status
@@ -148,14 +148,16 @@ def _measure(number: int, run_id: str, answer: AnswerMode) -> None:
 
 
 def _measuring(gate: Gate, candidate: Run) -> None:
-    """Draw the progress of evaluations for the gate that are not over; nothing where there is none."""
+    """Draw how the last evaluation for the gate stands while it goes on, or why it failed; else nothing."""
     workspace = session.workspace()
     released = current_release(workspace)
     for run_id in dict.fromkeys([candidate.id, *([released.release.run] if released else [])]):
-        running = being_evaluated(workspace, gate.rule, run_id)
-        if running is not None:
-            job_progress(running.id)
+        last = last_evaluation(workspace, gate.rule, run_id)
+        if last is not None and not last.is_over:
+            job_progress(last.id)
             return
+        if last is not None and last.failure:
+            show_failure(*last.failure)
 
 
 def _outcome(result: GateResult) -> None:

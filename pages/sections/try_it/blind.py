@@ -55,7 +55,7 @@ def blind_section(choices: Mapping[str, Choice]) -> None:
         models = st.multiselect(
             say("参加的模型", "Models"),
             list(choices),
-            format_func=lambda name: model_label(name, choices),
+            format_func=lambda name: choices[name].label,
             key=MODELS,
             max_selections=MOST,
             persist_state="session",
@@ -213,12 +213,13 @@ def _verdict(pair: PairTally, choices: Mapping[str, Choice]) -> str:
     a, b = model_label(pair.model_a, choices), model_label(pair.model_b, choices)
     low, high = votes.interval
     if pair.verdict == "no_votes":
-        return say("{a} 和 {b}：还没有分出高下的票。", "{a} and {b}: no vote has decided yet.", a=a, b=b)
+        return say("“{a}”和“{b}”：还没有分出高下的票。", "{a} and {b}: no vote has decided yet.", a=a, b=b)
     if pair.verdict != "no_difference":
         if pair.verdict == "b_better":
             a, b, low, high = b, a, 1 - high, 1 - low
         sentence = say(
-            "**{a} 比 {b} 好**：{n} 票分出高下，其中 {k} 票选它（95% 区间 {low}–{high}），符号检验 p = {p}。",
+            "**“{a}”比“{b}”好**：{n} 票分出高下，其中 {k} 票选它（95% 区间 {low}–{high}），"
+            "符号检验 p = {p}。",
             "**{a} is better than {b}**: {k} of {n} votes that decided (95 % interval {low}–{high}), sign "
             "test p = {p}.",
             a=a,
@@ -231,7 +232,7 @@ def _verdict(pair: PairTally, choices: Mapping[str, Choice]) -> str:
         )
         return sentence + ("" if votes.holds_when_watched else _watched())
     return say(
-        "{n} 票看不出 {a} 和 {b} 谁更好：选前者的占 {low}–{high}（95% 区间），符号检验 p = {p}。{needed}",
+        "{n} 票看不出“{a}”和“{b}”谁更好：选前者的占 {low}–{high}（95% 区间），符号检验 p = {p}。{needed}",
         "{n} votes do not show which of {a} and {b} is better: {low}–{high} prefer {a} (95 % interval), "
         "sign test p = {p}. {needed}",
         a=a,

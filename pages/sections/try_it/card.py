@@ -15,8 +15,8 @@ from studio.samples.occlusion import touched
 from studio.samples.words import Span
 from studio.serving.client import Classification, EvidenceWord
 
-MOST_SAID = 3
-"""Words whose effect is written out; the others are only highlighted."""
+MOST_SAID = 4
+"""Words that are highlighted and whose effect is written out: where every word is marked, none stands out."""
 
 
 def card(answer: Classification, index: int, *, model: str, alone: bool, demonstration: bool) -> None:
@@ -69,13 +69,13 @@ def card(answer: Classification, index: int, *, model: str, alone: bool, demonst
 
 def _title(answer: Classification) -> str:
     """Highlight the evidence in the title: what speaks for the category, and what against."""
-    return highlighted_spans(
-        answer.title,
-        {
-            Span(word.start, word.end): "green" if word.effect > 0 else "orange"
-            for word in answer.evidence or ()
-        },
-    )
+    said = (answer.evidence or ())[:MOST_SAID]
+    grounds = {Span(word.start, word.end): _ground(word) for word in said}
+    return highlighted_spans(answer.title, grounds)
+
+
+def _ground(word: EvidenceWord) -> str:
+    return "green" if word.effect > 0 else "orange"
 
 
 def _result(answer: Classification) -> str:
@@ -148,12 +148,11 @@ def _evidence(answer: Classification) -> None:
 
 
 def _effect(word: EvidenceWord, category: str, whole: float) -> str:
-    ground = "green" if word.effect > 0 else "orange"
     rest = min(1.0, max(0.0, whole - word.effect))
     return "- " + say(
         ":{ground}-background[{word}]　{category} {whole} → {rest}",
         ":{ground}-background[{word}]  {category} {whole} → {rest}",
-        ground=ground,
+        ground=_ground(word),
         word=plain(word.text),
         category=plain(category_name(category)),
         whole=f"{whole:.0%}",

@@ -14,7 +14,6 @@ from pages.sections.try_it.classify import Choice, all_choices
 from pages.shared import session
 from pages.shared.elements import choose_one
 from pages.shared.feedback import report_errors, reporting, show_failure
-from pages.shared.text import plain
 from studio.chats.conversation import MOST_PANES, ChatSettings, Conversation
 from studio.chats.export import conversation_json, conversation_markdown
 from studio.chats.records import (
@@ -37,6 +36,7 @@ BESIDE = "chat-beside"
 def chat_section(choice: Choice) -> None:
     """Draw the chat: a conversation, or a blind comparison."""
     choices = all_choices()
+    st.session_state.setdefault("choose-chat-mode", "talk")
     mode = choose_one(
         say("方式", "Mode"),
         ("talk", "blind"),
@@ -62,7 +62,7 @@ def _talk(choice: Choice, choices: Mapping[str, Choice]) -> None:
         beside = st.multiselect(
             say("并排比较", "Side by side with"),
             others,
-            format_func=lambda name: model_label(name, choices),
+            format_func=lambda name: choices[name].label,
             key=BESIDE,
             max_selections=MOST_PANES - 1,
             persist_state="session",
@@ -105,7 +105,7 @@ def _chosen_conversation() -> Kept | None:
         number = st.selectbox(
             say("对话", "Conversation"),
             [NEW, *found],
-            format_func=lambda each: f"{plain(found[each].label)} · {each}" if each in found else new,
+            format_func=lambda each: f"{found[each].label} · {each}" if each in found else new,
             key=CHOSEN,
             persist_state="session",
             on_change=_opened,

@@ -91,6 +91,16 @@ def _new(choice: Choice) -> None:
 
 def _way(choice: Choice) -> tuple[AnswerMode, EndpointChoice | None]:
     """Draw the way of answering, and who answers: the model above, or one at an endpoint."""
+    if choice.endpoint is not None:
+        st.caption(
+            say(
+                "接口上的模型用思维链方式回答，没有置信度。",
+                "The model at the endpoint answers with a chain, without confidence.",
+            )
+        )
+        return "chain", EndpointChoice(
+            base_url=choice.endpoint.base_url, model=choice.endpoint.model, concurrency=4, served=None
+        )
     key = "choose-sheet-answer"
     st.session_state.setdefault(key, "direct")
     answer = choose_one(
@@ -103,10 +113,6 @@ def _way(choice: Choice) -> tuple[AnswerMode, EndpointChoice | None]:
             "Direct scoring is dozens of times faster and gives probabilities; a think chain adds a reason.",
         ),
     )
-    if choice.endpoint is not None:
-        return answer, EndpointChoice(
-            base_url=choice.endpoint.base_url, model=choice.endpoint.model, concurrency=4, served=None
-        )
     elsewhere = st.toggle(
         say("改用 OpenAI 兼容接口上的模型", "Answer at an OpenAI-compatible endpoint instead"),
         key="sheet-endpoint",

@@ -9,7 +9,7 @@ import streamlit as st
 
 from pages.sections.try_it.sheet_rows import sheet_rows
 from pages.shared import charts, session
-from pages.shared.feedback import live_fragment, show_failure
+from pages.shared.feedback import live_fragment, notify, reporting, show_failure
 from pages.shared.run_controls import run_controls
 from pages.shared.text import PHASE_NAMES, state_name, time_left
 from studio import runs
@@ -31,7 +31,9 @@ def sheet_job(job: Job) -> None:
         run_controls(job)
     classified = load_classified(job)
     _numbers(classified)
-    _download(job)
+    with st.container(horizontal=True):
+        _download(job)
+        _delete_button(job)
     sheet_rows(job, classified)
 
 
@@ -95,6 +97,31 @@ def _download(job: Job) -> None:
         icon=":material/download:",
         on_click="ignore",
     )
+
+
+def _delete_button(job: Job) -> None:
+    """Draw the button that asks first: the sheet leaves the list with everything that was answered."""
+    with st.popover(say("删除", "Delete"), icon=":material/delete:", key=f"sheet-delete-{job.id}"):
+        st.markdown(
+            say(
+                "表和它的回答移到回收站；在“运行”页可以恢复。",
+                "The sheet and its answers move to the trash; restore them on the Runs page.",
+            )
+        )
+        st.button(
+            say("移到回收站", "Move to the trash"),
+            key=f"sheet-delete-sure-{job.id}",
+            type="primary",
+            on_click=_delete,
+            args=(job.id,),
+        )
+
+
+@reporting
+def _delete(job_id: str) -> None:
+    """Move the classification to the trash."""
+    runs.delete(session.workspace(), job_id)
+    notify(say("已移到回收站。", "Moved to the trash."))
 
 
 def _written(job: Job, suffix: str) -> bytes:

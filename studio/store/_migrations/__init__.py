@@ -22,6 +22,7 @@ the order of the imports here.
     m022_chats      Keep conversations, chat endpoints, blind comparisons and their votes: m022.
     m023_ledger     Keep a hash-chained ledger of releases, and the sealed sets: m023 and m024.
     m026_reported    Remember the answers that people reported as wrong: m026.
+    m028_accounts   Keep accounts, sessions, invitations and refused sign-ins: m028.
 """
 
 from studio.store._migrations import (  # noqa: F401  (each registers its migrations)
@@ -37,5 +38,6 @@ from studio.store._migrations import (  # noqa: F401  (each registers its migrat
     m022_chats,
     m023_ledger,
     m026_reported,
+    m028_accounts,
 )
 from studio.store._migrations.base import migrations as migrations
