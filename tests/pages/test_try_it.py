@@ -153,9 +153,9 @@ def test_a_quotation_is_marked_by_whether_the_title_has_it():
 
         chain = "“夺冠”是赛事结果，“加息”与此无关，所以归“体育”。"
         answer = Classification(title="主队补时绝杀夺冠", category="体育", chain=chain, evidence=())
-        card(answer, 0, alone=True, demonstration=False)
+        card(answer, 0, model="m", alone=True, demonstration=False)
 
-    app = AppTest.from_function(draw).run()
+    app = AppTest.from_function(draw, default_timeout=120).run()
     shown = all_text(app)
     assert ":green-background[夺冠]" in shown and ":orange-background[加息]" in shown
     assert "标题里没有：加息" in shown and "background[体育]" not in shown
