@@ -18,6 +18,7 @@ from backend.data import rows
 from backend.data.labelled_rows import LabelledRow, labelled_rows
 from backend.data.templates import Renderer
 from backend.engine.local import LocalAnswering
+from backend.engine.majority import MajorityAnswering
 from backend.engine.opening import open_answering
 from backend.engine.titles import Answering, Written
 from backend.machine import peak_memory_gib
@@ -44,8 +45,10 @@ def evaluate(folder: RunFolder) -> dict[str, Any]:
     assert isinstance(spec, EvaluateSpec), spec.kind
     set_seed(spec.seed)
     folder.emit(Progress(phase="loading"))
-    with open_answering(spec, rows.dataset_scheme(spec.dataset_dir)) as answering:
-        _evaluate(folder, answering, spec, (spec.answer,))
+    scheme = rows.dataset_scheme(spec.dataset_dir)
+    with open_answering(spec, scheme) as answering:
+        voting = MajorityAnswering(answering, scheme, spec.samples) if spec.samples > 1 else answering
+        _evaluate(folder, voting, spec, (spec.answer,))
     return {} if spec.endpoint else {"peak_memory_gib": peak_memory_gib()}
 
 
@@ -195,6 +198,7 @@ def _chain(row: LabelledRow, written: Written, scheme: Scheme) -> Prediction:
         text=written.text,
         tokens=written.tokens,
         forced=written.forced,
+        votes=written.votes,
     )
 
 

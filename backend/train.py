@@ -21,7 +21,7 @@ from transformers.utils import logging as transformers_logging
 
 from backend.data.datasets import encode_datasets, encode_preferences
 from backend.data.encoding import Encoded
-from backend.data.pairs import EncodedPairs
+from backend.data.pairs import EncodedPairs, require_pairs
 from backend.data.templates import Renderer
 from backend.kernels.speedups import fuse_modules, patch_model
 from backend.machine import device_name, peak_memory_gib
@@ -71,6 +71,7 @@ def train(
     spec = folder.read_spec()
     assert isinstance(spec, TrainSpec), spec.kind
     if spec.learns_preferences:
+        require_pairs(spec)
         score_start(folder, spec)
     ready = prepare(folder, spec, load)
     hash_sources(folder, spec)
@@ -206,9 +207,10 @@ def score_start(folder: RunFolder, spec: TrainSpec) -> None:
 
     Loaded as it is served, so that the answers are those that `news-studio evaluate` gives.
     """
+    if not (spec.eval_dataset and spec.evaluate_after and is_main_process()):
+        return
     part = PartFolder(folder, START)
-    wanted = bool(spec.eval_dataset and spec.evaluate_after) and is_main_process()
-    if not wanted or (part.path / "scores.json").is_file():
+    if (part.path / "scores.json").is_file():
         return
     (part.path / "predictions.jsonl").unlink(missing_ok=True)
     require_adapters(folder, spec)

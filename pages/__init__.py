@@ -20,7 +20,9 @@ A press runs a callback first, then the page again; fragments run alone. No page
     evaluate  Read scores and the titles behind them; evaluate again.
     compare   Compare two runs and more: the verdict, what was fixed and what broke.
     release   Judge a candidate at a gate, release it, go back to an earlier release.
+    export    Take a model along: format, size, cost, proof.
     try_it    Classify titles and chat with a model.
+    guides    Show the guides of docs/guides, five minutes for each kind of reader.
     team      See people, their pace and agreement; set roles and settings.
     sections  What each page draws, one package a page; no page imports another's.
     shared    What several pages use: session, feedback, names, elements, charts.

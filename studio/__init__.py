@@ -13,6 +13,7 @@ Read from top to bottom; a package imports only from those below it, which impor
     app          The entry script of the web app: navigation only.
     web_server   Serve the web app under its own names, to its own pages only.
     cli          The command line, `news-studio ...`.
+    web          Who may enter; the entrance; the monitor.
     operations   Start, diagnose and demonstrate a studio; say what to do next.
     gate         A candidate judged by a rule saved before; its release.
     training     Presets, settings files, memory, learning rate, sweeps, curve health.
@@ -31,6 +32,7 @@ Read from top to bottom; a package imports only from those below it, which impor
     datasets     Frozen versions: splits, checks, files, diff, export.
     modelfiles   What a model folder's files say.
     annotation   Label, review, undo, history, bulk edits.
+    accounts     Passwords, sessions, invitations; how a studio is entered.
     releases     The ledger of releases, and which one is in force.
     workspace    The folders and settings of one studio.
     validation   What is wrong with rows, and the safe repair.

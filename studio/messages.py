@@ -71,6 +71,10 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     ),
     # why a row was refused, or what is wrong with how it is built
     "title_missing": ("没有标题。", "There is no title."),
+    "title_is_category": (
+        "“{category}”只是类别名，没有标题。",
+        "“{category}” is the name of a category, not a title.",
+    ),
     "title_too_long": (
         "标题有 {count} 个字符，最多 {most} 个。",
         "The title has {count} characters, more than {most}.",

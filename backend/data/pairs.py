@@ -72,6 +72,18 @@ def encode_pairs(spec: TrainSpec, renderer: Renderer) -> EncodedPairs:
     return encoded
 
 
+def require_pairs(spec: TrainSpec) -> None:
+    """Refuse what is no pairs, or too few of them, before anything is computed for the training.
+
+    Raises:
+        InputError: there are too few.
+        UnreadableFile: a row is no pair.
+    """
+    pairs = read_pairs(spec.dataset_dir, spec.dataset)
+    if not spec.allow_few_pairs:
+        require_enough([read_answer(pair.chosen).label for pair in pairs])
+
+
 def read_pairs(folder: Path, name: str) -> list[TextPair]:
     """Read the pairs of an entry, in LLaMA-Factory's ranking layouts or TRL's preference forms.
 

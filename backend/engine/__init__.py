@@ -3,6 +3,7 @@
 titles            Describe what answers titles, whichever engine is behind it.
 local             Answer titles with a loaded model.
 endpoint          Answer titles by a model at an OpenAI-compatible endpoint.
+majority          Answer each title several times, and take the category that most samples name.
 opening           Open what answers titles, as a spec names it.
 endpoint_scoring  Score categories at an endpoint by the probability of their tokens.
 answering         Answer rendered prompts: chains through the engine, categories by their probability.

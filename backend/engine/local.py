@@ -1,7 +1,9 @@
 """Answer titles with a loaded model."""
 
 import importlib.metadata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from transformers import PreTrainedModel
 
@@ -22,6 +24,7 @@ class LocalAnswering:
 
     `quotes_from_title`: quotations in a chain are held to the title (cross-validated over the training
     rows: chain accuracy 70.0 without and 70.8 with it, docs/experiments.md, 2026-11-27).
+    `sampling`: temperature, top_p, top_k and a seed; each title is sampled with a seed of its own.
     `categories_only`: what follows the thought is one of the categories, and nothing follows that.
 
     On a GPU the first answers are written once more in other company when all are there: sums are
@@ -38,12 +41,14 @@ class LocalAnswering:
         batch_size: int,
         quotes_from_title: bool = True,
         categories_only: bool = False,
+        sampling: Mapping[str, Any] | None = None,
     ) -> None:
         self.answerer = Answerer(model, renderer, slots=batch_size)
         self.scheme = scheme
         self.max_new_tokens = max_new_tokens
         self.quotes_from_title = quotes_from_title
         self.categories_only = categories_only
+        self.sampling = {"seed": 0, **(sampling or {})}
         self.repeated: tuple[int, int] | None = None
 
     @classmethod
@@ -59,6 +64,12 @@ class LocalAnswering:
             batch_size=spec.batch_size,
             quotes_from_title=spec.quotes_from_title,
             categories_only=spec.categories_only,
+            sampling={
+                "temperature": spec.temperature,
+                "top_p": spec.top_p,
+                "top_k": spec.top_k,
+                "seed": spec.sampling_seed,
+            },
         )
 
     def answer(
@@ -68,10 +79,12 @@ class LocalAnswering:
         requests = self.answerer.title_requests(
             titles,
             self.scheme.prompt,
-            self.answerer.decoding(self.max_new_tokens),
+            self.answerer.decoding(self.max_new_tokens, **self.sampling),
             quotes_from_title=self.quotes_from_title,
             categories=self.scheme.names if self.categories_only else (),
         )
+        if self.sampling.get("temperature"):
+            requests = [_with_seed(request, number) for number, request in enumerate(requests)]
         engine = self.answerer.engine
         first: dict[int, str] = {}
         for index, answer in engine.run(requests, stop=stop):
@@ -112,6 +125,11 @@ class LocalAnswering:
             quotes_from_title=self.quotes_from_title,
             categories_only=self.categories_only,
         )
+
+
+def _with_seed(request: Request, number: int) -> Request:
+    """Give a request the seed of its place, so that the samples of one title differ."""
+    return replace(request, decoding=replace(request.decoding, seed=request.decoding.seed + number))
 
 
 def _own_version() -> str:

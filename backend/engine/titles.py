@@ -12,7 +12,8 @@ class Written:
     """A written answer, its number of tokens, and whether it came to its end.
 
     `forced`: the thought ran into its limit and was closed from outside. `problem`: why there is no
-    answer, where what was asked refused or failed this title alone.
+    answer, where what was asked refused or failed this title alone. `votes`: of several samples, how many
+    named each category.
     """
 
     text: str
@@ -20,6 +21,7 @@ class Written:
     finished: bool
     forced: bool = False
     problem: str = ""
+    votes: dict[str, int] | None = None
 
 
 def never() -> bool:

@@ -107,9 +107,14 @@ class _Export:
         self._report(known.penalty, written, proof)
 
     def _step(self, phase: Any, done: int) -> None:
+        self._stop()
+        self.folder.emit(Progress(phase=phase, done=done, total=_STEPS))
+
+    def _stop(self) -> bool:
+        """Raise Cancelled wherever it is polled, in the middle of an answer too; else go on."""
         if self.folder.cancel_requested:
             raise Cancelled
-        self.folder.emit(Progress(phase=phase, done=done, total=_STEPS))
+        return False
 
     def _ask_checkpoint(self) -> _Known:
         spec = self.spec
@@ -125,7 +130,7 @@ class _Export:
             titles=[row.title for row in tried],
             scheme=scheme,
             chains=spec.proof_chains,
-            stop=lambda: self.folder.cancel_requested,
+            stop=self._stop,
         )
         self._step("proving", 0)
         before = checkpoint_answers(model, renderer, questions)

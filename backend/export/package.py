@@ -41,8 +41,15 @@ def write_package(
     prompt = _prompt(renderer, scheme) | {"name": spec.name, "model": f"{spec.name}-{spec.quant}.gguf"}
     _write(target / "prompt.json", prompt)
     _write(target / "smoke_titles.json", _smoke_titles(questions, answers))
-    requirements = f"xllamacpp=={importlib.metadata.version('xllamacpp')}\n"
-    (target / "requirements.txt").write_text(requirements, encoding="utf-8")
+    (target / "requirements.txt").write_text(f"{_runtime()}\n", encoding="utf-8")
+
+
+def _runtime() -> str:
+    """Name the runtime as pip takes it: in the version that the proof was run with."""
+    try:
+        return f"xllamacpp=={importlib.metadata.version('xllamacpp')}"
+    except importlib.metadata.PackageNotFoundError:
+        return "xllamacpp>=2026.10"
 
 
 def _prompt(renderer: Renderer, scheme: Scheme) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import torch
 from peft import PeftModel
 from torch import Tensor, nn
 
-from backend.training.trainer import summed_loss
+from backend.training.losses import summed_loss
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ _export       Export a model for another runtime, proven there: `export`.
 _forgetting   Probe what fine-tuning made a model forget: `forgetting`.
 _imports      Import titles, list imports, undo one: `import`.
 _influence    Find the training rows behind wrong answers: `influence`.
+_measuring    Measure a run further: `behaviour`, `calibrate`, `curve`.
 _models       List, check and download base models: `models`.
 _pairs        Collect, freeze and export preference pairs: `pairs list | freeze | export`.
 _predictions  Import predictions of other programs, export those of runs: `predictions import | export`.
@@ -24,5 +25,6 @@ _runs         Manage runs and the machine: `up`, `runs`, `doctor`.
 _sample       Sample several answers to every row, judged by their labels: `sample`.
 _serving      Serve models over the OpenAI protocol: `serve`.
 _status       Show the progress of a job on one line of stderr.
+_tracking     Export runs to experiment trackers: more of `news-studio runs`.
 _training     Train and evaluate a model: `train`, `evaluate`.
 """

@@ -14,7 +14,8 @@ from studio.cli._common import AsJson, Categories, Home, print_json, report_erro
 from studio.cli._imports import CategoryColumn, Form, HeaderRow, Separator, Sheet, TitleColumn, file_choices
 from studio.cli._imports import app as import_app
 from studio.datasets.eval_list import read_eval_list
-from studio.datasets.versions import Chainless, Version, freeze, freeze_outlook
+from studio.datasets.outlook import freeze_outlook
+from studio.datasets.versions import Chainless, Version, freeze
 from studio.errors import InputError
 from studio.formats.columns import Columns
 from studio.language import say

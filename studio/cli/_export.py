@@ -81,7 +81,7 @@ def _echo(folder: Path, report: ExportReport) -> None:
     for file, size in report.files.items():
         typer.echo(f"{folder / file}  {size / 1e6:,.1f} MB")
     typer.echo(proof_line(report.proof))
-    for name, before, after in proof_table(report.proof):
+    for name, before, after in proof_table(report.proof) if report.proof.runtime else ():
         typer.echo(f"  {name}: {before} → {after}" if before else f"  {name}: {after}")
     for note in (penalty_note(report), fallback_note(report)):
         if note:

@@ -153,14 +153,18 @@ def releases(context: typer.Context, home: Home = None, as_json: AsJson = False)
                     "ledger_broken_at": broken,
                 }
             )
-            return
-        if not known:
-            typer.echo(say("还没有发布任何模型。", "Nothing is released yet."))
-        for each in known:
-            _echo_release(workspace, each)
+        else:
+            _echo_releases(workspace, known)
         if broken is not None:
             typer.echo(_broken(broken), err=True)
             raise typer.Exit(1)
+
+
+def _echo_releases(workspace: Workspace, known: list[Recorded]) -> None:
+    if not known:
+        typer.echo(say("还没有发布任何模型。", "Nothing is released yet."))
+    for each in known:
+        _echo_release(workspace, each)
 
 
 def _broken(number: int) -> str:

@@ -13,6 +13,7 @@ from studio.evaluation.compared import compare_entries, load_entries
 from studio.evaluation.entries import find_entries
 from studio.evaluation.report import write_report
 from studio.evaluation.wear import wear_of
+from studio.gate.lineage import lineage_reader
 from studio.language import Language, current_language, say
 from studio.store import open_store
 from studio.system.atomic import guard_disk
@@ -35,7 +36,7 @@ def report(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write one self-contained HTML file: verdict, numbers, categories, matrix, titles, origin."""
+    """Write one self-contained HTML file: verdict, numbers, categories, matrix, titles, origin, lineage."""
     with report_errors():
         workspace = workspace_at(home)
         if out.exists():
@@ -47,7 +48,13 @@ def report(
         found = load_entries(entries) if len(entries) == 1 else compare_entries(entries, common=common)
         with closing(open_store(workspace.database)) as db:
             wear = wear_of(db, found.rows_sha256)
-        text = write_report(entries, lang or current_language.get(), common=common, wear=wear)
+        text = write_report(
+            entries,
+            lang or current_language.get(),
+            common=common,
+            wear=wear,
+            lineage=lineage_reader(workspace),
+        )
         with guard_disk(out.parent):
             out.parent.mkdir(parents=True, exist_ok=True)
             out.write_text(text, encoding="utf-8")

@@ -96,7 +96,8 @@ def evaluate(
         ),
     ] = None,
     dataset: Annotated[
-        str, typer.Option(help="Version (name or name@3), folder, or bundled.")
+        str,
+        typer.Option(help="Version (name or name@3), folder, bundled, or a file of labelled titles."),
     ] = BUNDLED_NAME,
     answer: Annotated[
         AnswerMode, typer.Option(help="chain: think, then answer. direct: score the categories.")
@@ -120,6 +121,18 @@ def evaluate(
     max_new_tokens: Annotated[
         int | None, typer.Option(min=8, max=32768, help="Longest answer in tokens.")
     ] = None,
+    checkpoint: Annotated[
+        str | None, typer.Option(help="Checkpoint of the run, such as step_000150 (default: the last).")
+    ] = None,
+    temperature: Annotated[
+        float, typer.Option(min=0, max=2, help="Sample written answers; 0: the likeliest tokens.")
+    ] = 0.0,
+    top_p: Annotated[float, typer.Option(min=0.01, max=1, help="Sample from this much probability.")] = 1.0,
+    top_k: Annotated[int, typer.Option(min=0, help="Sample from so many tokens; 0: from all.")] = 0,
+    samples: Annotated[
+        int, typer.Option(min=1, max=101, help="Answers to each title; what most of them name counts.")
+    ] = 1,
+    sampling_seed: Annotated[int, typer.Option(min=0, help="Seed of the samples.")] = 0,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
@@ -146,6 +159,14 @@ def evaluate(
             endpoint=asked,
             max_new_tokens=max_new_tokens,
             categories_only=categories_only,
+            checkpoint=checkpoint,
+            fields={
+                "temperature": temperature,
+                "top_p": top_p,
+                "top_k": top_k,
+                "samples": samples,
+                "sampling_seed": sampling_seed,
+            },
             watcher=shown,
         )
         scores = _scores_of(run)[answer]

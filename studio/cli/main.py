@@ -16,6 +16,7 @@ from studio.cli import (
     _export,
     _forgetting,
     _influence,
+    _measuring,
     _models,
     _pairs,
     _predictions,
@@ -25,6 +26,7 @@ from studio.cli import (
     _runs,
     _sample,
     _serving,
+    _tracking,  # noqa: F401 - it adds its command to `runs`
     _training,
 )
 from studio.cli._common import AsJson, Home, print_json, report_errors
@@ -58,6 +60,7 @@ for module in (
     _forgetting,
     _backups,
     _accounts,
+    _measuring,
 ):
     app.add_typer(module.app)
 

@@ -62,6 +62,8 @@ class ExportSpec(Frozen):
     def _fields_fit_together(self) -> "ExportSpec":
         if self.format == "adapter" and self.adapter_name_or_path is None:
             raise ValueError("format adapter needs an adapter; this model has none: choose safetensors.")
+        if self.format == "package" and not self.proof_titles:
+            raise ValueError("a package is tested with titles: proof_titles must be at least 1.")
         if self.format != "adapter" and self.quant not in QUANTS_OF[self.format]:
             known = ", ".join(QUANTS_OF[self.format])
             raise ValueError(f"{self.format} cannot be written as {self.quant}: choose one of {known}.")

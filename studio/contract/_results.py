@@ -23,6 +23,9 @@ class Prediction(Frozen):
     )
     tokens: int = Field(0, description="Generated tokens.")
     forced: bool = Field(False, description="The think chain reached its limit and was force-closed.")
+    votes: dict[str, int] | None = Field(
+        None, description="Of several samples, how many named each category; None: one answer."
+    )
 
 
 class AnsweredTitle(Frozen):

@@ -92,6 +92,18 @@ class AnsweringSpec(Frozen):
         description="Hold a written answer to the categories, and stop as soon as it names one; not at an"
         " endpoint.",
     )
+    temperature: float = Field(
+        0.0,
+        ge=0,
+        le=2,
+        description="Sampling temperature of written answers; 0: the likeliest token. At an endpoint it is a"
+        " field of its requests instead.",
+    )
+    top_p: float = Field(
+        1.0, gt=0, le=1, description="Sample from the likeliest tokens of this probability together."
+    )
+    top_k: int = Field(0, ge=0, description="Sample from this many likeliest tokens; 0: from all.")
+    sampling_seed: int = Field(0, ge=0, lt=2**32, description="Seed of the samples.")
     run: str | None = Field(None, description="The training run whose model answers, if it is one.")
 
     @model_validator(mode="after")
@@ -100,6 +112,8 @@ class AnsweringSpec(Frozen):
             raise ValueError("model_name_or_path is needed: the folder of the model that answers.")
         if (self.engine == "endpoint") != (self.endpoint is not None):
             raise ValueError("engine endpoint needs endpoint, and no other engine has one.")
+        if self.endpoint is not None and self.temperature:
+            raise ValueError("temperature: at an endpoint set it among the endpoint's fields.")
         return self
 
 
@@ -122,6 +136,12 @@ class EvaluateSpec(AnsweringSpec):
         " the others train the baseline.",
     )
     limit: int | None = Field(None, ge=1, description="Answer at most this many rows; empty: all.")
+    samples: int = Field(
+        1,
+        ge=1,
+        le=101,
+        description="Written answers to each title, of which the category counts that most of them name.",
+    )
     cutoff_len: int = Field(512, ge=16, le=131072, description="Longest question in tokens.")
     seed: int = Field(42, ge=0, lt=2**32, description="Seed of the intervals' resampling.")
     imported: str | None = Field(
@@ -131,6 +151,14 @@ class EvaluateSpec(AnsweringSpec):
         None,
         description="The sealed set that is opened, as name#1: only its scores are shown. Empty: none is.",
     )
+
+    @model_validator(mode="after")
+    def _samples_differ(self) -> Self:
+        if self.samples > 1 and self.answer != "chain":
+            raise ValueError("samples: only written answers (answer chain) can be sampled several times.")
+        if self.samples > 1 and self.endpoint is None and not self.temperature:
+            raise ValueError("samples need a temperature above 0; without one they are all alike.")
+        return self
 
 
 class ClassifySpec(AnsweringSpec):

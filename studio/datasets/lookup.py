@@ -1,11 +1,13 @@
-"""Resolve what a person calls a dataset: a version, a folder, or the bundled samples."""
+"""Resolve what a person calls a dataset: a version, a folder, the bundled samples, or a file to evaluate."""
 
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from studio.datasets.evaluation_files import evaluation_folder
 from studio.datasets.pair_versions import find_pair_version
 from studio.datasets.versions import find_version
+from studio.samples.scheme import load_scheme
 from studio.store import open_store
 from studio.system.documents import typed_path
 from studio.workspace import BUNDLED_DATASET, BUNDLED_NAME, Workspace
@@ -36,3 +38,17 @@ def resolve_dataset(workspace: Workspace, text: str) -> Dataset:
     with closing(open_store(workspace.database)) as db:
         version = find_version(db, workspace, text)
     return Dataset(folder=version.folder, version=version.ref)
+
+
+def resolve_evaluated(workspace: Workspace, text: str) -> Dataset:
+    """Resolve what is evaluated: as `resolve_dataset` does, or a file or folder of labelled titles.
+
+    Raises:
+        InputError: there is no such version, folder or file, or it has no labelled title.
+        UnreadableFile: the file cannot be read.
+    """
+    path = typed_path(text)
+    is_plain = path.is_file() or (path.is_dir() and not (path / "dataset_info.json").is_file())
+    if text == BUNDLED_NAME or not is_plain:
+        return resolve_dataset(workspace, text)
+    return Dataset(folder=evaluation_folder(workspace, path, load_scheme()), version=None)

@@ -97,6 +97,11 @@ def pair_hash(contents: Mapping[str, bytes]) -> str:
     return file_hash("".join(f"{file_hash(contents[name])}  {name}\n" for name in PAIR_FILES).encode())
 
 
+def is_pair_version(folder: Path) -> bool:
+    """Whether a version's folder holds pairs, and not titles."""
+    return (folder / PAIR_FILES[0]).is_file()
+
+
 def list_pair_versions(workspace: Workspace) -> list[PairVersion]:
     """List every version of pairs, the newest first; a folder that cannot be read is left out."""
     found = [version for version in map(_read, _folders(workspace.datasets)) if version is not None]
@@ -120,7 +125,7 @@ def find_pair_version(workspace: Workspace, ref: str) -> PairVersion | None:
 
 def _folders(datasets: Path) -> Iterator[Path]:
     for file in datasets.glob(f"*/v*/{VERSION}"):
-        if file.parent.name[1:].isdecimal() and (file.parent / PAIR_FILES[0]).is_file():
+        if file.parent.name[1:].isdecimal() and is_pair_version(file.parent):
             yield file.parent
 
 

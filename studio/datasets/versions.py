@@ -7,18 +7,17 @@ earlier version of that name stays there, so that runs on different versions can
 compared on the rows they share. What is sealed stays out of every version.
 """
 
-import fcntl
 import os
 import shutil
-import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from studio.corpus.titles import Title, decided_titles
+from studio.datasets._draft_folders import draft_folder
 from studio.datasets.files import DATA_FILES, SPLITS, content_hash, data_files, file_hash
 from studio.datasets.freeze_checks import (
     notes_on,
@@ -43,7 +42,6 @@ from studio.samples.canonical import write_answer
 from studio.samples.problems import Problem
 from studio.samples.scheme import Scheme
 from studio.samples.title_text import Split, title_key
-from studio.stats import rows_for_half_width
 from studio.store import Store, writing
 from studio.system.atomic import guard_disk
 from studio.team.rights import require_right
@@ -52,8 +50,6 @@ from studio.workspace import Workspace
 
 Chainless = Literal["keep", "leave_out"]
 """What becomes of decided titles without a think chain."""
-
-_DRAFT = ".freezing-"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,14 +164,14 @@ def freeze(
     require_right("freeze", db, author)
     require_arguments(name, eval_share, sealed_share)
     _require_own_name(workspace, name)
-    titles = _titles_to_freeze(db, chainless)
+    titles = titles_to_freeze(db, chainless)
     require_scheme(titles, scheme)
     problems = problems_of(titles, scheme)
     require_no_errors(problems, titles)
     options = SplitOptions(eval_share=eval_share, seed=seed, eval_titles=tuple(eval_titles), resplit=resplit)
-    sealing = _seal(db, titles, options, sealed_share)
+    sealing = seal(db, titles, options, sealed_share)
     require_sealed(sealing, sealed_share)
-    division = split_titles(sealing.rest, *_earlier_rows(db, name), options)
+    division = split_titles(sealing.rest, *earlier_rows(db, name), options)
     require_rows(division.splits)
     reasons = warnings_to_accept(titles, division)
     require_accepted(reasons, accept_warnings)
@@ -186,7 +182,7 @@ def freeze(
     return replace(version, notes=notes, sealed=sealed)
 
 
-def _seal(db: Store, titles: Sequence[Title], options: SplitOptions, share: float | None) -> Sealing:
+def seal(db: Store, titles: Sequence[Title], options: SplitOptions, share: float | None) -> Sealing:
     """Hold back what is sealed, and draw a further sealed set where a share is given."""
     used = set() if options.resplit or share is None else _used_titles(db)
     if share is not None:
@@ -208,90 +204,10 @@ def _require_own_name(workspace: Workspace, name: str) -> None:
         )
 
 
-def _titles_to_freeze(db: Store, chainless: Chainless) -> list[Title]:
+def titles_to_freeze(db: Store, chainless: Chainless) -> list[Title]:
+    """List the decided titles that a freeze takes."""
     titles = decided_titles(db)
     return [title for title in titles if title.chain] if chainless == "leave_out" else titles
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outlook:
-    """What a freeze would take, before it writes.
-
-    `without_chain` counts the decided titles that have no think chain. `thin` are the categories whose
-    evaluation rows are too few for the interval asked for, with their numbers; `needed` rows would do.
-    """
-
-    rows: Mapping[Split, int]
-    without_chain: int
-    thin: Mapping[str, int]
-    needed: int
-    half_width: float
-
-    @property
-    def sentences(self) -> list[str]:
-        """What a person should know before the version is written."""
-        told = []
-        if self.without_chain:
-            told.append(
-                say(
-                    f"{self.without_chain} 条已定标题没有思维链：照样收进去，会被训练成直接回答。",
-                    f"{self.without_chain} decided titles have no think chain: taken as they are, they are"
-                    " trained as direct answers.",
-                )
-            )
-        if self.thin:
-            points = f"{100 * self.half_width:g}"
-            told.append(
-                say(
-                    f"评估集里太少，得不到 ±{points} 个百分点的区间（召回率 80 % 时要 {self.needed} 条）："
-                    + "、".join(f"{name} {count}" for name, count in self.thin.items())
-                    + "。",
-                    f"Too few evaluation rows for an interval of ±{points} points, which takes"
-                    f" {self.needed} at a recall of 80 %: "
-                    + ", ".join(f"{name} {count}" for name, count in self.thin.items())
-                    + ".",
-                )
-            )
-        return told
-
-    def to_json(self) -> dict[str, Any]:
-        """Build the entry `outlook` of `news-studio freeze --json`."""
-        return {**asdict(self), "rows": dict(self.rows), "thin": dict(self.thin)}
-
-
-def freeze_outlook(
-    db: Store,
-    name: str,
-    *,
-    eval_share: float | None = None,
-    seed: int = 42,
-    eval_titles: Sequence[str] = (),
-    resplit: bool = False,
-    chainless: Chainless = "keep",
-    sealed_share: float | None = None,
-    half_width: float = 0.1,
-    scheme: Scheme,
-) -> Outlook:
-    """Compute what `freeze` with these arguments would take, without writing.
-
-    Args:
-        half_width: of the 95 % interval that is wanted for each category's recall, 0 to 1.
-    """
-    titles = _titles_to_freeze(db, chainless)
-    options = SplitOptions(eval_share=eval_share, seed=seed, eval_titles=tuple(eval_titles), resplit=resplit)
-    sealing = _seal(db, titles, options, sealed_share)
-    splits = split_titles(sealing.rest, *_earlier_rows(db, name), options).splits if sealing.rest else {}
-    needed = rows_for_half_width(half_width)
-    counts = _count(splits.get("eval", []))
-    return Outlook(
-        rows={split: len(splits.get(split, [])) for split in SPLITS},
-        without_chain=sum(not title.chain for title in titles),
-        thin={
-            category: counts.get(category, 0) for category in scheme.names if counts.get(category, 0) < needed
-        },
-        needed=needed,
-        half_width=half_width,
-    )
 
 
 def _write_version(
@@ -306,7 +222,7 @@ def _write_version(
     """Write the files, the entry in the store, and what is sealed now: all or nothing."""
     sealed: SealedSet | None = None
     files = data_files(splits, scheme)
-    with guard_disk(parent), _draft_folder(parent) as draft, ExitStack() as leftovers:
+    with guard_disk(parent), draft_folder(parent) as draft, ExitStack() as leftovers:
         leftovers.callback(shutil.rmtree, draft, ignore_errors=True)
         for file_name, content in files.items():
             _write(draft / file_name, content)
@@ -329,50 +245,6 @@ def _sealed_part(sealing: Sealing, sealed: SealedSet | None) -> dict[str, Any]:
         return {}
     opened = None if sealed is None else {"ref": sealed.ref, "rows": sealed.rows, "sha256": sealed.sha256}
     return {"sealed_share": sealing.share, "sealed": opened, "held_back": len(sealing.held_back)}
-
-
-@contextmanager
-def _draft_folder(parent: Path) -> Iterator[Path]:
-    """Make a folder to write in, locked while it is; one that a killed freeze left is swept away."""
-    parent.mkdir(parents=True, exist_ok=True)
-    with _sweeping(parent):
-        for old in parent.glob(f"{_DRAFT}*"):
-            if not _is_locked_folder(old):
-                shutil.rmtree(old, ignore_errors=True)
-        draft = Path(tempfile.mkdtemp(prefix=_DRAFT, dir=parent))
-        opened = os.open(draft, os.O_RDONLY)
-        fcntl.flock(opened, fcntl.LOCK_EX)
-    draft.chmod(0o755)  # mkdtemp makes it private; colleagues read versions
-    try:
-        yield draft
-    finally:
-        os.close(opened)
-
-
-@contextmanager
-def _sweeping(parent: Path) -> Iterator[None]:
-    """Hold the folder of a dataset's versions: between making and locking a draft nobody sweeps it."""
-    opened = os.open(parent, os.O_RDONLY)
-    try:
-        fcntl.flock(opened, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(opened)
-
-
-def _is_locked_folder(folder: Path) -> bool:
-    try:
-        opened = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return True
-    try:
-        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    else:
-        return False
-    finally:
-        os.close(opened)
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -403,7 +275,7 @@ def _record(
         folder=parent / f"v{number}",
         sha256=sha256,
         rows={split: len(splits[split]) for split in SPLITS},
-        categories={split: _count(splits[split]) for split in SPLITS},
+        categories={split: count_by_category(splits[split]) for split in SPLITS},
         created_at=created_at,
         author=author,
     )
@@ -486,7 +358,8 @@ def find_version(db: Store, workspace: Workspace, ref: str) -> Version:
     )
 
 
-def _count(titles: Iterable[Title]) -> dict[str, int]:
+def count_by_category(titles: Iterable[Title]) -> dict[str, int]:
+    """Count titles by their category; one without is not counted."""
     return dict(Counter(title.category for title in titles if title.category is not None))
 
 
@@ -512,7 +385,7 @@ def problems_of(titles: Iterable[Title], scheme: Scheme) -> list[Problem]:
     return [replace(problem, title_id=problem.row) for problem in check_conversations(rows, scheme)]
 
 
-def _earlier_rows(db: Store, name: str) -> tuple[set[int], set[int]]:
+def earlier_rows(db: Store, name: str) -> tuple[set[int], set[int]]:
     """Query the ids of titles that earlier versions of that name evaluated, and that they trained on."""
     rows = db.execute(
         "select distinct split, title_id from version_rows"

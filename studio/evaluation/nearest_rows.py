@@ -4,33 +4,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from rapidfuzz import fuzz, process
-
-from studio import runs
 from studio.contract import TrainSpec
-from studio.errors import StudioError, UnreadableFile
-from studio.evaluation.training_rows import folder_scheme
+from studio.errors import UnreadableFile
+from studio.evaluation.neighbours import Neighbour, TitleIndex
+from studio.evaluation.tags import FAR
+from studio.evaluation.training_rows import folder_scheme, labelled_rows, training_run
 from studio.formats.dataset_info import INFO
-from studio.formats.reader import read_entry
 from studio.language import say
 from studio.runs import Run
-from studio.samples.title_text import title_key
-from studio.validation.rows import judge_rows
 from studio.workspace import Workspace
 
 NEAREST = 3
-LEAST = 25.0
-"""A title that shares less than this with any training row, 0 to 100, has none near."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TrainingRow:
-    """A training row near a title: its similarity is 0 to 100."""
-
-    title: str
-    category: str
-    chain: str
-    similarity: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,20 +28,15 @@ class TrainingData:
 
 def training_data(workspace: Workspace, run: Run) -> TrainingData | None:
     """Find what the model of a run was trained on; None for a base model, or where nobody knows."""
-    if run.spec.kind == "evaluate" and run.spec.run:
-        try:
-            run = runs.get_run(workspace, run.spec.run)
-        except StudioError:
-            return None
-    if not isinstance(run.spec, TrainSpec):
+    training = training_run(workspace, run)
+    if training is None or not isinstance(training.spec, TrainSpec):
         return None
-    return TrainingData(
-        name=run.version or run.spec.dataset_dir.name, folder=run.spec.dataset_dir, entry=run.spec.dataset
-    )
+    spec, version = training.spec, training.version
+    return TrainingData(name=version or spec.dataset_dir.name, folder=spec.dataset_dir, entry=spec.dataset)
 
 
-def nearest_rows(data: TrainingData, title: str, limit: int = NEAREST) -> list[TrainingRow]:
-    """Find the rows whose titles share the most characters with a title, nearest first.
+def nearest_rows(data: TrainingData, title: str, limit: int = NEAREST) -> list[Neighbour]:
+    """Find the rows whose titles are most like a title, nearest first; none that is far from it.
 
     Raises:
         UnreadableFile: the rows are not there any more.
@@ -68,22 +47,11 @@ def nearest_rows(data: TrainingData, title: str, limit: int = NEAREST) -> list[T
             say(f"训练数据 {data.name} 不在了。", f"The training data {data.name} is not there any more."),
             remedy=say(f"请恢复文件夹 {data.folder}。", f"Restore the folder {data.folder}."),
         )
-    rows, keys = _rows(data.folder, data.entry, info.stat().st_mtime_ns)
-    found = process.extract(
-        title_key(title), keys, scorer=fuzz.ratio, processor=None, limit=limit, score_cutoff=LEAST
-    )
-    return [
-        TrainingRow(title=rows[place][0], category=rows[place][1], chain=rows[place][2], similarity=score)
-        for _, score, place in found
-    ]
+    index = _index(data.folder, data.entry, info.stat().st_mtime_ns)
+    return [each for each in index.nearest(title, limit) if each.similarity >= FAR]
 
 
 @lru_cache(maxsize=2)
-def _rows(folder: Path, entry: str, state: int) -> tuple[list[tuple[str, str, str]], list[str]]:
-    scheme = folder_scheme(folder)
-    judged = judge_rows(read_entry(folder, entry, scheme).rows, scheme)
-    rows = [
-        (each.title, each.category or "", (each.answer.chain if each.answer else None) or "")
-        for each in judged
-    ]
-    return rows, [title_key(title) for title, _, _ in rows]
+def _index(folder: Path, entry: str, state: int) -> TitleIndex:
+    """Index the rows once for each state of the folder."""
+    return TitleIndex(labelled_rows(folder, entry, folder_scheme(folder)).rows)

@@ -5,11 +5,11 @@ escaped by the template. It loads nothing from elsewhere.
 """
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from studio.evaluation.entries import Entry
 from studio.evaluation.power import effective_rows, visible_difference
 from studio.evaluation.wear import Wear
 from studio.language import Language, current_language, say
+from studio.runs import Run
 from studio.samples.scheme import Scheme, load_scheme
 
 if TYPE_CHECKING:
@@ -30,8 +31,29 @@ MOST_TITLES = 200
 """Titles that a list of the report shows."""
 
 
+class OriginStep(Protocol):
+    """A step on the way to a model, in the reader's language, and the command that repeats it."""
+
+    @property
+    def name(self) -> str:
+        """What the step is called."""
+
+    @property
+    def facts(self) -> Sequence[tuple[str, str]]:
+        """Names and values, hashes among them."""
+
+    @property
+    def command(self) -> str:
+        """The command that repeats it; empty: there is none."""
+
+
 def write_report(
-    entries: Sequence[Entry], language: Language, *, common: bool = False, wear: Wear | None = None
+    entries: Sequence[Entry],
+    language: Language,
+    *,
+    common: bool = False,
+    wear: Wear | None = None,
+    lineage: Callable[[Run], Sequence[OriginStep]] | None = None,
 ) -> str:
     """Write the report of one entry, or of the first compared with each other one.
 
@@ -40,6 +62,7 @@ def write_report(
         language: of the report.
         common: as in `compare_entries`.
         wear: how many comparisons these rows have served, where it is known.
+        lineage: traces the model behind a run, from its titles to its release.
 
     Raises:
         InputError, NotComparable: as `compare_entries`.
@@ -47,7 +70,8 @@ def write_report(
     before = current_language.set(language)
     try:
         found = load_entries(entries) if len(entries) == 1 else compare_entries(entries, common=common)
-        return _template().render(_document(found, entries, language, common, wear))
+        document = _document(found, entries, language, common, wear)
+        return _template().render(document | {"lineage": _lineage(entries, lineage)})
     finally:
         current_language.reset(before)
 
@@ -337,6 +361,20 @@ def _origin(entries: Sequence[Entry], common: bool) -> dict[str, Any]:
         "again": say("再算一遍：", "To compute the same again:"),
         "commands": [command] if len(entries) > 1 else [f"news-studio report {refs} --out report.html"],
     }
+
+
+def _lineage(
+    entries: Sequence[Entry], trace: Callable[[Run], Sequence[OriginStep]] | None
+) -> dict[str, Any] | None:
+    """Build the steps to each model; None where nobody traces them, or all are bases."""
+    found = [] if trace is None else [(run, trace(run)) for entry in entries for run in entry.runs]
+    models = {
+        tuple(step.facts for step in steps): {"name": run.label or run.id, "steps": steps}
+        for run, steps in found
+        if steps
+    }
+    title = say("来历：从标题到发布", "Lineage: from the titles to the release")
+    return {"title": title, "models": list(models.values())} if models else None
 
 
 def _facts(entry: Entry, place: int) -> list[tuple[str, str]]:

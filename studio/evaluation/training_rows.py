@@ -22,17 +22,23 @@ class DatasetRows:
     chains: tuple[str, ...] = ()
 
 
-def training_of(workspace: Workspace, run: Run) -> TrainSpec | None:
-    """Return the training that a run is about: its own, or that of the model it evaluates; None: a base."""
+def training_run(workspace: Workspace, run: Run) -> Run | None:
+    """Return the training run behind a run: itself, or that of the model it evaluates; None: a base."""
     if isinstance(run.spec, TrainSpec):
-        return run.spec
+        return run
     if run.spec.run is None:
         return None
     try:
-        spec = get_run(workspace, run.spec.run).spec
+        found = get_run(workspace, run.spec.run)
     except StudioError:
         return None
-    return spec if isinstance(spec, TrainSpec) else None
+    return found if isinstance(found.spec, TrainSpec) else None
+
+
+def training_of(workspace: Workspace, run: Run) -> TrainSpec | None:
+    """Return the settings of the training that a run is about; None: a base model."""
+    found = training_run(workspace, run)
+    return found.spec if found is not None and isinstance(found.spec, TrainSpec) else None
 
 
 def trained_rows(workspace: Workspace, run: Run, scheme: Scheme) -> DatasetRows:

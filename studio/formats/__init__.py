@@ -2,11 +2,16 @@
 
 _arrow              Stream the rows of parquet files and saved data sets.
 _cells              Parse a title with its label: a table row, an object, a task of a labelling tool.
+_class_files        Read the class names that lie beside a file of class numbers.
 _dataset_info_lint  Lint a dataset_info.json: what LLaMA-Factory would make of its entries.
 _file_types         Sniff the real type of a file, and refuse decompression bombs.
+_json_rows          Find the rows in a JSON object that is all of a file.
 _pairs              Parse a question and its answer, under keys of their own or in a conversation.
+_recognition_words  Say what the records of a file were taken for.
 _row_parser         Collect what is parsed of one record, its problems among it.
 _tables             Map the rows of a table to records: heading, columns, rows that do not fit.
+_text_cells         Split the lines of a text into cells.
+_text_files         Open a text file again and again, decoded as its content shows.
 _text_forms         Decide what a text file is: titles, a table and its separator, fastText.
 _tool_exports       Parse the rows of labelling tools: Label Studio, Prodigy, Argilla.
 _turns              Parse conversations: a list of turns, or Alpaca's columns.

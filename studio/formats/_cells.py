@@ -13,7 +13,7 @@ from studio.formats._tool_exports import (
     status_columns,
 )
 from studio.formats.layouts import Layout, resolved_columns
-from studio.formats.values import FORMULA, content_text, is_missing, label_text, lookup
+from studio.formats.values import FORMULA, content_text, indicated, is_missing, label_text, lookup
 from studio.messages import message
 from studio.samples.canonical import write_answer
 
@@ -47,7 +47,7 @@ def read_cells(parser: RowParser, record: Mapping[str, Any], layout: Layout) -> 
     title = title_of(
         parser, lookup(record, columns.title), columns.title, is_there=_is_there(record, columns.title)
     )
-    category = _label(record, columns.category, layout)
+    category = _label(record, columns.category, layout) or indicated(record, layout.indicators)
     chain = _cell(record, columns.chain)
     status = _status_of(names, tuple(columns.used))
     if status and (reason := refusal(record, status)) is not None:

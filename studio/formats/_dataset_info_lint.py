@@ -84,7 +84,9 @@ def _unknown_keys(name: str, entry: Mapping[str, Any]) -> list[Problem]:
     remarks = []
     for block, known in _KNOWN.items():
         given = entry if not block else entry.get(block)
-        for key in sorted(set(given or {}) - known):
+        if not isinstance(given, Mapping):
+            continue  # of an entry that is read: refused with its layout
+        for key in sorted(set(given) - known):
             path = f"{block}.{key}" if block else key
             meant = difflib.get_close_matches(key.lower(), known, n=1, cutoff=0.6)
             zh, en = (f"；是不是 {meant[0]}？", f"; {meant[0]} is probably meant.") if meant else ("。", ".")

@@ -30,7 +30,9 @@ _BINARY = (
     (b"7z\xbc\xaf", ".7z", "7-Zip"),
     (b"Rar!", ".rar", "RAR"),
 )
-_WEB_PAGE = re.compile(rb"\s*(<!doctype html|<html)", re.IGNORECASE)
+_ARCHIVES = (b"PK\x03\x04", b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!")
+_WEB_PAGE = re.compile(rb"\s*(<!doctype html|<html|<table|<meta )", re.IGNORECASE)
+_XML_SHEET = re.compile(rb"\s*<\?xml[^>]*>\s*(<\?mso-application|<Workbook)", re.IGNORECASE)
 _JSON = re.compile(rb'\s*[\[{]\s*["{\[]')
 _NEEDS = (".xlsx", ".xlsm", ".parquet")
 _HEAD = 512
@@ -47,15 +49,53 @@ def require_matching_type(path: Path, name: str) -> None:
         head = file.read(_HEAD).removeprefix(b"\xef\xbb\xbf")
     for magic, kind, label in _BINARY:
         if head.startswith(magic):
-            if kind != suffix and (kind, suffix) != (".xlsx", ".xlsm"):
+            if kind == ".xlsx" and not _is_workbook(path):
+                _refuse_archive(name)
+            if kind == ".xls" or (kind != suffix and (kind, suffix) != (".xlsx", ".xlsm")):
                 _refuse_type(name, suffix, label, kind)
             return
     if _WEB_PAGE.match(head):
         _refuse_type(name, suffix, say("网页（HTML）", "a web page (HTML)"), None)
+    if _XML_SHEET.match(head):
+        _refuse_type(name, suffix, say("Excel 2003 的 XML 表格", "an XML spreadsheet of Excel 2003"), ".xls")
     if suffix in (".txt", ".csv", ".tsv") and _JSON.match(head):
         _refuse_type(name, suffix, "JSON", ".json")
     if suffix in _NEEDS and head:
         _refuse_type(name, suffix, say("别的内容", "something else"), None)
+
+
+def require_no_archive(path: Path, name: str) -> None:
+    """Require that a file of an unknown suffix is no archive, whose remedy is another.
+
+    Raises:
+        UnreadableFile: it is one.
+    """
+    if path.is_file():
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+        if head.startswith(_ARCHIVES) and not (head.startswith(b"PK") and _is_workbook(path)):
+            _refuse_archive(name)
+
+
+def _is_workbook(path: Path) -> bool:
+    """Return whether a zip file is a workbook, as far as it can be opened at all."""
+    try:
+        with zipfile.ZipFile(path) as parts:
+            names = parts.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError):
+        return True  # what is wrong with it is told when it is opened
+    return "[Content_Types].xml" in names or any(name.startswith("xl/") for name in names)
+
+
+def _refuse_archive(name: str) -> NoReturn:
+    raise UnreadableFile(
+        say(
+            f"{name} 是压缩包，不能直接读取。",
+            f"{name} is an archive, which is not read as it is.",
+        ),
+        remedy=say("请先解压，再导入里面的数据文件。", "Unpack it, then import the data file in it."),
+        code="wrong_type",
+    )
 
 
 def _refuse_type(name: str, suffix: str, label: str, kind: str | None) -> NoReturn:
@@ -67,6 +107,11 @@ def _refuse_type(name: str, suffix: str, label: str, kind: str | None) -> NoRetu
         ),
         remedy=say(f"请把扩展名改为 {kind} 再试。", f"Rename it to end in {kind}, and try again.")
         if rename
+        else say(
+            "请用 Excel 或 WPS 打开，另存为 xlsx 再试。",
+            "Open it in Excel or WPS, save it as xlsx, and try again.",
+        )
+        if ".xls" in (kind, suffix)
         else say(
             "请从来源重新导出为 csv、xlsx 或 json。", "Export it again from its source, as csv, xlsx or json."
         ),

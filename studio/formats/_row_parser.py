@@ -1,6 +1,8 @@
 """Collect what is parsed of one record, its problems among it, for every format."""
 
+import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
@@ -126,6 +128,8 @@ def part(parser: RowParser, record: Mapping[str, Any], key: str, wanted: type[_W
         )
         return None
     value = record[key]
+    if wanted is list and isinstance(value, str):
+        value = _list_in_text(value)
     if value is None:
         parser.error("null_value", message("value_is_null", key=key))
         return None
@@ -134,6 +138,17 @@ def part(parser: RowParser, record: Mapping[str, Any], key: str, wanted: type[_W
         parser.error("wrong_type", message(code, key=key, found=f"{value!r:.60}"), value)
         return None
     return value
+
+
+def _list_in_text(text: str) -> Any:
+    """Parse a list that a table keeps as JSON text, as databases export turns; else the text itself."""
+    if text[:1] == "[" and len(text) <= _LIST_CHARACTERS:
+        with suppress(ValueError, RecursionError):
+            return json.loads(text)
+    return text
+
+
+_LIST_CHARACTERS = 1 << 20
 
 
 def system_of(record: Mapping[str, Any], layout: Layout) -> str | None:

@@ -12,14 +12,12 @@ from itertools import islice
 from typing import Any
 
 from studio.errors import UnreadableFile
+from studio.formats._text_cells import TextForm, split_off_empty, split_once
 from studio.formats._text_forms import (
     HEADING_ROWS,
     NEVER_IN_TITLES,
     TOUTIAO_COLUMNS,
-    TextForm,
     is_heading,
-    split_off_empty,
-    split_once,
 )
 from studio.formats.choices import FileChoices
 from studio.formats.columns import infer_columns, is_title_name
@@ -251,10 +249,17 @@ def _mappings(
     names, width = heading.names, len(heading.names)
     body = (cells for number, cells in rows() if number > heading.row)
     for index, cells in enumerate(body, start=1):
+        if heading.row and _is_again(cells, names):
+            continue
         if len(cells) == width:
             yield index, dict(zip(names, cells, strict=True))
         else:
             yield index, _misfit(cells, names, separator, vocabulary, roles)
+
+
+def _is_again(cells: Sequence[str], names: Sequence[str]) -> bool:
+    """Return whether a row is the heading once more, as where two exports were appended."""
+    return cells[0].strip("\ufeff ") == names[0] and [cell.strip("\ufeff ") for cell in cells] == [*names]
 
 
 def _misfit(

@@ -9,29 +9,29 @@ is taken; what is not is a question. This module opens no file.
 import csv
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from typing import Literal
 
+from studio.formats._text_cells import (
+    BRACKETS,
+    FASTTEXT,
+    NUMBER,
+    Side,
+    TextForm,
+    cells_of,
+    split_off_empty,
+    split_once,
+)
 from studio.formats.choices import FileChoices, Option, UnclearFile, separator_name
 from studio.formats.columns import is_known_name, is_title_name
 from studio.language import say
 from studio.samples.label_matching import Vocabulary
 
-FASTTEXT = "__label__"
-CELL_CHARACTERS = 16 << 20
-"""Characters of the longest cell that is read; a shorter one that is too long is refused as a row."""
 SAMPLED_LINES = 2000
 """Lines that are looked at."""
 _JUDGED_LINES = 400
 """Lines of these that each separator is tried on."""
 
-csv.field_size_limit(CELL_CHARACTERS)
-
-Side = Literal["all", "first", "last"]
-"""Where a line is split. all: at every separator. first, last: once, at the first or last one, since titles
-contain the separator, too."""
 
 _STRONG = ("\t", "_!_", "\x01", "|||", "||", "|", ":::", "@@", "｜", "^", "~", "¦")
 """Signs that hardly occur in a title: where they are regular, they separate."""
@@ -45,7 +45,6 @@ _WEAK = (
     "·", "+", "&", "\u3000", " ",
 )  # fmt: skip
 """Signs that occur in titles: they separate only where a category stands beside them, line after line."""
-_BRACKETS = ("【】", "[]", "（）", "()", "〔〕", "「」", "{}", "<>", "《》")
 
 _MOST = 0.8
 """Share of lines that must agree."""
@@ -56,17 +55,6 @@ _FEW = 0.34
 
 TOUTIAO_COLUMNS = ("id", "label", "label_desc", "title", "keywords")
 """Columns of the Toutiao news set, whose file has no heading."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TextForm:
-    """How the lines of a text are read. A bracket pair as `separator` stands around the category."""
-
-    kind: Literal["titles", "table", "fasttext", "numbered"]
-    separator: str = ""
-    side: Side = "all"
-    quoted: bool = True
-    has_hint_line: bool = False
 
 
 def decide(
@@ -192,7 +180,7 @@ def _readings(lines: Sequence[str], vocabulary: Vocabulary) -> list[_Reading]:
     for side in ("first", "last"):
         found += [
             reading
-            for separator in (*occurring, *_BRACKETS)
+            for separator in (*occurring, *BRACKETS)
             if (reading := _as_side(judged, separator, side, vocabulary)) is not None
         ]
     return found
@@ -331,27 +319,11 @@ def _share(flags: Iterable[bool]) -> float:
 
 def _is_numbered(lines: Sequence[str]) -> bool:
     """Return whether the lines are a numbered list, in order."""
-    numbers = [int(match.group(1)) if (match := _NUMBER.match(line)) else None for line in lines]
+    numbers = [int(match.group(1)) if (match := NUMBER.match(line)) else None for line in lines]
     if len(numbers) < 3 or _share(number is not None for number in numbers) < 1:
         return False
     first = numbers[0] or 0
     return numbers == list(range(first, first + len(numbers)))
-
-
-_NUMBER = re.compile(r"\s*[（(]?(\d{1,7})\s*(?:[、）)]|[.．](?!\d))\s*")
-
-
-def without_number(line: str) -> str:
-    """Take the number of a list off a line."""
-    return _NUMBER.sub("", line, count=1)
-
-
-def fasttext_fields(line: str) -> list[str]:
-    """Split a line of fastText into its title and its label; several labels are joined."""
-    words = line.split()
-    labels = [word.removeprefix(FASTTEXT).rstrip(",，;；:：") for word in words if word.startswith(FASTTEXT)]
-    title = " ".join(word for word in words if not word.startswith(FASTTEXT))
-    return [title.strip(" ,，\t"), " ".join(dict.fromkeys(label for label in labels if label))]
 
 
 def _sample_cells(lines: Sequence[str], form: TextForm) -> tuple[list[list[str]], bool]:
@@ -367,67 +339,6 @@ def _sample_cells(lines: Sequence[str], form: TextForm) -> tuple[list[list[str]]
             plain = replace(form, quoted=False)
             return [[cell.strip() for cell in cells] for _, cells in cells_of(iter(lines), plain)], False
     return found, True
-
-
-def cells_of(lines: Iterator[str], form: TextForm) -> Iterator[tuple[int, list[str]]]:
-    """Split lines into cells; yields the line on which each row ends, from 1, and its cells.
-
-    Raises:
-        csv.Error: quotation marks that do not close, in a form that has them.
-    """
-    if form.side != "all":
-        for number, line in enumerate(lines, start=1):
-            yield number, split_once(line.rstrip("\r\n"), form)
-    elif len(form.separator) == 1 and form.quoted:
-        # Strict: otherwise an unclosed quote would silently swallow the rows behind it.
-        reader = csv.reader(lines, delimiter=form.separator, strict=True)
-        try:
-            for cells in reader:
-                yield reader.line_num, cells
-        except csv.Error as error:
-            number = reader.line_num
-            raise csv.Error(say(f"第 {number} 行：{error}", f"line {number}: {error}")) from error
-    else:
-        for number, line in enumerate(lines, start=1):
-            yield number, line.rstrip("\r\n").split(form.separator)
-
-
-def split_once(line: str, form: TextForm) -> list[str]:
-    """Split a line at its first or last separator, or at the brackets around its category."""
-    separator = form.separator
-    if separator in _BRACKETS:
-        match = _bracketed(separator, form.side).fullmatch(line.strip())
-        if match is None:
-            return [line]
-        title, label = match.group("title"), match.group("label")
-        return [label, title] if form.side == "first" else [title, label]
-    parts = line.strip().split(separator, 1) if form.side == "first" else line.strip().rsplit(separator, 1)
-    return parts if len(parts) == 2 and all(part.strip() for part in parts) else [line]
-
-
-def split_off_empty(line: str, form: TextForm, vocabulary: Vocabulary) -> list[str]:
-    """Split a line with an empty cell: the outermost, as in `title - sports -`, or the title (`- sports`)."""
-    separator, whole = form.separator.strip() or form.separator, line.strip()
-    is_first = form.side == "first"
-    if not (whole.startswith(separator) or whole.endswith(separator)):
-        return [line]
-    inner = (whole.removeprefix if is_first else whole.removesuffix)(separator)
-    cells = split_once(inner, form)
-    if len(cells) == 2 and vocabulary.is_category(cells[0 if is_first else 1].strip()):
-        return cells
-    label = (whole.removesuffix if is_first else whole.removeprefix)(separator).strip()
-    if label != whole and vocabulary.is_category(label):
-        return [label, ""] if is_first else ["", label]
-    return [line]
-
-
-@cache
-def _bracketed(pair: str, side: Side) -> re.Pattern[str]:
-    opened, closed = re.escape(pair[0]), re.escape(pair[1])
-    label = rf"{opened}\s*(?P<label>[^{opened}{closed}]{{1,24}}?)\s*{closed}"
-    return re.compile(
-        rf"{label}\s*[:：]?\s*(?P<title>.+)" if side == "first" else rf"(?P<title>.+?)\s*{label}", re.DOTALL
-    )
 
 
 def _unclear(name: str, lines: Sequence[str], form: TextForm) -> UnclearFile:

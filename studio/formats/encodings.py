@@ -32,6 +32,11 @@ _SAMPLE = 4000
 _THREE_BYTE_CHARACTER = re.compile(rb"[\xe1-\xef][\x80-\xbf]{2}")
 
 
+MIXED = "mixed"
+"""Stands for a codec where the lines of a file are in two encodings, or a few of them are damaged."""
+_MIXED_LABEL = "UTF-8 + GB18030"
+_DAMAGED_LINES = 0.05
+"""Share of lines that may be damaged in a file that is read all the same: they keep their place, marked."""
 _CHUNK = 1 << 20
 """Bytes that are decoded at once; a file is never in memory as a whole."""
 
@@ -51,7 +56,7 @@ def find_encoding(file: BinaryIO, name: str) -> Encoding:
         UnreadableFile: empty, damaged, or in no known encoding throughout.
     """
     found = _find_encoding(file, name)
-    if not any(text.strip() for text in _decoded(file, found.codec)):
+    if found.codec != MIXED and not any(text.strip() for text in _decoded(file, found.codec)):
         raise UnreadableFile(
             say(f"{name} 是空文件。", f"{name} is empty."),
             remedy=say(
@@ -68,7 +73,10 @@ def decode(data: bytes, name: str) -> str:
     Raises:
         UnreadableFile: as `find_encoding`.
     """
-    return data.decode(find_encoding(io.BytesIO(data), name).codec)
+    codec = find_encoding(io.BytesIO(data), name).codec
+    if codec == MIXED:
+        return "".join(decode_line(line)[0] for line in io.BytesIO(data))
+    return data.decode(codec)
 
 
 def _decoded(file: BinaryIO, codec: str) -> Iterator[str]:
@@ -95,6 +103,8 @@ def _find_encoding(file: BinaryIO, name: str) -> Encoding:
     damage = _damage(file, "utf-8")
     if damage is not None:
         if _is_nearly_utf8(file, damage.offset):
+            if _is_mixed(file):
+                return Encoding(codec=MIXED, label=_MIXED_LABEL)
             raise _damaged(name, "UTF-8", damage)
     # UTF-16 of plain ASCII is valid UTF-8 full of zeros.
     elif not any("\0" in text for text in _decoded(file, "utf-8")):
@@ -139,13 +149,45 @@ def _find_other(file: BinaryIO, name: str) -> Encoding:
             else:
                 likelihoods[codec] = _likelihood(sample, codec)
     codec = max(likelihoods, key=lambda codec: likelihoods[codec], default="")
-    if likelihoods.get(codec, 0) <= 0.4:
+    if likelihoods.get(codec, 0) <= _LIKELY:
+        if _is_mixed(file):
+            return Encoding(codec=MIXED, label=_MIXED_LABEL)
+        if (damage := _damage(file, "gb18030")) is not None and _is_nearly_gb18030(file):
+            raise _damaged(name, "GB18030", damage)
         raise UnreadableFile(
             say(f"{name} 的编码无法识别。", f"The encoding of {name} is not recognised."),
             remedy=say("请把文件另存为 UTF-8 编码。", "Save the file as UTF-8."),
             code="encoding",
         )
     return Encoding(codec=codec, label=_NAMES[codec])
+
+
+_LIKELY = 0.4
+"""Share of common characters below which an encoding is not believed."""
+
+
+def _is_mixed(file: BinaryIO) -> bool:
+    """Return whether nearly every line is UTF-8 or GB18030 by itself."""
+    file.seek(0)
+    lines = damaged = 0
+    while line := file.readline(_CHUNK):
+        if b"\0" in line:
+            return False
+        lines += bool(line.strip())
+        damaged += decode_line(line)[1]
+    return lines > 0 and damaged <= lines * _DAMAGED_LINES
+
+
+def decode_line(line: bytes) -> tuple[str, bool]:
+    """Decode one line by itself, as UTF-8 or GB18030; returns it, and whether characters of it are lost."""
+    with contextlib.suppress(UnicodeDecodeError):
+        return line.decode("utf-8").replace("\ufeff", ""), False
+    with contextlib.suppress(UnicodeDecodeError):
+        text = line.decode("gb18030")
+        if _likelihood(text, "gb18030") > _LIKELY:
+            return text, False
+    texts = [line.decode(codec, "replace") for codec in ("utf-8", "gb18030")]
+    return min(texts, key=lambda text: text.count("\ufffd")), True
 
 
 def _likelihood(sample: str, codec: str) -> float:
@@ -156,6 +198,17 @@ def _likelihood(sample: str, codec: str) -> float:
         for char in sample
     )
     return common / len(sample) if sample else 0.0
+
+
+def _is_nearly_gb18030(file: BinaryIO) -> bool:
+    """Return whether the text is common Chinese in GB18030 but for a few characters."""
+    file.seek(0)
+    sample = file.read(_CHUNK).decode("gb18030", "replace")
+    return "\0" not in sample and _likelihood(sample[:_SAMPLE], "gb18030") > _NEARLY
+
+
+_NEARLY = 0.8
+"""Share of common characters that a damaged file must have."""
 
 
 def _is_nearly_utf8(file: BinaryIO, offset: int) -> bool:

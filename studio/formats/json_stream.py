@@ -4,6 +4,7 @@ Memory holds one value, not the file. Syntax errors are reported by line and col
 This module knows no record, no title and no encoding.
 """
 
+import ast
 import json
 import re
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from typing import Any, NoReturn, TextIO
 
 from studio.errors import UnreadableFile
 from studio.formats._file_types import broken_file
-from studio.formats.columns import is_title_name
+from studio.formats._json_rows import rows_of
 from studio.formats.faulty import FaultyRecord
 from studio.language import say
 from studio.messages import message
@@ -59,6 +60,10 @@ def json_lines(file: TextIO, name: str) -> Iterator[tuple[int, Any]]:
         try:
             value = parse_json(line.rstrip("\n"), name, line=number)
         except UnreadableFile as error:
+            if (written := _python_object(line)) is not None:
+                good += 1
+                yield number, written
+                continue
             first_error = first_error or error
             broken += 1
             if not good and broken > _BROKEN_AT_FIRST:
@@ -78,6 +83,19 @@ def json_lines(file: TextIO, name: str) -> Iterator[tuple[int, Any]]:
         raise first_error
 
 
+def _python_object(line: str) -> dict[str, Any] | None:
+    """Parse a line that Python's `print` wrote for an object, with its own quotation marks; else None."""
+    if not line.startswith("{'") or len(line) > _PYTHON_CHARACTERS:
+        return None
+    try:
+        # By way of JSON: sets, bytes and complex numbers are no values of a record.
+        found = json.loads(json.dumps(ast.literal_eval(line.strip())))
+    except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
+        return None
+    return _replace_surrogates(found) if isinstance(found, dict) else None
+
+
+_PYTHON_CHARACTERS = 1 << 16
 _BROKEN_AT_FIRST = 5
 """Lines at the start that may be broken before the file is taken for something else."""
 
@@ -89,8 +107,11 @@ def json_values(file: TextIO, name: str) -> Iterator[Any]:
         UnreadableFile: not JSON, or a value in which no rows are found.
     """
     reader = _ListReader(file, name)
+    if reader.next_mark() == "{":
+        yield from _objects(reader, name)
+        return
     if reader.next_mark() != "[":
-        yield from _rows_of(parse_json(reader.everything(), name), name)
+        yield from rows_of(parse_json(reader.everything(), name), name)
         return
     reader.step()
     if reader.next_mark() == "]":
@@ -99,7 +120,8 @@ def json_values(file: TextIO, name: str) -> Iterator[Any]:
         yield reader.element()
         while reader.next_mark() == ",":
             reader.step()
-            reader.next_mark()
+            if reader.next_mark() == "]":
+                break  # a comma behind the last element, as people and templates leave it
             yield reader.element()
         if reader.next_mark() != "]":
             reader.refuse("Expecting ',' delimiter")
@@ -108,62 +130,17 @@ def json_values(file: TextIO, name: str) -> Iterator[Any]:
         reader.refuse("Extra data")
 
 
-_ROW_KEYS = frozenset(
-    (
-        "conversations",
-        "conversation",
-        "messages",
-        "instruction",
-        "prompt",
-        "question",
-        "query",
-        "input",
-        "annotations",
-    )
-)
-"""Keys, beside those of titles, by which an object is known as a row."""
-
-
-def _rows_of(value: Any, name: str) -> Iterator[Any]:
-    """Find the rows in an object, in the shapes that pandas, databases and crawlers write."""
-    if not isinstance(value, dict) or not value:
-        _refuse_shape(value, name)
-    lists = [key for key, inner in value.items() if isinstance(inner, list)]
-    is_named = any(is_title_name(str(key)) or str(key).lower() in _ROW_KEYS for key in value)
-    if _is_split(value):
-        names = [str(column) for column in value["columns"]]
-        return (dict(zip(names, cells, strict=False)) for cells in value["data"])
-    if any(is_title_name(str(key)) and _is_column(inner) for key, inner in value.items()):
-        columns = {key: value[key] for key in lists}
-        if len({len(inner) for inner in columns.values()}) > 1:
-            _refuse_shape(value, name)
-        return (dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True))
-    if all(isinstance(inner, dict) for inner in value.values()):
-        return iter(_by_index(value).values() if is_named else value.values())
-    if is_named and not (len(lists) == 1 and "data" in lists):
-        return iter([value])
-    if len(lists) != 1 or not all(isinstance(row, dict | str) for row in value[lists[0]]):
-        _refuse_shape(value, name)
-    return iter(value[lists[0]])
-
-
-def _by_index(value: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Turn pandas' columns of indexed cells, {"标题": {"0": …}}, into rows."""
-    rows: dict[str, dict[str, Any]] = {}
-    for column, cells in value.items():
-        for index, cell in cells.items():
-            rows.setdefault(index, {})[column] = cell
-    return rows
-
-
-def _is_column(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(cell, str | None) for cell in value)
-
-
-def _is_split(value: dict[str, Any]) -> bool:
-    """Return whether an object is a table as pandas splits it: columns, index, data."""
-    columns, data = value.get("columns"), value.get("data")
-    return isinstance(columns, list) and isinstance(data, list) and all(isinstance(row, list) for row in data)
+def _objects(reader: "_ListReader", name: str) -> Iterator[Any]:
+    """Stream objects that stand one after the other, a row each; one alone may have its rows in it."""
+    first = reader.element()
+    if not reader.next_mark():
+        yield from rows_of(first, name)
+        return
+    yield first
+    while reader.next_mark() == "{":
+        yield reader.element()
+    if reader.next_mark():
+        reader.refuse("Extra data")
 
 
 def is_json_lines(file: TextIO) -> bool:
@@ -289,26 +266,3 @@ def _refuse_json(
         )
         remedy = say("请改正这一处后再试。", "Correct it there and try again.")
     raise UnreadableFile(problem, remedy=remedy) from error
-
-
-def _refuse_shape(value: Any, name: str) -> NoReturn:
-    found = type(value).__name__
-    lists = []
-    if isinstance(value, dict):
-        keys = ", ".join(list(value)[:8])
-        found = say("一个对象，键为 {keys}", "an object with the keys {keys}", keys=keys)
-        lists = [key for key, inner in value.items() if isinstance(inner, list)]
-    raise UnreadableFile(
-        say(
-            "{name} 的最外层不是列表，而是{found}。",
-            "The outermost value of {name} is {found}, not a list.",
-            name=name,
-            found=found,
-        ),
-        remedy=say(f"请只保留“{lists[0]}”里的列表。", f"Keep only the list inside “{lists[0]}”.")
-        if len(lists) == 1
-        else say(
-            "请写成 [ {…}, {…} ] 的形式，每个元素一条。", "Write it as [ {…}, {…} ], one element a row."
-        ),
-        code="not_a_list",
-    )

@@ -32,7 +32,8 @@ class Layout:
     without which there is no conversation. `table` maps the columns of rows that are no
     conversation as a person chose them, `inferred` as their content shows; `class_names` name
     class indices by column. `pair` has the keys of a question and its answer, `control` the
-    name under which a labelling tool keeps the category.
+    name under which a labelling tool keeps the category. `indicators` are the columns or paths of a table
+    that has one for each category, with 1 in that which holds.
     """
 
     form: LayoutForm = "auto"
@@ -43,6 +44,7 @@ class Layout:
     pair: Pair | None = None
     class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     control: str | None = None
+    indicators: tuple[str, ...] = ()
 
     def column(self, name: str) -> str | None:
         """Look up the key of a column, LLaMA-Factory's default where none is given; None: no such column.

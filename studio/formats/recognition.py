@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from studio.errors import UnreadableFile
+from studio.formats._recognition_words import form_words, note, remarks_on_columns, remarks_on_form
 from studio.formats._tool_exports import (
     argilla_controls,
     choose_control,
@@ -17,14 +18,14 @@ from studio.formats._tool_exports import (
     is_label_studio,
     is_prodigy,
 )
-from studio.formats.choices import FileChoices, Option, UnclearFile, separator_name
+from studio.formats.choices import FileChoices, Option, UnclearFile
 from studio.formats.columns import Columns, infer_columns, no_title_column, plain_name
 from studio.formats.layouts import Layout, LayoutForm, Pair
 from studio.formats.records import Records
-from studio.formats.values import label_text, lookup, paths_of
-from studio.language import half, say
+from studio.formats.values import indicator, label_text, lookup, paths_of
+from studio.language import say
 from studio.samples.label_matching import Vocabulary
-from studio.samples.problems import Problem, Severity, remark
+from studio.samples.problems import Problem
 
 SAMPLED = 200
 """Records that are looked at."""
@@ -72,7 +73,7 @@ def recognise(
         UnreadableFile: no title in it, a chosen column is missing, or the title column holds no titles.
         UnclearFile: several columns could be the titles or the categories.
     """
-    form_remarks = _remarks_on_form(records, name)
+    form_remarks = remarks_on_form(records, name)
     if layout.form != "auto":
         return Recognised(layout=layout, remarks=form_remarks)
     layout = replace(layout, table=choices.columns, class_names=records.class_names)
@@ -80,7 +81,7 @@ def recognise(
     if not rows:
         if used := choices.columns.used:
             _require_named(used, ["标题"], name)
-        return Recognised(layout=layout, remarks=form_remarks, read_as=_form_words(records))
+        return Recognised(layout=layout, remarks=form_remarks, read_as=form_words(records))
     if records.names:
         _require_named(choices.columns.used, records.names, name)
     found = _form_of(rows, choices, vocabulary)
@@ -88,7 +89,7 @@ def recognise(
         control, controls = _control(found, rows, choices, vocabulary)
         if controls:
             raise _which_control(name, controls)
-        words = [*_form_words(records), _FORM_NAMES[found.form]()]
+        words = [*form_words(records), _FORM_NAMES[found.form]()]
         return Recognised(
             layout=replace(found, table=layout.table, class_names=layout.class_names, control=control),
             remarks=form_remarks,
@@ -97,7 +98,7 @@ def recognise(
     if choices.form in ("sharegpt", "openai", "alpaca"):
         return Recognised(layout=replace(layout, form=choices.form), remarks=form_remarks)
     if choices.columns.title is None and _is_conversation(rows):
-        return Recognised(layout=layout, remarks=form_remarks, read_as=_form_words(records))
+        return Recognised(layout=layout, remarks=form_remarks, read_as=form_words(records))
     return _as_columns(rows, layout, records, choices, vocabulary, name, form_remarks)
 
 
@@ -254,10 +255,22 @@ def _as_columns(
         raise no_title_column(name, names)
     if found.doubt is not None:
         raise _no_titles(name, columns.title, found.doubt)
-    remarks = [*remarks, *_remarks_on_columns(name, found.rivals, found.unused, found.unused_labels, columns)]
+    indicators = _indicators(names, rows, vocabulary) if columns.category is None else ()
+    unused = [column for column in found.unused if column not in indicators]
+    remarks = [*remarks, *remarks_on_columns(name, found.rivals, unused, found.unused_labels, columns)]
+    if indicators:
+        remarks.append(
+            note(
+                name,
+                "columns_inferred",
+                "hint",
+                f"类别取自各类自己的列（{len(indicators)} 列），写 1 的那一列就是答案。",
+                f"The category is read from {len(indicators)} columns, one a category: the one that holds 1.",
+            )
+        )
     if found.inferred:
-        remarks.append(_note(name, "columns_inferred", "hint", *_mapping(columns)))
-    words = [*_form_words(records), *([say(*_mapping(columns))] if records.names else [])]
+        remarks.append(note(name, "columns_inferred", "hint", *_mapping(columns)))
+    words = [*form_words(records), *([say(*_mapping(columns))] if records.names else [])]
     # Only what differs from the known names is fixed: further rows may have other keys.
     inferred = Columns(
         **{
@@ -267,7 +280,22 @@ def _as_columns(
             for part in fields(columns)
         }
     )
-    return Recognised(layout=replace(layout, inferred=inferred), remarks=remarks, read_as=words)
+    layout = replace(layout, inferred=inferred, indicators=indicators)
+    return Recognised(layout=layout, remarks=remarks, read_as=words)
+
+
+def _indicators(
+    names: Sequence[str], rows: Sequence[Mapping[str, Any]], vocabulary: Vocabulary
+) -> tuple[str, ...]:
+    """Find the columns or paths of a table that has one for each category, with 0 and 1 in them."""
+    found = tuple(path for path in names if vocabulary.is_label(path.rpartition(".")[2].strip()))
+    if len(found) < _FEWEST_INDICATORS:
+        return ()
+    cells = [indicator(lookup(row, path)) for row in rows for path in found]
+    return found if None not in cells and any(cells) else ()
+
+
+_FEWEST_INDICATORS = 3
 
 
 def _is_mixed(rows: Sequence[Mapping[str, Any]]) -> bool:
@@ -331,137 +359,3 @@ def _no_titles(name: str, column: str, doubt: str) -> UnreadableFile:
         remedy=say("请用 --title-column 选择标题列。", "Choose the column of titles with --title-column."),
         code="title_column_doubtful",
     )
-
-
-def _form_words(records: Records) -> list[str]:
-    """Say how a text was read, where that is not plain."""
-    form, heading = records.text, records.heading
-    words = []
-    if form is not None:
-        if form.kind == "fasttext":
-            words.append(say("fastText 标签", "fastText labels"))
-        elif form.kind == "numbered":
-            words.append(say("带编号的标题，编号已去掉", "a numbered list, without its numbers"))
-        elif form.kind == "table" and heading is not None and not heading.is_list:
-            words.append(_table_words(form.separator, form.side))
-    if records.sheet and records.other_sheets:
-        words.append(say(f"工作表“{records.sheet}”", f"sheet “{records.sheet}”"))
-    if heading is not None and not heading.is_list and heading.row == 0:
-        words.append(say("没有表头", "no heading"))
-    return words
-
-
-def _table_words(separator: str, side: str) -> str:
-    kind = separator_name(separator)
-    if side == "first":
-        return say(f"类别在每行开头，用{kind}分隔", f"the category first in each line, set off by {kind}")
-    if side == "last":
-        return say(f"类别在每行末尾，用{kind}分隔", f"the category last in each line, set off by {kind}")
-    return say(f"用{kind}分隔的表格", f"a table with {kind} between cells")
-
-
-def _remarks_on_form(records: Records, name: str) -> list[Problem]:
-    """Report what was decided about the form of a file, and what of it is not read."""
-    remarks = []
-    if records.encoding not in (None, "UTF-8"):
-        message = say(
-            f"文件编码是 {records.encoding}，已按此读取；许多训练工具只认不带 BOM 的 UTF-8。",
-            f"The file was read as {records.encoding}; many training tools accept only UTF-8 without BOM.",
-        )
-        remarks.append(remark(name, "encoding", "warning", message, found=records.encoding))
-    if records.other_sheets:
-        sheets = ", ".join(records.other_sheets)
-        message = say(
-            f"只读了工作表“{records.sheet}”，没有读：{sheets}。要读别的，请用 --sheet 选择。",
-            f"Only the sheet “{records.sheet}” was read, not: {sheets}. Choose another with --sheet.",
-        )
-        remarks.append(remark(name, "other_sheets", "warning", message, found=sheets))
-    heading, form = records.heading, records.text
-    if heading is not None and heading.above:
-        remarks.append(
-            _note(
-                name,
-                "rows_above_heading",
-                "warning",
-                f"表头在第 {heading.row} 行，上面的 {heading.above} 行没有读。",
-                f"The heading is in row {heading.row}; the {heading.above} rows above it were not read.",
-            )
-        )
-    if heading is not None and heading.renamed:
-        twice = "、".join(heading.renamed)
-        remarks.append(
-            _note(
-                name,
-                "duplicate_column",
-                "warning",
-                f"有两列同名：{twice}；只用第一列。",
-                f"Two columns have one name: {', '.join(heading.renamed)}; the first is used.",
-            )
-        )
-    if records.merges:
-        remarks.append(
-            _note(
-                name,
-                "merged_cells",
-                "warning",
-                f"{records.merges} 处合并的单元格：每一行都填了同一个值。",
-                f"{records.merges} merged ranges: each row was filled with their value.",
-            )
-        )
-    if form is not None and (form.kind in ("fasttext", "numbered") or form.side != "all"):
-        zh = "、".join(str(half(word, "zh")) for word in _form_words(records))
-        en = ", ".join(str(half(word, "en")) for word in _form_words(records))
-        remarks.append(_note(name, "read_as", "hint", f"读作：{zh}。", f"Read as: {en}."))
-    return remarks
-
-
-def _remarks_on_columns(
-    name: str,
-    rivals: Sequence[str],
-    unused: Sequence[str],
-    unused_labels: Sequence[str],
-    columns: Columns,
-) -> list[Problem]:
-    remarks = []
-    if rivals:
-        remarks.append(
-            _note(
-                name,
-                "title_rivals",
-                "warning",
-                f"标题取自“{columns.title}”列；“{'”“'.join(rivals)}”也像标题，"
-                "如果是它，请用 --title-column 选择。",
-                f"Titles are taken from “{columns.title}”; “{'”, “'.join(rivals)}” could hold them as well:"
-                " choose with --title-column.",
-            )
-        )
-    if unused_labels:
-        remarks.append(
-            _note(
-                name,
-                "unused_labels",
-                "warning",
-                f"“{'”“'.join(unused_labels)}”列里大多是类别，没有采用；"
-                "如果是答案，请用 --category-column 选择。",
-                f"The column “{'”, “'.join(unused_labels)}” holds categories and was not taken:"
-                " if these are the answers, choose it with --category-column.",
-            )
-        )
-    others = [column for column in unused if column not in unused_labels]
-    if others:
-        shown, more = others[:12], len(others) - 12
-        tail = (f"……等 {len(others)} 列", f", and {more} more") if more > 0 else ("", "")
-        remarks.append(
-            _note(
-                name,
-                "unused_columns",
-                "hint",
-                f"没有用到的列：{'、'.join(shown)}{tail[0]}。",
-                f"Columns that were not used: {', '.join(shown)}{tail[1]}.",
-            )
-        )
-    return remarks
-
-
-def _note(name: str, code: str, severity: Severity, zh: str, en: str) -> Problem:
-    return remark(name, code, severity, say(zh, en))

@@ -7,33 +7,29 @@ time: a file of a million rows needs no more memory than one of a thousand.
 """
 
 import csv
-import io
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from studio.errors import UnreadableFile
 from studio.formats._arrow import ArrowTable, open_arrow, open_parquet
-from studio.formats._file_types import broken_file, require_matching_type
+from studio.formats._class_files import named_classes
+from studio.formats._file_types import broken_file, require_matching_type, require_no_archive
 from studio.formats._tables import Heading, NumberedRows, find_heading, sample_rows, table_records
+from studio.formats._text_cells import TextForm, cells_of, fasttext_fields, has_escapes, without_number
+from studio.formats._text_files import LINE_CHARACTERS, TextFile, text_file
 from studio.formats._text_forms import (
     SAMPLED_LINES,
-    TextForm,
-    cells_of,
     decide,
-    fasttext_fields,
     is_heading,
-    without_number,
 )
 from studio.formats._workbooks import Sheet, open_sheet, sheet_names
 from studio.formats.choices import UNDECIDED, FileChoices
 from studio.formats.columns import is_title_name
-from studio.formats.encodings import find_encoding
-from studio.formats.json_stream import is_json_lines, json_lines, json_values
+from studio.formats.json_stream import json_lines, json_values
 from studio.language import say
 from studio.samples.label_matching import Vocabulary
 from studio.samples.scheme import load_scheme
@@ -93,6 +89,7 @@ def read_records(
     # Checked before the type: a wrong path is the likelier mistake.
     require_readable(path, name)
     if reader is None:
+        require_no_archive(path, name)
         known = " ".join(suffix.removeprefix(".") for suffix in _READERS)
         raise UnreadableFile(
             say(f"不认识 {name} 的文件类型。", f"The type of {name} is not known."),
@@ -155,28 +152,10 @@ def require_readable(path: Path, name: str) -> None:
         ) from error
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Text:
-    """A text file that can be opened from its start again and again."""
-
-    path: Path
-    encoding: str
-    codec: str
-
-    def open(self, newline: str | None) -> io.TextIOWrapper:
-        return self.path.open(encoding=self.codec, newline=newline)
-
-
-def _text(path: Path, name: str) -> _Text:
-    with path.open("rb") as file:
-        encoding = find_encoding(file, name)
-    return _Text(path=path, encoding=encoding.label, codec=encoding.codec)
-
-
 def _read_lines(file: _File) -> Records:
     """Read a text: a title a line, a table, or fastText's labels, as its lines show."""
-    text = _text(file.path, file.name)
-    lines = _first_lines(text)
+    text = text_file(file.path, file.name)
+    lines = text.first_lines(SAMPLED_LINES)
     if not lines:
         raise _empty(file.name)
     form = decide(lines, file.path.suffix.lower(), file.choices, file.vocabulary, file.name)
@@ -203,17 +182,9 @@ def _stripped(line: str) -> str:
     return line.strip()
 
 
-def _first_lines(text: _Text) -> list[str]:
-    with text.open(newline=None) as file:
-        lines = (line.rstrip("\n") for line in iter(lambda: file.readline(_LINE_CHARACTERS), ""))
-        return list(islice((line for line in lines if line.strip()), SAMPLED_LINES))
-
-
-_LINE_CHARACTERS = 1 << 20
-"""Characters of a line that are looked at to decide the form of a file."""
-
-
-def _read_delimited(file: _File, text: _Text, form: TextForm) -> Records:
+def _read_delimited(file: _File, text: TextFile, form: TextForm) -> Records:
+    if form.quoted and form.side == "all" and has_escapes(text.first_lines(SAMPLED_LINES), form.separator):
+        form = replace(form, escaped=True)
     numbered = _numbered(text, form, file.name)
     if form.side == "all" and _is_list_with_marks(text, form, numbered):
         numbered = _whole_lines(text, form)
@@ -225,11 +196,11 @@ def _read_delimited(file: _File, text: _Text, form: TextForm) -> Records:
         text=form,
         heading=heading,
         names=() if heading.is_list else heading.names,
-        class_names=_named_classes(file.path, heading),
+        class_names=named_classes(file.path, heading),
     )
 
 
-def _numbered(text: _Text, form: TextForm, name: str) -> NumberedRows:
+def _numbered(text: TextFile, form: TextForm, name: str) -> NumberedRows:
     def rows() -> Iterator[tuple[int, list[str]]]:
         with text.open(newline="") as opened:
             if form.has_hint_line:
@@ -258,7 +229,7 @@ def _without_frame(cells: list[str], form: TextForm) -> list[str]:
     return cells
 
 
-def _whole_lines(text: _Text, form: TextForm) -> NumberedRows:
+def _whole_lines(text: TextFile, form: TextForm) -> NumberedRows:
     def rows() -> Iterator[tuple[int, list[str]]]:
         with text.open(newline=None) as opened:
             lines = ((number, line.rstrip("\n")) for number, line in enumerate(opened, start=1))
@@ -267,10 +238,10 @@ def _whole_lines(text: _Text, form: TextForm) -> NumberedRows:
     return rows
 
 
-def _is_list_with_marks(text: _Text, form: TextForm, numbered: NumberedRows) -> bool:
+def _is_list_with_marks(text: TextFile, form: TextForm, numbered: NumberedRows) -> bool:
     """Return whether a file is a list of titles with quotation marks in them, which is no CSV."""
     with text.open(newline=None) as opened:
-        first = opened.readline(_LINE_CHARACTERS)
+        first = opened.readline(LINE_CHARACTERS)
     if form.separator in first:
         return False
     try:
@@ -281,30 +252,10 @@ def _is_list_with_marks(text: _Text, form: TextForm, numbered: NumberedRows) -> 
     return False
 
 
-def _named_classes(path: Path, heading: Heading) -> dict[str, tuple[str, ...]]:
-    """Read the class names that lie beside a file without heading, as THUCNews has them in class.txt."""
-    if heading.row or heading.is_list:
-        return {}
-    for name in ("class.txt", "classes.txt", "labels.txt", "label.txt"):
-        beside = path.with_name(name)
-        with suppress(OSError, UnicodeDecodeError, ValueError):
-            if beside != path and beside.is_file() and beside.stat().st_size < _CLASS_FILE_BYTES:
-                lines = beside.read_text(encoding="utf-8-sig").split("\n")
-                names = tuple(line.strip() for line in lines if line.strip())
-                if 1 < len(names) <= _CLASSES and all(len(name) <= 30 for name in names):
-                    return dict.fromkeys(heading.names, names)
-    return {}
-
-
-_CLASS_FILE_BYTES = 1 << 16
-_CLASSES = 500
-
-
 def _read_json(file: _File) -> Records:
-    text = _text(file.path, file.name)
-    with text.open(newline="\n") as opened:
-        if is_json_lines(opened):
-            return _read_json_lines(file)
+    text = text_file(file.path, file.name)
+    if text.is_json_lines():
+        return _read_json_lines(file)
 
     def elements() -> Iterator[tuple[int, Any]]:
         with text.open(newline="\n") as opened:
@@ -314,10 +265,10 @@ def _read_json(file: _File) -> Records:
 
 
 def _read_json_lines(file: _File) -> Records:
-    text = _text(file.path, file.name)
+    text = text_file(file.path, file.name)
     with text.open(newline="\n") as opened:
-        first = opened.readline(_LINE_CHARACTERS).strip()
-        is_list = first in ("[", "[]") or (first.startswith("[{") and not _is_lines(text))
+        first = opened.readline(LINE_CHARACTERS).strip()
+        is_list = first in ("[", "[]") or (first.startswith("[{") and not text.is_json_lines())
         is_object = first == "{"
     if is_list or is_object:
         # A list or an object over many lines, under the wrong name.
@@ -332,11 +283,6 @@ def _read_json_lines(file: _File) -> Records:
             yield from json_lines(opened, file.name)
 
     return _of_values(file, lines, text.encoding)
-
-
-def _is_lines(text: _Text) -> bool:
-    with text.open(newline="\n") as opened:
-        return is_json_lines(opened)
 
 
 def _of_values(file: _File, start: Callable[[], Iterator[tuple[int, Any]]], encoding: str) -> Records:
@@ -429,6 +375,7 @@ _READERS: dict[str, Callable[[_File], Records]] = {
     ".txt": _read_lines,
     ".csv": _read_lines,
     ".tsv": _read_lines,
+    ".xls": _read_lines,  # often a text under that name; a true one is refused by its type
     ".xlsx": _read_workbook,
     ".xlsm": _read_workbook,
     ".json": _read_json,

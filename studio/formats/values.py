@@ -11,8 +11,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-MISSING = frozenset(("nan", "none", "null", "n/a", "na", "<na>", "#n/a", "nat", "nil", "undefined"))
-"""How programs write that there is no value; compared without case."""
+MISSING = frozenset(
+    (
+        "nan", "none", "null", "n/a", "na", "<na>", "#n/a", "nat", "nil", "undefined",
+        "#ref!", "#value!", "#name?", "#div/0!", "#null!", "#num!", "#spill!", "#calc!",
+    )
+)  # fmt: skip
+"""How programs, spreadsheets with an error among them, write that there is no value; without case."""
 
 FORMULA = "\x00formula"
 """Stands in a cell for a formula whose value the workbook does not store."""
@@ -94,6 +99,23 @@ def _literal(text: str) -> Any:
 
 _LITERAL = re.compile(r"\[(?:\s*[\"'].*|\s*)\]|\{\s*[\"'].*\}|\(\s*[\"'].*\)", re.DOTALL)
 _LITERAL_CHARACTERS = 2000
+
+
+def indicated(record: Mapping[str, Any], columns: Sequence[str]) -> str:
+    """Return the name of the column that holds 1 among those of the categories; several joined."""
+    return SEVERAL.join(
+        column.rpartition(".")[2] for column in columns if indicator(lookup(record, column)) is True
+    )
+
+
+def indicator(value: Any) -> bool | None:
+    """Read a cell of an indicator column: whether its category holds; None where the cell says neither."""
+    if is_missing(value):
+        return False
+    return _INDICATORS.get(str(value).strip().lower())
+
+
+_INDICATORS = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
 
 
 def content_text(value: Any) -> Any:

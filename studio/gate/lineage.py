@@ -6,7 +6,8 @@ the hashes that tell whether what is there now is what was used then.
 
 import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +16,7 @@ from studio.contract import EvaluateSpec, TrainSpec
 from studio.datasets.versions import Version, list_versions
 from studio.errors import StudioError
 from studio.evaluation.entries import entries_of
+from studio.evaluation.refusal import model_run
 from studio.gate import sentences
 from studio.gate.gates import list_gates
 from studio.gate.judging import judgements
@@ -23,7 +25,7 @@ from studio.releases import ledger
 from studio.releases.models import SealedOpening
 from studio.releases.records import Recorded, list_releases
 from studio.runs import Run
-from studio.store import Store
+from studio.store import Store, open_store
 from studio.system.documents import READ_FAULTS, read_whole
 from studio.training.presets import sound_default
 from studio.training.shell_commands import as_one_line
@@ -71,6 +73,19 @@ def lineage(db: Store, workspace: Workspace, run: Run) -> list[LineageStep]:
         *_openings(db, run),
         *_releases(db, run),
     ]
+
+
+def lineage_reader(workspace: Workspace) -> Callable[[Run], list[LineageStep]]:
+    """Return what traces the model behind a run, a training or an evaluation of one; a base has no steps."""
+
+    def read(run: Run) -> list[LineageStep]:
+        training = model_run(workspace, run)
+        if not isinstance(training.spec, TrainSpec):
+            return []
+        with closing(open_store(workspace.database)) as db:
+            return lineage(db, workspace, training)
+
+    return read
 
 
 def _step(code: StepCode, *facts: tuple[str, object], command: str = "") -> LineageStep:

@@ -19,24 +19,13 @@ from studio.modelfiles.safetensors_headers import (
     ModelProblem,
     Shape,
     gguf_only,
-    is_lfs_pointer,
-    lfs_pointer,
     read_weights,
     reason,
 )
 from studio.modelfiles.token_rows import TOKENIZER_HEAD, tokens_without_row
+from studio.modelfiles.tokenizer_files import tokenizer_problem
 from studio.system.documents import READ_FAULTS, one_line, parse_json, read_head, read_whole
 
-TOKENIZERS = (
-    "tokenizer.json",
-    "tokenizer.model",
-    "vocab.json",
-    "spiece.model",
-    "vocab.txt",
-    "tiktoken.model",
-    "qwen.tiktoken",
-)
-"""Files of which a tokenizer needs one."""
 UNSAFE_VARIABLE = "STUDIO_ALLOW_UNSAFE"
 """A worker's variable: folders whose pickle weights and own code it may load, os.pathsep between them."""
 _NO_GENERATOR = (
@@ -47,8 +36,6 @@ _NO_GENERATOR = (
     "ForImageClassification",
     "ForSpeechSeq2Seq",
 )
-_PARSED_BYTES = 4_000_000
-"""A tokenizer.json with more is of a large vocabulary; parsing it for a list of models would take long."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +151,7 @@ def _checked(path: Path, fingerprint: object, language: Language) -> ModelReport
     if isinstance(config, ModelProblem):
         return _no_report(path, config)
     weights = read_weights(path)
-    problems = [_config_problem(path, config), _tokenizer_problem(path), *weights.problems]
+    problems = [_config_problem(path, config), tokenizer_problem(path), *weights.problems]
     if not weights.problems:
         problems.append(_size_mismatch(path, config, weights.shapes))
         problems.append(tokens_without_row(path, weights.shapes))
@@ -345,60 +332,6 @@ def _remote_code(path: Path, config: Mapping[str, Any]) -> ModelProblem | None:
             " else an admin has to allow it on the Models page.",
         ),
     )
-
-
-def _tokenizer_problem(path: Path) -> ModelProblem | None:
-    present = [path / name for name in TOKENIZERS if os.path.lexists(path / name)]
-    if not present:
-        return ModelProblem(
-            code="tokenizer_missing",
-            message=say(f"{path} 里没有分词器。", f"{path} has no tokenizer."),
-            remedy=say(
-                "请下载 tokenizer.json 和 tokenizer_config.json。",
-                "Download tokenizer.json and tokenizer_config.json.",
-            ),
-        )
-    odd = next((file for file in present if not file.is_file()), None)
-    if odd:
-        return _tokenizer_unreadable(odd, say("不是普通文件", "is no regular file"))
-    pointer = next((file for file in present if is_lfs_pointer(file)), None)
-    if pointer:
-        return lfs_pointer(pointer)
-    if present[0].name == "tokenizer.json" and not _ends_like_json(present[0]):
-        return _tokenizer_unreadable(present[0], say("不完整", "is incomplete"))
-    return _tokenizer_json_problem(path)
-
-
-def _tokenizer_json_problem(path: Path) -> ModelProblem | None:
-    """Parse what is parsed when the model is loaded: what breaks a parser is to be found before that."""
-    for name in ("tokenizer.json", "tokenizer_config.json"):
-        file = path / name
-        if not os.path.lexists(file) or (file.is_file() and file.stat().st_size > _PARSED_BYTES):
-            continue
-        try:
-            document = parse_json(read_whole(file))
-            if not isinstance(document, dict):
-                raise TypeError(say("不是 JSON 对象", "not a JSON object"))
-        except READ_FAULTS as error:
-            return _tokenizer_unreadable(
-                file, say("无法读取：{why}", "cannot be read: {why}", why=reason(error))
-            )
-    return None
-
-
-def _tokenizer_unreadable(file: Path, why: str) -> ModelProblem:
-    return ModelProblem(
-        code="tokenizer_unreadable",
-        message=say("{file} {why}。", "{file} {why}.", file=file, why=why),
-        remedy=say(f"请重新下载 {file.name}。", f"Download {file.name} again."),
-    )
-
-
-def _ends_like_json(path: Path) -> bool:
-    """Return whether the last character closes an object; parsing 11 MB for this would take long."""
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - 64))
-        return file.read().rstrip().endswith(b"}")
 
 
 def _size_mismatch(path: Path, config: Mapping[str, Any], shapes: Mapping[str, Shape]) -> ModelProblem | None:

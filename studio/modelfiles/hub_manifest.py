@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict
 
 from studio.errors import DownloadFailed
 from studio.language import say
-from studio.modelfiles.folder_check import TOKENIZERS
 from studio.modelfiles.safetensors_headers import ModelProblem
+from studio.modelfiles.tokenizer_files import TOKENIZERS
 from studio.system.documents import read_whole
 
 RECORD = "studio_download.json"

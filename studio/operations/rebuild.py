@@ -14,6 +14,7 @@ from typing import Any
 
 from studio import runs
 from studio.corpus.near_duplicates import group_new, sign
+from studio.datasets.pair_versions import is_pair_version
 from studio.datasets.versions import Version
 from studio.errors import InputError, StudioError, UnreadableFile
 from studio.language import say
@@ -74,7 +75,9 @@ def rebuild(workspace: Workspace) -> Rebuilt:
                 "If it is damaged, move it away first, with its -wal and -shm files; then rebuild.",
             ),
         )
-    folders = sorted(workspace.datasets.glob("*/v[0-9]*/version.json"))
+    found = sorted(workspace.datasets.glob("*/v[0-9]*/version.json"))
+    # Pairs are no titles, and their folders are all that is known of them.
+    folders = [path for path in found if not is_pair_version(path.parent)]
     report = Rebuilt(runs=len(runs.list_runs(workspace)))
     versions = []
     for path in folders:

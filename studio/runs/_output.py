@@ -19,7 +19,7 @@ from studio.contract import (
     ScoreFile,
     Step,
 )
-from studio.errors import RunFailed
+from studio.errors import InputError, RunFailed
 from studio.language import say
 from studio.runs._job import Job, Run, read_bytes, unreadable
 from studio.system.documents import read_whole
@@ -127,6 +127,34 @@ def trained_model(run: Run) -> tuple[Path, Path | None]:
         )
     has_adapter = (checkpoint / "adapter_config.json").exists()
     return (run.spec.model_name_or_path, checkpoint) if has_adapter else (checkpoint, None)
+
+
+def checkpoints(run: Run) -> list[str]:
+    """List the names of a training's checkpoints that can be used, the earliest first."""
+    found = [path.name for path in run.folder.glob("checkpoints/step_*") if path.is_dir()]
+    return sorted(found)
+
+
+def model_at(run: Run, checkpoint: str) -> tuple[Path, Path | None]:
+    """Model folder and adapter folder of one checkpoint of a training, as `trained_model` returns them.
+
+    Raises:
+        InputError: it has no such checkpoint.
+    """
+    known = checkpoints(run)
+    if checkpoint not in known:
+        raise InputError(
+            say(
+                f"运行 {run.id} 没有检查点 {checkpoint}。",
+                f"Run {run.id} has no checkpoint {checkpoint}.",
+            ),
+            remedy=say(
+                f"可用的检查点：{'、'.join(known) or '无'}。", f"It has: {', '.join(known) or 'none'}."
+            ),
+        )
+    folder = run.folder / "checkpoints" / checkpoint
+    is_adapter = (folder / "adapter_config.json").exists()
+    return (run.spec.model_name_or_path, folder) if is_adapter else (folder, None)  # type: ignore[return-value]
 
 
 def read_events(run: Job) -> list[Event]:

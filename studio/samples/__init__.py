@@ -11,6 +11,7 @@ preferences      Judge whether preference pairs are enough to train on.
 problems         Define a problem of a row: one shape for files, store, page and command.
 scheme           Load a category scheme: names, keys, definitions, borderline examples, pair rules.
 similarity       Find near duplicates: MinHash bands, a character bitmap, edit similarity.
+title_keys       Make the keys of many titles at once, as `title_key` makes one.
 title_text       Clean a title's text, and normalize it to the key that duplicates share.
 words            Segment Chinese text into words, each with where it is.
 """

@@ -106,10 +106,13 @@ def with_preferences(spec: TrainSpec, stage: Stage) -> TrainSpec:
     """Convert a spec to a preference training: a twentieth of the learning rate.
 
     7 billion then start at 1e-5, TRL's advice for adapters (its 1e-6 for whole weights, times ten). Pairs
-    say little each and pull hard: at the rate of fine-tuning a model forgets how to answer.
+    say little each and pull hard: at the rate of fine-tuning a model forgets how to answer. They are passed
+    once, after which the margin of most is large already (docs/experiments.md, 2026-11-27); ORPO, which
+    fine-tunes as well, as often as fine-tuning passes its rows.
     """
     changes = {
         "stage": stage,
+        "num_train_epochs": spec.num_train_epochs if stage == "orpo" else min(1.0, spec.num_train_epochs),
         "learning_rate": float(f"{spec.learning_rate / PREFERENCE_RATE:.2g}"),
         "val_size": 0.0,
     }

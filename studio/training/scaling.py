@@ -180,6 +180,19 @@ def _forecast(job: Job, members: Sequence[Run], run: Run, scheme: Scheme) -> For
     return found
 
 
+def steps_note(run: Run) -> str | None:
+    """Warn of a recipe with a fixed number of steps, where more rows are no more training; None else."""
+    steps = getattr(run.spec, "max_steps", -1)
+    if steps <= 0:
+        return None
+    return say(
+        f"这份设置固定训练 {steps} 步，数据再多也不多训练：曲线只反映数据更多样的好处。"
+        "按轮数训练的设置才看得全。",
+        f"This recipe stops after {steps} steps, however many rows there are: the curve shows what more "
+        "varied rows bring, not longer training. A recipe by epochs shows both.",
+    )
+
+
 def checks(workspace: Workspace, curve: Curve, run: Run, scheme: Scheme) -> list[Check]:
     """Compare the forecast with later trainings of the same recipe on more rows and the same titles."""
     if curve.forecast is None or not isinstance(run.spec, TrainSpec):

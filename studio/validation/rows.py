@@ -185,6 +185,10 @@ def _judge_title(row: RawRow, prefix: str, scheme: Scheme, remarks: _Remarks) ->
         reason = message("title_too_long", count=len(title), most=TITLE_CHARACTERS)
         remarks.add("title_too_long", "error", reason, found=title[:60])
         return ""
+    if title in scheme.names:
+        # A heading between titles, or a column that slipped: it would be labelled, and trained on.
+        remarks.add("empty_title", "error", message("title_is_category", category=title), found=title)
+        return ""
     if text is not None and not title:
         remarks.add("empty_title", "error", message("title_missing"))
     elif text is not None and not has_prefix:

@@ -133,6 +133,26 @@ def test_a_folder_that_holds_something_is_left_alone_and_a_cancel_leaves_nothing
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "run", "second"]
 
 
+class CancelledInProof(RunFolder):
+    """A run folder in which somebody presses cancel while the export answers in its own runtime."""
+
+    @property
+    def cancel_requested(self):
+        events = self.path / "metrics.jsonl"
+        return events.exists() and '"done":2' in events.read_text()
+
+
+@needs_llama_cpp
+def test_a_cancel_in_the_middle_of_the_proof_leaves_nothing(tmp_path):
+    spec = ExportSpec(
+        model_name_or_path=BUNDLED_MODEL, format="gguf", quant="q4_0", target=tmp_path / "out",
+        dataset_dir=BUNDLED_DATASET, proof_titles=2, proof_chains=1,
+    )  # fmt: skip
+    work_in(CancelledInProof(write_run(tmp_path / "run", spec)), export)
+    assert result_of(tmp_path / "run").status == "cancelled"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]
+
+
 @pytest.fixture(scope="module")
 def bare_python(tmp_path_factory):
     """A Python that has what a package's requirements.txt names, and nothing else."""

@@ -19,8 +19,8 @@ from backend.training.influence_functions import (
     label_suspicion,
     leave_one_out_support,
 )
+from backend.training.losses import summed_loss
 from backend.training.sample_gradients import Block, SampleGradients, lora_layers
-from backend.training.trainer import summed_loss
 from backend.worker import Cancelled, RunFolder
 from studio.contract import InfluenceFile, InfluenceSpec, Prediction
 from studio.errors import InputError

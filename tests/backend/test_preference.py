@@ -217,13 +217,14 @@ def test_a_run_on_pairs_is_paused_and_cancelled(tmp_path, model, dataset, reques
 
 
 def test_the_worker_says_why_in_its_result(tmp_path, model, dataset):
-    folder = write_run(tmp_path / "run", spec_of(model, dataset, allow_few_pairs=False, eval_dataset=None))
+    changes = {"allow_few_pairs": False, "evaluate_after": ("direct",)}
+    folder = write_run(tmp_path / "run", spec_of(model, dataset, **changes))
     done = subprocess.run(
         [sys.executable, "-m", "backend.train", str(folder)], capture_output=True, check=False
     )
     result = result_of(folder)
     assert done.returncode == 1 and result.status == "failed" and "100" in result.message
-    assert "allow_few_pairs" in result.remedy
+    assert "allow_few_pairs" in result.remedy and not (folder / "start").exists()
 
 
 def test_full_weights_learn_by_orpo(tmp_path, model, dataset):

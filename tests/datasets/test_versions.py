@@ -8,6 +8,7 @@ import pytest
 from studio.annotation import annotations
 from studio.corpus.titles import get_title
 from studio.datasets import versions
+from studio.datasets.outlook import freeze_outlook
 from studio.errors import DiskFull, InputError, NothingToFreeze, UnreadableFile
 from studio.ingest.importer import import_path, import_text
 from studio.samples.scheme import load_scheme
@@ -300,11 +301,11 @@ def test_frozen_rows_cannot_be_touched(opened, db):
 
 def test_the_outlook_names_titles_without_a_chain_and_thin_categories(db):
     decide(db, 30)
-    outlook = versions.freeze_outlook(db, "news", scheme=SCHEME)
+    outlook = freeze_outlook(db, "news", scheme=SCHEME)
     assert (outlook.without_chain, outlook.rows["train"] + outlook.rows["eval"]) == (30, 30)
     assert (outlook.needed, set(outlook.thin)) == (60, set(SCHEME.names))
     assert len(outlook.sentences) == 2
-    assert not versions.freeze_outlook(db, "news", half_width=0.9, eval_share=0.5, scheme=SCHEME).thin
+    assert not freeze_outlook(db, "news", half_width=0.9, eval_share=0.5, scheme=SCHEME).thin
 
 
 def test_titles_without_a_chain_stay_out_where_that_is_asked_for(opened, db):

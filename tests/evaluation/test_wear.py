@@ -33,8 +33,8 @@ def test_the_nearest_training_rows_are_those_that_share_the_most(workspace):
     data = training_data(workspace, get_run(workspace, SAMPLE_RUN.name))
     assert data is not None and data.folder == BUNDLED_DATASET
     (first, *_) = nearest_rows(data, "女足世界杯中国队提前出线")
-    every = nearest_rows(data, first.title)
-    assert every[0].title == first.title and every[0].similarity == 100 and every[0].category
+    every = nearest_rows(data, first.row.title)
+    assert every[0].row == first.row and every[0].similarity == pytest.approx(1) and every[0].row.category
     assert nearest_rows(data, "qqqq zzzz") == []
     with pytest.raises(UnreadableFile, match="恢复"):
         nearest_rows(TrainingData(name="gone", folder=workspace.home / "gone", entry="train"), "x")

@@ -137,3 +137,11 @@ def test_a_block_that_names_nothing_is_refused(tmp_path, block):
     write_json(tmp_path / "dataset_info.json", {"a": entry})
     with pytest.raises(UnreadableFile, match="columns"):
         read_rows(tmp_path)
+
+
+@pytest.mark.parametrize("block", [True, 3, "name", ["a"]])
+@pytest.mark.parametrize("place", [{"hf_hub_url": "a/b"}, {"file_name": None}])
+def test_blocks_of_an_entry_elsewhere_may_be_anything(folder, place, block):
+    info = json.loads((folder / "dataset_info.json").read_text(encoding="utf-8"))
+    write_json(folder / "dataset_info.json", {**info, "odd": {**place, "columns": block, "tags": block}})
+    assert check_path(folder, SCHEME).valid == 13

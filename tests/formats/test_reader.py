@@ -301,7 +301,7 @@ def test_a_json_list_longer_than_a_piece_is_what_it_was(tmp_path, indent):
 
 
 @pytest.mark.parametrize(
-    "tail", ["", ",", "]]", "] 5", "]x", ",]", ', {"a" 1}]', ", tru]", ', "\\q"]', ", 1.]", ", 12"]
+    "tail", ["", ",", "]]", "] 5", "]x", ",,]", ', {"a" 1}]', ", tru]", ', "\\q"]', ", 1.]", ", 12"]
 )
 def test_a_long_json_list_breaks_where_python_says(tmp_path, tail):
     text = json.dumps(LONG, indent=1, ensure_ascii=False)[:-1].rstrip() + tail

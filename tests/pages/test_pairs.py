@@ -57,7 +57,12 @@ def test_the_shown_pairs_are_frozen_and_can_be_trained_on(workspace, day):
     spec = next(
         run.spec for run in runs.list_runs(workspace) if run.spec.kind == "train" and not run.recorded
     )
-    assert (spec.stage, spec.eval_dataset, spec.learning_rate) == ("dpo", "eval", 7.5e-5)
+    assert (spec.stage, spec.eval_dataset, spec.learning_rate, spec.num_train_epochs) == (
+        "dpo",
+        "eval",
+        7.5e-5,
+        1,
+    )
     info = json.loads((spec.dataset_dir / "dataset_info.json").read_text())
     assert info["train"]["ranking"] is True and "eval" in info
 

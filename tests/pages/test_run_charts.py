@@ -76,3 +76,8 @@ def test_a_long_run_is_thinned_to_its_last_point():
     assert len(points) <= LONGEST + 1
     assert (points[0].step, points[-1].step) == (1, 10_000)
     assert thinned([]) == []
+
+
+def test_no_chart_draws_training_and_held_out_numbers_as_one_quantity():
+    for name, shown in QUANTITIES.items():
+        assert (shown.of_step is None) != (shown.of_held_out is None), name

@@ -13,7 +13,8 @@ from studio.datasets.mixed_eval import with_eval_of
 from studio.datasets.pair_versions import find_pair_version, list_pair_versions
 from studio.datasets.versions import freeze
 from studio.errors import InputError, NothingToFreeze, UnreadableFile
-from studio.ingest.importer import import_text
+from studio.ingest.importer import import_path, import_text
+from studio.operations.rebuild import rebuild
 from studio.preferences.collecting import collect
 from studio.preferences.export import export_pairs
 from studio.preferences.freezing import freeze_pairs
@@ -101,7 +102,7 @@ def test_what_was_sent_back_loses_to_what_it_became(db):
 def test_a_reported_answer_loses_to_the_category_that_people_gave(db):
     title = requeue.add_wrong(
         db, "火箭发射成功", "体育", "zhao", chain="“成功”像赛场，归体育。", model="demo"
-    )
+    ).title
     assert collect(db) == []
     chain = "“火箭发射”是航天，归科技。"
     annotations.annotate(
@@ -286,3 +287,13 @@ def test_trl_trains_on_what_is_exported(tmp_path, monkeypatch, db, workspace, fo
         processing_class=tokenizer,
     )
     assert trained.train().training_loss > 0
+
+
+def test_a_lost_database_is_rebuilt_beside_pairs_which_need_none(db, workspace, version):
+    import_path(db, BUNDLED_DATASET, SCHEME)
+    freeze(db, workspace, "titles", author="zhao", scheme=SCHEME, accept_warnings=True)
+    db.conn.close()
+    for file in workspace.home.glob("studio.db*"):
+        file.unlink()
+    assert rebuild(workspace).versions == ["titles@1"]
+    assert find_pair_version(workspace, "pairs") == version

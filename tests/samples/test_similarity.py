@@ -11,6 +11,7 @@ import pytest
 from studio.samples.similarity import (
     LENGTH,
     SIMILAR,
+    _in_company,
     connected_groups,
     group_near,
     key_signatures,
@@ -163,3 +164,12 @@ def test_a_signature_stays_what_it_was_when_it_was_stored():
     (signed,) = signatures(["主队主场绝杀对手，终场前三秒投进三分"])
     assert signed[:3].tolist() == [1365480395, 366012191, 3293332819]
     assert signed[LENGTH] == 17
+
+
+def test_a_value_that_two_titles_share_is_never_left_out():
+    random = np.random.default_rng(3)
+    for count in (1, 2, 50, 5000):
+        values = random.integers(0, 2**32, count, dtype=np.uint32)
+        values[random.integers(0, count, count // 3)] = values[0]
+        _, first, counts = np.unique(values, return_inverse=True, return_counts=True)
+        assert set(np.flatnonzero(counts[first] > 1)) <= set(_in_company(values).tolist())

@@ -1,6 +1,7 @@
 """A learning curve trains nested parts of whole stories, keeps its forecast, and is checked later."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -136,3 +137,9 @@ def test_it_is_started_from_the_page(workspace, run):
     app = open_page("evaluate", evaluation=run.id, view="scaling")
     app.button(key="scaling-start").click().run()
     assert not app.exception and len(members(workspace)) == 12
+
+
+def test_a_recipe_of_so_many_steps_is_pointed_out(run):
+    assert scaling.steps_note(run) is None
+    short = replace(run, spec=run.spec.model_copy(update={"max_steps": 24}))
+    assert "24" in scaling.steps_note(short)

@@ -20,6 +20,7 @@ from studio.evaluation.prediction_import import (
     import_predictions,
 )
 from studio.evaluation.report import write_report
+from studio.gate.lineage import lineage_reader
 from studio.language import current_language, say
 from studio.workspace import BUNDLED_NAME
 
@@ -41,7 +42,13 @@ def downloads(entries: Sequence[Entry], *, common: bool) -> None:
     ):
         st.download_button(
             say("报告（一个 HTML 文件）", "Report (one HTML file)"),
-            partial(write_report, entries, current_language.get(), common=common),
+            partial(
+                write_report,
+                entries,
+                current_language.get(),
+                common=common,
+                lineage=lineage_reader(session.workspace()),
+            ),
             file_name=f"report_{date.today():%Y%m%d}.html",
             mime="text/html",
             key="compare-report",

@@ -135,9 +135,8 @@ def _nearest(entries: Sequence[Entry], shown: int, title: str) -> None:
                 st.caption(plain(error.problem))
                 continue
             for each in rows:
-                st.markdown(
-                    f":small[{each.similarity:.0f}　{category_mark(each.category)}　{plain(each.title)}]"
-                )
+                mark, text = category_mark(each.row.category), plain(each.row.title)
+                st.markdown(f":small[{each.similarity:.0%}　{mark}　{text}]")
             if not rows:
                 st.caption(say("没有相近的训练行。", "No training row is near."))
 

@@ -12,7 +12,8 @@ from pages.shared.text import plain
 from studio.corpus.titles import category_counts, count_by_status, count_without_chain
 from studio.datasets.eval_list import read_eval_list
 from studio.datasets.freeze_process import FreezeRequest, freeze_apart
-from studio.datasets.versions import Chainless, Outlook, freeze_outlook
+from studio.datasets.outlook import Outlook, freeze_outlook
+from studio.datasets.versions import Chainless
 from studio.errors import FreezeRefused
 from studio.language import say
 from studio.store import Store

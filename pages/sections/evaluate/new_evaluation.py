@@ -171,6 +171,7 @@ def _live_evaluations() -> None:
         now = runs.progress(run)
         count = f" · {now.done} / {now.total}" if now.total else ""
         st.progress(now.fraction, text=f"{plain(run_name(run))} · {state_name(run.state)}{count}")
+        run_controls(run)
 
 
 def _failure(run: Run) -> None:

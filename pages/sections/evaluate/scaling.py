@@ -49,6 +49,8 @@ def scaling_section(run: Run) -> None:
     if curve.job.failure:
         show_failure(*curve.job.failure)
     if curve.forecast is not None:
+        if note := scaling.steps_note(run):
+            st.caption(note)
         _forecast(curve.forecast)
         _checks(curve, run)
     elif not curve.job.failure:

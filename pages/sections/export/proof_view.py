@@ -33,6 +33,7 @@ def proof_view(report: ExportReport) -> None:
         ),
         hide_index=True,
         width="stretch",
+        height="content",
     )
     if proof.first_divergence is not None:
         with st.expander(say("第一处不同", "First divergence"), key="export-divergence"):

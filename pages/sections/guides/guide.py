@@ -19,6 +19,8 @@ NAMES: dict[str, tuple[str, str]] = {
     "questions": ("教程读者的问题", "Readers' questions"),
 }
 _PICTURE = re.compile(r"^<picture>.*?<img src=\"\.\./images/(?P<file>[\w.]+)\".*</picture>$", re.MULTILINE)
+_CHINESE_LINE_END = re.compile(r"(?<=[，。；：、”）])\n *(?=[^\s\d#<*|-])")
+"""A line end inside a Chinese paragraph, which Markdown would show as a space."""
 _FILE_LINK = re.compile(r"\[([^\]]+)\]\((?:\.\./)?[\w.]+\.md\)")
 
 
@@ -54,7 +56,7 @@ def read_guide(name: str) -> str:
             say("这份安装里没有指南。", "This installation came without the guides."),
             remedy=say("它们在源码的 docs/guides/ 里。", "They are in docs/guides/ of the source."),
         ) from error
-    return text.split("\n", 4)[-1]
+    return _CHINESE_LINE_END.sub("", text.split("\n", 4)[-1])
 
 
 def parts(text: str) -> list[str | Path]:

@@ -2,12 +2,13 @@
 
 import logging
 from pathlib import Path
+from typing import TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from studio.contract import FORGETTING, ForgettingCode, ForgettingFile, ProbeCount, Result
 from studio.language import say
-from studio.system.documents import read_whole
+from studio.system.documents import READ_FAULTS, read_whole
 
 log = logging.getLogger(__name__)
 
@@ -20,20 +21,39 @@ KIND_NAMES = {
 
 
 def forgetting_verdict(run_folder: Path) -> ForgettingCode | None:
-    """Read what the probe of a run's model said; None: it was not probed, or another checkpoint was."""
-    found = read_forgetting(run_folder)
+    """Read what the probe of a run's model said; None: it was not probed, or another checkpoint was.
+
+    The answers to the items are not read.
+    """
+    found = _read(run_folder, _Verdict)
     return found.code if found else None
 
 
 def read_forgetting(run_folder: Path) -> ForgettingFile | None:
     """Read the probe of the checkpoint that a run ended with; None: there is none that can be read."""
+    return _read(run_folder, ForgettingFile)
+
+
+class _Verdict(BaseModel):
+    """What of a probe is its verdict."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    code: ForgettingCode
+    checkpoint: str | None
+
+
+_Document = TypeVar("_Document", _Verdict, ForgettingFile)
+
+
+def _read(run_folder: Path, document: type[_Document]) -> _Document | None:
     file = run_folder / FORGETTING
     try:
-        found = ForgettingFile.model_validate_json(read_whole(file))
+        found = document.model_validate_json(read_whole(file))
         result = Result.model_validate_json(read_whole(run_folder / "result.json"))
     except FileNotFoundError:
         return None
-    except (OSError, ValidationError, ValueError) as error:
+    except READ_FAULTS as error:  # a ValidationError is a ValueError
         log.warning("%s cannot be read: %s", file, error)
         return None
     return found if found.checkpoint == result.checkpoint else None
