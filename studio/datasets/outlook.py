@@ -68,6 +68,7 @@ def freeze_outlook(
     seed: int = 42,
     eval_titles: Sequence[str] = (),
     resplit: bool = False,
+    sealed_share: float | None = None,
     chainless: Chainless = "keep",
     half_width: float = 0.1,
     scheme: Scheme,
