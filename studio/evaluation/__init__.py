@@ -13,7 +13,7 @@ compared           Load evaluations and compare them: what the command, the page
 comparison         Compare evaluations on the same titles: what was fixed, what broke, is it more than chance.
 entries            List and find what can be compared: an evaluation, or several seeds of one training.
 error_actions      Act on errors by their cause, remember it, and tell later what paid.
-export_proof  Put the proof of an export into words and a table.
+export_proof       Put the proof of an export into words and a table.
 feedback           Requeue the titles of wrong predictions for labelling.
 foreign_answers    Read the answers of other programs: LLaMA-Factory, OpenAI batch output, tables.
 forgetting         Probe what fine-tuning cost in knowledge, instructions, arithmetic and refusals.

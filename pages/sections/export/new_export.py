@@ -9,7 +9,7 @@ import streamlit as st
 
 from pages.sections.export.texts import decoding_note, format_name, loss, purpose
 from pages.shared import session
-from pages.shared.elements import choose_one
+from pages.shared.elements import choose_one, table
 from pages.shared.feedback import notify, reporting
 from pages.shared.text import file_size, run_option
 from studio import runs
@@ -133,7 +133,30 @@ def _choose_quant(workspace: Workspace, chosen: Exportable, format_: ExportForma
                 "by llama.cpp's rule they get a larger type. q4_0 is often smaller.",
             )
         )
+    with st.expander(say("各类型的大小与代价", "Size and cost of every type"), key="export-quants"):
+        table(
+            (_quant_row(one, size, _proof_of(measured, format_, one)) for one in quants),
+            hide_index=True,
+            width="stretch",
+            height="content",
+        )
     return quant
+
+
+def _quant_row(quant: ExportQuant, size: ModelSize | None, report: ExportReport | None) -> dict[str, str]:
+    proof = report.proof if report else None
+    return {
+        say("类型", "Type"): quant,
+        say("大小", "Size"): file_size(report.bytes)
+        if report
+        else f"{say('约', 'about')} {file_size(size.estimate(quant))}"
+        if size
+        else "",
+        say("通常", "Usually"): loss(quant),
+        say("类别相同", "Same category"): f"{proof.same_category} / {proof.titles}" if proof else "",
+        say("答对", "Right"): f"{proof.right_before} → {proof.right_after}" if proof else "",
+        say("思维链相同", "Same chain"): f"{proof.same_text} / {proof.texts}" if proof else "",
+    }
 
 
 def _proof_of(
