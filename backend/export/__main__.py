@@ -22,11 +22,11 @@ from backend.export.answers import Answers, Questions, checkpoint_answers
 from backend.export.gguf import Written, write_gguf
 from backend.export.gguf_types import GgufType
 from backend.export.merging import (
-    generation_config,
     load_merged,
     quantize_saved,
     save_merged,
     save_settings,
+    trained_generation,
 )
 from backend.export.ollama import REPEAT_WINDOW, modelfile
 from backend.export.package import write_package
@@ -145,7 +145,7 @@ class _Export:
             assert spec.adapter_name_or_path, "the spec's own check"
             shutil.copytree(spec.adapter_name_or_path, self.target, dirs_exist_ok=True)
             # What a client of the adapter decodes with; its base may have been left behind.
-            generation_config(spec.model_name_or_path).save_pretrained(self.target)
+            trained_generation(spec.model_name_or_path, known.renderer).save_pretrained(self.target)
             return None
         weights = MergedWeights(spec.model_name_or_path, spec.adapter_name_or_path)
         if spec.format == "safetensors":

@@ -7,7 +7,7 @@ decoding settings, its end tokens.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +21,17 @@ from backend.data.marks import CUT
 from backend.data.templates import THOUGHT, Renderer
 from backend.engine.answering import Answerer, marks
 from backend.engine.titles import Written, never
+from backend.export.merging import generation_config
 from backend.export.weights import is_large
 from backend.modeling.loading import load_model
 from backend.modeling.tokenizers import load_tokenizer
-from studio.samples.canonical import CLOSE, write_question
+from studio.samples.canonical import CLOSE, write_answer, write_question
 from studio.samples.scheme import Scheme
 
 LOGIT_TITLES = 8
 """Titles whose logits are compared, at two positions each."""
+END_TOKENS = 4
+"""Tokens that a model may still write after a complete answer, such as a line break, before it stops."""
 _AT_ONCE = 32
 
 
@@ -65,6 +68,7 @@ class Answers:
         prompts: of the titles with a chain, the rendered prompt.
         chains: without repetition penalty.
         penalized: with the penalty as this runtime applies it; empty where the model has none.
+        ends: whether the model stops by itself where an answer is complete, for the first titles.
     """
 
     scores: list[dict[str, float]]
@@ -72,6 +76,7 @@ class Answers:
     prompts: list[str]
     chains: list[Written]
     penalized: list[Written]
+    ends: Sequence[bool] = ()
 
 
 def checkpoint_answers(model: PreTrainedModel, renderer: Renderer, questions: Questions) -> Answers:
@@ -86,14 +91,17 @@ def checkpoint_answers(model: PreTrainedModel, renderer: Renderer, questions: Qu
     asked = [_plain(prompt + renderer.open_thought(prompt)) for prompt in first]
     ends = {"repetition_penalty": 1.0, "eos_token_id": list(marks(renderer).end)}
     is_penalized = bool(first) and answerer.penalty != 1.0
+    scores = answerer.score(prompts, questions.scheme.names) if prompts else []
+    complete = complete_answers(renderer, questions, scores)
     return Answers(
-        scores=answerer.score(prompts, questions.scheme.names) if prompts else [],
+        scores=scores,
         logits=_logits(model, [tokenize(renderer, text) for text in logit_prompts(renderer, questions)]),
         prompts=asked,
         chains=_generate(model, renderer.tokenizer, asked, questions, **ends),
         penalized=answerer.generate(first, max_new_tokens=questions.chain_tokens, stop=questions.stop)
         if is_penalized
         else [],
+        ends=_stops(model, renderer.tokenizer, complete, questions, **ends),
     )
 
 
@@ -108,6 +116,8 @@ def folder_answers(model: Path, adapter: Path | None, renderer: Renderer, questi
     tokenizer.chat_template = renderer.tokenizer.chat_template
     own = Renderer(tokenizer, renderer.name)
     loaded = load_model(model, adapter, dtype=torch.bfloat16 if is_large(model) else None)
+    if adapter is not None and (adapter / "generation_config.json").is_file():
+        loaded.generation_config = generation_config(adapter)
     answerer = Answerer(loaded, own)
     prompts = answerer.render_prompts(questions.titles, questions.scheme.prompt)
     asked = prompts[: questions.chains]
@@ -126,13 +136,29 @@ def folder_answers(model: Path, adapter: Path | None, renderer: Renderer, questi
     else:
         asked = [_plain(prompt + own.open_thought(prompt)) for prompt in asked]
     penalty = float(loaded.generation_config.repetition_penalty or 1.0)
+    scores = answerer.score(prompts, questions.scheme.names) if prompts else []
+    complete = complete_answers(own, questions, scores)
     return Answers(
-        scores=answerer.score(prompts, questions.scheme.names) if prompts else [],
+        scores=scores,
         logits=_logits(loaded, [tokenize(own, text) for text in logit_prompts(own, questions)]),
         prompts=asked,
         chains=_generate(loaded, tokenizer, asked, questions, repetition_penalty=1.0),
         penalized=_generate(loaded, tokenizer, asked, questions) if penalty != 1.0 else [],
+        ends=_stops(loaded, tokenizer, complete, questions, repetition_penalty=1.0),
     )
+
+
+def complete_answers(
+    renderer: Renderer, questions: Questions, scores: Sequence[dict[str, float]]
+) -> list[str]:
+    """Render first titles with their whole answer, after which nothing but an end token should come."""
+    texts = []
+    for title, found in zip(questions.titles[:LOGIT_TITLES], scores, strict=False):
+        name = max(found, key=lambda each: found[each])
+        prompt = renderer.prompt(questions.message(title))
+        answer = renderer.answer(write_answer("", name), prompt)
+        texts.append(_plain(prompt + answer[: answer.rindex(name) + len(name)]))
+    return texts
 
 
 def logit_prompts(renderer: Renderer, questions: Questions) -> list[str]:
@@ -164,6 +190,14 @@ def _logits(model: PreTrainedModel, rows: Sequence[Sequence[int]]) -> NDArray[np
             for row in rows
         ]
     return centred(np.stack(found))
+
+
+def _stops(
+    model: Any, tokenizer: Any, texts: Sequence[str], questions: Questions, **options: Any
+) -> list[bool]:
+    """Whether the model stops at once after each text."""
+    briefly = replace(questions, chain_tokens=END_TOKENS)
+    return [written.finished for written in _generate(model, tokenizer, texts, briefly, **options)]
 
 
 def _generate(

@@ -20,7 +20,7 @@ from backend.data.encoding import tokenize
 from backend.data.templates import THOUGHT, Renderer
 from backend.engine.endpoint import EndpointAnswering
 from backend.engine.titles import Written
-from backend.export.answers import Answers, Questions, logit_prompts
+from backend.export.answers import END_TOKENS, Answers, Questions, complete_answers, logit_prompts
 from studio.contract import EndpointSpec
 
 _SLOTS = 4
@@ -38,12 +38,17 @@ def gguf_answers(file: Path, renderer: Renderer, questions: Questions, *, penalt
     """Answer by a GGUF file; `penalty` is the checkpoint's, 1 where the file need not have any."""
     with _server(file) as url, httpx2.Client(base_url=url, timeout=_SECONDS, trust_env=False) as client:
         prompts = [_prompt(client, questions, title) for title in questions.chain_titles]
+        scores = _scores(url, file, renderer, questions)
         return Answers(
-            scores=_scores(url, file, renderer, questions),
+            scores=scores,
             logits=_logits(client, renderer, questions),
             prompts=prompts,
             chains=_chains(client, prompts, questions, repeat_penalty=1.0),
             penalized=_chains(client, prompts, questions) if penalty != 1.0 else [],
+            ends=[
+                _stops(client, tokenize(renderer, text))
+                for text in complete_answers(renderer, questions, scores)
+            ],
         )
 
 
@@ -100,6 +105,12 @@ def _chains(
 
     with ThreadPoolExecutor(_SLOTS) as pool:
         return list(pool.map(write, prompts))
+
+
+def _stops(client: httpx2.Client, prompt: Sequence[int]) -> bool:
+    """Whether the file's own end token comes after a complete answer."""
+    body = {"prompt": list(prompt), "n_predict": END_TOKENS, "temperature": 0.0, "repeat_penalty": 1.0}
+    return str(_post(client, "/completion", body)["stop_type"]) in ("eos", "word")
 
 
 def _prompt(client: httpx2.Client, questions: Questions, title: str) -> str:

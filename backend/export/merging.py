@@ -52,6 +52,15 @@ def generation_config(model: Path) -> GenerationConfig:
     return GenerationConfig.from_model_config(_config(model))
 
 
+def trained_generation(model: Path, renderer: Renderer) -> GenerationConfig:
+    """Return a model's decoding settings with the end tokens of the trained template."""
+    generation = generation_config(model)
+    vocabulary = renderer.tokenizer.get_vocab()
+    # In the renderer's order: the first is what llama.cpp takes for the end of a text.
+    generation.eos_token_id = [vocabulary[token] for token in renderer.end_tokens if token in vocabulary]
+    return generation
+
+
 def save_merged(
     weights: MergedWeights, model: Path, renderer: Renderer, target: Path, dtype: torch.dtype, *,
     max_shard_gb: float,
@@ -72,11 +81,7 @@ def save_settings(
     if is_allowed(model):
         for code in model.glob("*.py"):
             shutil.copy(code, target)
-    generation = generation_config(model)
-    vocabulary = renderer.tokenizer.get_vocab()
-    # In the renderer's order: the first is what llama.cpp takes for the end of a text.
-    generation.eos_token_id = [vocabulary[token] for token in renderer.end_tokens if token in vocabulary]
-    generation.save_pretrained(target)
+    trained_generation(model, renderer).save_pretrained(target)
     renderer.tokenizer.save_pretrained(target)
     template = opened_template(renderer)
     (target / "chat_template.jinja").write_text(template, encoding="utf-8")

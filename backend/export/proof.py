@@ -98,6 +98,8 @@ def _cause(proof: Proof, before: Answers, after: Answers, quant: str) -> str:
         return "template"
     if not _keeps_categories(proof, quant):
         return "weights"
+    if sum(after.ends) < _ENDED * sum(before.ends):
+        return "end_token"
     ended = [sum(written.finished for written in answers.chains) for answers in (before, after)]
     if ended[1] < _ENDED * ended[0] or _runs_on(before, after):
         return "end_token"
