@@ -128,9 +128,12 @@ def test_changed_weights_and_a_changed_ledger_are_said(db, workspace, version):
 def test_lineage_opens_with_commands(db, workspace, version):
     run = candidate(workspace, version)
     app = open_page("release", run=run.id)
+    assert not app.code
     app.session_state["release-lineage"] = True
     app.run()
     assert not app.exception
+    assert "news-studio freeze news --eval-share 0.4 --sealed-share 0.2" in [each.value for each in app.code]
+    assert version.sha256 in texts(app)
 
 
 def test_classify_offers_the_release_first_and_what_only_tried_something_not_at_all(db, workspace, version):
