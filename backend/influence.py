@@ -32,10 +32,10 @@ from backend.modeling.adapters import save_adapter
 from backend.modeling.loading import load_for_training, load_with_adapter, on_device
 from backend.modeling.tokenizers import load_tokenizer
 from backend.train import make_trainer, prepare
+from backend.training.controlled_trainer import ControlledTrainer
 from backend.training.influence_functions import datainf, label_suspicion, leave_one_out_support
 from backend.training.losses import row_losses
 from backend.training.sample_gradients import SampleGradients, lora_layers
-from backend.training.trainer import StudioTrainer
 from backend.worker import Cancelled, RunFolder, run_worker
 from studio.contract import InfluenceFile, InfluenceSpec, Prediction, Progress, TrainSpec
 from studio.errors import InputError
@@ -218,7 +218,7 @@ def first_pass_training(spec: InfluenceSpec) -> TrainSpec:
 class _Watcher(TrainerCallback):
     """Sets the epoch that the order of samples depends on, reports progress, and ends on a cancel."""
 
-    def __init__(self, folder: RunFolder, trainer: StudioTrainer) -> None:
+    def __init__(self, folder: RunFolder, trainer: ControlledTrainer) -> None:
         self.folder, self.trainer = folder, trainer
         self.cancelled = False
 

@@ -53,12 +53,14 @@ def leave_one_out_support(gradients_nD: Tensor, *, damping: float = SUPPORT_DAMP
     if n <= columns:
         gram_nn = unit_nD @ unit_nD.T
         inverse_nn = torch.linalg.inv(gram_nn + damping * torch.eye(n, dtype=gram_nn.dtype))
-        return (1 - inverse_nn.sum(dim=1) / inverse_nn.diagonal()).float()
+        support_n: Tensor = 1 - inverse_nn.sum(dim=1) / inverse_nn.diagonal()
+        return support_n.float()
     gram_DD = unit_nD.T @ unit_nD + damping * torch.eye(columns, dtype=unit_nD.dtype)
     hat_Dn = torch.linalg.solve(gram_DD, unit_nD.T)
     leverage_n = (unit_nD * hat_Dn.T).sum(dim=1)
     fitted_n = unit_nD @ hat_Dn.sum(dim=1)
-    return ((fitted_n - leverage_n) / (1 - leverage_n)).float()
+    left_out_n: Tensor = (fitted_n - leverage_n) / (1 - leverage_n)
+    return left_out_n.float()
 
 
 def _narrow(rows_nD: Tensor) -> Tensor:

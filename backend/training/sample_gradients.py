@@ -113,4 +113,5 @@ class _Fold:
             return gradient_BN
         shuffled_BN = (gradient_BN * self.signs)[:, self.order]
         padded_BN = nn.functional.pad(shuffled_BN, (0, -shuffled_BN.shape[1] % self.length))
-        return padded_BN.unflatten(1, (-1, self.length)).sum(dim=1)
+        folded_BK: Tensor = padded_BN.unflatten(1, (-1, self.length)).sum(dim=1)
+        return folded_BK

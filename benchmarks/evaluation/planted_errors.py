@@ -26,10 +26,9 @@ from typing import Any
 import numpy as np
 
 from studio.contract import InfluenceSpec, Prediction
-from studio.quality._label_errors import _calibrated, _CrossValidation, _folds, _margins, find_suspects
+from studio.quality.label_ranking import rank_labels
 from studio.samples.canonical import read_answer, write_answer
 from studio.samples.scheme import load_scheme
-from studio.samples.similarity import group_near
 from studio.training.presets import sound_default
 from studio.workspace import BUNDLED_DATASET, BUNDLED_MODEL
 
@@ -108,20 +107,10 @@ def suspicion(folder: Path, wrong: Sequence[Prediction]) -> "np.ndarray[Any, Any
 
 def other_rankings(rows: Sequence[Row]) -> dict[str, "np.ndarray[Any, Any]"]:
     """Rank by cleanlab's self-confidence, and as the label scan does: what it lists, then by margin."""
-    from cleanlab.rank import get_label_quality_scores
-
     prefix = f"{load_scheme().prompt}："
     texts = [row["conversations"][0]["value"].removeprefix(prefix) for row in rows]
-    categories = [label(row) for row in rows]
-    groups, names = group_near(texts), sorted(set(categories))
-    labels = np.array([names.index(category) for category in categories])
-    validated = _CrossValidation(texts, labels, _folds(texts, categories, groups))
-    probabilities = _calibrated(labels, validated.probabilities(len(names), lambda done, total: None))
-    listed = [each.index for each in find_suspects(texts, categories, groups, limit=len(rows)).ranked]
-    scan = _margins(labels, probabilities)
-    scan[listed] += 10 + np.arange(len(listed))[::-1]
-    confidence = get_label_quality_scores(labels, probabilities, method="self_confidence")
-    return {"label scan": scan, "cleanlab self-confidence": -np.asarray(confidence)}
+    scan, confidence = rank_labels(texts, [label(row) for row in rows])
+    return {"label scan": scan, "cleanlab self-confidence": confidence}
 
 
 def top(scores: "np.ndarray[Any, Any]") -> list[int]:

@@ -45,7 +45,7 @@ def random_adapter(model: Path, folder: Path) -> Path:
     """Save a random adapter of rank 16 on every linear layer; in a model without storage for the base."""
     config = LoraConfig(task_type="CAUSAL_LM", r=16, target_modules="all-linear", init_lora_weights=False)
     base = AutoModelForCausalLM.from_pretrained(model, dtype=torch.bfloat16)
-    get_peft_model(base, config).save_pretrained(folder, save_embedding_layers=False)
+    get_peft_model(base, config).save_pretrained(str(folder), save_embedding_layers=False)
     return folder
 
 

@@ -66,8 +66,10 @@ def open_endpoint(workspace: Workspace, endpoint: SavedEndpoint) -> ChatEndpoint
     """Join an endpoint with the key of its address, for the client alone; without one where none is kept.
 
     Raises:
+        NotAllowed: the person of the session may not serve models.
         TeacherUnavailable: the file of keys cannot be used.
     """
+    require_right("serve_models")
     place = key_place(workspace.teacher_key, endpoint.base_url)
     key = ""
     if place == "file":

@@ -15,6 +15,7 @@ from studio.contract import AnswerMode
 from studio.datasets.sealed_sets import SealedSet, list_sealed_sets
 from studio.errors import GateNotPassed, InputError
 from studio.gate import sentences
+from studio.gate.card import release_card
 from studio.gate.evidence import list_openings, sealed_scores
 from studio.gate.gates import Gate, find_gate, list_gates, save_gate
 from studio.gate.judging import judge_and_record, last_judgement
@@ -234,6 +235,15 @@ def show(
             return
         for step in steps:
             _echo_step(step)
+
+
+@releases_app.command()
+def card(
+    name: Annotated[str, typer.Argument(help="Release by name, or `released`.")], home: Home = None
+) -> None:
+    """Print the card of a release in Markdown: who signed what, with the numbers of that day."""
+    with report_errors():
+        typer.echo(release_card(require_release(workspace_at(home), name)), nl=False)
 
 
 def _echo_step(step: LineageStep) -> None:

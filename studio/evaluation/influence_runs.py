@@ -133,14 +133,31 @@ def start(
     tokens: Literal["label", "chain", "all"] = "label",
     first_pass_epochs: float = 1.0,
 ) -> Job:
-    """Queue the influences on the wrong answers of an evaluation.
+    """Queue the influences on the wrong answers of an evaluation; see `prepare`.
+
+    Raises:
+        NotAllowed: the person may not run jobs.
+    """
+    require_right("run_jobs")
+    job = prepare(workspace, run, limit=limit, tokens=tokens, first_pass_epochs=first_pass_epochs)
+    queue.submit(workspace, job)
+    return job
+
+
+def prepare(
+    workspace: Workspace,
+    run: Run,
+    *,
+    limit: int | None = MOST_TARGETS,
+    tokens: Literal["label", "chain", "all"] = "label",
+    first_pass_epochs: float = 1.0,
+) -> Job:
+    """Make the job of the influences on the wrong answers of an evaluation.
 
     Raises:
         InputError: its model was not trained here by LoRA on labelled rows, or it answered nothing wrong.
         RunFailed: the trained adapter is not there any more.
-        NotAllowed: the person may not run jobs.
     """
-    require_right("run_jobs")
     trained = training_run(workspace, run)
     assert isinstance(trained.spec, TrainSpec)
     # An evaluation of another checkpoint names its own adapter.
@@ -160,11 +177,9 @@ def start(
         first_pass_epochs=first_pass_epochs,
     )
     lines = "".join(f"{each.model_dump_json()}\n" for each in wrong)
-    job = runs.prepare_job(
+    return runs.prepare_job(
         workspace, spec, label=run.record.label or run.id, files={"targets.jsonl": lines.encode()}
     )
-    queue.submit(workspace, job)
-    return job
 
 
 def training_run(workspace: Workspace, run: Run) -> Run:

@@ -1,5 +1,6 @@
 """Judge a candidate by a rule that was saved before it was evaluated, and release it.
 
+card               Write the card of a release in Markdown: what was signed, with the numbers of that day.
 evidence           Find what a candidate is judged by: its evaluations, tests, probe, sealed answers.
 gates              Save gates, append-only, and list them.
 judging            Judge a candidate line by line, and write the judgement down.

@@ -194,6 +194,11 @@ def _scores(workspace: Workspace, run: Run) -> dict[AnswerMode, ReleasedScore]:
                 accuracy=scores.accuracy,
                 interval=scores.accuracy_interval,
                 evaluation=entry.runs[0].id,
+                recalls={
+                    name: (each.recall, each.support)
+                    for name, each in scores.per_category.items()
+                    if each.support
+                },
             ),
         )
     return found

@@ -143,6 +143,9 @@ class ReleasedScore(Frozen):
     accuracy: float
     interval: tuple[float, float]
     evaluation: str
+    recalls: dict[str, tuple[float, int]] = Field(
+        default_factory=dict, description="Recall of each category that had titles, and how many."
+    )
 
 
 class Release(Frozen):

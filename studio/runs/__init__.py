@@ -34,6 +34,7 @@ from studio.runs._output import (
     Phase,
     RunProgress,
     calibration_file,
+    checkpoints,
     damaged_checkpoints,
     load_calibration,
     load_predictions,

@@ -29,10 +29,13 @@ def as_jsonl(answers: Sequence[Classification]) -> bytes:
             "title": answer.title,
             "category": answer.category,
             "confidence": answer.confidence,
+            "decision": answer.decision,
+            "top3": [each.model_dump() for each in answer.top3],
             "direct_category": answer.direct_category,
             "ways_agree": not answer.ways_disagree,
             "probabilities": answer.probabilities,
             "chain": answer.chain,
+            "evidence": None if answer.evidence is None else [each.model_dump() for each in answer.evidence],
         }
         for answer in answers
     )
@@ -55,8 +58,17 @@ def _header() -> tuple[str, ...]:
         say("置信度", "confidence"),
         say("直接打分的类别", "category of direct scoring"),
         say("理由", "reason"),
+        say("决定", "decision"),
     )
 
 
 def _cells(answer: Classification) -> tuple[Cell, ...]:
-    return (answer.title, answer.category, answer.confidence, answer.direct_category, answer.chain)
+    decision = say("请人工判断", "abstain") if answer.abstains else None
+    return (
+        answer.title,
+        answer.category,
+        answer.confidence,
+        answer.direct_category,
+        answer.chain,
+        decision,
+    )

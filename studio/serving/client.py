@@ -185,11 +185,13 @@ def stream_chat(
     Raises:
         ServerUnavailable: the server does not answer, rejects the request, or disconnects.
     """
-    # Some endpoints reject what they do not know, so that what asks for nothing is not sent.
-    fields: dict[str, Any] = {"max_tokens": max_tokens, "temperature": temperature}
-    fields |= {"top_p": top_p} if top_p != 1 else {}
-    fields |= {"seed": seed} if seed is not None else {}
-    fields |= {"reasoning_effort": "none"} if not thinks and isinstance(server, str) else {}
+    fields = chat_fields(
+        max_tokens=max_tokens,
+        temperature=temperature,
+        top_p=top_p,
+        seed=seed,
+        thinks=thinks or not isinstance(server, str),
+    )
     with _client(server, timeout_seconds) as client:
         if model is None:
             model = client.models.list().data[0].id if isinstance(server, str) else server.model
@@ -204,6 +206,19 @@ def stream_chat(
                         yield ChatPiece(kind="end", text=choice.finish_reason)
     if not finished:
         raise _broken_off(server)
+
+
+def chat_fields(
+    *, max_tokens: int, temperature: float, top_p: float, seed: int | None, thinks: bool
+) -> dict[str, Any]:
+    """Build the fields of a chat request that say how it is sampled.
+
+    Some endpoints reject what they do not know, so that what asks for nothing is left out.
+    """
+    fields: dict[str, Any] = {"max_tokens": max_tokens, "temperature": temperature}
+    fields |= {"top_p": top_p} if top_p != 1 else {}
+    fields |= {"seed": seed} if seed is not None else {}
+    return fields | ({} if thinks else {"reasoning_effort": "none"})
 
 
 def apply_template(

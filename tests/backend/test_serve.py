@@ -16,7 +16,7 @@ from studio.samples.occlusion import MOST_EVIDENCE, without
 from studio.samples.scheme import load_scheme
 from studio.samples.words import Span
 from studio.serving import servers as serving
-from studio.serving.client import classify, stream_chat
+from studio.serving.client import apply_template, classify, stream_chat
 from studio.workspace import BUNDLED_MODEL, SAMPLE_RUN, open_workspace
 from tests.support.tiny_runs import end_everything
 
@@ -268,3 +268,39 @@ def test_a_calibration_that_cannot_be_read_keeps_a_server_from_starting(tmp_path
     with pytest.raises(UnreadableFile, match=CALIBRATION):
         StoredCalibration(tmp_path / CALIBRATION)
     assert StoredCalibration(tmp_path / "none").of("direct") is None
+
+
+# --- chat -------------------------------------------------------------------------------------------------
+
+
+def test_the_prompt_is_shown_mark_for_mark_as_it_is_read(url):
+    messages = [
+        {"role": "system", "content": "只回答类别。"},
+        {"role": "user", "content": "新闻分类：央行降准"},
+    ]
+    shown = apply_template(url, messages)
+    assert "只回答类别。" in shown.prompt and "新闻分类：央行降准" in shown.prompt
+    assert shown.prompt.endswith("<think>\n")
+    # The same text, continued as it is, is answered as the chat is: nothing of the prompt is left out.
+    client = openai.OpenAI(base_url=f"{url}/v1", api_key="none")
+    plain = client.completions.create(model="tuned", prompt=shown.prompt, max_tokens=8)
+    assert plain.usage.prompt_tokens == shown.tokens
+    closed = apply_template(url, messages, thinks=False)
+    assert "</think>" in closed.prompt and closed.tokens > shown.tokens
+
+
+def test_a_seed_repeats_a_sampled_chat_and_no_chain_is_written_unless_wanted(url):
+    question = [{"role": "user", "content": "新闻分类：央行下调存款准备金率"}]
+
+    def said(**options):
+        sampling = {"max_tokens": 16, "temperature": 1.5, "top_p": 0.95}
+        return [piece.text for piece in stream_chat(url, question, **{**sampling, **options})]
+
+    answers = ["".join(said(seed=seed)) for seed in (7, 7, 8, 9)]
+    assert answers[0] == answers[1] and len(set(answers)) > 1
+    direct = list(stream_chat(url, question, max_tokens=8, temperature=0, thinks=False))
+    assert {piece.kind for piece in direct} == {"content", "end"}
+    (last,) = [
+        piece for piece in stream_chat(url, question, max_tokens=4, temperature=0) if piece.kind == "end"
+    ]
+    assert last.text == "length"

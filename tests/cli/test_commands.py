@@ -58,7 +58,7 @@ COMMANDS = {
     "gate": {"save", "check", "list"},
     "sealed": {"open", "list"},
     "release": set(),
-    "releases": {"back", "show"},
+    "releases": {"back", "card", "show"},
     "classify": set(),
     "serve": set(),
     "export": set(),

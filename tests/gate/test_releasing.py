@@ -7,9 +7,11 @@ import pytest
 from studio import runs
 from studio.errors import GateNotPassed, InputError, ModelUnusable, NotAllowed, StudioError
 from studio.evaluation.entries import find_entry
+from studio.gate.card import release_card
 from studio.gate.gates import save_gate
 from studio.gate.lineage import lineage
 from studio.gate.releasing import list_candidates, release
+from studio.language import current_language
 from studio.models.default_model import choose_default, default_model
 from studio.models.targets import resolve_target
 from studio.releases import ledger
@@ -23,7 +25,7 @@ from studio.releases.records import (
 from studio.store import open_store
 from studio.team import people
 from studio.workspace import BUNDLED_NAME
-from tests.support.candidates import CHECKPOINT, candidate, frozen
+from tests.support.candidates import CHECKPOINT, candidate, frozen, scored
 
 
 @pytest.fixture
@@ -65,6 +67,29 @@ def test_a_gate_that_was_not_passed_refuses_unless_somebody_says_why(db, workspa
     assert len(refused.value.reasons) == 2 and list_releases(db) == []
     made = sign(db, workspace, run, despite="  线上的更差  ")
     assert made.release.despite == "线上的更差" and made.release.gate.outcome == "failed"
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_card_says_what_was_signed_that_day(db, workspace, version, language):
+    save_gate(db, workspace, dataset="news", author="ann", accuracy=0.95)
+    run = candidate(workspace, version)
+    made = sign(db, workspace, run, name="2026-12", despite="线上的更差")
+    current_language.set(language)
+    card = release_card(made)
+    scored(run.folder, [])
+    assert release_card(current_release(workspace)) == card
+    for part in (
+        "# 2026-12",
+        "李",
+        "90.0%",
+        "线上的更差",
+        "news@1",
+        made.release.checkpoint_sha256,
+        made.sha256,
+    ):
+        assert part in card
+    assert card.count("\n| ") == 2 * 11 and "None" not in card
+    assert {"zh": "没过 · 准确率", "en": "failed · accuracy"}[language] in card
 
 
 def test_without_a_gate_the_release_says_so(db, workspace, version):

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from studio import runs
 from studio.cli.main import app
-from studio.contract import DownloadSpec
+from studio.contract import BehaviourSpec, DownloadSpec
 from studio.errors import DiskFull, InputError, RunFailed
 from studio.jobs import queue as jobs
 from studio.jobs._scheduler import Scheduler
@@ -317,14 +317,23 @@ def test_what_cannot_go_on_says_why(workspace):
     lost, queued, done = tiny_run(workspace), tiny_run(workspace), tiny_run(workspace)
     (lost.folder / "alive").touch()
     (done.folder / "result.json").write_text('{"status":"done","seconds":1,"peak_memory_gib":1}')
-    evaluation = tiny_evaluation(workspace)
-    (evaluation.folder / "alive").touch()
-    for run in (lost, queued, done, evaluation):
+    tests = runs.prepare_job(workspace, BehaviourSpec(model_name_or_path=Path("model"), run="some"))
+    (tests.folder / "alive").touch()
+    reasons = set()
+    for run in (lost, queued, done, tests):
         reason = runs.why_not_resumable(now(workspace, run))
         with pytest.raises(InputError, match="runs retry") as error:
             jobs.resume(workspace, run.id)
         assert reason in error.value.problem
-    assert len({runs.why_not_resumable(now(workspace, run)) for run in (lost, queued, done, evaluation)}) == 4
+        reasons.add(reason)
+    assert len(reasons) == 4
+
+
+def test_an_evaluation_that_was_killed_goes_on_with_what_its_files_lack(workspace):
+    evaluation = tiny_evaluation(workspace)
+    (evaluation.folder / "alive").touch()
+    assert "继续" in now(workspace, evaluation).failure[1]
+    assert jobs.resume(workspace, evaluation.id).state == "queued"
 
 
 def test_work_that_cannot_go_on_later_is_not_paused(workspace):

@@ -1,6 +1,7 @@
 """The chat over real sockets: kept, edited, asked again, side by side, blind; in both languages."""
 
 import json
+import re
 
 import pytest
 
@@ -10,7 +11,7 @@ from studio.language import current_language
 from studio.serving import servers
 from studio.store import open_store
 from studio.workspace import BUNDLED_MODEL, BUNDLED_NAME
-from tests.support.pages import open_page
+from tests.support.pages import open_page, words
 from tests.support.tiny_runs import TINY_SERVER
 from tests.support.workspaces import fill
 
@@ -175,6 +176,9 @@ def test_a_blind_question_is_named_after_the_vote_and_tallied(served, run, db, l
     (table,) = app.dataframe
     assert sum(table.value.iloc[0, 2:4]) == 1
     assert not app.chat_input(key="blind-input").disabled
+    if lang == "en":  # the question, its echo and the tiny thought are data
+        left = re.findall(r"[\u4e00-\u9fff]+", words(app, kinds=("markdown", "caption", "subheader")))
+        assert set(left) <= {"新闻分类", "某事", "想一想", "中文"}
 
 
 def test_a_model_that_fails_makes_the_question_count_for_nobody(served, run, db):

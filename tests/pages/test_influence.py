@@ -11,7 +11,7 @@ from studio.cli.main import app as cli
 from studio.contract import InfluenceFile, Result
 from studio.corpus.titles import find_title
 from studio.evaluation.feedback import send_training_rows_back
-from studio.evaluation.influence_runs import Pusher, last_influence, start, wrong_answers
+from studio.evaluation.influence_runs import Pusher, last_influence, prepare, wrong_answers
 from studio.evaluation.training_rows import trained_rows
 from studio.messages import message, stored
 from studio.samples.scheme import load_scheme
@@ -62,7 +62,7 @@ def test_influences_are_started_from_the_page(workspace, run):
 
 @pytest.mark.parametrize("lang", ["zh", "en"])
 def test_a_cell_shows_its_rows_and_a_press_queues_them(workspace, run, db, lang):
-    rows = finish(start(workspace, run), run, workspace)
+    rows = finish(prepare(workspace, run), run, workspace)
     app = open_page("evaluate", lang, evaluation=run.id, view="influence")
     assert not app.exception and not app.error
     boxes = [box for box in app.checkbox if str(box.key).startswith("row-cell-")]
@@ -90,7 +90,7 @@ def test_a_row_that_the_workspace_lacks_is_imported_for_training(tmp_path):
 
 
 def test_a_wrong_row_has_the_button_to_its_training_rows(workspace, run):
-    finish(start(workspace, run), run, workspace)
+    finish(prepare(workspace, run), run, workspace)
     app = open_page("evaluate", evaluation=run.id, outcome="wrong", label="体育")
     button = next(each for each in app.button if str(each.key).startswith("taught-rows-"))
     button.click().run()
@@ -99,7 +99,7 @@ def test_a_wrong_row_has_the_button_to_its_training_rows(workspace, run):
 
 
 def test_a_damaged_result_is_said(workspace, run):
-    job = start(workspace, run)
+    job = prepare(workspace, run)
     finish(job, run, workspace)
     (job.folder / "influence.npz").write_bytes(b"PK no archive")
     app = open_page("evaluate", evaluation=run.id, view="influence")
@@ -107,7 +107,7 @@ def test_a_damaged_result_is_said(workspace, run):
 
 
 def test_the_command_prints_what_the_page_shows(workspace, run):
-    rows = finish(start(workspace, run), run, workspace)
+    rows = finish(prepare(workspace, run), run, workspace)
     found = last_influence(workspace, run, SCHEME).result
     wrong = found.file.targets[0]
 

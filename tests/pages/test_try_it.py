@@ -140,6 +140,13 @@ def test_a_model_that_is_unsure_abstains_with_the_top_3_and_a_threshold_override
     assert "请人工判断" not in shown and ":gray[41%]" in shown
 
 
+def test_a_list_says_which_titles_are_left_to_a_person(page):
+    app = classified(page, "\n".join(f"第{number}个标题{'拿不准' * (number == 3)}" for number in range(8)))
+    (table,) = app.dataframe
+    assert list(table.value["决定"]).index("请人工判断") == 3
+    assert "1 个低于门槛" in all_text(app)
+
+
 def test_a_reason_that_takes_nothing_from_the_title_is_folded_and_called_free_text(page):
     app = classified(page, "主队补时绝杀夺冠")  # the tiny server's chain is "chain"
     (reason,) = [box for box in app.expander if "理由" in box.label]
@@ -153,9 +160,9 @@ def test_a_quotation_is_marked_by_whether_the_title_has_it():
 
         chain = "“夺冠”是赛事结果，“加息”与此无关，所以归“体育”。"
         answer = Classification(title="主队补时绝杀夺冠", category="体育", chain=chain, evidence=())
-        card(answer, 0, alone=True, demonstration=False)
+        card(answer, 0, model="m", alone=True, demonstration=False)
 
-    app = AppTest.from_function(draw).run()
+    app = AppTest.from_function(draw, default_timeout=120).run()
     shown = all_text(app)
     assert ":green-background[夺冠]" in shown and ":orange-background[加息]" in shown
     assert "标题里没有：加息" in shown and "background[体育]" not in shown

@@ -10,9 +10,10 @@ from pages.shared import session
 from pages.shared.charts import column_name
 from pages.shared.feedback import live_fragment, report_errors, show_failure
 from pages.shared.run_controls import run_controls
-from pages.shared.text import category_name, state_name
+from pages.shared.text import category_name, plain, state_name
 from studio import runs
 from studio.contract import UNPARSED, Prediction
+from studio.errors import InputError
 from studio.evaluation import influence_runs
 from studio.evaluation.influence_runs import MOST_TARGETS, Influences, SuspectedRow, training_run
 from studio.jobs import queue
@@ -38,8 +39,7 @@ def influence_section(run: Run, predictions: Sequence[Prediction]) -> None:
     last = None
     with report_errors():
         last = influence_runs.last_influence(session.workspace(), run, session.scheme())
-        if last is None or last.job.is_over:
-            training_run(session.workspace(), run)
+        if (last is None or last.job.is_over) and _can_be_computed(run):
             _start_form(run, again=last is not None)
     if last is None:
         return
@@ -52,6 +52,16 @@ def influence_section(run: Run, predictions: Sequence[Prediction]) -> None:
     else:
         _cells(run, predictions, last.result)
         _suspected(run, last.result)
+
+
+def _can_be_computed(run: Run) -> bool:
+    """Whether the run's training is here and was by LoRA; where not, draw why."""
+    try:
+        training_run(session.workspace(), run)
+    except InputError as error:
+        st.info(f"{plain(error.problem)} {plain(error.remedy)}", icon=":material/info:")
+        return False
+    return True
 
 
 def _start_form(run: Run, *, again: bool) -> None:

@@ -4,8 +4,10 @@ import streamlit as st
 
 from pages.shared import session
 from pages.shared.feedback import notify, reporting
+from pages.shared.files import fitting_name
 from pages.shared.text import plain
 from studio.gate import sentences
+from studio.gate.card import release_card
 from studio.language import say
 from studio.releases import ledger
 from studio.releases.checkpoints import is_unchanged
@@ -97,6 +99,15 @@ def _row(each: Recorded, *, may_change: bool) -> None:
             f"**{plain(made.name)}**　:small[{plain(_facts(each))}]  \n"
             f":small[:gray[{plain(scores)}　sha256 {made.checkpoint_sha256[:12]}]]",
             width="stretch",
+        )
+        st.download_button(
+            say("说明卡", "Card"),
+            release_card(each),
+            file_name=fitting_name(f"{made.name}.md"),
+            mime="text/markdown",
+            key=f"release-card-{made.number}",
+            icon=":material/description:",
+            on_click="ignore",
         )
         if each.in_force:
             st.badge(say("正在用", "in force"), color="green")

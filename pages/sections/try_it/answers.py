@@ -31,14 +31,24 @@ def answer_table(answers: Sequence[Classification], model: str) -> None:
             f"{unread:,} without a readable category.",
         )
     )
+    abstained = sum(answer.abstains for answer in answers)
+    if abstained:
+        st.caption(
+            say(
+                f"{abstained:,} 个低于门槛，请人工判断；类别栏里是模型最可能的答案。",
+                f"{abstained:,} are below the threshold: please decide yourself. Their category is what the "
+                "model would say.",
+            )
+        )
     share = st.column_config.NumberColumn(format="percent")
-    confidence = say("置信度", "confidence")
+    confidence, decision = say("置信度", "confidence"), say("决定", "decision")
     table(
         [
             {
                 say("标题", "title"): answer.title,
                 say("类别", "category"): category_name(answer.category) if answer.category else "",
                 confidence: answer.confidence,
+                **({decision: say("请人工判断", "decide yourself") * answer.abstains} if abstained else {}),
                 say("不一致", "disagrees"): direct_answer(answer) if answer.ways_disagree else "",
                 say("理由", "reason"): answer.chain or "",
             }

@@ -11,7 +11,7 @@ from pages.shared.feedback import report_errors, reporting
 from pages.shared.text import plain, plain_lines
 from studio.chats.conversation import ChatMessage, ChatSettings, Conversation, Pane, prompt_messages
 from studio.language import say
-from studio.serving.client import apply_template
+from studio.serving.client import apply_template, chat_fields
 
 AVATARS = {"user": ":material/person:", "assistant": ":material/newspaper:"}
 Change = Callable[[Conversation], Conversation]
@@ -158,6 +158,7 @@ def _show_prompt(pane: Pane, message: ChatMessage, choices: Mapping[str, Choice]
     @st.dialog(say("发送的提示", "The prompt that was sent"), width="large")
     def show() -> None:
         choice = choices.get(message.model or pane.model)
+        thinks = settings.thinks or (choice is not None and choice.endpoint is not None)
         if choice is None:
             st.caption(
                 say("这个模型已经不在了，只能看请求。", "That model is gone; only the request is known.")
@@ -182,7 +183,7 @@ def _show_prompt(pane: Pane, message: ChatMessage, choices: Mapping[str, Choice]
                 )
                 st.code(rendered.prompt, language=None, wrap_lines=True)
         st.caption(say("请求", "Request"))
-        fields = settings.model_dump(exclude={"system"})
+        fields = chat_fields(**settings.model_dump(exclude={"system", "thinks"}), thinks=thinks)
         st.code(
             json.dumps({"messages": messages, **fields}, ensure_ascii=False, indent=2),
             language="json",
