@@ -79,7 +79,9 @@ def test_an_export_is_started_proven_and_taken_away(workspace):
     app = open_page("export", export=job.id)
     assert "已核对" in app.success[0].value and not app.exception
     assert "类别相同 2" in text_of(app)  # what q8_0 cost, under the choice
-    assert next(iter(app.dataframe[0].value["项目"])).startswith("直接打分答对")
+    quants, proof = (frame.value for frame in app.dataframe[:2])
+    assert quants.set_index("类型").loc["q8_0", "类别相同"] == "2 / 2"
+    assert next(iter(proof["项目"])).startswith("直接打分答对")
     with zipfile.ZipFile(io.BytesIO(zip_bytes(job.spec.target))) as packed:
         names = {name.split("/")[1] for name in packed.namelist()}
     assert {"news-classifier-q8_0.gguf", "proof.json", "proof.md", "export.json"} == names
