@@ -26,7 +26,8 @@ from studio.jobs import queue as jobs
 from studio.language import say
 from studio.models.catalog import check_model
 from studio.operations.database_copies import list_copies
-from studio.store import integrity_problem, require_usable
+from studio.releases.ledger import first_broken
+from studio.store import integrity_problem, open_store, require_usable
 from studio.workspace import BUNDLED_MODEL, Workspace
 
 PACKAGE = "news-studio"
@@ -74,6 +75,7 @@ def diagnose(
         lambda: _disk(workspace),
         lambda: _sqlite(workspace),
         lambda: _database(workspace),
+        lambda: _ledger(workspace),
         lambda: _copies(workspace),
         lambda: _queue(workspace),
         lambda: _runs(workspace),
@@ -240,6 +242,39 @@ def _database(workspace: Workspace) -> MachineCheck:
         )
     size = f"{path.stat().st_size / 2**20:.1f} MiB"
     return MachineCheck(name=DATABASE, ok=True, message=say(f"{size}，完好", f"{size}, sound"))
+
+
+def _ledger(workspace: Workspace) -> MachineCheck:
+    try:
+        require_usable(workspace.database)
+        broken, count = _verified(workspace)
+    except (StudioError, sqlite3.Error) as error:
+        # The database's own check tells what is wrong with it.
+        return MachineCheck(
+            name="ledger", ok=True, message=say(f"没有检查：{error}", f"not checked: {error}")
+        )
+    if broken is not None:
+        return MachineCheck(
+            name="ledger",
+            ok=False,
+            message=say(
+                f"发布记录第 {broken} 条与写入时不同",
+                f"entry {broken} of the ledger of releases is not what was written",
+            ),
+            remedy=say(
+                "有人绕过程序改了数据库：请与备份对照，查明是谁。",
+                "Somebody changed the database past the program: compare it with a backup and find out who.",
+            ),
+        )
+    return MachineCheck(name="ledger", ok=True, message=say(f"{count} 条，完好", f"{count} entries, sound"))
+
+
+def _verified(workspace: Workspace) -> tuple[int | None, int]:
+    """Return the first broken entry of the ledger, and how many there are."""
+    if not workspace.database.exists():
+        return None, 0
+    with closing(open_store(workspace.database)) as db:
+        return first_broken(db), int(db.execute("select count(*) from ledger").fetchone()[0])
 
 
 def _copies(workspace: Workspace) -> MachineCheck:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,9 @@ from typer.testing import CliRunner
 from studio.cli._runs import app as cli
 from studio.jobs import queue as jobs
 from studio.operations import doctor
+from studio.releases import ledger
+from studio.releases.models import PutInForce
+from studio.store import open_store, writing
 from studio.workspace import Workspace, open_workspace
 from tests.support.tiny_runs import end_everything, tiny_run
 
@@ -40,6 +44,7 @@ def test_this_installation_is_sound_model_aside(workspace):
         "disk",
         "sqlite",
         "database",
+        "ledger",
         "backups",
         "queue",
         "runs",
@@ -94,7 +99,7 @@ def test_json_lists_the_findings_and_the_exit_code_reports_a_problem(workspace, 
     shown = CliRunner().invoke(cli, ["doctor", "--json", "--home", str(workspace.home)])
     listed = json.loads(shown.stdout)
     assert shown.exit_code == 1
-    assert {key: listed[9][key] for key in ("name", "ok")} == {"name": "queue", "ok": False}
+    assert {key: listed[10][key] for key in ("name", "ok")} == {"name": "queue", "ok": False}
 
 
 def test_a_workspace_that_cannot_be_written_is_reported():
@@ -110,3 +115,15 @@ def test_runs_are_listed_for_people_and_for_scripts(workspace):
     assert "first try" in CliRunner().invoke(cli, ["runs", *home]).stdout
     document = json.loads(CliRunner().invoke(cli, ["runs", "--json", *home]).stdout)[0]
     assert (document["id"], document["state"], document["kind"]) == (run.id, "queued", "train")
+
+
+def test_a_ledger_that_somebody_changed_is_named_by_its_entry(workspace):
+    with closing(open_store(workspace.database)) as db:
+        for number in (1, 2, 3):
+            ledger.append(db, "put_in_force", PutInForce(number=number, why="back"), author="wang")
+        assert findings(workspace)["ledger"].ok
+        db.execute("drop trigger ledger_no_update")
+        with writing(db):
+            db.execute("update ledger set author = 'li' where id = 2")
+    found = findings(workspace)["ledger"]
+    assert not found.ok and "2" in found.message and found.remedy
