@@ -9,6 +9,7 @@ from pathlib import Path
 
 from studio.datasets.files import file_hash, write_scheme
 from studio.errors import InputError
+from studio.formats.choices import UNDECIDED, FileChoices
 from studio.formats.reader import read_rows
 from studio.formats.sharegpt import canonical_blocks, conversation, json_bytes
 from studio.language import say
@@ -21,17 +22,19 @@ from studio.workspace import Workspace
 EVALUATION_FILES = "evaluation_files"
 
 
-def evaluation_folder(workspace: Workspace, path: Path, scheme: Scheme) -> Path:
+def evaluation_folder(
+    workspace: Workspace, path: Path, scheme: Scheme, choices: FileChoices = UNDECIDED
+) -> Path:
     """Write the labelled rows of a file, or of the files of a folder, as a dataset folder; return it.
 
     Any form that can be imported is read. Rows whose answer is none of the categories cannot be scored and
-    are left out.
+    are left out. `choices` is what a person said about the file.
 
     Raises:
         UnreadableFile: the file cannot be read.
         InputError: it has no labelled title, or does not say which column is which.
     """
-    judged = judge_rows(read_rows(path, scheme=scheme).rows, scheme)
+    judged = judge_rows(read_rows(path, scheme=scheme, choices=choices).rows, scheme)
     rows = [
         {
             "conversations": conversation(
