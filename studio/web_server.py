@@ -116,6 +116,14 @@ def require_accounts(mode: Access, address: str | None) -> None:
         os._exit(2)
 
 
+def unexpected(error: Exception) -> bool:
+    """Show an error that nobody foresaw as a sentence."""
+    # Here: a page's modules are loaded with the first page.
+    from pages.shared.feedback import show_unexpected
+
+    return show_unexpected(error)
+
+
 os.umask(0o077)  # what it writes is its owner's alone
 if (starter := os.environ.get(PARENT_VARIABLE, "")).isdigit():
     end_with(int(starter))
@@ -129,4 +137,5 @@ app = st.App(
     Path(__file__).with_name("app.py"),
     middleware=[Middleware(OwnAddressOnly), Middleware(RequireEntry, gate=entrance)],
     routes=[*monitor_routes(base), *entrance.routes()],
+    on_script_error=unexpected,
 )

@@ -25,6 +25,8 @@ BUNDLED_MODEL = BUNDLED_DATA / "base_model"
 BUNDLED_DATASET = BUNDLED_DATA / "news_300"
 BUNDLED_UNDECIDED = BUNDLED_DATA / "to_label_50"
 SAMPLE_RUN = BUNDLED_DATA / "sample_run"
+WEB_LOG = "web.log"
+"""The log of the web app, at the top of a workspace."""
 
 
 PARTS = (

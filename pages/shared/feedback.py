@@ -1,5 +1,6 @@
 """Report what happened: errors with their remedy, notices after a callback; fragments that do so alone."""
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -13,6 +14,9 @@ from studio.errors import StalePress, StudioError
 from studio.language import say
 from studio.store import database_errors
 from studio.system.atomic import guard_disk
+from studio.workspace import WEB_LOG
+
+log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 
@@ -29,6 +33,32 @@ def report_errors() -> Iterator[None]:
         show_notices()
     except StudioError as error:
         show_failure(error.problem, error.remedy)
+
+
+def show_unexpected(error: Exception) -> bool:
+    """Say that something unexpected happened and where its details are, in place of Streamlit's own box.
+
+    The error itself is for the log: whoever labels can do nothing with it, and it may hold a title.
+
+    Returns:
+        True, by which Streamlit leaves its box out.
+    """
+    session.use_language()
+    log.error("unexpected error on a page", exc_info=error)
+    path = session.workspace().home / WEB_LOG
+    where = str(path) if path.exists() else say("启动它的终端", "the terminal that it was started in")
+    show_failure(
+        say(
+            "页面出了意外的错误，刚才的操作可能没有生效。",
+            "Something unexpected went wrong on this page; the last step may not have taken effect.",
+        ),
+        say(
+            "请刷新页面再试。如果还这样，请把 {where} 里最后的内容发给管理员。",
+            "Reload the page and try again. If it stays, send the end of {where} to your admin.",
+            where=where,
+        ),
+    )
+    return True
 
 
 def reporting(callback: Callable[P, None]) -> Callable[P, None]:

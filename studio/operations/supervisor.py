@@ -34,7 +34,7 @@ from studio.system.atomic import guard_disk
 from studio.system.jsonl import read_tail
 from studio.system.network import LOOPBACK, is_loopback, open_directly
 from studio.system.ownership import UP_LOCK
-from studio.workspace import Workspace, current_settings
+from studio.workspace import WEB_LOG, Workspace, current_settings
 
 log = logging.getLogger(__name__)
 
@@ -155,7 +155,7 @@ def lock_path(workspace: Workspace) -> Path:
 
 def log_path(workspace: Workspace) -> Path:
     """Return the path of the web app's log."""
-    return workspace.home / "web.log"
+    return workspace.home / WEB_LOG
 
 
 def _setter(stop: threading.Event) -> Callable[[int, FrameType | None], None]:

@@ -11,7 +11,7 @@ pytestmark = [
     pytest.mark.slow,
 ]
 # What these show last has no free text, or has it in boxes to choose from and in closed sections alone.
-ELSEWHERE = ("check", "models", "runs", "team", "train", "try_it")
+ELSEWHERE = ("check", "export", "guides", "models", "runs", "team", "train", "try_it")
 ALIVE = """() => {
   const found = []
   for (const part of document.querySelectorAll("a[href], img, iframe, [src]")) {
