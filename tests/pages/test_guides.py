@@ -1,11 +1,10 @@
 """The guides are there in both languages, with pictures that exist and links that lead somewhere."""
 
 import re
-from pathlib import Path
 
 import pytest
 
-from pages.sections.guides.guide import GUIDES, NAMES, parts, read_guide
+from pages.sections.guides.guide import GUIDES, NAMES, Picture, parts, read_guide
 from studio.language import speaking
 from tests.support.pages import open_page
 
@@ -30,9 +29,11 @@ def test_links_and_pictures_lead_to_files_and_five_minutes_are_enough(file):
 def test_a_guide_is_split_into_texts_and_pictures(name, lang):
     with speaking(lang):
         found = parts(read_guide(name))
-    pictures = [part for part in found if isinstance(part, Path)]
-    assert len(pictures) == (0 if name == "questions" else 1) and all(file.is_file() for file in pictures)
-    texts = "".join(part for part in found if not isinstance(part, Path))
+    pictures = [part for part in found if isinstance(part, Picture)]
+    assert len(pictures) == (0 if name == "questions" else 1) and all(
+        part.path.is_file() and part.alt for part in pictures
+    )
+    texts = "".join(part for part in found if not isinstance(part, Picture))
     assert "<picture" not in texts and ".md)" not in texts and "English](" not in texts
 
 

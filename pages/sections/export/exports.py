@@ -110,7 +110,7 @@ def _files(spec: ExportSpec, report: ExportReport) -> None:
     if (start := _STARTS.get(spec.format)) is not None:
         st.caption(say("在那边这样启动：", "How it is started there:"))
         gguf = f"{spec.name}-{spec.quant}.gguf"
-        st.code(start.format(gguf=gguf, name=spec.name, folder=spec.target.name), language="bash")
+        st.code(start.format(gguf=gguf, name=spec.name, folder=spec.target.name), language=None)
     _download(spec.target)
     with st.expander(say("文件清单", "List of files"), key="export-files"):
         table(

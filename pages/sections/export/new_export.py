@@ -231,7 +231,7 @@ def _command(chosen: Exportable, format_: ExportFormat, quant: ExportQuant, out:
     if name != "news-classifier":
         words += ["--name", name]
     st.caption(say("同样的导出，用命令：", "The same export as a command:"))
-    st.code(shlex.join(words), language="bash", wrap_lines=True)
+    st.code(shlex.join(words), language=None, wrap_lines=True)
 
 
 @reporting

@@ -1,6 +1,7 @@
 """Choose a guide and draw its text and pictures."""
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
@@ -18,10 +19,21 @@ NAMES: dict[str, tuple[str, str]] = {
     "operator": ("运维", "Operator"),
     "questions": ("教程读者的问题", "Readers' questions"),
 }
-_PICTURE = re.compile(r"^<picture>.*?<img src=\"\.\./images/(?P<file>[\w.]+)\".*</picture>$", re.MULTILINE)
+_PICTURE = re.compile(
+    r"^<picture>.*?<img src=\"\.\./images/(?P<file>[\w.]+)\" alt=\"(?P<alt>[^\"]*)\".*</picture>$",
+    re.MULTILINE,
+)
 _CHINESE_LINE_END = re.compile(r"(?<=[，。；：、”）])\n *(?=[^\s\d#<*|-])")
 """A line end inside a Chinese paragraph, which Markdown would show as a space."""
 _FILE_LINK = re.compile(r"\[([^\]]+)\]\((?:\.\./)?[\w.]+\.md\)")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of a guide, and what it shows, for those who do not see it."""
+
+    path: Path
+    alt: str
 
 
 def guide() -> None:
@@ -36,8 +48,8 @@ def guide() -> None:
     )
     session.keep_address("guide", chosen)
     for part in parts(read_guide(chosen)):
-        if isinstance(part, Path):
-            st.image(part)
+        if isinstance(part, Picture):
+            st.image(part.path, alt=part.alt)
         else:
             st.markdown(part)
 
@@ -59,11 +71,16 @@ def read_guide(name: str) -> str:
     return _CHINESE_LINE_END.sub("", text.split("\n", 4)[-1])
 
 
-def parts(text: str) -> list[str | Path]:
+def parts(text: str) -> list[str | Picture]:
     """Split a guide into its texts and pictures; a link to another file becomes its name."""
-    found: list[str | Path] = []
+    found: list[str | Picture] = []
     at = 0
     for picture in _PICTURE.finditer(text):
-        found += [text[at : picture.start()], GUIDES.parent / "images" / picture["file"]]
+        found += [
+            text[at : picture.start()],
+            Picture(GUIDES.parent / "images" / picture["file"], picture["alt"]),
+        ]
         at = picture.end()
-    return [part if isinstance(part, Path) else _FILE_LINK.sub(r"\1", part) for part in [*found, text[at:]]]
+    return [
+        part if isinstance(part, Picture) else _FILE_LINK.sub(r"\1", part) for part in [*found, text[at:]]
+    ]

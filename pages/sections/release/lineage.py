@@ -22,4 +22,4 @@ def lineage_box(db: Store, candidate: Run) -> None:
             facts = "  \n".join(f":gray[{plain(name)}] {plain(value)}" for name, value in step.facts)
             st.markdown(f"**{plain(step.name)}**  \n{facts}")
             if step.command:
-                st.code(step.command, language="bash")
+                st.code(step.command, language=None)

@@ -224,7 +224,7 @@ def export_box(spec: TrainSpec, *, model: str, dataset: str) -> None:
         )
     base = sound_default(spec.model_name_or_path, spec.dataset_dir)
     st.caption(say("等价的命令：", "The same training as one command:"))
-    st.code(shell_commands.as_one_line(spec, base, model=model, dataset=dataset), language="bash")
+    st.code(shell_commands.as_one_line(spec, base, model=model, dataset=dataset), language=None)
     st.caption(
         say(
             "或用上面的文件；多卡用 accelerate 或 torchrun：",
@@ -241,7 +241,7 @@ def export_box(spec: TrainSpec, *, model: str, dataset: str) -> None:
                 shell_commands.by_launcher("torchrun"),
             ]
         ),
-        language="bash",
+        language=None,
     )
 
 
