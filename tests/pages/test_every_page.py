@@ -27,7 +27,7 @@ from studio.store import open_store, writing
 from studio.team import people
 from studio.team.settings import LabelSettings
 from studio.validation.rows import judge_each
-from studio.workspace import SAMPLE_RUN, open_workspace
+from studio.workspace import BUNDLED_DATASET, SAMPLE_RUN, open_workspace
 from tests.support.pages import APP, PAGES, open_page, words
 from tests.support.samples import sample, write_json
 from tests.support.tiny_runs import TINY_SERVER
@@ -80,8 +80,11 @@ def test_an_empty_page_says_what_to_do(workspace, name):
 @pytest.mark.parametrize("name", PAGES)
 def test_an_english_page_has_no_chinese_word_but_the_scheme(workspace, name):
     scheme = SCHEME_FILE.read_text(encoding="utf-8")
-    if name == "compare":  # the titles and chains of the recorded run are buttons and markdown there
+    if (
+        name == "compare"
+    ):  # titles and chains of the recorded run, and training rows near them, are shown there
         scheme += (SAMPLE_RUN / "predictions.jsonl").read_text(encoding="utf-8")
+        scheme += (BUNDLED_DATASET / "train.json").read_text(encoding="utf-8")
     app = open_page(name, "en")
     # On Evaluate the markdown is the titles and chains of the recorded run.
     shown = words(app) + words(app, kinds=() if name == "evaluate" else ("markdown",))
