@@ -270,7 +270,8 @@ def test_no_cell_of_a_table_is_a_formula_for_whoever_saves_it_as_csv(workspace):
         for path in code
         if re.search(r"csv\.(Dict)?[wW]riter|DataFrame.*to_csv|\.to_csv\(\)", path.read_text("utf-8"))
     ]
-    assert writers == ["csv_export.py"]
+    # _sinks.py hands a sheet back with its own cells as they were, and escapes what it adds.
+    assert sorted(writers) == ["_sinks.py", "csv_export.py"]
 
 
 def test_a_column_can_be_left_out(workspace, db):

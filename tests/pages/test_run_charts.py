@@ -59,7 +59,7 @@ def test_a_quantity_that_nobody_recorded_draws_nothing():
 @pytest.mark.parametrize("quantity", QUANTITIES)
 @pytest.mark.parametrize("axis", ["step", "epoch"])
 def test_every_quantity_has_a_curve(quantity, axis):
-    events = [step(10, 2.0, grad_norm=1.5), held(10, 2.2, accuracy=0.5)]
+    events = [step(10, 2.0, grad_norm=1.5, preferred=0.6, margin=0.4), held(10, 2.2, accuracy=0.5)]
     assert {row["x"] for row in drawn(curves({"a": events}, quantity, axis))} == {
         10 if axis == "step" else 1.0
     }

@@ -110,7 +110,7 @@ def _chosen_conversation() -> Kept | None:
             persist_state="session",
             on_change=_opened,
         )
-        st.button(new, key="chat-new", icon=":material/add:", on_click=_open, args=(NEW,))
+        st.button(new, key="chat-new", icon=":material/add:", on_click=_begin)
     if number in found:
         session.keep_address("chat", str(number))
         return found[number]
@@ -123,6 +123,12 @@ def _chosen_conversation() -> Kept | None:
 def _opened() -> None:
     """Take over models and settings of the conversation that was chosen."""
     _open(int(st.session_state.get(CHOSEN) or NEW))
+
+
+@reporting
+def _begin() -> None:
+    """Leave the conversation for a new one."""
+    _open(NEW)
 
 
 def _open(number: int) -> None:
