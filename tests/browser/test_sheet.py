@@ -11,7 +11,7 @@ from studio.corpus.titles import find_title
 from studio.samples.scheme import load_scheme
 from studio.store import open_store
 from studio.workspace import open_workspace
-from tests.support.browser import CHROMIUM, choose, decide, go, settle, shown_title
+from tests.support.browser import CHROMIUM, decide, go, settle, shown_title
 from tests.support.tiny_runs import end_everything
 
 pytestmark = [
@@ -51,7 +51,14 @@ def report(page, row, category, note):
     button.focus()
     page.keyboard.press("Enter")
     settle(page)
-    choose(page, "sheet-rows [class*=st-key-report-category]", category)
+    # The first touch after a toast only focuses the box; whatever comes then opens its list.
+    box = page.locator(".st-key-sheet-rows [class*=st-key-report-category] input")
+    box.focus()
+    box.press("ArrowDown")
+    box.fill(category)
+    page.get_by_role("option", name=category).first.wait_for()
+    box.press("Enter")
+    settle(page)
     page.get_by_label("备注").fill(note)
     page.keyboard.press("Tab")
     page.get_by_role("button", name="放进标注队列").focus()
