@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import streamlit as st
 
 from pages.shared.feedback import show_notices
+from studio.language import say
 from studio.system.csv_export import safe_cell
 
 T = TypeVar("T")
@@ -60,3 +61,14 @@ def table_cells(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, object]]:
 
 def _table_cell(value: object) -> object:
     return safe_cell(value) if isinstance(value, str) else value
+
+
+def clear_filters_button(*, key: str, on_click: Callable[[], None]) -> None:
+    """Draw the button that takes all filters of a list away."""
+    st.button(
+        say("清除筛选", "Clear filters"),
+        key=key,
+        icon=":material/filter_alt_off:",
+        type="tertiary",
+        on_click=on_click,
+    )

@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
+import urllib.request
 
 import pytest
 
 from tests.support.browser import CHROMIUM, settle
+from tests.support.tiny_runs import wait_until
 from tests.support.web_process import ROOT, free_port
 
 pytestmark = [
@@ -39,6 +41,14 @@ if st.button("page"):
 """
 
 
+def answers(address):
+    try:
+        with urllib.request.urlopen(f"{address}/_stcore/health", timeout=1):
+            return True
+    except OSError:
+        return False
+
+
 @pytest.fixture(scope="module")
 def url(tmp_path_factory):
     folder, port = tmp_path_factory.mktemp("broken"), free_port()
@@ -57,7 +67,9 @@ def url(tmp_path_factory):
     log = folder / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
-    yield f"http://127.0.0.1:{port}", log
+    address = f"http://127.0.0.1:{port}"
+    wait_until(lambda: answers(address))
+    yield address, log
     process.terminate()
     process.wait(30)
 
@@ -66,12 +78,7 @@ def url(tmp_path_factory):
 @pytest.mark.parametrize("place", ["page", "callback", "fragment"])
 def test_no_box_of_the_framework_and_no_content(page, url, place, lang):
     address, log = url
-    for _ in range(60):
-        try:
-            page.goto(f"{address}/?lang={lang}")
-            break
-        except Exception:  # noqa: BLE001 - not up yet
-            page.wait_for_timeout(500)
+    page.goto(f"{address}/?lang={lang}")
     settle(page)
     page.get_by_role("button", name=place, exact=True).click()
     # Not `settle`: where a callback failed, the page that follows it is not drawn.

@@ -10,7 +10,7 @@ from pages.sections.evaluate.titles import SHOWN, title_list
 from pages.shared import session
 from pages.shared.address import Filters, one_of
 from pages.shared.charts import column_name
-from pages.shared.elements import table
+from pages.shared.elements import clear_filters_button, table
 from pages.shared.feedback import reporting
 from pages.shared.text import category_name
 from studio.contract import UNPARSED, AnswerMode, Prediction
@@ -71,13 +71,7 @@ def rows_section(run: Run, predictions: Sequence[Prediction], tags: TagFile) -> 
         )
         st.markdown(text, width="stretch")
         if FILTERS.is_set:
-            st.button(
-                say("清除筛选", "Clear filters"),
-                key="rows-clear",
-                icon=":material/filter_alt_off:",
-                type="tertiary",
-                on_click=_clear,
-            )
+            clear_filters_button(key="rows-clear", on_click=_clear)
     if not found:
         st.info(say("没有符合条件的标题。", "No title matches."), icon=":material/search_off:")
         return

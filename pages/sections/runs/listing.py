@@ -11,7 +11,7 @@ import streamlit as st
 
 from pages.sections.runs.filters import FILTERS, OPEN, clear, is_narrowed
 from pages.shared import session
-from pages.shared.elements import choosing_table
+from pages.shared.elements import choosing_table, clear_filters_button
 from pages.shared.feedback import live_fragment, reporting
 from pages.shared.run_controls import KIND_NAMES
 from pages.shared.run_names import base_label, data_label, method_label
@@ -44,13 +44,7 @@ def run_list(rows: Sequence[RunRow], found: Sequence[RunRow]) -> None:
         )
         st.markdown(count, width="stretch")
         if is_narrowed():
-            st.button(
-                say("清除筛选", "Clear filters"),
-                key="runs-clear",
-                icon=":material/filter_alt_off:",
-                type="tertiary",
-                on_click=clear,
-            )
+            clear_filters_button(key="runs-clear", on_click=clear)
     st.session_state[_LISTED] = [row.run.id for row in found]
     if not found:
         st.info(say("没有符合条件的运行。", "No run matches."), icon=":material/search_off:")

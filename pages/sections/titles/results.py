@@ -14,6 +14,7 @@ from pages.sections.titles import bulk_edits
 from pages.sections.titles.address import ORDERS, clear_filters, key_of, read_address, write_address
 from pages.sections.titles.one_title import open_title
 from pages.shared import session
+from pages.shared.elements import clear_filters_button
 from pages.shared.feedback import reporting
 from pages.shared.text import category_mark, category_name, local_time, plain
 from pages.shared.title_history import STATUS_NAMES
@@ -175,13 +176,7 @@ def _found_line(db: Store, query: Query, count: Count) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(text, width="stretch")
         if query != Query():
-            st.button(
-                say("清除筛选", "Clear filters"),
-                key="titles-clear",
-                icon=":material/filter_alt_off:",
-                type="tertiary",
-                on_click=_clear,
-            )
+            clear_filters_button(key="titles-clear", on_click=_clear)
         st.selectbox(
             say("顺序", "Order"),
             ORDERS,

@@ -9,6 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 from pages.sections.try_it.wrong_answer import Said, open_report, report_form
 from pages.shared import session
 from pages.shared.address import Filters, any_text, one_of
+from pages.shared.elements import clear_filters_button
 from pages.shared.feedback import reporting
 from pages.shared.text import category_mark, category_name, plain
 from studio.classification.results import OUTCOMES, Classified, ClassifiedRow, Outcome
@@ -52,13 +53,7 @@ def sheet_rows(job: Job, classified: Classified) -> None:
             width="stretch",
         )
         if FILTERS.is_set:
-            st.button(
-                say("清除筛选", "Clear filters"),
-                key="sheet-clear",
-                icon=":material/filter_alt_off:",
-                type="tertiary",
-                on_click=_clear,
-            )
+            clear_filters_button(key="sheet-clear", on_click=_clear)
     if not found:
         st.info(say("没有符合条件的行。", "No row matches."), icon=":material/search_off:")
         return
